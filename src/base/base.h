@@ -1,0 +1,96 @@
+/* What every room stands on: errors, log, counter-based random numbers, accounted memory, threads. */
+#ifndef ND_BASE_H
+#define ND_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- Errors -------------------------------------------------------------------------------------------
+ * Functions that can fail return 0, or -1 after leaving a message in a thread-local place. They never print
+ * and never exit. A message says what was attempted, on which file or node, what was found, what would help.
+ */
+
+/* Sets this thread's error message; always returns -1, so that `return nd_fail(...)` reads well. */
+int nd_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Puts context in front of the message already there ("context: message"); returns -1. */
+int nd_fail_in(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The message of the last failure on this thread; "" when there was none. Valid until the next failure. */
+const char *nd_error(void);
+void nd_error_clear(void);
+
+/* ---- Log ----------------------------------------------------------------------------------------------
+ * Library code says things worth knowing through nd_log; nothing is printed unless a sink is set.
+ */
+typedef enum nd_log_level { ND_LOG_INFO, ND_LOG_WARNING } nd_log_level;
+typedef void (*nd_log_sink)(nd_log_level level, const char *message, void *context);
+void nd_log_set_sink(nd_log_sink sink, void *context);
+void nd_log(nd_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- Random numbers -----------------------------------------------------------------------------------
+ * A number is a function of (seed, step, sample, purpose, index) and of nothing else: Philox4x32-10, Salmon
+ * et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). The key is the seed; the counter is
+ * {index / 4, sample, step, purpose}.
+ */
+typedef enum nd_purpose {
+  ND_RANDOM_WEIGHTS = 1, /* initial weights */
+  ND_RANDOM_PICK,        /* which picture, which patch, which flip: the pair */
+  ND_RANDOM_PICK_REAL,   /* the same for the real photo */
+  ND_RANDOM_PICK_CLEAN,  /* the same for the unpaired clean photo */
+  ND_RANDOM_DEGRADE,     /* synthetic degradation of a patch */
+  ND_RANDOM_NOISE,       /* epsilon of the forward process */
+  ND_RANDOM_LEVEL,       /* t and gamma */
+  ND_RANDOM_SHUFFLE,     /* channel shuffling, positive condition */
+  ND_RANDOM_SHUFFLE_NEGATIVE,
+  ND_RANDOM_DROPOUT,
+  ND_RANDOM_SAMPLER,
+  ND_RANDOM_TEST
+} nd_purpose;
+
+typedef struct nd_rng {
+  uint32_t key[2], counter[4], block[4];
+  int used; /* numbers of block already handed out */
+} nd_rng;
+
+void nd_philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);
+nd_rng nd_rng_make(uint64_t seed, uint64_t step, uint32_t sample, nd_purpose purpose);
+uint32_t nd_rng_u32(nd_rng *r);
+uint32_t nd_rng_below(nd_rng *r, uint32_t n);     /* uniform in {0 .. n-1}, unbiased; n >= 1 */
+double nd_rng_uniform(nd_rng *r);                 /* uniform in (0, 1), 32 random bits */
+double nd_rng_between(nd_rng *r, double a, double b);
+double nd_rng_normal(nd_rng *r);                  /* N(0, 1), Box-Muller */
+double nd_rng_poisson(nd_rng *r, double mean);    /* exact below 30, normal approximation above */
+void nd_rng_fill_normal(nd_rng *r, float *out, size_t n);
+
+/* ---- Memory -------------------------------------------------------------------------------------------
+ * Large buffers, 64-byte aligned, zeroed, and counted.
+ */
+void *nd_mem_alloc(size_t bytes, const char *what); /* NULL and an error when there is not that much */
+void nd_mem_free(void *p);
+size_t nd_mem_used(void);
+size_t nd_mem_peak(void);
+
+/* ---- Threads ------------------------------------------------------------------------------------------
+ * Work is cut in a way that depends on n and the thread count alone, so sums are the same in every run.
+ */
+int nd_threads(void);              /* how many nd_parallel uses; at first the processors at hand */
+void nd_set_threads(int n);        /* n >= 1; 0: the processors at hand */
+typedef void (*nd_range_fn)(size_t begin, size_t end, int thread, void *context);
+/* Calls fn on disjoint ranges that cover [0, n), at most one a thread, none shorter than grain but the last.
+ * `thread` is below nd_threads(). Runs in the caller when n <= grain or inside another nd_parallel. */
+void nd_parallel(size_t n, size_t grain, nd_range_fn fn, void *context);
+
+/* ---- Files --------------------------------------------------------------------------------------------
+ */
+/* Writes bytes to a temporary name beside path, syncs, renames: path holds the old content or the new. */
+int nd_file_write_atomic(const char *path, const void *bytes, size_t n);
+
+/* A function compiled for several instruction sets, the best chosen when the program starts. It must not
+ * itself open a parallel region (GCC outlines those before it clones). */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(ND_NO_CLONES)
+#define ND_KERNEL __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#else
+#define ND_KERNEL
+#endif
+
+#endif

@@ -1,0 +1,48 @@
+/* Weight files: safetensors in and out (https://huggingface.co/docs/safetensors: 8 bytes little-endian header
+ * length, a JSON header {name: {dtype, shape, data_offsets}, "__metadata__": {string: string}}, the data). */
+#ifndef ND_WEIGHTS_H
+#define ND_WEIGHTS_H
+
+#include "base/base.h"
+
+enum { ND_ST_MAX_RANK = 8 };
+typedef enum nd_st_type { ND_ST_F32, ND_ST_F16, ND_ST_BF16, ND_ST_F64, ND_ST_I64, ND_ST_I32, ND_ST_U8, ND_ST_BOOL } nd_st_type;
+
+typedef struct nd_st_tensor {
+  const char *name;
+  nd_st_type type;
+  int rank;
+  int64_t shape[ND_ST_MAX_RANK];
+  size_t count;     /* product of shape; 1 for rank 0 */
+  const void *data; /* count elements; not necessarily aligned */
+} nd_st_tensor;
+
+typedef struct nd_safetensors nd_safetensors;
+
+/* Maps the file; every length, offset and shape is checked before use (no overlap, inside the file, count x
+ * size = length, duplicate names refused). Tensors and strings live until nd_safetensors_close. */
+int nd_safetensors_open(const char *path, nd_safetensors **out);
+void nd_safetensors_close(nd_safetensors *file); /* NULL is fine */
+size_t nd_safetensors_count(const nd_safetensors *file);
+const nd_st_tensor *nd_safetensors_at(const nd_safetensors *file, size_t i); /* in file order */
+const nd_st_tensor *nd_safetensors_find(const nd_safetensors *file, const char *name); /* NULL: not there */
+const char *nd_safetensors_metadata(const nd_safetensors *file, const char *key);     /* NULL: not there */
+/* NULL-terminated list of the metadata's keys, in file order. */
+const char *const *nd_safetensors_metadata_keys(const nd_safetensors *file);
+
+/* count elements as fp32 from F32, F16, BF16 or F64; fails on the integer types. */
+int nd_st_to_f32(const nd_st_tensor *t, float *out);
+/* fp32 to IEEE half, round to nearest even, and back. */
+uint16_t nd_f32_to_f16(float x);
+float nd_f16_to_f32(uint16_t h);
+
+typedef struct nd_st_metadata {
+  const char *key, *value;
+} nd_st_metadata;
+
+/* Writes all to a temporary name, syncs, renames; on failure the old file, if any, is intact. The bytes depend
+ * on the arguments alone. Tensors stand in the file in the order given. */
+int nd_safetensors_save(const char *path, const nd_st_tensor *tensors, size_t n, const nd_st_metadata *metadata,
+                        size_t n_metadata);
+
+#endif

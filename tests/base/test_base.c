@@ -1,0 +1,166 @@
+/* Base room: the generator against its paper's known answers, moments, errors, accounting, threads, files. */
+#include "base/base.h"
+
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+/* kat_vectors of Random123: philox4x32 10. */
+static void philox_known_answers(void **state) {
+  (void)state;
+  static const struct {
+    uint32_t key[2], counter[4], expect[4];
+  } cases[] = {
+      {{0, 0}, {0, 0, 0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+      {{0xffffffff, 0xffffffff},
+       {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+       {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+      {{0xa4093822, 0x299f31d0},
+       {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+       {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+  };
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+    uint32_t out[4];
+    nd_philox(cases[i].key, cases[i].counter, out);
+    assert_memory_equal(out, cases[i].expect, sizeof out);
+  }
+}
+
+static void moments(double (*draw)(nd_rng *), double *mean, double *variance) {
+  nd_rng r = nd_rng_make(7, 3, 1, ND_RANDOM_TEST);
+  double sum = 0, squares = 0;
+  enum { N = 200000 };
+  for (int i = 0; i < N; i++) {
+    double x = draw(&r);
+    sum += x, squares += x * x;
+  }
+  *mean = sum / N, *variance = squares / N - *mean * *mean;
+}
+
+static double small_poisson(nd_rng *r) {
+  return nd_rng_poisson(r, 4.5);
+}
+
+static double large_poisson(nd_rng *r) {
+  return nd_rng_poisson(r, 120);
+}
+
+static double dice(nd_rng *r) {
+  return nd_rng_below(r, 6);
+}
+
+static void distributions_have_their_moments(void **state) {
+  (void)state;
+  static const struct {
+    double (*draw)(nd_rng *);
+    double mean, variance;
+  } cases[] = {{nd_rng_normal, 0, 1},
+               {nd_rng_uniform, 0.5, 1.0 / 12},
+               {small_poisson, 4.5, 4.5},
+               {large_poisson, 120, 120},
+               {dice, 2.5, 35.0 / 12}};
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+    double mean, variance;
+    moments(cases[i].draw, &mean, &variance);
+    assert_true(fabs(mean - cases[i].mean) < 4 * sqrt(cases[i].variance / 200000));
+    assert_true(fabs(variance / cases[i].variance - 1) < 0.03);
+  }
+}
+
+static void filled_normals_have_their_moments(void **state) {
+  (void)state;
+  enum { N = 100001 };
+  g_autofree float *x = g_new(float, N);
+  nd_rng r = nd_rng_make(7, 3, 1, ND_RANDOM_TEST);
+  nd_rng_fill_normal(&r, x, N);
+  double sum = 0, squares = 0, fourth = 0;
+  for (int i = 0; i < N; i++)
+    sum += x[i], squares += (double)x[i] * x[i], fourth += pow(x[i], 4);
+  assert_true(fabs(sum / N) < 0.015);
+  assert_true(fabs(squares / N - 1) < 0.02);
+  assert_true(fabs(fourth / N - 3) < 0.15);
+}
+
+static void numbers_depend_on_every_coordinate(void **state) {
+  (void)state;
+  nd_rng same = nd_rng_make(1, 2, 3, ND_RANDOM_NOISE), others[] = {
+                                                           nd_rng_make(9, 2, 3, ND_RANDOM_NOISE),
+                                                           nd_rng_make(1, 9, 3, ND_RANDOM_NOISE),
+                                                           nd_rng_make(1, 2, 9, ND_RANDOM_NOISE),
+                                                           nd_rng_make(1, 2, 3, ND_RANDOM_LEVEL),
+                                                       };
+  uint32_t first = nd_rng_u32(&same);
+  nd_rng again = nd_rng_make(1, 2, 3, ND_RANDOM_NOISE);
+  assert_int_equal(first, nd_rng_u32(&again));
+  for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+    assert_int_not_equal(first, nd_rng_u32(&others[i]));
+}
+
+static void errors_stack_their_context(void **state) {
+  (void)state;
+  assert_int_equal(nd_fail("row %d", 3), -1);
+  assert_int_equal(nd_fail_in("file '%s'", "a"), -1);
+  assert_string_equal(nd_error(), "file 'a': row 3");
+}
+
+static void memory_is_counted_and_refused(void **state) {
+  (void)state;
+  size_t before = nd_mem_used();
+  char *p = nd_mem_alloc(1000, "test");
+  assert_int_equal((uintptr_t)p % 64, 0);
+  assert_int_equal(p[999], 0);
+  assert_int_equal(nd_mem_used(), before + 1000);
+  assert_true(nd_mem_peak() >= before + 1000);
+  nd_mem_free(p);
+  assert_int_equal(nd_mem_used(), before);
+  assert_null(nd_mem_alloc(SIZE_MAX, "everything"));
+  assert_non_null(strstr(nd_error(), "everything"));
+}
+
+static void mark(size_t begin, size_t end, int thread, void *context) {
+  assert_in_range(thread, 0, nd_threads() - 1);
+  for (size_t i = begin; i < end; i++)
+    ((unsigned char *)context)[i]++;
+}
+
+static void ranges_cover_all_once(void **state) {
+  (void)state;
+  unsigned char seen[1000] = {0};
+  nd_set_threads(3);
+  nd_parallel(1000, 1, mark, seen);
+  nd_set_threads(0);
+  for (int i = 0; i < 1000; i++)
+    assert_int_equal(seen[i], 1);
+}
+
+static void atomic_write_keeps_the_old_file_on_failure(void **state) {
+  (void)state;
+  g_autofree char *folder = g_dir_make_tmp("nd-XXXXXX", NULL), *path = g_build_filename(folder, "f", NULL);
+  assert_int_equal(nd_file_write_atomic(path, "old", 3), 0);
+  assert_int_equal(nd_file_write_atomic(path, "newer", 5), 0);
+  g_autofree char *text = NULL;
+  assert_true(g_file_get_contents(path, &text, NULL, NULL));
+  assert_string_equal(text, "newer");
+  assert_int_equal(nd_file_write_atomic("/proc/none/f", "x", 1), -1);
+  assert_non_null(strstr(nd_error(), "/proc/none/f"));
+  assert_int_equal(g_unlink(path), 0);
+  assert_int_equal(g_rmdir(folder), 0); /* nothing else was left in it */
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(philox_known_answers),
+      cmocka_unit_test(distributions_have_their_moments),
+      cmocka_unit_test(filled_normals_have_their_moments),
+      cmocka_unit_test(numbers_depend_on_every_coordinate),
+      cmocka_unit_test(errors_stack_their_context),
+      cmocka_unit_test(memory_is_counted_and_refused),
+      cmocka_unit_test(ranges_cover_all_once),
+      cmocka_unit_test(atomic_write_keeps_the_old_file_on_failure),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
