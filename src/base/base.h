@@ -85,6 +85,14 @@ void nd_parallel(size_t n, size_t grain, nd_range_fn fn, void *context);
 /* Writes bytes to a temporary name beside path, syncs, renames: path holds the old content or the new. */
 int nd_file_write_atomic(const char *path, const void *bytes, size_t n);
 
+/* The same for content too large to be held in one piece: begin, put any number of times, then commit. A put
+ * that failed makes commit fail likewise, so its result may be ignored. Until commit path is untouched. */
+typedef struct nd_file_out nd_file_out;
+nd_file_out *nd_file_begin(const char *path); /* NULL on error */
+int nd_file_put(nd_file_out *file, const void *bytes, size_t n);
+int nd_file_commit(nd_file_out *file);   /* file is gone in any case; on error path is as it was */
+void nd_file_discard(nd_file_out *file); /* instead of commit */
+
 /* A function compiled for several instruction sets, the best chosen when the program starts. It must not
  * itself open a parallel region (GCC outlines those before it clones). */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(ND_NO_CLONES)

@@ -7,6 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+struct nd_file_out {
+  char *path, *temporary;
+  int fd;
+  int cause; /* errno of the first failure */
+};
+
 static int write_all(int fd, const char *bytes, size_t n) {
   while (n) {
     ssize_t done = write(fd, bytes, n);
@@ -17,33 +23,80 @@ static int write_all(int fd, const char *bytes, size_t n) {
     bytes += done;
     n -= (size_t)done;
   }
-  return fsync(fd);
+  return 0;
 }
 
 /* Makes the rename itself durable; file systems without directory sync are no reason to fail. */
 static void sync_folder(const char *path) {
   g_autofree char *folder = g_path_get_dirname(path);
-  int fd = open(folder, O_RDONLY | O_DIRECTORY);
+  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd >= 0) {
     (void)!fsync(fd);
     close(fd);
   }
 }
 
-int nd_file_write_atomic(const char *path, const void *bytes, size_t n) {
-  g_autofree char *temporary = g_strdup_printf("%s.%d.tmp", path, (int)getpid());
-  int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0)
-    return nd_fail("cannot write '%s': %s", path, strerror(errno));
-  int failed = write_all(fd, bytes, n), cause = errno;
-  if (close(fd) && !failed)
-    failed = -1, cause = errno;
-  if (!failed && rename(temporary, path))
-    failed = -1, cause = errno;
-  if (failed) {
-    unlink(temporary);
-    return nd_fail("cannot write '%s': %s", path, strerror(cause));
+/* Two threads that write the same path must not write the same temporary. */
+static char *temporary_name(const char *path) {
+  static int serial;
+  return g_strdup_printf("%s.%d-%d.tmp", path, (int)getpid(), g_atomic_int_add(&serial, 1));
+}
+
+static void file_free(nd_file_out *file) {
+  g_free(file->path);
+  g_free(file->temporary);
+  g_free(file);
+}
+
+nd_file_out *nd_file_begin(const char *path) {
+  nd_file_out *file = g_new0(nd_file_out, 1);
+  file->path = g_strdup(path);
+  file->temporary = temporary_name(path);
+  file->fd = open(file->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (file->fd >= 0)
+    return file;
+  nd_fail("cannot write '%s': %s", path, strerror(errno));
+  file_free(file);
+  return NULL;
+}
+
+int nd_file_put(nd_file_out *file, const void *bytes, size_t n) {
+  if (!file->cause && write_all(file->fd, bytes, n))
+    file->cause = errno ? errno : EIO;
+  if (!file->cause)
+    return 0;
+  return nd_fail("cannot write '%s': %s", file->path, strerror(file->cause));
+}
+
+void nd_file_discard(nd_file_out *file) {
+  if (file->fd >= 0)
+    close(file->fd);
+  unlink(file->temporary);
+  file_free(file);
+}
+
+int nd_file_commit(nd_file_out *file) {
+  if (!file->cause && fsync(file->fd))
+    file->cause = errno;
+  if (close(file->fd) && !file->cause)
+    file->cause = errno;
+  file->fd = -1;
+  if (!file->cause && rename(file->temporary, file->path))
+    file->cause = errno;
+  if (file->cause) {
+    nd_fail("cannot write '%s': %s", file->path, strerror(file->cause));
+    nd_file_discard(file);
+    return -1;
   }
-  sync_folder(path);
+  sync_folder(file->path);
+  file_free(file);
   return 0;
+}
+
+int nd_file_write_atomic(const char *path, const void *bytes, size_t n) {
+  nd_file_out *file = nd_file_begin(path);
+  if (!file)
+    return -1;
+  nd_file_put(file, bytes, n);
+  return nd_file_commit(file);
 }

@@ -6,7 +6,24 @@
 #include "base/base.h"
 
 enum { ND_ST_MAX_RANK = 8 };
-typedef enum nd_st_type { ND_ST_F32, ND_ST_F16, ND_ST_BF16, ND_ST_F64, ND_ST_I64, ND_ST_I32, ND_ST_U8, ND_ST_BOOL } nd_st_type;
+typedef enum nd_st_type {
+  ND_ST_F32,
+  ND_ST_F16,
+  ND_ST_BF16,
+  ND_ST_F64,
+  ND_ST_I64,
+  ND_ST_I32,
+  ND_ST_U8,
+  ND_ST_BOOL,
+  ND_ST_I8,
+  ND_ST_I16,
+  ND_ST_U16,
+  ND_ST_U32,
+  ND_ST_U64,
+  ND_ST_TYPES
+} nd_st_type;
+const char *nd_st_type_name(nd_st_type type); /* as the format spells it: "F32", "BF16" */
+size_t nd_st_type_size(nd_st_type type);      /* bytes an element */
 
 typedef struct nd_st_tensor {
   const char *name;
@@ -20,13 +37,15 @@ typedef struct nd_st_tensor {
 typedef struct nd_safetensors nd_safetensors;
 
 /* Maps the file; every length, offset and shape is checked before use (no overlap, inside the file, count x
- * size = length, duplicate names refused). Tensors and strings live until nd_safetensors_close. */
+ * size = length, no holes, duplicate names refused). Tensors and strings live until nd_safetensors_close, and
+ * so must the bytes: a file is to be replaced by renaming (nd_safetensors_save does), not rewritten in place.
+ */
 int nd_safetensors_open(const char *path, nd_safetensors **out);
 void nd_safetensors_close(nd_safetensors *file); /* NULL is fine */
 size_t nd_safetensors_count(const nd_safetensors *file);
-const nd_st_tensor *nd_safetensors_at(const nd_safetensors *file, size_t i); /* in file order */
+const nd_st_tensor *nd_safetensors_at(const nd_safetensors *file, size_t i);           /* in file order */
 const nd_st_tensor *nd_safetensors_find(const nd_safetensors *file, const char *name); /* NULL: not there */
-const char *nd_safetensors_metadata(const nd_safetensors *file, const char *key);     /* NULL: not there */
+const char *nd_safetensors_metadata(const nd_safetensors *file, const char *key);      /* NULL: not there */
 /* NULL-terminated list of the metadata's keys, in file order. */
 const char *const *nd_safetensors_metadata_keys(const nd_safetensors *file);
 
@@ -40,9 +59,9 @@ typedef struct nd_st_metadata {
   const char *key, *value;
 } nd_st_metadata;
 
-/* Writes all to a temporary name, syncs, renames; on failure the old file, if any, is intact. The bytes depend
- * on the arguments alone. Tensors stand in the file in the order given. */
-int nd_safetensors_save(const char *path, const nd_st_tensor *tensors, size_t n, const nd_st_metadata *metadata,
-                        size_t n_metadata);
+/* Writes all to a temporary name, syncs, renames; on failure the old file, if any, is intact. The bytes
+ * depend on the arguments alone. Tensors stand in the file in the order given. */
+int nd_safetensors_save(const char *path, const nd_st_tensor *tensors, size_t n,
+                        const nd_st_metadata *metadata, size_t n_metadata);
 
 #endif

@@ -1,0 +1,137 @@
+/* Times a whole training step (paired, shuffle and contrast, dropout 0.2, Adam over both networks, EMA) on random
+ * pictures, and prints one JSON line; bench/torch_step.py does the same in PyTorch.
+ *
+ *   step --setting release|small --patch P --batch N [--steps K] [--threads T]
+ */
+#include "adapt/adapt.h"
+#include "train/train-private.h"
+
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+typedef struct setting {
+  const char *name, *restoration, *diffusion;
+} setting;
+
+static const setting settings[] = {
+    {"release", "width=64;depth=4", "width=64;multipliers=1,2,4,8;res_blocks=2;attention_levels=16"},
+    {"small", "width=32;depth=4", "width=32;multipliers=1,2,2;res_blocks=1;attention_levels="}};
+
+static nd_net *network(const char *name, nd_role role, const char *text) {
+  nd_net *net;
+  if (nd_net_new(name, role, &net))
+    g_error("%s", nd_error());
+  g_auto(GStrv) parts = g_strsplit(text, ";", -1);
+  for (int i = 0; parts[i]; i++) {
+    g_auto(GStrv) pair = g_strsplit(parts[i], "=", 2);
+    if (nd_net_set(net, pair[0], pair[1]))
+      g_error("%s", nd_error());
+  }
+  return net;
+}
+
+static int compare(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+static void fill(nd_plan *plan, nd_tensor t, size_t count, uint32_t which) {
+  nd_rng r = nd_rng_make(1, 0, which, ND_RANDOM_TEST);
+  float *x = nd_plan_tensor(plan, t);
+  for (size_t i = 0; i < count; i++)
+    x[i] = (float)nd_rng_uniform(&r);
+}
+
+typedef struct options {
+  char *setting;
+  int patch, batch, steps, threads;
+} options;
+
+typedef struct bench {
+  nd_objective o;
+  nd_plan *plan;
+  nd_schedule *schedule;
+  nd_train_state state;
+} bench;
+
+static double one_step(bench *b, const options *q, uint64_t step) {
+  static const nd_adam_settings adam = {1e-4, 0.9f, 0.999f, 1e-8f, 0, 0.9999f, 0};
+  size_t count = (size_t)q->batch * (size_t)q->patch * (size_t)q->patch * 3;
+  gint64 begun = g_get_monotonic_time();
+  fill(b->plan, b->o.synthetic, count, 1);
+  fill(b->plan, b->o.clean, count, 2);
+  fill(b->plan, b->o.real, count, 3);
+  nd_plan_tensor(b->plan, b->o.alpha)[0] = 0.1f;
+  nd_objective_draw(&b->o, b->plan, b->schedule, 1, 999, 1, step, 0);
+  nd_run(b->plan, 1, step, 0);
+  nd_gradient_norm(&b->state);
+  nd_adam_step(&b->state, &adam, 1);
+  return (double)(g_get_monotonic_time() - begun) / 1e3;
+}
+
+static void measure(bench *b, const options *q, double compile_ms) {
+  double *ms = g_new(double, q->steps);
+  one_step(b, q, 0);
+  for (int i = 0; i < q->steps; i++)
+    ms[i] = one_step(b, q, (uint64_t)i + 1);
+  qsort(ms, (size_t)q->steps, sizeof *ms, compare);
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  double median = ms[q->steps / 2];
+  printf("{\"what\": \"noiseda\", \"setting\": \"%s\", \"patch\": %d, \"batch\": %d, \"threads\": %d, \"median_ms\": %.1f, "
+         "\"min_ms\": %.1f, \"gflop\": %.1f, \"gflops\": %.1f, \"peak_rss_mb\": %.0f, \"arena_mb\": %.0f, "
+         "\"compile_ms\": %.0f, \"loss\": %.6f}\n",
+         q->setting, q->patch, q->batch, nd_threads(), median, ms[0], nd_plan_flops(b->plan) / 1e9,
+         nd_plan_flops(b->plan) / 1e6 / median, (double)usage.ru_maxrss / 1024, (double)nd_plan_bytes(b->plan) / 1e6,
+         compile_ms, (double)nd_plan_tensor(b->plan, b->o.loss)[0]);
+  g_free(ms);
+}
+
+static void run(const options *q, const setting *s) {
+  bench b = {0};
+  nd_net *restoration = network("unet", ND_RESTORATION, s->restoration);
+  nd_net *diffusion = network("guided", ND_DIFFUSION, s->diffusion);
+  nd_params *params = nd_params_new();
+  gint64 begun = g_get_monotonic_time();
+  nd_graph *g = nd_graph_new(params);
+  nd_objective_settings defaults = nd_objective_defaults();
+  nd_objective_build(g, &defaults, restoration, diffusion, q->batch, q->patch, &b.o);
+  if (nd_backward(g, b.o.loss) || nd_compile(g, &b.plan) || nd_train_state_new(nd_params_size(params), &b.state) ||
+      nd_schedule_new("linear", 1000, 1e-6, 0.01, &b.schedule))
+    g_error("%s", nd_error());
+  double compile_ms = (double)(g_get_monotonic_time() - begun) / 1e3;
+  nd_params_init(params, 1, b.state.values);
+  nd_plan_bind(b.plan, b.state.values, b.state.gradients);
+  measure(&b, q, compile_ms);
+  nd_plan_free(b.plan);
+  nd_graph_free(g);
+  nd_params_free(params);
+  nd_train_state_free(&b.state);
+  nd_schedule_free(b.schedule);
+  nd_net_free(restoration);
+  nd_net_free(diffusion);
+}
+
+int main(int argc, char **argv) {
+  options q = {.patch = 64, .batch = 4, .steps = 5};
+  const GOptionEntry entries[] = {{"setting", 0, 0, G_OPTION_ARG_STRING, &q.setting, "release or small", NULL},
+                                  {"patch", 0, 0, G_OPTION_ARG_INT, &q.patch, "patch size", NULL},
+                                  {"batch", 0, 0, G_OPTION_ARG_INT, &q.batch, "batch size", NULL},
+                                  {"steps", 0, 0, G_OPTION_ARG_INT, &q.steps, "timed steps", NULL},
+                                  {"threads", 0, 0, G_OPTION_ARG_INT, &q.threads, "threads", NULL},
+                                  {0}};
+  g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+  g_option_context_add_main_entries(context, entries, NULL);
+  if (!g_option_context_parse(context, &argc, &argv, NULL) || q.steps < 1 || q.patch < 8 || q.batch < 1)
+    return 2;
+  nd_set_threads(q.threads);
+  for (size_t i = 0; i < G_N_ELEMENTS(settings); i++)
+    if (!strcmp(settings[i].name, q.setting ? q.setting : "small")) {
+      q.setting = g_strdup(settings[i].name);
+      run(&q, &settings[i]);
+      return 0;
+    }
+  return 2;
+}

@@ -1,0 +1,31 @@
+/* The random part of a training step: noise, levels, shuffles, each a function of (seed, step, sample). */
+#include "adapt/adapt.h"
+
+#include <math.h>
+
+static void draw_sample(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, int t_min, int t_max,
+                        uint64_t seed, uint64_t step, uint32_t first_sample, int i) {
+  uint32_t sample = first_sample + (uint32_t)i;
+  size_t count = (size_t)o->patch_size * (size_t)o->patch_size * 3;
+  nd_rng r = nd_rng_make(seed, step, sample, ND_RANDOM_NOISE);
+  nd_rng_fill_normal(&r, nd_plan_tensor(plan, o->noise) + (size_t)i * count, count);
+  r = nd_rng_make(seed, step, sample, ND_RANDOM_LEVEL);
+  double g = nd_schedule_draw(schedule, &r, t_min, t_max);
+  nd_plan_tensor(plan, o->level)[i] = (float)g;
+  nd_plan_tensor(plan, o->signal_scale)[i] = (float)sqrt(g);
+  nd_plan_tensor(plan, o->noise_scale)[i] = (float)sqrt(1 - g);
+  r = nd_rng_make(seed, step, sample, ND_RANDOM_SHUFFLE);
+  nd_plan_tensor(plan, o->shuffle)[i] = o->settings.shuffle ? (float)nd_rng_below(&r, 2) : 0;
+  if (o->shuffle_negative < 0)
+    return;
+  r = nd_rng_make(seed, step, sample, ND_RANDOM_SHUFFLE_NEGATIVE);
+  nd_plan_tensor(plan, o->shuffle_negative)[i] = o->settings.shuffle ? (float)nd_rng_below(&r, 2) : 0;
+}
+
+void nd_objective_draw(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, int t_min, int t_max,
+                       uint64_t seed, uint64_t step, uint32_t first_sample) {
+  if (o->settings.mode == ND_MODE_SOURCE)
+    return;
+  for (int i = 0; i < o->n; i++)
+    draw_sample(o, plan, schedule, t_min, t_max, seed, step, first_sample, i);
+}

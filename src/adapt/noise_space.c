@@ -1,0 +1,143 @@
+/* Noise-space adaptation: the restoration loss, and the diffusion loss through the restored images. The steps
+ * are numbered as in the description of the method ("One training step"). */
+#include "adapt/adapt.h"
+
+static const float CHARBONNIER_EPSILON_SQUARED = 1e-6f;
+
+nd_objective_settings nd_objective_defaults(void) {
+  return (nd_objective_settings){
+      .mode = ND_MODE_PAIRED, .residual = true, .shuffle = true, .contrast = true, .margin = 0.1f};
+}
+
+static nd_tensor picture(nd_graph *g, const char *name, const nd_objective *o) {
+  return nd_input(g, name, o->n, o->patch_size, o->patch_size, 3);
+}
+
+static nd_tensor number(nd_graph *g, const char *name, const nd_objective *o) {
+  return nd_input(g, name, o->n, 1, 1, 1);
+}
+
+static nd_tensor restore(nd_graph *g, const nd_net *net, nd_tensor x) {
+  nd_scope_push(g, ND_SCOPE_RESTORATION);
+  nd_tensor r = nd_net_restore(g, net, x);
+  nd_scope_pop(g);
+  return r;
+}
+
+static nd_tensor minus(nd_graph *g, nd_tensor a, nd_tensor b) {
+  return nd_add(g, a, nd_affine(g, b, -1, 0));
+}
+
+/* What R makes of one domain: the restored picture and its residual. */
+typedef struct branch {
+  nd_tensor x, residual, restored;
+} branch;
+
+static branch branch_of(nd_graph *g, const nd_objective_settings *s, nd_tensor x, nd_tensor output) {
+  if (s->residual)
+    return (branch){x, output, nd_add(g, x, output)};
+  return (branch){x, minus(g, output, x), output};
+}
+
+static branch as_condition(nd_graph *g, branch b, bool detached) {
+  if (!detached)
+    return b;
+  return (branch){b.x, nd_detach(g, b.residual), nd_detach(g, b.restored)};
+}
+
+/* Step 1: one forward pass over both domains. */
+static void restore_both(nd_graph *g, nd_objective *o, const nd_net *net, branch *synthetic, branch *real) {
+  nd_tensor output = restore(g, net, nd_concat(g, o->synthetic, o->real, 0));
+  *synthetic = branch_of(g, &o->settings, o->synthetic, nd_slice(g, output, 0, 0, o->n));
+  *real = branch_of(g, &o->settings, o->real, nd_slice(g, output, 0, o->n, o->n));
+}
+
+/* Step 2: the noisy clean picture. */
+static nd_tensor diffuse(nd_graph *g, nd_objective *o) {
+  o->noise = picture(g, "noise", o);
+  o->level = number(g, "level", o);
+  o->signal_scale = number(g, "signal_scale", o);
+  o->noise_scale = number(g, "noise_scale", o);
+  nd_tensor target = o->settings.mode == ND_MODE_UNPAIRED ? o->reference : o->clean;
+  return nd_add(g, nd_mul(g, target, o->signal_scale), nd_mul(g, o->noise, o->noise_scale));
+}
+
+static nd_tensor predict(nd_graph *g, const nd_net *net, nd_tensor x, nd_tensor level) {
+  nd_scope_push(g, ND_SCOPE_DIFFUSION);
+  nd_tensor noise = nd_net_predict_noise(g, net, x, level);
+  nd_scope_pop(g);
+  return noise;
+}
+
+/* Steps 4 to 6 with negatives, both predictions in one pass. */
+static nd_tensor contrastive_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor y, nd_tensor positive,
+                                  branch synthetic, branch real) {
+  o->shuffle_negative = number(g, "shuffle_negative", o);
+  nd_tensor negative = nd_shuffle_pair(g, nd_add(g, o->synthetic, real.residual),
+                                       nd_add(g, o->real, synthetic.residual), o->shuffle_negative);
+  nd_tensor x = nd_concat(g, nd_concat(g, y, positive, 3), nd_concat(g, y, negative, 3), 0);
+  nd_tensor e = predict(g, net, x, nd_concat(g, o->level, o->level, 0));
+  o->loss_positive = nd_mse(g, o->noise, nd_slice(g, e, 0, 0, o->n));
+  o->loss_negative = nd_mse(g, o->noise, nd_slice(g, e, 0, o->n, o->n));
+  nd_tensor gap = nd_affine(g, minus(g, o->loss_positive, o->loss_negative), 1, o->settings.margin);
+  nd_tensor hinge = nd_activate(g, gap, ND_ACT_RELU, 0);
+  return nd_affine(g, nd_add(g, o->loss_positive, hinge), 0.5f, 0);
+}
+
+static nd_tensor plain_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor y, nd_tensor positive) {
+  o->loss_positive = nd_mse(g, o->noise, predict(g, net, nd_concat(g, y, positive, 3), o->level));
+  return o->loss_positive;
+}
+
+static nd_tensor diffusion_loss(nd_graph *g, nd_objective *o, const nd_net *net, branch synthetic, branch real) {
+  branch s = as_condition(g, synthetic, o->settings.detach_synthetic);
+  branch r = as_condition(g, real, o->settings.detach_real);
+  nd_tensor y = diffuse(g, o);
+  o->shuffle = number(g, "shuffle", o);
+  nd_tensor positive = nd_shuffle_pair(g, s.restored, r.restored, o->shuffle); /* step 3 */
+  if (o->settings.contrast && o->settings.mode == ND_MODE_PAIRED)
+    return contrastive_loss(g, o, net, y, positive, s, r);
+  return plain_loss(g, o, net, y, positive);
+}
+
+static void name_outputs(nd_graph *g, const nd_objective *o) {
+  nd_output(g, "loss", o->loss);
+  nd_output(g, "loss_restoration", o->loss_restoration);
+  nd_output(g, "loss_diffusion", o->loss_diffusion);
+  nd_output(g, "loss_positive", o->loss_positive);
+  nd_output(g, "loss_negative", o->loss_negative);
+}
+
+static nd_objective empty(const nd_objective_settings *s, int n, int patch_size) {
+  return (nd_objective){.settings = *s, .n = n, .patch_size = patch_size, .synthetic = ND_NONE, .clean = ND_NONE,
+                        .real = ND_NONE, .reference = ND_NONE, .noise = ND_NONE, .level = ND_NONE,
+                        .signal_scale = ND_NONE, .noise_scale = ND_NONE, .shuffle = ND_NONE,
+                        .shuffle_negative = ND_NONE, .alpha = ND_NONE, .loss = ND_NONE, .loss_restoration = ND_NONE,
+                        .loss_diffusion = ND_NONE, .loss_positive = ND_NONE, .loss_negative = ND_NONE,
+                        .restored_synthetic = ND_NONE, .restored_real = ND_NONE};
+}
+
+void nd_objective_build(nd_graph *g, const nd_objective_settings *s, const nd_net *restoration,
+                        const nd_net *diffusion, int n, int patch_size, nd_objective *o) {
+  *o = empty(s, n, patch_size);
+  o->synthetic = picture(g, "synthetic", o);
+  o->clean = picture(g, "clean", o);
+  branch synthetic, real = {ND_NONE, ND_NONE, ND_NONE};
+  if (s->mode == ND_MODE_SOURCE) {
+    synthetic = branch_of(g, s, o->synthetic, restore(g, restoration, o->synthetic));
+  } else {
+    o->real = picture(g, "real", o);
+    restore_both(g, o, restoration, &synthetic, &real);
+    o->restored_real = real.restored;
+  }
+  o->restored_synthetic = synthetic.restored;
+  o->loss = o->loss_restoration = nd_charbonnier(g, synthetic.restored, o->clean, CHARBONNIER_EPSILON_SQUARED);
+  if (s->mode != ND_MODE_SOURCE) {
+    if (s->mode == ND_MODE_UNPAIRED)
+      o->reference = picture(g, "reference", o);
+    o->loss_diffusion = diffusion_loss(g, o, diffusion, synthetic, real);
+    o->alpha = nd_input(g, "alpha", 1, 1, 1, 1);
+    o->loss = nd_add(g, o->loss_restoration, nd_mul(g, o->alpha, o->loss_diffusion));
+  }
+  name_outputs(g, o);
+}

@@ -1,0 +1,51 @@
+/* What all subcommands share: options, messages, units. */
+#include "cli/cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+bool nd_cli_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *usage, const char *about) {
+  g_autofree char *program = g_strdup_printf("noiseda %s", (*argv)[0]);
+  g_set_prgname(program);
+  g_autoptr(GOptionContext) context = g_option_context_new(usage);
+  g_option_context_set_summary(context, about);
+  g_option_context_add_main_entries(context, entries, NULL);
+  g_autoptr(GError) error = NULL;
+  if (g_option_context_parse(context, argc, argv, &error))
+    return true;
+  nd_cli_wrong("%s", error->message);
+  return false;
+}
+
+int nd_cli_failed(void) {
+  fprintf(stderr, "noiseda: %s\n", nd_error());
+  return ND_EXIT_FAILED;
+}
+
+int nd_cli_wrong(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fprintf(stderr, "%s: ", g_get_prgname());
+  vfprintf(stderr, format, args);
+  fprintf(stderr, "; '%s --help' shows the usage\n", g_get_prgname());
+  va_end(args);
+  return ND_EXIT_USAGE;
+}
+
+char *nd_cli_duration(double seconds) {
+  int s = (int)(seconds + 0.5);
+  if (s >= 3600)
+    return g_strdup_printf("%dh%02dm", s / 3600, s / 60 % 60);
+  return s >= 60 ? g_strdup_printf("%dm%02ds", s / 60, s % 60) : g_strdup_printf("%ds", s);
+}
+
+size_t nd_cli_bytes(const char *text) {
+  char *end;
+  double x = g_ascii_strtod(text, &end);
+  double unit = *end == 'G' || *end == 'g' ? 1 << 30 : *end == 'M' || *end == 'm' ? 1 << 20 : *end == 'k' ? 1 << 10 : 1;
+  if (end == text || x <= 0 || x * unit > 1e15 || (*end && end[1] && end[1] != 'B')) {
+    nd_fail("'%s' is no amount of memory; write 512M or 2G", text);
+    return 0;
+  }
+  return (size_t)(x * unit);
+}

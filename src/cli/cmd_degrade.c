@@ -1,0 +1,123 @@
+/* noiseda degrade: clean pictures in, degraded pictures out. */
+#include "cli/cli.h"
+#include "data/data.h"
+#include "image/image.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct job {
+  nd_degrade_settings settings;
+  uint64_t seed;
+  const char *out, *format; /* format: ".png", or NULL: as the input */
+  int done, failed;
+} job;
+
+/* The draws of a picture follow from the seed and its name: adding pictures changes no other. */
+static int degrade_picture(const job *j, const char *in, const char *name, const char *to) {
+  nd_image image;
+  if (nd_image_load_rgb(in, &image))
+    return -1;
+  nd_rng r = nd_rng_make(j->seed, 0, g_str_hash(name), ND_RANDOM_DEGRADE);
+  int failed = nd_degrade_apply(&j->settings, image.data, image.height, image.width, &r);
+  if (failed)
+    nd_fail_in("'%s'", in);
+  else
+    failed = nd_image_save(to, &image, &(nd_save_options){.bits = 8});
+  nd_image_free(&image);
+  return failed;
+}
+
+static char *target_of(const job *j, const char *name) {
+  const char *dot = strrchr(name, '.');
+  if (!j->format || !dot)
+    return g_build_filename(j->out, name, NULL);
+  g_autofree char *stem = g_strndup(name, (gsize)(dot - name)), *renamed = g_strconcat(stem, j->format, NULL);
+  return g_build_filename(j->out, renamed, NULL);
+}
+
+static void degrade_one(job *j, const char *in, const char *name) {
+  g_autofree char *to = target_of(j, name), *folder = g_path_get_dirname(to);
+  int failed = g_mkdir_with_parents(folder, 0777)
+                   ? nd_fail("cannot make the folder '%s': %s", folder, strerror(errno))
+                   : degrade_picture(j, in, name, to);
+  if (failed) {
+    nd_cli_failed();
+    j->failed++;
+    return;
+  }
+  printf("%s\n", to);
+  j->done++;
+}
+
+static void degrade_folder(job *j, const char *path) {
+  nd_folder pictures;
+  if (nd_folder_open(path, &pictures)) {
+    nd_cli_failed();
+    j->failed++;
+    return;
+  }
+  for (size_t i = 0; i < pictures.count; i++)
+    degrade_one(j, pictures.files[i], pictures.names[i]);
+  nd_folder_free(&pictures);
+}
+
+static int configure(job *j, const char *kind, char **settings) {
+  if (nd_degrade_find(kind, &j->settings))
+    return -1;
+  for (int i = 0; settings && settings[i]; i++) {
+    g_auto(GStrv) pair = g_strsplit(settings[i], "=", 2);
+    if (!pair[0] || !pair[1])
+      return nd_fail("--set takes KEY=VALUE, not '%s'", settings[i]);
+    if (nd_degrade_set(&j->settings, pair[0], pair[1]))
+      return -1;
+  }
+  return nd_degrade_check(&j->settings);
+}
+
+static char *list_settings(void) {
+  GString *s = g_string_new("Degradations and their settings (--set KEY=VALUE):\n");
+  const nd_degradation *d;
+  for (int i = 0; (d = nd_degradation_at(i)); i++) {
+    g_string_append_printf(s, "  %s: %s\n", d->name, d->help);
+    for (int k = 0; k < d->key_count; k++)
+      g_string_append_printf(s, "    %-16s %s\n", d->keys[k].name, d->keys[k].help);
+  }
+  return g_string_free(s, FALSE);
+}
+
+static int run(int argc, char **argv) {
+  g_autofree char *out = NULL, *format = NULL;
+  g_auto(GStrv) settings = NULL;
+  gint64 seed = 1;
+  const GOptionEntry entries[] = {
+      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "folder for the degraded pictures", "DIR"},
+      {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &settings, "a setting of the degradation; may be repeated", "KEY=VALUE"},
+      {"seed", 0, 0, G_OPTION_ARG_INT64, &seed, "of the random draws (default 1)", "N"},
+      {"format", 0, 0, G_OPTION_ARG_STRING, &format, "png, jpg, tif or webp (default: as the input)", "F"},
+      {0}};
+  g_autofree char *about = list_settings();
+  if (!nd_cli_parse(&argc, &argv, entries, "gaussian|camera IN... -o DIR", about))
+    return ND_EXIT_USAGE;
+  if (argc < 3 || !out)
+    return nd_cli_wrong("a degradation, at least one picture or folder and -o DIR are needed");
+  g_autofree char *extension = format ? g_strconcat(".", format, NULL) : NULL;
+  job j = {.seed = (uint64_t)seed, .out = out, .format = extension};
+  if (extension && !nd_image_named(extension))
+    return nd_cli_wrong("'%s' is no picture format; png, jpg, tif and webp are", format);
+  if (configure(&j, argv[1], settings))
+    return nd_cli_wrong("%s", nd_error());
+  for (int i = 2; i < argc; i++) {
+    g_autofree char *base = g_path_get_basename(argv[i]);
+    if (g_file_test(argv[i], G_FILE_TEST_IS_DIR))
+      degrade_folder(&j, argv[i]);
+    else
+      degrade_one(&j, argv[i], base);
+  }
+  if (j.failed)
+    fprintf(stderr, "noiseda: %d pictures degraded, %d failed\n", j.done, j.failed);
+  return j.failed ? ND_EXIT_FAILED : ND_EXIT_DONE;
+}
+
+const nd_command nd_cmd_degrade = {"degrade", "make degraded pictures from clean ones", run};

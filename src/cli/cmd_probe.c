@@ -1,0 +1,117 @@
+/* noiseda probe: the diffusion network's error against the corruption of its condition, as a table and a plot. */
+#include "cli/cli.h"
+#include "data/data.h"
+#include "image/image.h"
+#include "image/plot.h"
+#include "train/train.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SIGMAS = 9 }; /* 0, 10, .. 80 of 255 */
+
+typedef struct study {
+  int pictures, patch_size, draws;
+  gint64 seed;
+  const char *folder, *plot;
+} study;
+
+/* The middle patch of each picture. */
+static int load_patches(const study *s, float *clean) {
+  nd_folder f;
+  if (nd_folder_open(s->folder, &f))
+    return -1;
+  int failed = 0;
+  for (int i = 0; i < s->pictures && !failed; i++) {
+    nd_image image;
+    const char *file = f.files[(size_t)i * f.count / (size_t)s->pictures];
+    if (nd_image_load_rgb(file, &image)) {
+      failed = -1;
+      break;
+    }
+    int p = s->patch_size, y = (image.height - p) / 2, x = (image.width - p) / 2;
+    if (y < 0 || x < 0)
+      failed = nd_fail("'%s' is smaller than a patch of %d pixels; use --patch", file, p);
+    for (int row = 0; row < p && !failed; row++)
+      memcpy(clean + ((size_t)i * (size_t)p + (size_t)row) * (size_t)p * 3,
+             image.data + ((size_t)(y + row) * (size_t)image.width + (size_t)x) * 3, (size_t)p * 3 * sizeof *clean);
+    nd_image_free(&image);
+  }
+  nd_folder_free(&f);
+  return failed;
+}
+
+static int draw(const study *s, const double *sigma, const double *error) {
+  nd_plot_series series = {.name = "noise-prediction error", .x = sigma, .y = error, .count = SIGMAS};
+  nd_plot plot = {.title = "Diffusion error against the corruption of the condition",
+                  .x_label = "sigma of the condition's noise (of 255)",
+                  .y_label = "mean squared error",
+                  .series = &series,
+                  .series_count = 1};
+  g_autofree char *svg = nd_plot_svg(&plot);
+  return svg ? nd_file_write_atomic(s->plot, svg, strlen(svg)) : -1;
+}
+
+static int measure(const study *s, nd_trained *t, nd_predictor *p, const float *clean) {
+  nd_schedule *schedule;
+  const nd_recipe *r = &t->recipe;
+  if (nd_schedule_new(nd_recipe_word(r, "schedule.kind"), r->schedule.steps, r->schedule.beta_start, r->schedule.beta_end,
+                      &schedule))
+    return -1;
+  double sigma[SIGMAS], error[SIGMAS];
+  int failed = 0;
+  printf("sigma  error\n");
+  for (int i = 0; i < SIGMAS && !failed; i++) {
+    sigma[i] = 10 * i;
+    failed = nd_probe(p, schedule, clean, sigma[i] / 255, s->draws, r->adapt.t_min, r->adapt.t_max, (uint64_t)s->seed,
+                      &error[i]);
+    printf("%5.0f  %.6f\n", sigma[i], error[i]);
+    fflush(stdout);
+  }
+  nd_schedule_free(schedule);
+  return failed || (s->plot && draw(s, sigma, error)) ? -1 : 0;
+}
+
+static int probe(const study *s, const char *run) {
+  nd_trained *t;
+  if (nd_trained_load(run, &t))
+    return -1;
+  nd_predictor *p = NULL;
+  float *clean = nd_mem_alloc((size_t)s->pictures * (size_t)s->patch_size * (size_t)s->patch_size * 3 * sizeof *clean,
+                              "patches");
+  int failed = !clean || load_patches(s, clean);
+  if (!failed && !t->diffusion)
+    failed = nd_fail("'%s' was trained in mode source: it has no diffusion network", run);
+  if (!failed)
+    failed = nd_predictor_new(t->diffusion, t->params, ND_SCOPE_DIFFUSION, t->values, s->pictures, s->patch_size,
+                              s->patch_size, &p) || measure(s, t, p, clean);
+  nd_predictor_free(p);
+  nd_mem_free(clean);
+  nd_trained_free(t);
+  return failed;
+}
+
+static int run(int argc, char **argv) {
+  study s = {.pictures = 8, .patch_size = 128, .draws = 16, .seed = 1};
+  g_autofree char *checkpoint = NULL, *folder = NULL, *plot = NULL;
+  const GOptionEntry entries[] = {
+      {"run", 'r', 0, G_OPTION_ARG_FILENAME, &checkpoint, "a run folder or a checkpoint", "RUN"},
+      {"clean", 'c', 0, G_OPTION_ARG_FILENAME, &folder, "clean photographs", "DIR"},
+      {"plot", 'o', 0, G_OPTION_ARG_FILENAME, &plot, "draw the curve into this SVG", "FILE.svg"},
+      {"pictures", 0, 0, G_OPTION_ARG_INT, &s.pictures, "how many (default 8)", "N"},
+      {"patch", 0, 0, G_OPTION_ARG_INT, &s.patch_size, "side of the patches (default 128)", "N"},
+      {"draws", 0, 0, G_OPTION_ARG_INT, &s.draws, "draws of noise and level a picture (default 16)", "N"},
+      {"seed", 0, 0, G_OPTION_ARG_INT64, &s.seed, "of the draws (default 1)", "N"},
+      {0}};
+  if (!nd_cli_parse(&argc, &argv, entries, "--run RUN --clean DIR",
+                    "The diffusion network's noise-prediction error as its condition is corrupted with Gaussian noise of "
+                    "sigma 0 to 80/255: the observation that the method starts from."))
+    return ND_EXIT_USAGE;
+  if (!checkpoint || !folder || argc != 1 || s.pictures < 1 || s.patch_size < 8 || s.draws < 1)
+    return nd_cli_wrong("--run RUN and --clean DIR are needed, and positive counts");
+  s.folder = folder;
+  s.plot = plot;
+  return probe(&s, checkpoint) ? nd_cli_failed() : ND_EXIT_DONE;
+}
+
+const nd_command nd_cmd_probe = {"probe", "the diffusion error against the corruption of its condition", run};

@@ -1,0 +1,147 @@
+/* Decoded pictures kept in memory; the least recently used one leaves first. */
+#include "data/loader-private.h"
+
+#include "image/image.h"
+
+#include <glib.h>
+#include <stdatomic.h>
+
+/* The public part comes first, so that one pointer serves for both. */
+typedef struct entry {
+  nd_picture picture;
+  atomic_int users; /* the cache counts as one */
+  size_t bytes;
+  char *file;
+  GList link; /* in the cache's list, most recently used first */
+} entry;
+
+struct nd_cache {
+  GMutex lock;
+  GHashTable *entries; /* file to entry */
+  GQueue recent;
+  size_t bytes, limit, misses;
+};
+
+nd_cache *nd_cache_new(size_t limit_bytes) {
+  nd_cache *cache = g_new0(nd_cache, 1);
+  g_mutex_init(&cache->lock);
+  cache->entries = g_hash_table_new(g_str_hash, g_str_equal);
+  cache->limit = limit_bytes;
+  return cache;
+}
+
+void nd_picture_release(const nd_picture *picture) {
+  entry *e = (entry *)picture;
+  if (!e || atomic_fetch_sub(&e->users, 1) > 1)
+    return;
+  nd_mem_free((void *)e->picture.pixels);
+  g_free(e->file);
+  g_free(e);
+}
+
+static void to_integers(const float *from, size_t n, int bits, void *to) {
+  if (bits == 8)
+    for (size_t i = 0; i < n; i++)
+      ((uint8_t *)to)[i] = (uint8_t)(CLAMP(from[i], 0.0f, 1.0f) * 255 + 0.5f);
+  else
+    for (size_t i = 0; i < n; i++)
+      ((uint16_t *)to)[i] = (uint16_t)(CLAMP(from[i], 0.0f, 1.0f) * 65535 + 0.5f);
+}
+
+static entry *read_entry(const char *file) {
+  nd_image image;
+  if (nd_image_load_rgb(file, &image))
+    return NULL;
+  int bits = image.bits > 8 ? 16 : 8;
+  size_t n = (size_t)image.width * (size_t)image.height * 3, bytes = n * (size_t)bits / 8;
+  void *pixels = nd_mem_alloc(bytes, file);
+  if (pixels)
+    to_integers(image.data, n, bits, pixels);
+  entry *e = NULL;
+  if (pixels) {
+    e = g_new0(entry, 1);
+    e->picture = (nd_picture){image.width, image.height, bits, pixels};
+    e->bytes = bytes;
+    e->file = g_strdup(file);
+    e->link.data = e;
+    atomic_init(&e->users, 1);
+  }
+  nd_image_free(&image);
+  return e;
+}
+
+/* The lock is held. */
+static entry *find(nd_cache *cache, const char *file) {
+  entry *e = g_hash_table_lookup(cache->entries, file);
+  if (!e)
+    return NULL;
+  g_queue_unlink(&cache->recent, &e->link);
+  g_queue_push_head_link(&cache->recent, &e->link);
+  atomic_fetch_add(&e->users, 1);
+  return e;
+}
+
+static void drop_oldest(nd_cache *cache) {
+  entry *e = g_queue_peek_tail(&cache->recent);
+  g_queue_unlink(&cache->recent, &e->link);
+  g_hash_table_remove(cache->entries, e->file);
+  cache->bytes -= e->bytes;
+  nd_picture_release(&e->picture);
+}
+
+/* The lock is held. A picture larger than the whole cache is not kept. */
+static void keep(nd_cache *cache, entry *e) {
+  if (e->bytes > cache->limit)
+    return;
+  while (cache->bytes > cache->limit - e->bytes)
+    drop_oldest(cache);
+  g_hash_table_insert(cache->entries, e->file, e);
+  g_queue_push_head_link(&cache->recent, &e->link);
+  cache->bytes += e->bytes;
+  atomic_fetch_add(&e->users, 1);
+}
+
+const nd_picture *nd_cache_get(nd_cache *cache, const char *file) {
+  g_mutex_lock(&cache->lock);
+  entry *e = find(cache, file);
+  cache->misses += !e;
+  g_mutex_unlock(&cache->lock);
+  if (e)
+    return &e->picture;
+  e = read_entry(file); /* without the lock: others go on meanwhile */
+  if (!e)
+    return NULL;
+  g_mutex_lock(&cache->lock);
+  entry *other = find(cache, file); /* another thread may have been quicker */
+  if (!other)
+    keep(cache, e);
+  g_mutex_unlock(&cache->lock);
+  if (!other)
+    return &e->picture;
+  nd_picture_release(&e->picture);
+  return &other->picture;
+}
+
+size_t nd_cache_bytes(nd_cache *cache) {
+  g_mutex_lock(&cache->lock);
+  size_t bytes = cache->bytes;
+  g_mutex_unlock(&cache->lock);
+  return bytes;
+}
+
+size_t nd_cache_misses(nd_cache *cache) {
+  g_mutex_lock(&cache->lock);
+  size_t misses = cache->misses;
+  g_mutex_unlock(&cache->lock);
+  return misses;
+}
+
+void nd_cache_free(nd_cache *cache) {
+  if (!cache)
+    return;
+  while (cache->recent.length)
+    drop_oldest(cache);
+  g_hash_table_destroy(cache->entries);
+  g_mutex_clear(&cache->lock);
+  g_free(cache);
+}

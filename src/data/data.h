@@ -1,0 +1,145 @@
+/* Training data: folders of pictures, pairing, degradations, patches, augmentation, prefetching. */
+#ifndef ND_DATA_H
+#define ND_DATA_H
+
+#include "base/base.h"
+
+/* ---- Degradations -------------------------------------------------------------------------------------
+ * What turns a clean picture into a degraded one. Each is one file (degrade_NAME.c) that describes its
+ * settings in a table of keys, so that recipes, the command line and the documentation need no code for it.
+ */
+enum { ND_DEGRADE_VALUES = 24 };
+
+/* One setting. Its value is a number in [min, max], or with `choice` the index of a word. A range (count 2)
+ * has two values, and three names: NAME_min and NAME_max set one each, NAME sets both. */
+typedef struct nd_degrade_key {
+  const char *name, *help;
+  int first, count;                 /* its place in the values */
+  double standard[2];               /* the default */
+  double min, max;                  /* of a number */
+  const char *(*choice)(int index); /* the words allowed, NULL past the last; NULL: a number */
+} nd_degrade_key;
+
+typedef struct nd_degradation {
+  const char *name, *help;
+  const nd_degrade_key *keys;
+  int key_count;
+  /* rgb: dense height x width x 3, sRGB in [0, 1], changed in place. values: as nd_degrade_key numbers them.
+   */
+  int (*apply)(const double *values, float *rgb, int height, int width, nd_rng *rng);
+} nd_degradation;
+
+/* A degradation with its settings: plain data, copied by assignment. kind NULL: none chosen. */
+typedef struct nd_degrade_settings {
+  const nd_degradation *kind;
+  double values[ND_DEGRADE_VALUES];
+} nd_degrade_settings;
+
+/* The degradations there are, in the order of documentation; NULL past the last. */
+const nd_degradation *nd_degradation_at(int index);
+/* Fills settings with the defaults of the degradation of that name; the error lists the names. */
+int nd_degrade_find(const char *name, nd_degrade_settings *settings);
+/* Sets one key from text ("sigma_max", "50"). The error names the key and the range or the words allowed. */
+int nd_degrade_set(nd_degrade_settings *settings, const char *key, const char *value);
+/* A lower bound above its upper bound is an error; to be called after the last nd_degrade_set. */
+int nd_degrade_check(const nd_degrade_settings *settings);
+/* "gaussian: {sigma_min: 0, sigma_max: 75, clip: false}"; the caller's, g_free. */
+char *nd_degrade_describe(const nd_degrade_settings *settings);
+/* Degrades in place; every random draw comes from rng. rgb: dense height x width x 3 in [0, 1]. */
+int nd_degrade_apply(const nd_degrade_settings *settings, float *rgb, int height, int width, nd_rng *rng);
+
+/* ---- Folders ------------------------------------------------------------------------------------------
+ */
+
+/* The pictures below a folder. names: paths relative to it, sorted bytewise; files: the same with the folder
+ * in front. Hidden files and folders are left out, links are followed. Owned by the caller: nd_folder_free.
+ */
+typedef struct nd_folder {
+  char *path;
+  size_t count;
+  char **names, **files;
+} nd_folder;
+
+/* Errors: no such folder, no picture in it (says which formats are read). On error out is zeroed. */
+int nd_folder_open(const char *path, nd_folder *out);
+void nd_folder_free(nd_folder *folder);
+/* Matches two folders by relative path without extension, so that input->files[i] belongs to
+ * target->files[i]. Reads the headers of all files. Errors name both files: a missing partner, two files of
+ * one name, sizes that differ (and gives the sizes). */
+int nd_folder_match(const nd_folder *input, nd_folder *target);
+
+/* Where pairs of (degraded, clean) pictures come from: two folders, or one whose pictures are degraded on the
+ * fly. Strings are copied by the functions that take this. */
+typedef struct nd_pair_source {
+  const char *input_dir, *target_dir; /* both, or neither */
+  const char *clean_dir;              /* instead of the two; then degradation.kind is set */
+  nd_degrade_settings degradation;
+} nd_pair_source;
+
+/* ---- Patch loader -------------------------------------------------------------------------------------
+ * Sample k of step s is a function of (settings, s, k): which picture, which patch of it, which of the eight
+ * flips and rotations, the draws of the degradation. Neither the number of workers nor the step at which the
+ * loader was opened changes a bit. Each picture is seen once an epoch, in an order shuffled anew.
+ */
+typedef struct nd_loader_settings {
+  nd_pair_source pairs;
+  const char *real_dir;  /* unlabelled real photos; NULL: none */
+  const char *clean_dir; /* unrelated clean photos, for unpaired adaptation; NULL: none */
+  int patch_size;        /* in pixels; smaller pictures are padded by reflection */
+  int batch_size;        /* of all processes together */
+  int sample_begin;      /* this process draws samples [sample_begin, sample_begin + sample_count) */
+  int sample_count;      /* 0: all from sample_begin on */
+  bool augment;          /* the eight flips and rotations, drawn independently for pair, real and reference */
+  uint64_t seed;
+  int workers;        /* threads that prepare batches */
+  int prefetch;       /* batches in memory, the caller's included; at least 2 */
+  size_t cache_bytes; /* decoded pictures kept, all folders together */
+} nd_loader_settings;
+
+/* 128 pixels, batches of 4, augmentation on, 2 workers, 4 batches ahead, 1 GiB of decoded pictures. */
+nd_loader_settings nd_loader_defaults(void);
+
+/* Arrays: samples x patch_size x patch_size x 3 (NHWC), sRGB in [0, 1] (Gaussian noise without clipping
+ * leaves that range), 64-byte aligned; NULL where the settings have no such folder. Names: one a sample,
+ * relative to their folder. */
+typedef struct nd_batch {
+  uint64_t step;
+  int samples, patch_size;
+  float *synthetic, *clean; /* the pair */
+  float *real, *reference;  /* a real photo; an unrelated clean photo */
+  const char **pair_names, **real_names, **reference_names;
+} nd_batch;
+
+typedef struct nd_loader nd_loader;
+
+/* Lists the folders, matches the pairs and starts preparing batches from first_step on. On error *out is
+ * NULL. nd_image_start must have run. */
+int nd_loader_open(const nd_loader_settings *settings, uint64_t first_step, nd_loader **out);
+/* The batch of the next step, the loader's, valid until the next call. *wait_seconds (may be NULL): how long
+ * the caller had to wait. Error: a picture that could not be read, named; the next call fails likewise. */
+int nd_loader_next(nd_loader *loader, const nd_batch **batch, double *wait_seconds);
+/* How many pictures an epoch of the pairs has. */
+size_t nd_loader_pictures(const nd_loader *loader);
+void nd_loader_close(nd_loader *loader); /* NULL is fine */
+
+/* ---- Whole pictures, for evaluation -------------------------------------------------------------------
+ */
+typedef struct nd_pairs nd_pairs;
+
+/* Dense height x width x 3, sRGB in [0, 1]. name: relative to the input's (or the clean) folder, the set's.
+ */
+typedef struct nd_pair {
+  int width, height;
+  float *input, *target;
+  const char *name;
+} nd_pair;
+
+/* Lists and matches; reads no pixels. Pictures degraded on the fly depend on (seed, index) alone. */
+int nd_pairs_open(const nd_pair_source *source, uint64_t seed, nd_pairs **out);
+size_t nd_pairs_count(const nd_pairs *pairs);
+/* Thread-safe. On error out is zeroed. Owned by the caller: nd_pair_free. */
+int nd_pairs_load(const nd_pairs *pairs, size_t index, nd_pair *out);
+void nd_pair_free(nd_pair *pair);
+void nd_pairs_close(nd_pairs *pairs); /* NULL is fine */
+
+#endif

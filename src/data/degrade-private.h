@@ -1,0 +1,18 @@
+/* The degradations' descriptions, one a file, and what their key tables share. */
+#ifndef ND_DEGRADE_PRIVATE_H
+#define ND_DEGRADE_PRIVATE_H
+
+#include "data/data.h"
+
+extern const nd_degradation nd_degradation_gaussian, nd_degradation_camera;
+
+/* Entries of a key table. place: the number of its (first) value. */
+#define ND_KEY_RANGE(name, place, low, high, min, max, help)                                                 \
+  { name, help, place, 2, {low, high}, min, max, NULL }
+#define ND_KEY_CHOICE(name, place, standard, words, help)                                                    \
+  { name, help, place, 1, {standard}, 0, 0, words }
+
+/* A key's words for a switch: false, true. */
+const char *nd_choice_switch(int index);
+
+#endif

@@ -1,0 +1,160 @@
+/* The table of degradations, and settings by key name. */
+#include "data/degrade-private.h"
+
+#include <glib.h>
+#include <string.h>
+
+static const nd_degradation *const degradations[] = {
+    &nd_degradation_gaussian,
+    &nd_degradation_camera,
+};
+
+const nd_degradation *nd_degradation_at(int index) {
+  return index >= 0 && index < (int)G_N_ELEMENTS(degradations) ? degradations[index] : NULL;
+}
+
+const char *nd_choice_switch(int index) {
+  static const char *const words[] = {"false", "true"};
+  return index >= 0 && index < 2 ? words[index] : NULL;
+}
+
+int nd_degrade_find(const char *name, nd_degrade_settings *settings) {
+  memset(settings, 0, sizeof *settings);
+  g_autoptr(GString) names = g_string_new(NULL);
+  for (size_t i = 0; i < G_N_ELEMENTS(degradations); i++) {
+    const nd_degradation *kind = degradations[i];
+    g_string_append_printf(names, "%s%s", i ? ", " : "", kind->name);
+    if (strcmp(kind->name, name))
+      continue;
+    settings->kind = kind;
+    for (int k = 0; k < kind->key_count; k++)
+      for (int v = 0; v < kind->keys[k].count; v++)
+        settings->values[kind->keys[k].first + v] = kind->keys[k].standard[v];
+    return 0;
+  }
+  return nd_fail("there is no degradation '%s'; there are: %s", name, names->str);
+}
+
+static void append_names(GString *text, const nd_degrade_key *key) {
+  g_string_append_printf(text, "%s%s", text->len ? ", " : "", key->name);
+  if (key->count == 2)
+    g_string_append_printf(text, ", %s_min, %s_max", key->name, key->name);
+}
+
+static int fail_unknown_key(const nd_degradation *kind, const char *name) {
+  g_autoptr(GString) names = g_string_new(NULL);
+  for (int k = 0; k < kind->key_count; k++)
+    append_names(names, &kind->keys[k]);
+  return nd_fail("degradation '%s' has no setting '%s'; it has: %s", kind->name, name, names->str);
+}
+
+/* Which values of the key a name sets, as a set of bits (1: the first, 2: the second); 0: none. */
+static int values_named(const nd_degrade_key *key, const char *name) {
+  size_t length = strlen(key->name);
+  if (strncmp(name, key->name, length))
+    return 0;
+  if (!name[length])
+    return key->count == 2 ? 3 : 1;
+  if (key->count != 2)
+    return 0;
+  return !strcmp(name + length, "_min") ? 1 : !strcmp(name + length, "_max") ? 2 : 0;
+}
+
+static int parse_choice(const nd_degrade_key *key, const char *text, double *value) {
+  g_autoptr(GString) words = g_string_new(NULL);
+  for (int i = 0; key->choice(i); i++) {
+    if (!strcmp(key->choice(i), text)) {
+      *value = i;
+      return 0;
+    }
+    g_string_append_printf(words, "%s%s", i ? ", " : "", key->choice(i));
+  }
+  return nd_fail("'%s' is none of: %s", text, words->str);
+}
+
+static int parse_number(const nd_degrade_key *key, const char *text, double *value) {
+  char *end;
+  double number = g_ascii_strtod(text, &end);
+  if (end == text || *end)
+    return nd_fail("'%s' is not a number", text);
+  if (!(number >= key->min && number <= key->max))
+    return nd_fail("%s is outside %g to %g", text, key->min, key->max);
+  *value = number;
+  return 0;
+}
+
+static int parse(const nd_degrade_key *key, const char *text, double *value) {
+  return key->choice ? parse_choice(key, text, value) : parse_number(key, text, value);
+}
+
+int nd_degrade_set(nd_degrade_settings *settings, const char *name, const char *text) {
+  const nd_degradation *kind = settings->kind;
+  if (!kind)
+    return nd_fail("setting '%s': no degradation was chosen", name);
+  for (int k = 0; k < kind->key_count; k++) {
+    const nd_degrade_key *key = &kind->keys[k];
+    int wanted = values_named(key, name);
+    double value = 0;
+    if (wanted && parse(key, text, &value))
+      return nd_fail_in("degradation '%s', setting '%s'", kind->name, name);
+    for (int v = 0; v < 2; v++)
+      if (wanted & 1 << v)
+        settings->values[key->first + v] = value;
+    if (wanted)
+      return 0;
+  }
+  return fail_unknown_key(kind, name);
+}
+
+static int check_key(const char *kind, const nd_degrade_key *key, const double *values) {
+  double low = values[key->first], high = values[key->first + key->count - 1];
+  if (key->choice)
+    return key->choice((int)low) ? 0 : nd_fail("degradation '%s': %s has no choice %g", kind, key->name, low);
+  if (!(low <= high))
+    return nd_fail("degradation '%s': %s_min %g is above %s_max %g", kind, key->name, low, key->name, high);
+  if (!(low >= key->min && high <= key->max))
+    return nd_fail("degradation '%s': %s is outside %g to %g", kind, key->name, key->min, key->max);
+  return 0;
+}
+
+int nd_degrade_check(const nd_degrade_settings *settings) {
+  const nd_degradation *kind = settings->kind;
+  if (!kind)
+    return nd_fail("no degradation was chosen");
+  for (int k = 0; k < kind->key_count; k++)
+    if (check_key(kind->name, &kind->keys[k], settings->values))
+      return -1;
+  return 0;
+}
+
+static void append_value(GString *text, const nd_degrade_key *key, const double *values) {
+  double value = values[key->first];
+  if (key->choice)
+    g_string_append_printf(text, "%s: %s", key->name, key->choice((int)value));
+  else if (key->count == 1)
+    g_string_append_printf(text, "%s: %.15g", key->name, value);
+  else
+    g_string_append_printf(text, "%s_min: %.15g, %s_max: %.15g", key->name, value, key->name,
+                           values[key->first + 1]);
+}
+
+char *nd_degrade_describe(const nd_degrade_settings *settings) {
+  const nd_degradation *kind = settings->kind;
+  if (!kind)
+    return g_strdup("none");
+  GString *text = g_string_new(kind->name);
+  for (int k = 0; k < kind->key_count; k++) {
+    g_string_append(text, k ? ", " : ": {");
+    append_value(text, &kind->keys[k], settings->values);
+  }
+  g_string_append_c(text, '}');
+  return g_string_free(text, FALSE);
+}
+
+int nd_degrade_apply(const nd_degrade_settings *settings, float *rgb, int height, int width, nd_rng *rng) {
+  if (nd_degrade_check(settings))
+    return -1;
+  if (height < 1 || width < 1)
+    return nd_fail("degradation '%s': a picture of %d x %d", settings->kind->name, width, height);
+  return settings->kind->apply(settings->values, rgb, height, width, rng);
+}

@@ -1,0 +1,70 @@
+/* What the patch loader is made of, apart for the tests. */
+#ifndef ND_LOADER_PRIVATE_H
+#define ND_LOADER_PRIVATE_H
+
+#include "data/data.h"
+
+/* ---- cache.c: decoded pictures, shared by threads -----------------------------------------------------
+ */
+
+/* Dense height x width x 3, 8 or 16 bits a value. Read-only once made. */
+typedef struct nd_picture {
+  int width, height, bits;
+  const void *pixels;
+} nd_picture;
+
+typedef struct nd_cache nd_cache;
+nd_cache *nd_cache_new(size_t limit_bytes);
+/* The picture of that file, read when it is not kept; NULL and an error when it cannot be read. To be given
+ * back with nd_picture_release, also after the cache has dropped it. Thread-safe. */
+const nd_picture *nd_cache_get(nd_cache *cache, const char *file);
+void nd_picture_release(const nd_picture *picture); /* NULL is fine */
+size_t nd_cache_bytes(nd_cache *cache);             /* held now, at most the limit */
+size_t nd_cache_misses(nd_cache *cache);            /* files read so far */
+void nd_cache_free(nd_cache *cache);                /* all pictures given back before; NULL is fine */
+
+/* ---- patch.c: a square cut out of a picture, in one of the eight orientations -------------------------
+ */
+enum { ND_TRANSFORMS = 8 };
+typedef struct nd_patch {
+  int x, y, size;
+  int transform; /* a sum of 1: mirror columns, 2: mirror rows, then 4: transpose */
+} nd_patch;
+/* Uniform over the places and, with augment, the transforms. A side shorter than size is centred. */
+nd_patch nd_patch_draw(int width, int height, int size, bool augment, nd_rng *rng);
+/* out: size x size x 3 in [0, 1]. What lies outside the picture is its reflection (edge pixel not repeated).
+ */
+void nd_patch_cut(const nd_picture *picture, nd_patch patch, float *out);
+
+/* ---- order.c: shuffled epochs -------------------------------------------------------------------------
+ * Each run of `count` positions, from a multiple of count on, visits every index once.
+ */
+size_t nd_order_pick(uint64_t seed, nd_purpose purpose, uint64_t position, size_t count);
+
+/* ---- pair_files.c: the files of a pair source ---------------------------------------------------------
+ */
+typedef struct nd_pair_files {
+  nd_folder input, target;         /* matched; input is empty when pictures are degraded on the fly */
+  nd_degrade_settings degradation; /* then its kind is set */
+} nd_pair_files;
+int nd_pair_files_open(const nd_pair_source *source, nd_pair_files *out); /* zeroed on error */
+void nd_pair_files_free(nd_pair_files *files);
+const char *nd_pair_files_name(const nd_pair_files *files, size_t index);
+
+/* ---- sampler.c: a batch as a function of its step -----------------------------------------------------
+ */
+typedef struct nd_sampler {
+  nd_loader_settings settings; /* its strings are not kept */
+  nd_pair_files pairs;
+  nd_folder real, reference; /* empty when there is none */
+  nd_cache *cache;
+} nd_sampler;
+int nd_sampler_open(const nd_loader_settings *settings, nd_sampler *out); /* zeroed on error */
+void nd_sampler_close(nd_sampler *sampler);
+/* Room for the batches of this sampler; nd_batch_free also when it failed. */
+int nd_batch_alloc(const nd_sampler *sampler, nd_batch *out);
+void nd_batch_free(nd_batch *batch);
+/* Thread-safe for different batches. */
+int nd_sampler_fill(const nd_sampler *sampler, uint64_t step, nd_batch *batch);
+
+#endif

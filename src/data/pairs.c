@@ -1,0 +1,88 @@
+/* Whole pictures and their clean targets, for evaluation. */
+#include "data/loader-private.h"
+
+#include "image/image.h"
+
+#include <glib.h>
+#include <string.h>
+
+struct nd_pairs {
+  nd_pair_files files;
+  uint64_t seed;
+};
+
+int nd_pairs_open(const nd_pair_source *source, uint64_t seed, nd_pairs **out) {
+  *out = NULL;
+  nd_pairs *pairs = g_new0(nd_pairs, 1);
+  pairs->seed = seed;
+  if (nd_pair_files_open(source, &pairs->files)) {
+    g_free(pairs);
+    return -1;
+  }
+  *out = pairs;
+  return 0;
+}
+
+size_t nd_pairs_count(const nd_pairs *pairs) {
+  return pairs->files.target.count;
+}
+
+static int load(const char *file, nd_pair *pair, float **pixels) {
+  nd_image image;
+  if (nd_image_load_rgb(file, &image))
+    return -1;
+  size_t n = (size_t)image.width * (size_t)image.height * 3;
+  int failed = 0;
+  if (pair->width && (pair->width != image.width || pair->height != image.height))
+    failed = nd_fail("'%s' is %d x %d, but its target is %d x %d", file, image.width, image.height,
+                     pair->width, pair->height);
+  else if (!(*pixels = nd_mem_alloc(n * sizeof **pixels, file)))
+    failed = -1;
+  else
+    memcpy(*pixels, image.data, n * sizeof **pixels);
+  pair->width = image.width;
+  pair->height = image.height;
+  nd_image_free(&image);
+  return failed;
+}
+
+static int degrade(const nd_pairs *pairs, size_t index, nd_pair *pair) {
+  size_t bytes = (size_t)pair->width * (size_t)pair->height * 3 * sizeof(float);
+  const char *file = pairs->files.target.files[index];
+  nd_rng rng = nd_rng_make(pairs->seed, 0, (uint32_t)index, ND_RANDOM_DEGRADE);
+  if (!(pair->input = nd_mem_alloc(bytes, file)))
+    return -1;
+  memcpy(pair->input, pair->target, bytes);
+  if (nd_degrade_apply(&pairs->files.degradation, pair->input, pair->height, pair->width, &rng))
+    return nd_fail_in("'%s'", file);
+  return 0;
+}
+
+int nd_pairs_load(const nd_pairs *pairs, size_t index, nd_pair *out) {
+  memset(out, 0, sizeof *out);
+  const nd_pair_files *files = &pairs->files;
+  if (index >= files->target.count)
+    return nd_fail("there is no pair %zu, only %zu", index, files->target.count);
+  int failed = load(files->target.files[index], out, &out->target);
+  if (!failed)
+    failed =
+        files->input.count ? load(files->input.files[index], out, &out->input) : degrade(pairs, index, out);
+  if (failed)
+    nd_pair_free(out);
+  else
+    out->name = nd_pair_files_name(files, index);
+  return failed;
+}
+
+void nd_pair_free(nd_pair *pair) {
+  nd_mem_free(pair->input);
+  nd_mem_free(pair->target);
+  memset(pair, 0, sizeof *pair);
+}
+
+void nd_pairs_close(nd_pairs *pairs) {
+  if (!pairs)
+    return;
+  nd_pair_files_free(&pairs->files);
+  g_free(pairs);
+}

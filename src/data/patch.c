@@ -1,0 +1,62 @@
+/* Cutting patches: place, orientation, reflection at the borders. */
+#include "data/loader-private.h"
+
+#include <glib.h>
+
+enum { MIRROR_COLUMNS = 1, MIRROR_ROWS = 2, TRANSPOSE = 4 };
+
+static int draw_start(int length, int size, nd_rng *rng) {
+  if (length <= size)
+    return -((size - length) / 2);
+  return (int)nd_rng_below(rng, (uint32_t)(length - size + 1));
+}
+
+nd_patch nd_patch_draw(int width, int height, int size, bool augment, nd_rng *rng) {
+  nd_patch patch = {.size = size};
+  patch.x = draw_start(width, size, rng);
+  patch.y = draw_start(height, size, rng);
+  patch.transform = augment ? (int)nd_rng_below(rng, ND_TRANSFORMS) : 0;
+  return patch;
+}
+
+static int reflect(int i, int n) {
+  if (n == 1)
+    return 0;
+  int period = 2 * (n - 1);
+  i = (i % period + period) % period;
+  return i < n ? i : period - i;
+}
+
+/* Where in the picture each row or column of the patch comes from, in values from the start. */
+static void sources(int start, int size, bool mirror, int length, size_t stride, size_t *out) {
+  for (int i = 0; i < size; i++)
+    out[i] = (size_t)reflect(start + (mirror ? size - 1 - i : i), length) * stride;
+}
+
+static void cut_8(const uint8_t *pixels, const size_t *outer, const size_t *inner, int size, float *out) {
+  for (int i = 0; i < size; i++)
+    for (int j = 0; j < size; j++, out += 3)
+      for (int c = 0; c < 3; c++)
+        out[c] = (float)pixels[outer[i] + inner[j] + (size_t)c] / 255;
+}
+
+static void cut_16(const uint16_t *pixels, const size_t *outer, const size_t *inner, int size, float *out) {
+  for (int i = 0; i < size; i++)
+    for (int j = 0; j < size; j++, out += 3)
+      for (int c = 0; c < 3; c++)
+        out[c] = (float)pixels[outer[i] + inner[j] + (size_t)c] / 65535;
+}
+
+void nd_patch_cut(const nd_picture *picture, nd_patch patch, float *out) {
+  int size = patch.size;
+  size_t row = (size_t)picture->width * 3;
+  g_autofree size_t *rows = g_new(size_t, size), *columns = g_new(size_t, size);
+  sources(patch.y, size, patch.transform & MIRROR_ROWS, picture->height, row, rows);
+  sources(patch.x, size, patch.transform & MIRROR_COLUMNS, picture->width, 3, columns);
+  bool transpose = patch.transform & TRANSPOSE;
+  const size_t *outer = transpose ? columns : rows, *inner = transpose ? rows : columns;
+  if (picture->bits == 8)
+    cut_8(picture->pixels, outer, inner, size, out);
+  else
+    cut_16(picture->pixels, outer, inner, size, out);
+}

@@ -1,0 +1,190 @@
+/* A batch as a function of its step: the choice of pictures and patches, and the degradation. */
+#include "data/loader-private.h"
+
+#include <glib.h>
+#include <string.h>
+
+enum { PATCH_MAX = 4096, BATCH_MAX = 65536 };
+
+static int check(const nd_loader_settings *s) {
+  if (s->patch_size < 1 || s->patch_size > PATCH_MAX)
+    return nd_fail("patch_size %d is outside 1 to %d", s->patch_size, PATCH_MAX);
+  if (s->batch_size < 1 || s->batch_size > BATCH_MAX)
+    return nd_fail("batch_size %d is outside 1 to %d", s->batch_size, BATCH_MAX);
+  if (s->sample_begin < 0 || s->sample_count < 1 || s->sample_count > s->batch_size - s->sample_begin)
+    return nd_fail("samples %d to %d are not within a batch of %d", s->sample_begin,
+                   s->sample_begin + s->sample_count, s->batch_size);
+  return 0;
+}
+
+static int open_folders(const nd_loader_settings *s, nd_sampler *out) {
+  if (nd_pair_files_open(&s->pairs, &out->pairs))
+    return -1;
+  if (s->real_dir && nd_folder_open(s->real_dir, &out->real))
+    return nd_fail_in("real photos");
+  if (s->clean_dir && nd_folder_open(s->clean_dir, &out->reference))
+    return nd_fail_in("clean photos for reference");
+  return 0;
+}
+
+int nd_sampler_open(const nd_loader_settings *settings, nd_sampler *out) {
+  memset(out, 0, sizeof *out);
+  out->settings = *settings;
+  if (!out->settings.sample_count)
+    out->settings.sample_count = settings->batch_size - settings->sample_begin;
+  if (check(&out->settings) || open_folders(settings, out)) {
+    nd_sampler_close(out);
+    return -1;
+  }
+  out->settings.pairs = (nd_pair_source){0};
+  out->settings.real_dir = out->settings.clean_dir = NULL;
+  out->cache = nd_cache_new(settings->cache_bytes);
+  return 0;
+}
+
+void nd_sampler_close(nd_sampler *sampler) {
+  nd_cache_free(sampler->cache);
+  nd_pair_files_free(&sampler->pairs);
+  nd_folder_free(&sampler->real);
+  nd_folder_free(&sampler->reference);
+  memset(sampler, 0, sizeof *sampler);
+}
+
+static size_t patch_values(const nd_sampler *sampler) {
+  return (size_t)sampler->settings.patch_size * (size_t)sampler->settings.patch_size * 3;
+}
+
+static float *alloc_patches(const nd_sampler *sampler) {
+  return nd_mem_alloc((size_t)sampler->settings.sample_count * patch_values(sampler) * sizeof(float),
+                      "batch");
+}
+
+int nd_batch_alloc(const nd_sampler *sampler, nd_batch *out) {
+  size_t n = (size_t)sampler->settings.sample_count;
+  *out = (nd_batch){.samples = (int)n, .patch_size = sampler->settings.patch_size};
+  out->pair_names = g_new0(const char *, n);
+  if (!(out->synthetic = alloc_patches(sampler)) || !(out->clean = alloc_patches(sampler)))
+    return -1;
+  if (sampler->real.count) {
+    out->real_names = g_new0(const char *, n);
+    if (!(out->real = alloc_patches(sampler)))
+      return -1;
+  }
+  if (sampler->reference.count) {
+    out->reference_names = g_new0(const char *, n);
+    if (!(out->reference = alloc_patches(sampler)))
+      return -1;
+  }
+  return 0;
+}
+
+void nd_batch_free(nd_batch *batch) {
+  nd_mem_free(batch->synthetic);
+  nd_mem_free(batch->clean);
+  nd_mem_free(batch->real);
+  nd_mem_free(batch->reference);
+  g_free(batch->pair_names);
+  g_free(batch->real_names);
+  g_free(batch->reference_names);
+  memset(batch, 0, sizeof *batch);
+}
+
+/* A place in the whole run: which sample of which step. */
+typedef struct place {
+  uint64_t step;
+  uint32_t sample;
+} place;
+
+static nd_rng stream(const nd_sampler *sampler, place at, nd_purpose purpose) {
+  return nd_rng_make(sampler->settings.seed, at.step, at.sample, purpose);
+}
+
+static size_t pick(const nd_sampler *sampler, place at, nd_purpose purpose, size_t count) {
+  uint64_t position = at.step * (uint64_t)sampler->settings.batch_size + at.sample;
+  return nd_order_pick(sampler->settings.seed, purpose, position, count);
+}
+
+static nd_patch draw_patch(const nd_sampler *sampler, place at, nd_purpose purpose,
+                           const nd_picture *picture) {
+  nd_rng rng = stream(sampler, at, purpose);
+  const nd_loader_settings *s = &sampler->settings;
+  return nd_patch_draw(picture->width, picture->height, s->patch_size, s->augment, &rng);
+}
+
+/* A patch of a picture that has no partner: a real photo, or an unrelated clean one. */
+static int fill_single(const nd_sampler *sampler, place at, nd_purpose purpose, const nd_folder *folder,
+                       float *out, const char **name) {
+  size_t index = pick(sampler, at, purpose, folder->count);
+  const nd_picture *picture = nd_cache_get(sampler->cache, folder->files[index]);
+  if (!picture)
+    return -1;
+  nd_patch_cut(picture, draw_patch(sampler, at, purpose, picture), out);
+  nd_picture_release(picture);
+  *name = folder->names[index];
+  return 0;
+}
+
+/* The partner's patch: the same place and orientation. The header promised the same size; trust the pixels.
+ */
+static int cut_input(const nd_sampler *sampler, size_t index, const nd_picture *target, nd_patch patch,
+                     float *out) {
+  const nd_pair_files *pairs = &sampler->pairs;
+  const nd_picture *input = nd_cache_get(sampler->cache, pairs->input.files[index]);
+  if (!input)
+    return -1;
+  int failed = 0;
+  if (input->width != target->width || input->height != target->height)
+    failed = nd_fail("pair of different sizes: '%s' is %d x %d, '%s' is %d x %d", pairs->input.files[index],
+                     input->width, input->height, pairs->target.files[index], target->width, target->height);
+  else
+    nd_patch_cut(input, patch, out);
+  nd_picture_release(input);
+  return failed;
+}
+
+static int degrade(const nd_sampler *sampler, place at, size_t index, const float *clean, float *out) {
+  int size = sampler->settings.patch_size;
+  nd_rng rng = stream(sampler, at, ND_RANDOM_DEGRADE);
+  memcpy(out, clean, patch_values(sampler) * sizeof *out);
+  if (nd_degrade_apply(&sampler->pairs.degradation, out, size, size, &rng))
+    return nd_fail_in("a patch of '%s'", sampler->pairs.target.files[index]);
+  return 0;
+}
+
+static int fill_pair(const nd_sampler *sampler, place at, float *synthetic, float *clean, const char **name) {
+  const nd_pair_files *pairs = &sampler->pairs;
+  size_t index = pick(sampler, at, ND_RANDOM_PICK, pairs->target.count);
+  const nd_picture *target = nd_cache_get(sampler->cache, pairs->target.files[index]);
+  if (!target)
+    return -1;
+  nd_patch patch = draw_patch(sampler, at, ND_RANDOM_PICK, target);
+  nd_patch_cut(target, patch, clean);
+  int failed = pairs->input.count ? cut_input(sampler, index, target, patch, synthetic)
+                                  : degrade(sampler, at, index, clean, synthetic);
+  nd_picture_release(target);
+  *name = nd_pair_files_name(pairs, index);
+  return failed;
+}
+
+static int fill_sample(const nd_sampler *sampler, place at, nd_batch *batch, size_t k) {
+  size_t offset = k * patch_values(sampler);
+  if (fill_pair(sampler, at, batch->synthetic + offset, batch->clean + offset, &batch->pair_names[k]))
+    return -1;
+  if (batch->real && fill_single(sampler, at, ND_RANDOM_PICK_REAL, &sampler->real, batch->real + offset,
+                                 &batch->real_names[k]))
+    return -1;
+  if (batch->reference && fill_single(sampler, at, ND_RANDOM_PICK_CLEAN, &sampler->reference,
+                                      batch->reference + offset, &batch->reference_names[k]))
+    return -1;
+  return 0;
+}
+
+int nd_sampler_fill(const nd_sampler *sampler, uint64_t step, nd_batch *batch) {
+  batch->step = step;
+  for (int k = 0; k < batch->samples; k++) {
+    place at = {step, (uint32_t)(sampler->settings.sample_begin + k)};
+    if (fill_sample(sampler, at, batch, (size_t)k))
+      return nd_fail_in("training data, step %llu", (unsigned long long)step);
+  }
+  return 0;
+}

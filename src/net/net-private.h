@@ -1,0 +1,33 @@
+/* What the network files say to the table. */
+#ifndef ND_NET_PRIVATE_H
+#define ND_NET_PRIVATE_H
+
+#include "net/net.h"
+
+typedef struct nd_network {
+  const char *name;
+  nd_role role;
+  nd_setting settings[ND_MAX_SETTINGS]; /* ends with name NULL */
+  nd_tensor (*restore)(nd_graph *g, const nd_net *net, nd_tensor x);
+  nd_tensor (*predict_noise)(nd_graph *g, const nd_net *net, nd_tensor x, nd_tensor level);
+  int (*multiple)(const nd_net *net);
+  int (*reach)(const nd_net *net);
+  /* Settings that contradict each other; NULL: none can. */
+  int (*check)(const nd_net *net);
+} nd_network;
+
+extern const nd_network *const nd_networks[]; /* NULL at the end */
+
+/* ---- Layers that several networks use. Parameters: <name>.weight, <name>.bias. */
+typedef struct nd_conv_layer {
+  int out, kernel; /* padded so that the size stays */
+  nd_act activation;
+  float slope;
+} nd_conv_layer;
+nd_tensor nd_layer_conv(nd_graph *g, const char *name, nd_tensor x, nd_conv_layer l);
+nd_tensor nd_layer_linear(nd_graph *g, const char *name, nd_tensor x, int out);
+/* groups is lowered to the channel count where there are fewer channels. */
+nd_tensor nd_layer_group_norm(nd_graph *g, const char *name, nd_tensor x, nd_tensor scale_shift,
+                              nd_group_norm_settings s);
+
+#endif

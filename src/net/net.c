@@ -1,0 +1,163 @@
+/* A network with its settings. */
+#include "net/net-private.h"
+
+#include <glib.h>
+#include <math.h>
+#include <string.h>
+
+struct nd_net {
+  const nd_network *kind;
+  char *value[ND_MAX_SETTINGS];
+};
+
+static int unknown(const char *name, nd_role role) {
+  g_autofree char *known = g_strjoinv(", ", (char **)nd_net_names(role));
+  return nd_fail("there is no %s network '%s'; there are: %s", role == ND_RESTORATION ? "restoration" : "diffusion",
+                 name, known);
+}
+
+const char *const *nd_net_names(nd_role role) {
+  static const char *names[2][32];
+  int n = 0;
+  for (int i = 0; nd_networks[i]; i++)
+    if (nd_networks[i]->role == role)
+      names[role][n++] = nd_networks[i]->name;
+  names[role][n] = NULL;
+  return names[role];
+}
+
+int nd_net_new(const char *name, nd_role role, nd_net **out) {
+  *out = NULL;
+  for (int i = 0; nd_networks[i]; i++)
+    if (nd_networks[i]->role == role && !strcmp(nd_networks[i]->name, name)) {
+      nd_net *net = g_new0(nd_net, 1);
+      net->kind = nd_networks[i];
+      for (int k = 0; net->kind->settings[k].name; k++)
+        net->value[k] = g_strdup(net->kind->settings[k].fallback);
+      *out = net;
+      return 0;
+    }
+  return unknown(name, role);
+}
+
+void nd_net_free(nd_net *net) {
+  if (!net)
+    return;
+  for (int i = 0; i < ND_MAX_SETTINGS; i++)
+    g_free(net->value[i]);
+  g_free(net);
+}
+
+static int find(const nd_net *net, const char *setting) {
+  for (int i = 0; net->kind->settings[i].name; i++)
+    if (!strcmp(net->kind->settings[i].name, setting))
+      return i;
+  return -1;
+}
+
+static int check_number(const nd_setting *s, const char *network, const char *text, double *out) {
+  char *end;
+  double x = g_ascii_strtod(text, &end);
+  while (*end == ' ')
+    end++;
+  bool whole = s->type == ND_SETTING_REAL || x == floor(x);
+  if (end == text || *end || !whole || !(x >= s->min && x <= s->max))
+    return nd_fail("%s: %s is '%s'; it must be %s from %g to %g", network, s->name, text,
+                   s->type == ND_SETTING_REAL ? "a number" : "a whole number", s->min, s->max);
+  *out = x;
+  return 0;
+}
+
+static int check_value(const nd_setting *s, const char *network, const char *value) {
+  double x;
+  if (s->type != ND_SETTING_LIST)
+    return check_number(s, network, value, &x);
+  g_auto(GStrv) parts = g_strsplit(value, ",", -1);
+  if (g_strv_length(parts) > ND_MAX_LIST)
+    return nd_fail("%s: %s has more than %d numbers", network, s->name, ND_MAX_LIST);
+  for (int i = 0; parts[i] && *value; i++)
+    if (check_number(s, network, g_strstrip(parts[i]), &x))
+      return -1;
+  return 0;
+}
+
+int nd_net_set(nd_net *net, const char *setting, const char *value) {
+  int i = find(net, setting);
+  if (i < 0)
+    return nd_fail("network %s has no setting '%s'", net->kind->name, setting);
+  if (check_value(&net->kind->settings[i], net->kind->name, value))
+    return -1;
+  g_free(net->value[i]);
+  net->value[i] = g_strdup(value);
+  return 0;
+}
+
+const char *nd_net_name(const nd_net *net) {
+  return net->kind->name;
+}
+
+nd_role nd_net_role(const nd_net *net) {
+  return net->kind->role;
+}
+
+int nd_net_settings_count(const nd_net *net) {
+  int n = 0;
+  while (net->kind->settings[n].name)
+    n++;
+  return n;
+}
+
+const nd_setting *nd_net_setting(const nd_net *net, int i) {
+  return &net->kind->settings[i];
+}
+
+const char *nd_net_value(const nd_net *net, int i) {
+  return net->value[i];
+}
+
+double nd_net_real(const nd_net *net, const char *setting) {
+  int i = find(net, setting);
+  return i < 0 ? 0 : g_ascii_strtod(net->value[i], NULL);
+}
+
+int nd_net_int(const nd_net *net, const char *setting) {
+  return (int)nd_net_real(net, setting);
+}
+
+int nd_net_list(const nd_net *net, const char *setting, int out[ND_MAX_LIST]) {
+  int i = find(net, setting), n = 0;
+  if (i < 0 || !*net->value[i])
+    return 0;
+  g_auto(GStrv) parts = g_strsplit(net->value[i], ",", -1);
+  for (; parts[n] && n < ND_MAX_LIST; n++)
+    out[n] = (int)g_ascii_strtod(parts[n], NULL);
+  return n;
+}
+
+static bool sound(nd_graph *g, const nd_net *net, nd_tensor x, int channels) {
+  if (nd_graph_failed(g) || x < 0)
+    return false;
+  const int *d = nd_dims(g, x);
+  int multiple = nd_net_multiple(net);
+  if (d[3] == channels && d[1] % multiple == 0 && d[2] % multiple == 0)
+    return !net->kind->check || !net->kind->check(net) || nd_graph_fail(g) >= 0;
+  nd_fail("network %s takes %d channels and sizes that are multiples of %d, not %d x %d x %d", net->kind->name,
+          channels, multiple, d[1], d[2], d[3]);
+  return nd_graph_fail(g) >= 0;
+}
+
+nd_tensor nd_net_restore(nd_graph *g, const nd_net *net, nd_tensor x) {
+  return sound(g, net, x, 3) ? net->kind->restore(g, net, x) : ND_NONE;
+}
+
+nd_tensor nd_net_predict_noise(nd_graph *g, const nd_net *net, nd_tensor x, nd_tensor level) {
+  return sound(g, net, x, 9) ? net->kind->predict_noise(g, net, x, level) : ND_NONE;
+}
+
+int nd_net_multiple(const nd_net *net) {
+  return net->kind->multiple(net);
+}
+
+int nd_net_reach(const nd_net *net) {
+  return net->kind->reach ? net->kind->reach(net) : 0;
+}

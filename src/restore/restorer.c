@@ -1,0 +1,211 @@
+/* A restoration network on pictures of any size. One compiled graph serves one tile size; it is kept for the next
+ * picture. */
+#include "restore/restore.h"
+
+#include <glib.h>
+#include <math.h>
+#include <string.h>
+
+struct nd_restorer {
+  const nd_net *net;
+  nd_params *params;
+  char *scope;
+  const float *values;
+  nd_restorer_settings settings;
+  nd_graph *graph;
+  nd_plan *plan;
+  nd_tensor x, y;
+  int plan_height, plan_width;
+};
+
+nd_restorer_settings nd_restorer_defaults(void) {
+  return (nd_restorer_settings){.memory = (size_t)1 << 30, .residual = true, .strength = 1};
+}
+
+static void drop_plan(nd_restorer *r) {
+  nd_plan_free(r->plan);
+  nd_graph_free(r->graph);
+  r->plan = NULL;
+  r->graph = NULL;
+}
+
+static int make_plan(nd_restorer *r, int height, int width) {
+  if (r->plan && r->plan_height == height && r->plan_width == width)
+    return 0;
+  drop_plan(r);
+  size_t known = nd_params_size(r->params);
+  nd_graph *g = r->graph = nd_graph_new(r->params);
+  nd_graph_set_training(g, false);
+  r->x = nd_input(g, "x", 1, height, width, 3);
+  if (*r->scope)
+    nd_scope_push(g, "%s", r->scope);
+  r->y = nd_net_restore(g, r->net, r->x);
+  nd_output(g, "y", r->y);
+  if (nd_params_size(r->params) != known)
+    return nd_fail("the weights at hand are not those of this network");
+  if (nd_compile(g, &r->plan))
+    return -1;
+  nd_plan_bind(r->plan, r->values, NULL);
+  r->plan_height = height;
+  r->plan_width = width;
+  return 0;
+}
+
+int nd_restorer_new(const nd_net *net, nd_params *params, const char *scope, const float *values,
+                    nd_restorer_settings settings, nd_restorer **out) {
+  nd_restorer *r = g_new0(nd_restorer, 1);
+  *r = (nd_restorer){.net = net, .params = params, .scope = g_strdup(scope), .values = values, .settings = settings};
+  if (!r->settings.memory)
+    r->settings.memory = (size_t)1 << 30;
+  *out = r;
+  return 0;
+}
+
+void nd_restorer_free(nd_restorer *r) {
+  if (!r)
+    return;
+  drop_plan(r);
+  g_free(r->scope);
+  g_free(r);
+}
+
+static int round_up(int x, int multiple) {
+  return (x + multiple - 1) / multiple * multiple;
+}
+
+/* ---- Tiles ---- */
+typedef struct layout {
+  int height, width;           /* of the padded picture */
+  int tile_height, tile_width; /* what one run takes */
+  int overlap;                 /* border of a tile whose result is not used */
+} layout;
+
+/* Bytes of the network's buffers a pixel, found on a small picture. */
+static int bytes_a_pixel(nd_restorer *r, double *out) {
+  int size = round_up(256, nd_net_multiple(r->net));
+  if (make_plan(r, size, size))
+    return -1;
+  *out = (double)nd_plan_bytes(r->plan) / ((double)size * size);
+  return 0;
+}
+
+static int largest_tile(nd_restorer *r, int *out) {
+  int multiple = nd_net_multiple(r->net);
+  double bytes;
+  if (r->settings.tile) {
+    *out = round_up(r->settings.tile, multiple);
+    return 0;
+  }
+  if (bytes_a_pixel(r, &bytes))
+    return -1;
+  *out = MAX((int)sqrt((double)r->settings.memory / bytes) / multiple * multiple, multiple);
+  return 0;
+}
+
+static int lay_out(nd_restorer *r, int height, int width, layout *l) {
+  int multiple = nd_net_multiple(r->net), reach = nd_net_reach(r->net), side;
+  l->height = l->tile_height = round_up(height, multiple);
+  l->width = l->tile_width = round_up(width, multiple);
+  l->overlap = round_up(reach, multiple);
+  if (largest_tile(r, &side))
+    return -1;
+  if (l->height <= side && l->width <= side)
+    return 0;
+  if ((double)l->height * l->width <= (double)side * side && !r->settings.tile)
+    return 0;
+  if (!reach)
+    return nd_fail("this network sees the whole picture at once and cannot be tiled; %d x %d pixels need more memory "
+                   "than %zu MB allow", width, height, r->settings.memory >> 20);
+  if (side <= 2 * l->overlap)
+    return nd_fail("tiles of %d pixels are too small for this network: they overlap by %d on each side; allow at "
+                   "least --tile %d", side, l->overlap, 2 * l->overlap + 8 * multiple);
+  l->tile_height = MIN(side, l->height);
+  l->tile_width = MIN(side, l->width);
+  return 0;
+}
+
+/* Along one axis, tile i starts at start and its result is used from `from` up to `to`. */
+typedef struct span {
+  int start, from, to;
+} span;
+
+static int spans_count(int length, int tile, int overlap) {
+  return length <= tile ? 1 : 1 + (length - tile + tile - 2 * overlap - 1) / (tile - 2 * overlap);
+}
+
+static span span_at(int i, int length, int tile, int overlap) {
+  int n = spans_count(length, tile, overlap), step = tile - 2 * overlap;
+  span s = {MIN(i * step, length - tile), 0, length};
+  s.from = i ? i * step + overlap : 0;
+  s.to = i + 1 < n ? (i + 1) * step + overlap : length;
+  return s;
+}
+
+typedef struct picture {
+  const float *in;
+  float *out;
+  int height, width;
+} picture;
+
+/* The tile at (y, x) of the picture padded by replication. */
+static void copy_in(const picture *p, int y, int x, int height, int width, float *tile) {
+  for (int i = 0; i < height; i++) {
+    const float *row = p->in + (size_t)MIN(y + i, p->height - 1) * (size_t)p->width * 3;
+    for (int j = 0; j < width; j++)
+      memcpy(tile + ((size_t)i * (size_t)width + (size_t)j) * 3, row + (size_t)MIN(x + j, p->width - 1) * 3,
+             3 * sizeof *tile);
+  }
+}
+
+static void copy_out(const nd_restorer *r, const picture *p, const layout *l, span rows, span columns,
+                     const float *tile) {
+  float strength = (float)r->settings.strength;
+  for (int y = rows.from; y < MIN(rows.to, p->height); y++)
+    for (int x = columns.from; x < MIN(columns.to, p->width); x++) {
+      size_t at = ((size_t)y * (size_t)p->width + (size_t)x) * 3;
+      const float *t = tile + ((size_t)(y - rows.start) * (size_t)l->tile_width + (size_t)(x - columns.start)) * 3;
+      for (int c = 0; c < 3; c++) {
+        float correction = r->settings.residual ? t[c] : t[c] - p->in[at + (size_t)c];
+        p->out[at + (size_t)c] = p->in[at + (size_t)c] + strength * correction;
+      }
+    }
+}
+
+static void run_tile(nd_restorer *r, const picture *p, const layout *l, span rows, span columns) {
+  nd_plan_set_window(r->plan, (nd_window){rows.start, columns.start, l->tile_height, l->tile_width, l->height, l->width});
+  copy_in(p, rows.start, columns.start, l->tile_height, l->tile_width, nd_plan_tensor(r->plan, r->x));
+  nd_run(r->plan, 0, 0, 0);
+  copy_out(r, p, l, rows, columns, nd_plan_tensor(r->plan, r->y));
+}
+
+static int run_tiles(nd_restorer *r, const picture *p, const layout *l, nd_tile_progress progress, void *context) {
+  int down = spans_count(l->height, l->tile_height, l->overlap), across = spans_count(l->width, l->tile_width, l->overlap);
+  for (int i = 0; i < down; i++)
+    for (int j = 0; j < across; j++) {
+      run_tile(r, p, l, span_at(i, l->height, l->tile_height, l->overlap),
+               span_at(j, l->width, l->tile_width, l->overlap));
+      if (progress)
+        progress(i * across + j + 1, down * across, context);
+    }
+  return 0;
+}
+
+int nd_restorer_run(nd_restorer *r, const float *in, int height, int width, float *out, nd_tile_progress progress,
+                    void *context) {
+  layout l;
+  if (lay_out(r, height, width, &l) || make_plan(r, l.tile_height, l.tile_width))
+    return -1;
+  bool tiled = l.tile_height < l.height || l.tile_width < l.width;
+  float *copy = NULL;
+  size_t bytes = (size_t)height * (size_t)width * 3 * sizeof *in;
+  if (in == out && tiled) { /* tiles read what their neighbours would have overwritten */
+    copy = nd_mem_alloc(bytes, "the picture");
+    if (!copy)
+      return -1;
+    memcpy(copy, in, bytes);
+  }
+  picture p = {copy ? copy : in, out, height, width};
+  int failed = run_tiles(r, &p, &l, progress, context);
+  nd_mem_free(copy);
+  return failed;
+}

@@ -1,0 +1,77 @@
+/* Reverse-mode differentiation: walks the nodes backwards and appends their gradient nodes. */
+#include "tensor/graph-private.h"
+#include "tensor/ops/ops-private.h"
+
+static void accumulate(nd_graph *g, nd_tensor t, nd_tensor contribution) {
+  if (contribution < 0 || nd_graph_failed(g))
+    return;
+  nd_tensor before = nd_value_of(g, t)->gradient;
+  nd_tensor sum = contribution;
+  if (before >= 0)
+    sum = nd_append_like(g, &nd_op_add, NULL, 2, (nd_tensor[]){before, contribution}, before);
+  nd_value_of(g, t)->gradient = sum;
+}
+
+static void differentiate(nd_graph *g, const nd_node *node) {
+  nd_tensor dout[ND_MAX_OUT], din[ND_MAX_IN];
+  bool wanted[ND_MAX_IN], any = false;
+  for (int i = 0; i < node->n_out; i++) {
+    dout[i] = nd_out_value(g, node, i)->gradient;
+    any = any || dout[i] >= 0;
+  }
+  if (!any || !node->op->gradient)
+    return;
+  for (int i = 0; i < node->n_in; i++) {
+    wanted[i] = node->in[i] >= 0 && nd_in_value(g, node, i)->needs_gradient;
+    din[i] = ND_NONE;
+  }
+  node->op->gradient(g, node, dout, wanted, din);
+  for (int i = 0; i < node->n_in; i++)
+    if (wanted[i])
+      accumulate(g, node->in[i], din[i]);
+}
+
+/* Puts the finished gradient of a parameter into the buffer of gradients. */
+static void place_parameter_gradient(nd_graph *g, int param, nd_tensor t) {
+  nd_tensor gradient = nd_value_of(g, t)->gradient;
+  if (gradient < 0)
+    return;
+  nd_value *v = nd_value_of(g, gradient);
+  bool own = v->producer >= 0 && !nd_node_at(g, v->producer)->op->view && v->place == ND_IN_ARENA && v->param < 0;
+  if (!own) {
+    nd_affine_attr copy = {1, 0};
+    gradient = nd_append_like(g, &nd_op_affine, &copy, 1, &gradient, t);
+    if (gradient < 0)
+      return;
+    nd_value_of(g, t)->gradient = gradient;
+    v = nd_value_of(g, gradient);
+  }
+  v->place = ND_IN_GRADIENTS;
+  v->param = param;
+}
+
+int nd_backward(nd_graph *g, nd_tensor loss) {
+  if (nd_graph_failed(g))
+    return nd_fail("%s", g->failure);
+  if (loss < 0 || nd_value_of(g, loss)->count != 1)
+    return nd_fail("backward: the loss must be one number");
+  if (g->differentiated)
+    return nd_fail("backward: this graph has its gradient already");
+  g->differentiated = true;
+  int forward_nodes = nd_node_count(g);
+  nd_tensor one = nd_constant(g, 1);
+  if (one >= 0)
+    nd_value_of(g, loss)->gradient = one;
+  for (int i = forward_nodes - 1; i >= 0 && !nd_graph_failed(g); i--) {
+    nd_node node = *nd_node_at(g, i);
+    differentiate(g, &node);
+  }
+  for (int i = 0; i < g->n_param_tensor && !nd_graph_failed(g); i++)
+    if (g->param_tensor[i] >= 0)
+      place_parameter_gradient(g, i, g->param_tensor[i]);
+  return nd_graph_failed(g) ? nd_fail("%s", g->failure) : 0;
+}
+
+nd_tensor nd_gradient(const nd_graph *g, nd_tensor t) {
+  return t < 0 ? ND_NONE : nd_value_of(g, t)->gradient;
+}

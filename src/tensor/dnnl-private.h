@@ -1,0 +1,26 @@
+/* oneDNN behind plain functions: the only door to it (dnnl.c alone includes dnnl.h). */
+#ifndef ND_DNNL_PRIVATE_H
+#define ND_DNNL_PRIVATE_H
+
+#include "base/base.h"
+#include "tensor/kernels/conv.h"
+
+typedef enum nd_dnnl_pass { ND_DNNL_FORWARD, ND_DNNL_BACKWARD_DATA, ND_DNNL_BACKWARD_WEIGHTS } nd_dnnl_pass;
+
+typedef struct nd_dnnl_conv nd_dnnl_conv;
+int nd_dnnl_conv_new(const nd_conv_shape *s, nd_dnnl_pass pass, nd_dnnl_conv **out);
+void nd_dnnl_conv_free(nd_dnnl_conv *c); /* NULL is fine */
+size_t nd_dnnl_conv_scratch(const nd_dnnl_conv *c);
+/* forward: x, weights -> y with bias (or NULL) and activation; backward data: dy, weights -> dx; backward
+ * weights: x, dy -> dweights, and dbias into bias unless NULL. Layouts as in kernels/conv.h. */
+void nd_dnnl_conv_run(nd_dnnl_conv *c, const float *a, const float *b, float *out, const float *bias,
+                      nd_activation activation, float slope, void *scratch);
+
+/* Batched: out[batch][m][n] = a[batch][m][k] b[batch][k][n], a and b transposed in memory if asked. */
+typedef struct nd_dnnl_matmul nd_dnnl_matmul;
+int nd_dnnl_matmul_new(int batch, int m, int n, int k, bool transpose_a, bool transpose_b, nd_dnnl_matmul **out);
+void nd_dnnl_matmul_free(nd_dnnl_matmul *mm);
+size_t nd_dnnl_matmul_scratch(const nd_dnnl_matmul *mm);
+void nd_dnnl_matmul_run(nd_dnnl_matmul *mm, const float *a, const float *b, float *out, void *scratch);
+
+#endif

@@ -1,0 +1,141 @@
+/* What graph building, differentiation, compilation and the operators share. */
+#ifndef ND_GRAPH_PRIVATE_H
+#define ND_GRAPH_PRIVATE_H
+
+#include "tensor/tensor.h"
+
+#include <glib.h>
+
+enum { ND_MAX_IN = 6, ND_MAX_OUT = 4 };
+
+typedef struct nd_node nd_node;
+typedef struct nd_run_context nd_run_context;
+
+/* One operator. A file in ops/ defines it and its gradient operators and lists them in ops/table.c. */
+typedef struct nd_op {
+  const char *name;
+  size_t attr_size;
+  /* Shares the memory of input 0: nothing runs. */
+  bool view;
+  /* Bit i: the output may take the memory of input i when that dies here. */
+  unsigned in_place;
+  /* Appends nodes that compute the gradients of the wanted inputs; dout[i] is ND_NONE where output i has no
+   * gradient. NULL: no gradient passes. */
+  void (*gradient)(nd_graph *g, const nd_node *node, const nd_tensor *dout, const bool *wanted, nd_tensor *din);
+  /* Makes node->state (oneDNN primitives) and node->scratch_bytes. May be NULL. */
+  int (*prepare)(const nd_graph *g, nd_node *node);
+  void (*release)(nd_node *node);
+  void (*run)(const nd_run_context *r);
+  /* The same in double precision, as plainly as can be: the truth in tests. NULL for gradient operators, which
+   * are held against finite differences of the forward one. */
+  void (*reference)(const nd_graph *g, const nd_node *node, const double *const *in, double *const *out);
+  double (*flops)(const nd_graph *g, const nd_node *node);
+  /* Small graphs for the tests: builds example number i on g from nd_example_input; ND_NONE past the last. */
+  nd_tensor (*example)(nd_graph *g, int i);
+} nd_op;
+
+struct nd_node {
+  const nd_op *op;
+  void *attr;
+  int n_in, n_out;
+  nd_tensor in[ND_MAX_IN], out[ND_MAX_OUT];
+  uint32_t stream; /* which dropout of the graph; the gradient node carries its forward node's */
+  void *state;
+  size_t scratch_bytes;
+};
+
+typedef enum nd_place { ND_IN_ARENA, ND_IN_VALUES, ND_IN_GRADIENTS } nd_place;
+
+typedef struct nd_value {
+  int rank, dims[4];
+  size_t count;
+  nd_dtype dtype;
+  nd_place place;
+  int param;          /* index in nd_params when a parameter or its gradient, else -1 */
+  int producer;       /* node, -1: input or parameter */
+  bool needs_gradient, is_output, is_input;
+  nd_tensor gradient; /* after nd_backward */
+  char *name;         /* inputs and outputs */
+} nd_value;
+
+struct nd_graph {
+  nd_params *params;
+  GArray *values; /* nd_value */
+  GPtrArray *nodes; /* nd_node * */
+  GPtrArray *scopes; /* char * */
+  nd_tensor *param_tensor; /* by parameter index, ND_NONE where unused */
+  int n_param_tensor;
+  uint32_t next_stream;
+  bool training, differentiated;
+  char *failure;
+};
+
+struct nd_run_context {
+  const nd_graph *graph;
+  const nd_node *node;
+  void *const *data; /* by tensor */
+  void *scratch;
+  uint64_t seed, step;
+  uint32_t first_sample;
+  const nd_window *window; /* all zero: the input is the whole picture */
+};
+
+static inline nd_value *nd_value_of(const nd_graph *g, nd_tensor t) {
+  return &g_array_index(g->values, nd_value, t);
+}
+static inline nd_node *nd_node_at(const nd_graph *g, int i) {
+  return g_ptr_array_index(g->nodes, i);
+}
+static inline int nd_node_count(const nd_graph *g) {
+  return (int)g->nodes->len;
+}
+static inline const nd_value *nd_in_value(const nd_graph *g, const nd_node *n, int i) {
+  return nd_value_of(g, n->in[i]);
+}
+static inline const nd_value *nd_out_value(const nd_graph *g, const nd_node *n, int i) {
+  return nd_value_of(g, n->out[i]);
+}
+/* Buffers of the running node; NULL for an input that was left out. */
+static inline float *nd_run_in(const nd_run_context *r, int i) {
+  return i < r->node->n_in && r->node->in[i] >= 0 ? r->data[r->node->in[i]] : NULL;
+}
+static inline float *nd_run_out(const nd_run_context *r, int i) {
+  return i < r->node->n_out && r->node->out[i] >= 0 ? r->data[r->node->out[i]] : NULL;
+}
+/* The same as nd_value: what a kernel asks about shapes. */
+static inline const nd_value *nd_run_in_value(const nd_run_context *r, int i) {
+  return nd_in_value(r->graph, r->node, i);
+}
+static inline const nd_value *nd_run_out_value(const nd_run_context *r, int i) {
+  return nd_out_value(r->graph, r->node, i);
+}
+
+size_t nd_dtype_size(nd_dtype t);
+/* True when every listed tensor exists and the graph is sound; building functions start with it. */
+bool nd_ready(const nd_graph *g, int n, const nd_tensor *tensors);
+/* Appends a node with one output of the given shape; attr (op->attr_size bytes) is copied. Optional inputs are
+ * ND_NONE. Returns output 0. */
+nd_tensor nd_append(nd_graph *g, const nd_op *op, const void *attr, int n_in, const nd_tensor *in, int n,
+                    int h, int w, int c);
+/* A further output for the node appended last. */
+nd_tensor nd_append_output(nd_graph *g, int rank, const int *dims);
+/* A gradient node's output shaped like t (for parameters: their rank and dims). */
+nd_tensor nd_append_like(nd_graph *g, const nd_op *op, const void *attr, int n_in, const nd_tensor *in,
+                         nd_tensor like);
+nd_node *nd_last_node(nd_graph *g);
+nd_tensor nd_new_value(nd_graph *g, int rank, const int *dims);
+/* Fails the graph with a message about the node being built. */
+nd_tensor nd_bad_node(nd_graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A constant, one element. */
+nd_tensor nd_constant(nd_graph *g, float x);
+/* For examples: an input that requires a gradient. */
+nd_tensor nd_example_input(nd_graph *g, int n, int h, int w, int c);
+/* For examples: a parameter of the given shape. */
+nd_tensor nd_example_parameter(nd_graph *g, int rank, int d0, int d1, int d2, int d3);
+
+/* Every operator with examples, NULL at the end (ops/table.c). */
+extern const nd_op *const nd_all_ops[];
+
+#define ND_DIMS(v) (v)->dims[0], (v)->dims[1], (v)->dims[2], (v)->dims[3]
+
+#endif

@@ -1,0 +1,77 @@
+/* The public face: sends each pass to the method that suits its shape. */
+#include "tensor/kernels/conv.h"
+
+#include "tensor/kernels/bias.h"
+#include "tensor/kernels/choose.h"
+#include "tensor/kernels/direct.h"
+#include "tensor/kernels/winograd.h"
+
+static bool fits(int in, int out, int kernel, const nd_conv_shape *s) {
+  int span = (kernel - 1) * s->dilation + 1;
+  return kernel > 0 && in > 0 && out > 0 && in + 2 * s->pad >= span &&
+         out == (in + 2 * s->pad - span) / s->stride + 1;
+}
+
+bool nd_conv_supported(const nd_conv_shape *s) {
+  return s->groups == 1 && s->n > 0 && s->ci > 0 && s->co > 0 && s->stride > 0 && s->dilation > 0 &&
+         s->pad >= 0 && fits(s->h, s->oh, s->kh, s) && fits(s->w, s->ow, s->kw, s);
+}
+
+static size_t forward(const nd_conv_shape *s, const float *x, const float *weights, const nd_epilogue *e,
+                      float *y, void *scratch) {
+  nd_arena a = {scratch, 0};
+  if (nd_conv_choose(s, ND_CONV_FORWARD) == ND_CONV_WINOGRAD)
+    return nd_winograd_forward(s, x, weights, e, y, a);
+  return nd_direct_forward(s, x, weights, e, y, a);
+}
+
+size_t nd_conv_forward_scratch(const nd_conv_shape *s) {
+  return forward(s, NULL, NULL, &(nd_epilogue){NULL, ND_LINEAR, 0}, NULL, NULL);
+}
+
+void nd_conv_forward(const nd_conv_shape *s, const float *x, const float *weights, const float *bias,
+                     nd_activation activation, float slope, float *y, void *scratch) {
+  forward(s, x, weights, &(nd_epilogue){bias, activation, slope}, y, scratch);
+}
+
+static size_t backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
+                            void *scratch) {
+  nd_arena a = {scratch, 0};
+  if (nd_conv_choose(s, ND_CONV_BACKWARD_DATA) == ND_CONV_WINOGRAD)
+    return nd_winograd_backward_data(s, dy, weights, dx, a);
+  return nd_direct_backward_data(s, dy, weights, dx, a);
+}
+
+size_t nd_conv_backward_data_scratch(const nd_conv_shape *s) {
+  return backward_data(s, NULL, NULL, NULL, NULL);
+}
+
+void nd_conv_backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
+                           void *scratch) {
+  backward_data(s, dy, weights, dx, scratch);
+}
+
+static size_t backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
+                               void *scratch) {
+  nd_arena a = {scratch, 0};
+  if (nd_conv_choose(s, ND_CONV_BACKWARD_WEIGHTS) == ND_CONV_WINOGRAD)
+    return nd_winograd_backward_weights(s, x, dy, dweights, a);
+  return nd_direct_backward_weights(s, x, dy, dweights, a);
+}
+
+static size_t bias_gradient(const nd_conv_shape *s, const float *dy, float *dbias, void *scratch) {
+  return nd_bias_gradient((size_t)s->n * (size_t)s->oh * (size_t)s->ow, s->co, dy, dbias,
+                          (nd_arena){scratch, 0});
+}
+
+size_t nd_conv_backward_weights_scratch(const nd_conv_shape *s) {
+  size_t weights = backward_weights(s, NULL, NULL, NULL, NULL), bias = bias_gradient(s, NULL, NULL, NULL);
+  return weights > bias ? weights : bias;
+}
+
+void nd_conv_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
+                              float *dbias, void *scratch) {
+  backward_weights(s, x, dy, dweights, scratch);
+  if (dbias)
+    bias_gradient(s, dy, dbias, scratch);
+}

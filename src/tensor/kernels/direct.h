@@ -1,0 +1,17 @@
+/* Direct convolution: any kernel, stride, padding and dilation; groups must be 1. Each function takes its
+ * scratch from the arena and returns what that came to; with a counting arena it computes nothing and reads
+ * only the shape. */
+#ifndef ND_KERNELS_DIRECT_H
+#define ND_KERNELS_DIRECT_H
+
+#include "tensor/kernels/arena.h"
+#include "tensor/kernels/micro.h"
+
+size_t nd_direct_forward(const nd_conv_shape *s, const float *x, const float *weights, const nd_epilogue *e,
+                         float *y, nd_arena scratch);
+size_t nd_direct_backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
+                               nd_arena scratch);
+size_t nd_direct_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
+                                  nd_arena scratch);
+
+#endif

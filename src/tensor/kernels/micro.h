@@ -1,0 +1,71 @@
+/* The innermost loops, once for each instruction set, and the choice between them.
+ *
+ * A panel is a block of columns one or two vectors wide, stored row after row: a packed matrix B of K rows is
+ * K * width floats, a result C of M rows is M * width floats, width = vectors * lanes. One binary carries all
+ * variants; each is compiled from the same templates with its own vector length (micro_template.h,
+ * winograd_template.h).
+ */
+#ifndef ND_KERNELS_MICRO_H
+#define ND_KERNELS_MICRO_H
+
+#include "tensor/kernels/conv.h"
+
+/* The longest vector of any variant, in floats; a panel is at most two of them wide. */
+enum { ND_MAX_LANES = 16, ND_MAX_WIDTH = 2 * ND_MAX_LANES };
+
+/* One product of a sum of products: rows of A times k rows of the panel b. */
+typedef struct nd_term {
+  const float *a, *b;
+  int k;
+} nd_term;
+
+/* What is done to a convolution's sums before they are stored. */
+typedef struct nd_epilogue {
+  const float *bias; /* of the first channel stored, or NULL */
+  nd_activation activation;
+  float slope;
+} nd_epilogue;
+
+typedef struct nd_micro {
+  const char *name;
+  int lanes;
+  /* c[i][j] (+)= sum over terms, over k, of a[i * a_row + k * a_step] * b[k][j], for i < m. */
+  void (*panel)(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row, ptrdiff_t a_step,
+                float *c, bool accumulate);
+  /* y[i * y_pixel + j] = activation(c[i][j] + bias[j]) for i < m, j < channels; the rows of c are width long.
+   */
+  void (*finish)(int m, int channels, int width, const float *c, const nd_epilogue *e, float *y,
+                 ptrdiff_t y_pixel);
+
+  /* The five transforms of Winograd's F(4x4, 3x3), for `vectors` vectors of neighbouring channels. A pixel
+   * argument points at each pixel's channel 0; `channel` is the first channel taken. The 36 results (or
+   * sources) are `plane` floats apart. */
+  void (*winograd_input)(const float *const *pixel36, int channel, int vectors, float *v, ptrdiff_t plane);
+  void (*winograd_output)(const float *m, ptrdiff_t plane, int vectors, const nd_epilogue *e,
+                          float *const *pixel16, int channel);
+  void (*winograd_gradient)(const float *const *pixel16, int channel, int vectors, float *z, ptrdiff_t plane);
+  /* g: 9 rows of vectors * lanes floats. */
+  void (*winograd_weights)(const float *g, int vectors, float *u, ptrdiff_t plane);
+  void (*winograd_weights_gradient)(const float *du, ptrdiff_t plane, int vectors, float *g);
+} nd_micro;
+
+extern const nd_micro nd_micro_portable;
+#if defined(__x86_64__) && defined(__GNUC__)
+extern const nd_micro nd_micro_avx2, nd_micro_avx512;
+#endif
+
+/* The best variant this processor runs. Always the same one in one process, unless a test forces another. */
+const nd_micro *nd_micro_best(void);
+void nd_micro_force(const nd_micro *m); /* NULL: back to the best; not thread-safe */
+
+/* Columns of the panel that starts at channel `first` of `channels`: two vectors, or one if that is enough.
+ */
+static inline int nd_panel_vectors(const nd_micro *m, int channels, int first) {
+  return channels - first <= m->lanes ? 1 : 2;
+}
+
+static inline int nd_panel_count(const nd_micro *m, int channels) {
+  return (channels + 2 * m->lanes - 1) / (2 * m->lanes);
+}
+
+#endif

@@ -1,0 +1,121 @@
+/* Edge tiles need no copy: a missing pixel's pointer goes to a row of zeros, or to a dump for outputs. Only
+ * the last few channels of an odd number go through a small buffer. */
+#include "tensor/kernels/tiles.h"
+
+nd_tiles nd_tiles_of(int n, int oh, int ow) {
+  int down = (oh + ND_TILE_OUT - 1) / ND_TILE_OUT, across = (ow + ND_TILE_OUT - 1) / ND_TILE_OUT;
+  return (nd_tiles){down, across, n * down * across};
+}
+
+typedef struct corner {
+  int image, y, x; /* of a tile's first output */
+} corner;
+
+static corner corner_of(const nd_tiles *t, int index) {
+  int row = index / t->across;
+  return (corner){row / t->down, row % t->down * ND_TILE_OUT, index % t->across * ND_TILE_OUT};
+}
+
+/* Pointers to size * size pixels from (y, x) of an image. */
+static void point(const nd_images *x, const corner *at, int shift, int size, const float *outside,
+                  const float **pixel) {
+  const float *image = x->pixels + (ptrdiff_t)at->image * x->h * x->w * x->c;
+  for (int i = 0; i < size; i++) {
+    int row = at->y - shift + i;
+    bool inside = row >= 0 && row < x->h;
+    for (int j = 0; j < size; j++) {
+      int col = at->x - shift + j;
+      pixel[i * size + j] =
+          inside && col >= 0 && col < x->w ? image + ((ptrdiff_t)row * x->w + col) * x->c : outside;
+    }
+  }
+}
+
+/* Copies the last `count` channels of each pixel, and points at the copies. */
+static void copy_last(const float *const *pixel, int pixels, int first, int count,
+                      float (*copy)[ND_MAX_LANES], const float **to) {
+  for (int i = 0; i < pixels; i++) {
+    for (int j = 0; j < ND_MAX_LANES; j++)
+      copy[i][j] = j < count ? pixel[i][first + j] : 0;
+    to[i] = copy[i];
+  }
+}
+
+void nd_tile_input(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *x, int pad,
+                   const float *zeros, int first, int count, float *v, ptrdiff_t plane) {
+  const float *pixel[36], *last[36];
+  float copy[36][ND_MAX_LANES];
+  corner at = corner_of(t, index);
+  point(x, &at, pad, ND_TILE_IN, zeros, pixel);
+  int vectors = count / micro->lanes, done = vectors * micro->lanes;
+  micro->winograd_input(pixel, first, vectors, v, plane);
+  if (done == count)
+    return;
+  copy_last(pixel, 36, first + done, count - done, copy, last);
+  micro->winograd_input(last, 0, 1, v + done, plane);
+}
+
+void nd_tile_gradient(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *dy,
+                      const float *zeros, int first, int vectors, float *z, ptrdiff_t plane) {
+  const float *pixel[16], *last[16];
+  float copy[16][ND_MAX_LANES];
+  corner at = corner_of(t, index);
+  point(dy, &at, 0, ND_TILE_OUT, zeros, pixel);
+  int left = dy->c - first, whole = left / micro->lanes < vectors ? left / micro->lanes : vectors;
+  int done = whole * micro->lanes;
+  micro->winograd_gradient(pixel, first, whole, z, plane);
+  if (whole == vectors)
+    return;
+  copy_last(pixel, 16, first + done, left - done, copy, last);
+  micro->winograd_gradient(last, 0, 1, z + done, plane);
+}
+
+void nd_tile_targets(const nd_tiles *t, int index, const nd_images *y, float *dump, float *target[16]) {
+  const float *pixel[16];
+  corner at = corner_of(t, index);
+  point(y, &at, 0, ND_TILE_OUT, dump, pixel);
+  for (int i = 0; i < 16; i++)
+    target[i] = (float *)pixel[i];
+}
+
+void nd_tile_output(const nd_micro *micro, const float *m, ptrdiff_t plane, int vectors, const nd_epilogue *e,
+                    float *const target[16], int first, int c) {
+  int left = c - first, whole = left / micro->lanes < vectors ? left / micro->lanes : vectors;
+  int done = whole * micro->lanes;
+  micro->winograd_output(m, plane, whole, e, target, first);
+  if (whole == vectors)
+    return;
+  float copy[16][ND_MAX_LANES], bias[ND_MAX_LANES] = {0}, *to[16];
+  for (int i = 0; i < 16; i++)
+    to[i] = copy[i];
+  for (int j = 0; e->bias && j < left - done; j++)
+    bias[j] = e->bias[done + j];
+  micro->winograd_output(m + done, plane, 1, &(nd_epilogue){bias, e->activation, e->slope}, to, 0);
+  for (int i = 0; i < 16; i++)
+    for (int j = 0; j < left - done; j++)
+      target[i][first + done + j] = copy[i][j];
+}
+
+/* The pixels of one row of a tile. */
+static void prefetch_row(const nd_ahead *a, int index, int i) {
+  const nd_images *x = a->images;
+  corner at = corner_of(a->tiles, index);
+  int row = at.y + i, last = at.x + ND_TILE_OUT < x->w ? at.x + ND_TILE_OUT : x->w;
+  if (row >= x->h)
+    return;
+  const float *line = x->pixels + ((ptrdiff_t)at.image * x->h + row) * x->w * x->c + a->channel;
+  for (int col = at.x; col < last; col++)
+    for (int j = 0; j < a->channels; j += 16)
+      __builtin_prefetch(line + (ptrdiff_t)col * x->c + j, 0, 2);
+}
+
+void nd_ahead_step(nd_ahead *a) {
+  long rows = (long)a->count * ND_TILE_OUT;
+  long begin = rows * a->step / a->steps, end = rows * (a->step + 1) / a->steps;
+  a->step++;
+  for (long i = begin; i < end; i++) {
+    int index = a->first + (int)i / ND_TILE_OUT;
+    if (index < a->tiles->count)
+      prefetch_row(a, index, (int)i % ND_TILE_OUT);
+  }
+}

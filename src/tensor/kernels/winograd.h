@@ -1,0 +1,24 @@
+/* Convolution with 3x3 kernels of stride 1 by Winograd's minimal filtering, F(4x4, 3x3): 36 multiplications
+ * for what takes 144 directly. Each function takes its scratch from the arena and returns what that came to;
+ * with a counting arena it computes nothing and reads only the shape.
+ *
+ * Rounding: with 512 channels of normal data the largest error is about 3e-6 of the largest output, see
+ * winograd_template.h.
+ */
+#ifndef ND_KERNELS_WINOGRAD_H
+#define ND_KERNELS_WINOGRAD_H
+
+#include "tensor/kernels/arena.h"
+#include "tensor/kernels/micro.h"
+
+/* 3x3, stride 1, dilation 1, any padding. */
+bool nd_winograd_takes(const nd_conv_shape *s);
+
+size_t nd_winograd_forward(const nd_conv_shape *s, const float *x, const float *weights, const nd_epilogue *e,
+                           float *y, nd_arena scratch);
+size_t nd_winograd_backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
+                                 nd_arena scratch);
+size_t nd_winograd_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
+                                    nd_arena scratch);
+
+#endif

@@ -1,0 +1,232 @@
+/* Winograd forward and backward data: transform the inputs, for each of 36 frequencies multiply tiles x
+ * inputs by inputs x outputs, transform back. Backward data is the same with the kernel turned round and the
+ * channels exchanged.
+ *
+ * Two orders. With many tiles, the weights are transformed once and each thread takes blocks of tiles through
+ * all three steps while they are in its cache. With fewer tiles than output channels the transformed weights
+ * would be the larger part (38 MB for 512 to 512 channels): then all tiles are transformed first, and each
+ * thread takes groups of output channels, transforming their weights just before use.
+ */
+#include "tensor/kernels/filter.h"
+#include "tensor/kernels/tiles.h"
+#include "tensor/kernels/winograd.h"
+#include "tensor/kernels/winograd_private.h"
+
+#include "base/base.h"
+
+#include <string.h>
+
+enum {
+  BLOCK_TILES = 48, /* tiles that go through the three steps together */
+  DEPTH = 256,      /* input channels multiplied at a time: 16 KB of weights with AVX2 */
+  GROUP_PANELS = 2, /* panels of output channels whose weights are transformed together */
+  PACK_IN = 16      /* input channels whose weights are transformed together */
+};
+
+typedef struct plan {
+  const nd_micro *micro;
+  nd_tiles tiles;
+  nd_images x, y; /* y.pixels is written */
+  int pad;
+  nd_filter filter;
+  bool turned;
+  nd_epilogue epilogue;
+
+  bool by_channel; /* the second order */
+  int panels, pitch, block;
+  ptrdiff_t u_plane, v_plane, m_plane;
+  float *zeros, *dump;
+  float *u; /* 36 x panels x in x width; by_channel: a group of panels for each thread */
+  float *v; /* 36 x tiles x pitch: a block for each thread; by_channel: all */
+  float *m; /* 36 x panels x tiles x width for each thread */
+} plan;
+
+static int width_of(const plan *p) {
+  return 2 * p->micro->lanes;
+}
+
+static int vectors_of(const plan *p, int panel) {
+  return nd_panel_vectors(p->micro, p->filter.out, panel * width_of(p));
+}
+
+/* Sizes, and equal blocks of at most BLOCK_TILES tiles, as many for each thread. */
+static void set_sizes(plan *p) {
+  int threads = nd_threads(), count = p->tiles.count;
+  p->by_channel = count < p->filter.out;
+  int cuts = p->by_channel ? (count + BLOCK_TILES - 1) / BLOCK_TILES
+                           : (count + threads * BLOCK_TILES - 1) / (threads * BLOCK_TILES) * threads;
+  p->block = (count + cuts - 1) / cuts;
+  p->panels = nd_panel_count(p->micro, p->filter.out);
+  p->pitch = nd_winograd_pitch(p->filter.in);
+  size_t panels = p->by_channel ? GROUP_PANELS : (size_t)p->panels, width = (size_t)width_of(p);
+  p->u_plane = nd_winograd_plane(panels * (size_t)p->filter.in * width);
+  p->m_plane = nd_winograd_plane(GROUP_PANELS * (size_t)p->block * width);
+  p->v_plane = nd_winograd_plane((size_t)(p->by_channel ? count : p->block) * (size_t)p->pitch);
+}
+
+static void take_buffers(plan *p, nd_arena *a) {
+  size_t threads = (size_t)nd_threads(), in = (size_t)p->filter.in, out = (size_t)p->filter.out;
+  p->zeros = nd_arena_floats(a, in);
+  p->dump = nd_arena_floats(a, out * threads);
+  p->u = nd_arena_floats(a, ND_FREQUENCIES * (size_t)p->u_plane * (p->by_channel ? threads : 1));
+  p->v = nd_arena_floats(a, ND_FREQUENCIES * (size_t)p->v_plane * (p->by_channel ? 1 : threads));
+  p->m = nd_arena_floats(a, ND_FREQUENCIES * (size_t)p->m_plane * threads);
+}
+
+/* Input channels in0 .. in1-1 of a panel's weights, to u. */
+static void transform_weights(const plan *p, int panel, int in0, int in1, float *u) {
+  static const int straight[9] = {0, 1, 2, 3, 4, 5, 6, 7, 8}, turned[9] = {8, 7, 6, 5, 4, 3, 2, 1, 0};
+  _Alignas(64) float g[PACK_IN * 9 * ND_MAX_WIDTH];
+  int vectors = vectors_of(p, panel), width = vectors * p->micro->lanes;
+  for (int in = in0, last; in < in1; in = last) {
+    last = in1 - in < PACK_IN ? in1 : in + PACK_IN;
+    nd_filter_pack(&p->filter, panel * width_of(p), width, in, last, p->turned ? turned : straight, 9, g,
+                   9 * width, width);
+    for (int i = in; i < last; i++)
+      p->micro->winograd_weights(g + (i - in) * 9 * width, vectors, u + (ptrdiff_t)i * width, p->u_plane);
+  }
+}
+
+static void transform_tiles(const plan *p, int first, int count, float *v) {
+  for (int i = 0; i < count; i++)
+    nd_tile_input(p->micro, &p->tiles, first + i, &p->x, p->pad, p->zeros, 0, p->filter.in,
+                  v + (ptrdiff_t)i * p->pitch, p->v_plane);
+}
+
+/* m = v u for `count` tiles and one panel of one frequency. */
+static void multiply(const plan *p, int vectors, int count, const float *v, const float *u, float *m) {
+  int in = p->filter.in, width = vectors * p->micro->lanes;
+  for (int k = 0, depth; k < in; k += depth) {
+    depth = in - k >= 2 * DEPTH ? DEPTH : in - k > DEPTH ? (in - k + 1) / 2 : in - k;
+    p->micro->panel(vectors, count, &(nd_term){v + k, u + (ptrdiff_t)k * width, depth}, 1, p->pitch, 1, m,
+                    k > 0);
+  }
+}
+
+/* Panels panel0 .. panel1-1 of `count` tiles from the first: their products and outputs. u, m: of panel0. */
+static void multiply_and_put(const plan *p, int first, int count, int panel0, int panel1, const float *v,
+                             const float *u, float *m, float *dump, nd_ahead *next) {
+  ptrdiff_t u_panel = (ptrdiff_t)p->filter.in * width_of(p), m_panel = (ptrdiff_t)p->block * width_of(p);
+  int channel0 = panel0 * width_of(p), channel1 = panel1 * width_of(p) < p->y.c ? panel1 * width_of(p) : p->y.c;
+  nd_ahead targets = {&p->tiles, &p->y, first, count, channel0, channel1 - channel0,
+                      ND_FREQUENCIES * (panel1 - panel0), 0};
+  for (int f = 0; f < ND_FREQUENCIES; f++)
+    for (int i = panel0; i < panel1; i++) {
+      multiply(p, vectors_of(p, i), count, v + f * p->v_plane, u + f * p->u_plane + (i - panel0) * u_panel,
+               m + f * p->m_plane + (i - panel0) * m_panel);
+      nd_ahead_step(&targets);
+      if (next)
+        nd_ahead_step(next);
+    }
+  for (int i = 0; i < count; i++) {
+    float *target[16];
+    nd_tile_targets(&p->tiles, first + i, &p->y, dump, target);
+    for (int j = panel0; j < panel1; j++) {
+      int vectors = vectors_of(p, j), channel = j * width_of(p);
+      nd_epilogue e = p->epilogue;
+      if (e.bias)
+        e.bias += channel;
+      nd_tile_output(p->micro, m + (j - panel0) * m_panel + (ptrdiff_t)i * vectors * p->micro->lanes,
+                     p->m_plane, vectors, &e, target, channel, p->y.c);
+    }
+  }
+}
+
+static void transform_panels(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const plan *p = context;
+  int chunks = (p->filter.in + PACK_IN - 1) / PACK_IN;
+  for (size_t i = begin; i < end; i++) {
+    int panel = (int)i / chunks, in0 = (int)i % chunks * PACK_IN;
+    int in1 = in0 + PACK_IN < p->filter.in ? in0 + PACK_IN : p->filter.in;
+    transform_weights(p, panel, in0, in1, p->u + (ptrdiff_t)panel * p->filter.in * width_of(p));
+  }
+}
+
+static void compute_blocks(size_t begin, size_t end, int thread, void *context) {
+  const plan *p = context;
+  float *v = p->v + thread * ND_FREQUENCIES * p->v_plane, *m = p->m + thread * ND_FREQUENCIES * p->m_plane;
+  for (size_t i = begin; i < end; i++) {
+    int first = (int)i * p->block,
+        count = p->tiles.count - first < p->block ? p->tiles.count - first : p->block;
+    nd_ahead next = {&p->tiles, &p->x, first + count, p->block, 0, p->x.c, ND_FREQUENCIES * p->panels, 0};
+    transform_tiles(p, first, count, v);
+    for (int panel = 0; panel < p->panels; panel += GROUP_PANELS)
+      multiply_and_put(p, first, count, panel, panel + GROUP_PANELS < p->panels ? panel + GROUP_PANELS : p->panels, v,
+                       p->u + (ptrdiff_t)panel * p->filter.in * width_of(p), m,
+                       p->dump + (ptrdiff_t)thread * p->filter.out, &next);
+  }
+}
+
+static void run_by_tile(const plan *p) {
+  int chunks = (p->filter.in + PACK_IN - 1) / PACK_IN;
+  nd_parallel((size_t)(p->panels * chunks), 1, transform_panels, (void *)p);
+  nd_parallel((size_t)((p->tiles.count + p->block - 1) / p->block), 1, compute_blocks, (void *)p);
+}
+
+static void transform_all_tiles(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const plan *p = context;
+  transform_tiles(p, (int)begin, (int)(end - begin), p->v + (ptrdiff_t)begin * p->pitch);
+}
+
+static void compute_panels(size_t begin, size_t end, int thread, void *context) {
+  const plan *p = context;
+  float *u = p->u + thread * ND_FREQUENCIES * p->u_plane, *m = p->m + thread * ND_FREQUENCIES * p->m_plane;
+  for (int panel = (int)begin, last; panel < (int)end; panel = last) {
+    last = panel + GROUP_PANELS < (int)end ? panel + GROUP_PANELS : (int)end;
+    for (int i = panel; i < last; i++)
+      transform_weights(p, i, 0, p->filter.in, u + (ptrdiff_t)(i - panel) * p->filter.in * width_of(p));
+    for (int first = 0; first < p->tiles.count; first += p->block) {
+      int count = p->tiles.count - first < p->block ? p->tiles.count - first : p->block;
+      multiply_and_put(p, first, count, panel, last, p->v + (ptrdiff_t)first * p->pitch, u, m,
+                       p->dump + (ptrdiff_t)thread * p->filter.out, NULL);
+    }
+  }
+}
+
+static void run_by_channel(const plan *p) {
+  nd_parallel((size_t)p->tiles.count, 4, transform_all_tiles, (void *)p);
+  nd_parallel((size_t)p->panels, 1, compute_panels, (void *)p);
+}
+
+static size_t run(plan *p, nd_arena *a) {
+  p->micro = nd_micro_best();
+  set_sizes(p);
+  take_buffers(p, a);
+  if (!a->base)
+    return a->used;
+  memset(p->zeros, 0, sizeof(float) * (size_t)p->filter.in);
+  if (p->by_channel)
+    run_by_channel(p);
+  else
+    run_by_tile(p);
+  return a->used;
+}
+
+bool nd_winograd_takes(const nd_conv_shape *s) {
+  return s->kh == 3 && s->kw == 3 && s->stride == 1 && s->dilation == 1 && s->groups == 1;
+}
+
+size_t nd_winograd_forward(const nd_conv_shape *s, const float *x, const float *weights, const nd_epilogue *e,
+                           float *y, nd_arena scratch) {
+  plan p = {.tiles = nd_tiles_of(s->n, s->oh, s->ow),
+            .x = {x, s->h, s->w, s->ci},
+            .y = {y, s->oh, s->ow, s->co},
+            .pad = s->pad,
+            .filter = nd_filter_forward(s, weights),
+            .epilogue = *e};
+  return run(&p, &scratch);
+}
+
+size_t nd_winograd_backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
+                                 nd_arena scratch) {
+  plan p = {.tiles = nd_tiles_of(s->n, s->h, s->w),
+            .x = {dy, s->oh, s->ow, s->co},
+            .y = {dx, s->h, s->w, s->ci},
+            .pad = 2 - s->pad,
+            .filter = nd_filter_backward(s, weights),
+            .turned = true,
+            .epilogue = {NULL, ND_LINEAR, 0}};
+  return run(&p, &scratch);
+}

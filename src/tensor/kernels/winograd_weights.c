@@ -1,0 +1,237 @@
+/* Winograd backward weights: transform tiles of x and of dy, for each of 36 frequencies sum the products of
+ * inputs x outputs over the tiles, transform the sums back to 3x3 kernels.
+ *
+ * Two orders again. With many tiles each thread takes blocks of them and keeps sums of its own, for as many
+ * input channels at a time as keep the sums small. With few tiles (their transforms smaller than the sums)
+ * all are transformed first, and each thread takes blocks of channels from the products to the finished
+ * kernels.
+ */
+#include "tensor/kernels/filter.h"
+#include "tensor/kernels/tiles.h"
+#include "tensor/kernels/winograd.h"
+#include "tensor/kernels/winograd_private.h"
+
+#include "base/base.h"
+
+#include <string.h>
+
+enum {
+  BLOCK_TILES = 48,        /* tiles transformed and multiplied together */
+  SUMS_AT_ONCE = 32 << 10, /* ci x co of the sums one thread keeps */
+  DEPTH = 256,             /* tiles summed in one product */
+  CHUNK_IN = 64,           /* by channel: input channels, */
+  GROUP_PANELS = 2,        /*   and panels of output channels, in a block */
+  UNPACK_IN = 16           /* input channels transformed back together */
+};
+
+typedef struct plan {
+  const nd_conv_shape *s;
+  const nd_micro *micro;
+  nd_tiles tiles;
+  nd_images x, dy;
+  float *dweights;
+
+  bool by_channel;
+  int panels, block, slices;
+  int chunk, in0, in1; /* input channels at a time, and the current ones */
+  int pitch;
+  ptrdiff_t v_plane, z_plane, u_plane;
+  float *zeros;
+  float *v; /* 36 x tiles x pitch */
+  float *z; /* 36 x panels x tiles x width */
+  float *u; /* the sums: 36 x panels x chunk x width */
+} plan;
+
+static int width_of(const plan *p) {
+  return 2 * p->micro->lanes;
+}
+
+static int vectors_of(const plan *p, int panel) {
+  return nd_panel_vectors(p->micro, p->s->co, panel * width_of(p));
+}
+
+static int divide_up(int a, int b) {
+  return (a + b - 1) / b;
+}
+
+static void set_order(plan *p) {
+  const nd_conv_shape *s = p->s;
+  int count = p->tiles.count, threads = nd_threads();
+  p->by_channel = (double)count * (s->ci + s->co) < (double)s->ci * s->co;
+  if (p->by_channel) {
+    p->block = count;
+    p->slices = threads;
+    p->chunk = CHUNK_IN;
+    return;
+  }
+  p->block = divide_up(count, divide_up(count, threads * BLOCK_TILES) * threads);
+  int blocks = divide_up(count, p->block), most = SUMS_AT_ONCE / s->co < 16 ? 16 : SUMS_AT_ONCE / s->co;
+  p->slices = threads < blocks ? threads : blocks;
+  p->chunk = divide_up(divide_up(s->ci, divide_up(s->ci, most)), 16) * 16;
+}
+
+static void take_buffers(plan *p, nd_arena *a) {
+  size_t width = (size_t)width_of(p), panels = (size_t)p->panels, block = (size_t)p->block;
+  size_t sum_panels = p->by_channel ? GROUP_PANELS : panels, copies = p->by_channel ? 1 : (size_t)p->slices;
+  int widest = p->s->ci > p->s->co ? p->s->ci : p->s->co;
+  p->pitch = nd_winograd_pitch(p->by_channel ? p->s->ci : p->chunk);
+  p->v_plane = nd_winograd_plane(block * (size_t)p->pitch);
+  p->z_plane = nd_winograd_plane(panels * block * width);
+  p->u_plane = nd_winograd_plane(sum_panels * (size_t)p->chunk * width);
+  p->zeros = nd_arena_floats(a, (size_t)widest);
+  p->v = nd_arena_floats(a, copies * ND_FREQUENCIES * (size_t)p->v_plane);
+  p->z = nd_arena_floats(a, copies * ND_FREQUENCIES * (size_t)p->z_plane);
+  p->u = nd_arena_floats(a, (size_t)p->slices * ND_FREQUENCIES * (size_t)p->u_plane);
+}
+
+/* Tiles first .. first+count-1, input channels in0 .. in1-1, all of dy's; to row 0 on of v and z. */
+static void transform_tiles(const plan *p, int first, int count, int in0, int in1, float *v, float *z) {
+  for (int i = 0; i < count; i++) {
+    nd_tile_input(p->micro, &p->tiles, first + i, &p->x, p->s->pad, p->zeros, in0, in1 - in0,
+                  v + (ptrdiff_t)i * p->pitch, p->v_plane);
+    for (int panel = 0; panel < p->panels; panel++) {
+      int vectors = vectors_of(p, panel);
+      nd_tile_gradient(p->micro, &p->tiles, first + i, &p->dy, p->zeros, panel * width_of(p), vectors,
+                       z + ((ptrdiff_t)panel * p->block * width_of(p)) +
+                           (ptrdiff_t)i * vectors * p->micro->lanes,
+                       p->z_plane);
+    }
+  }
+}
+
+/* u (+)= v^T z over `count` tiles, for `in` input channels of one panel and frequency. */
+static void multiply(const plan *p, int vectors, int in, int count, const float *v, const float *z, float *u,
+                     bool accumulate) {
+  for (int k = 0; k < count; k += DEPTH) {
+    nd_term term = {v + (ptrdiff_t)k * p->pitch, z + (ptrdiff_t)k * vectors * p->micro->lanes,
+                    count - k < DEPTH ? count - k : DEPTH};
+    p->micro->panel(vectors, in, &term, 1, 1, p->pitch, u, accumulate || k > 0);
+  }
+}
+
+/* Sums of all frequencies for panels panel0 .. panel1-1; u: of panel0, z: of panel 0. */
+static void multiply_all(const plan *p, int panel0, int panel1, int in, int count, const float *v,
+                         const float *z, float *u, bool accumulate) {
+  for (int f = 0; f < ND_FREQUENCIES; f++)
+    for (int i = panel0; i < panel1; i++)
+      multiply(p, vectors_of(p, i), in, count, v + f * p->v_plane,
+               z + f * p->z_plane + (ptrdiff_t)i * p->block * width_of(p),
+               u + f * p->u_plane + (ptrdiff_t)(i - panel0) * p->chunk * width_of(p), accumulate);
+}
+
+/* The kernels of a panel and input channels in0 .. in1-1 from their sums u, which lie in `copies` places. */
+static void put_kernels(const plan *p, int panel, int in0, int in1, const float *u, int copies,
+                        ptrdiff_t copy) {
+  _Alignas(64) float g[UNPACK_IN * 9 * ND_MAX_WIDTH], one[9 * ND_MAX_WIDTH];
+  nd_filter filter = nd_filter_forward(p->s, NULL);
+  int vectors = vectors_of(p, panel), width = vectors * p->micro->lanes;
+  for (int in = in0, last; in < in1; in = last, u += UNPACK_IN * width) {
+    last = in1 - in < UNPACK_IN ? in1 : in + UNPACK_IN;
+    for (int i = 0; i < last - in; i++) {
+      float *to = g + i * 9 * width;
+      p->micro->winograd_weights_gradient(u + i * width, p->u_plane, vectors, to);
+      for (int j = 1; j < copies; j++) {
+        p->micro->winograd_weights_gradient(u + i * width + j * copy, p->u_plane, vectors, one);
+        for (int k = 0; k < 9 * width; k++)
+          to[k] += one[k];
+      }
+    }
+    nd_filter_unpack(&filter, panel * width_of(p), width, in, last,
+                     &(nd_filter_sums){g, 9 * width, width, 0, 1}, p->dweights);
+  }
+}
+
+static void sum_slices(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const plan *p = context;
+  int blocks = divide_up(p->tiles.count, p->block);
+  for (ptrdiff_t slice = (ptrdiff_t)begin; slice < (ptrdiff_t)end; slice++) {
+    float *v = p->v + slice * ND_FREQUENCIES * p->v_plane, *z = p->z + slice * ND_FREQUENCIES * p->z_plane;
+    float *u = p->u + slice * ND_FREQUENCIES * p->u_plane;
+    int first = (int)(blocks * slice / p->slices), last = (int)(blocks * (slice + 1) / p->slices);
+    for (int i = first; i < last; i++) {
+      int tile = i * p->block, count = p->tiles.count - tile < p->block ? p->tiles.count - tile : p->block;
+      transform_tiles(p, tile, count, p->in0, p->in1, v, z);
+      multiply_all(p, 0, p->panels, p->in1 - p->in0, count, v, z, u, i > first);
+    }
+  }
+}
+
+static void put_slices(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const plan *p = context;
+  int chunks = divide_up(p->in1 - p->in0, UNPACK_IN);
+  for (size_t i = begin; i < end; i++) {
+    int panel = (int)i / chunks, in = (int)i % chunks * UNPACK_IN,
+        width = vectors_of(p, panel) * p->micro->lanes;
+    int in0 = p->in0 + in, in1 = in0 + UNPACK_IN < p->in1 ? in0 + UNPACK_IN : p->in1;
+    put_kernels(p, panel, in0, in1, p->u + (ptrdiff_t)panel * p->chunk * width_of(p) + (ptrdiff_t)in * width,
+                p->slices, ND_FREQUENCIES * p->u_plane);
+  }
+}
+
+static void run_by_tile(plan *p) {
+  for (p->in0 = 0; p->in0 < p->s->ci; p->in0 = p->in1) {
+    p->in1 = p->in0 + p->chunk < p->s->ci ? p->in0 + p->chunk : p->s->ci;
+    nd_parallel((size_t)p->slices, 1, sum_slices, p);
+    nd_parallel((size_t)(p->panels * divide_up(p->in1 - p->in0, UNPACK_IN)), 1, put_slices, p);
+  }
+}
+
+static void transform_all_tiles(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const plan *p = context;
+  for (int i = (int)begin; i < (int)end; i++) {
+    nd_tile_input(p->micro, &p->tiles, i, &p->x, p->s->pad, p->zeros, 0, p->s->ci,
+                  p->v + (ptrdiff_t)i * p->pitch, p->v_plane);
+    for (int panel = 0; panel < p->panels; panel++) {
+      int vectors = vectors_of(p, panel);
+      nd_tile_gradient(p->micro, &p->tiles, i, &p->dy, p->zeros, panel * width_of(p), vectors,
+                       p->z + (ptrdiff_t)panel * p->block * width_of(p) +
+                           (ptrdiff_t)i * vectors * p->micro->lanes,
+                       p->z_plane);
+    }
+  }
+}
+
+/* Work item i: a chunk of input channels of a group of panels. */
+static void compute_chunks(size_t begin, size_t end, int thread, void *context) {
+  const plan *p = context;
+  float *u = p->u + thread * ND_FREQUENCIES * p->u_plane;
+  int chunks = divide_up(p->s->ci, p->chunk);
+  for (size_t i = begin; i < end; i++) {
+    int panel0 = (int)i / chunks * GROUP_PANELS, in0 = (int)i % chunks * p->chunk;
+    int panel1 = panel0 + GROUP_PANELS < p->panels ? panel0 + GROUP_PANELS : p->panels;
+    int in1 = in0 + p->chunk < p->s->ci ? in0 + p->chunk : p->s->ci;
+    multiply_all(p, panel0, panel1, in1 - in0, p->tiles.count, p->v + in0, p->z, u, false);
+    for (int panel = panel0; panel < panel1; panel++)
+      put_kernels(p, panel, in0, in1, u + (ptrdiff_t)(panel - panel0) * p->chunk * width_of(p), 1, 0);
+  }
+}
+
+static void run_by_channel(plan *p) {
+  nd_parallel((size_t)p->tiles.count, 4, transform_all_tiles, p);
+  size_t groups = (size_t)divide_up(p->panels, GROUP_PANELS), chunks = (size_t)divide_up(p->s->ci, p->chunk);
+  nd_parallel(groups * chunks, 1, compute_chunks, p);
+}
+
+size_t nd_winograd_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
+                                    nd_arena scratch) {
+  plan p = {.s = s,
+            .micro = nd_micro_best(),
+            .tiles = nd_tiles_of(s->n, s->oh, s->ow),
+            .x = {x, s->h, s->w, s->ci},
+            .dy = {dy, s->oh, s->ow, s->co},
+            .dweights = dweights};
+  p.panels = nd_panel_count(p.micro, s->co);
+  set_order(&p);
+  take_buffers(&p, &scratch);
+  if (!scratch.base)
+    return scratch.used;
+  memset(p.zeros, 0, sizeof(float) * (size_t)(s->ci > s->co ? s->ci : s->co));
+  if (p.by_channel)
+    run_by_channel(&p);
+  else
+    run_by_tile(&p);
+  return scratch.used;
+}

@@ -1,0 +1,158 @@
+/* Where every buffer lives in the arena: lifetimes over the run order, memory taken over in place where a value
+ * dies, then the largest buffers first, each at the lowest offset that no contemporary occupies. */
+#include "tensor/plan-private.h"
+
+#include <string.h>
+
+enum { ALIGN = 64 };
+
+typedef struct block {
+  int owner; /* tensor; or -1 - node for scratch */
+  int first, last;
+  size_t bytes, offset;
+} block;
+
+typedef struct lifetimes {
+  int *first, *last; /* by tensor (of roots: over all that share the memory) */
+} lifetimes;
+
+static size_t bytes_of(const nd_graph *g, nd_tensor t) {
+  const nd_value *v = nd_value_of(g, t);
+  size_t bytes = v->count * nd_dtype_size(v->dtype);
+  return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+static int resolve(const nd_plan *plan, nd_tensor t) {
+  while (plan->root[t] != t)
+    t = plan->root[t];
+  return t;
+}
+
+/* First and last use of every tensor by itself, views already folded into their roots. */
+static void find_lifetimes(nd_plan *plan, lifetimes *life) {
+  const nd_graph *g = plan->graph;
+  int end = (int)plan->order->len;
+  for (guint i = 0; i < g->values->len; i++) {
+    const nd_value *v = nd_value_of(g, (int)i);
+    plan->root[i] = (int)i;
+    life->first[i] = v->is_input ? -1 : end + 1;
+    life->last[i] = v->is_output ? end : -1;
+  }
+  for (int at = 0; at < end; at++) {
+    const nd_node *n = nd_node_at(g, g_array_index(plan->order, int, at));
+    if (n->op->view)
+      plan->root[n->out[0]] = resolve(plan, n->in[0]);
+    for (int i = 0; i < n->n_in; i++)
+      if (n->in[i] >= 0) {
+        int r = resolve(plan, n->in[i]);
+        life->last[r] = MAX(life->last[r], at);
+      }
+    for (int i = 0; i < n->n_out; i++) {
+      int r = resolve(plan, n->out[i]);
+      life->first[r] = MIN(life->first[r], at);
+      life->last[r] = MAX(life->last[r], MAX(at, life->last[n->out[i]]));
+    }
+  }
+}
+
+static bool can_take_over(const nd_plan *plan, const lifetimes *life, const nd_node *n, int input, int at) {
+  const nd_graph *g = plan->graph;
+  if (input >= n->n_in || n->in[input] < 0 || nd_out_value(g, n, 0)->place != ND_IN_ARENA)
+    return false;
+  int r = resolve(plan, n->in[input]);
+  const nd_value *v = nd_value_of(g, r);
+  return v->place == ND_IN_ARENA && !v->is_output && life->last[r] == at &&
+         bytes_of(g, r) == bytes_of(g, n->out[0]);
+}
+
+static void take_over_memory(nd_plan *plan, lifetimes *life) {
+  for (int at = 0; at < (int)plan->order->len; at++) {
+    const nd_node *n = nd_node_at(plan->graph, g_array_index(plan->order, int, at));
+    for (int i = 0; i < ND_MAX_IN && !n->op->view; i++)
+      if (n->op->in_place >> i & 1 && can_take_over(plan, life, n, i, at)) {
+        int to = resolve(plan, n->in[i]), from = resolve(plan, n->out[0]);
+        plan->root[from] = to;
+        life->last[to] = MAX(life->last[to], life->last[from]);
+        if (nd_value_of(plan->graph, from)->is_output)
+          nd_value_of(plan->graph, to)->is_output = true;
+        break;
+      }
+  }
+}
+
+static int larger_first(gconstpointer a, gconstpointer b) {
+  const block *p = a, *q = b;
+  if (p->bytes != q->bytes)
+    return p->bytes < q->bytes ? 1 : -1;
+  return p->first != q->first ? p->first - q->first : p->owner - q->owner;
+}
+
+static int lower_first(gconstpointer a, gconstpointer b) {
+  const block *p = *(block *const *)a, *q = *(block *const *)b;
+  return p->offset < q->offset ? -1 : p->offset > q->offset;
+}
+
+static size_t lowest_gap(GPtrArray *contemporaries, size_t bytes) {
+  g_ptr_array_sort(contemporaries, lower_first);
+  size_t offset = 0;
+  for (guint i = 0; i < contemporaries->len; i++) {
+    const block *b = g_ptr_array_index(contemporaries, i);
+    if (b->offset >= offset + bytes)
+      break;
+    offset = MAX(offset, b->offset + b->bytes);
+  }
+  return offset;
+}
+
+static void place_blocks(nd_plan *plan, GArray *blocks) {
+  g_array_sort(blocks, larger_first);
+  g_autoptr(GPtrArray) contemporaries = g_ptr_array_new();
+  for (guint i = 0; i < blocks->len; i++) {
+    block *b = &g_array_index(blocks, block, i);
+    g_ptr_array_set_size(contemporaries, 0);
+    for (guint j = 0; j < i; j++) {
+      block *other = &g_array_index(blocks, block, j);
+      if (other->first <= b->last && b->first <= other->last)
+        g_ptr_array_add(contemporaries, other);
+    }
+    b->offset = lowest_gap(contemporaries, b->bytes);
+    plan->arena_bytes = MAX(plan->arena_bytes, b->offset + b->bytes);
+    if (b->owner >= 0)
+      plan->place[b->owner] = b->offset;
+    else
+      plan->scratch_place[-1 - b->owner] = b->offset;
+  }
+}
+
+static GArray *collect_blocks(const nd_plan *plan, const lifetimes *life) {
+  const nd_graph *g = plan->graph;
+  GArray *blocks = g_array_new(FALSE, TRUE, sizeof(block));
+  for (int t = 0; t < (int)g->values->len; t++) {
+    bool used = life->first[t] <= life->last[t] || nd_value_of(g, t)->is_input;
+    if (plan->root[t] == t && nd_value_of(g, t)->place == ND_IN_ARENA && used) {
+      block b = {t, life->first[t], life->last[t], bytes_of(g, t), 0};
+      g_array_append_val(blocks, b);
+    }
+  }
+  for (int at = 0; at < (int)plan->order->len; at++) {
+    int node = g_array_index(plan->order, int, at);
+    size_t bytes = nd_node_at(g, node)->scratch_bytes;
+    if (bytes) {
+      block b = {-1 - node, at, at, (bytes + ALIGN - 1) / ALIGN * ALIGN, 0};
+      g_array_append_val(blocks, b);
+    }
+  }
+  return blocks;
+}
+
+void nd_plan_memory(nd_plan *plan) {
+  guint n = plan->graph->values->len;
+  g_autofree int *first = g_new(int, n), *last = g_new(int, n);
+  lifetimes life = {first, last};
+  find_lifetimes(plan, &life);
+  take_over_memory(plan, &life);
+  g_autoptr(GArray) blocks = collect_blocks(plan, &life);
+  place_blocks(plan, blocks);
+  for (guint t = 0; t < n; t++)
+    plan->root[t] = resolve(plan, (int)t);
+}

@@ -1,0 +1,99 @@
+/* ReLU, leaky ReLU (Maas et al. 2013) and SiLU (Hendrycks & Gimpel 2016), element by element. */
+#include "tensor/ops/math-private.h"
+#include "tensor/ops/ops-private.h"
+
+#include <math.h>
+
+typedef struct activate_attr {
+  nd_act kind;
+  float slope;
+} activate_attr;
+
+typedef struct work {
+  activate_attr a;
+  const float *x, *dy;
+  float *out;
+} work;
+
+extern const nd_op nd_op_activate;
+
+ND_KERNEL static void forward_range(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  const float *x = w->x, slope = w->a.kind == ND_ACT_RELU ? 0 : w->a.slope;
+  float *out = w->out;
+  if (w->a.kind == ND_ACT_SILU)
+    for (size_t i = begin; i < end; i++)
+      out[i] = x[i] * nd_sigmoidf(x[i]);
+  else
+    for (size_t i = begin; i < end; i++)
+      out[i] = x[i] > 0 ? x[i] : slope * x[i];
+}
+
+ND_KERNEL static void backward_range(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  const float *x = w->x, *dy = w->dy, slope = w->a.kind == ND_ACT_RELU ? 0 : w->a.slope;
+  float *out = w->out;
+  if (w->a.kind == ND_ACT_SILU)
+    for (size_t i = begin; i < end; i++) {
+      float s = nd_sigmoidf(x[i]);
+      out[i] = dy[i] * s * (1 + x[i] * (1 - s));
+    }
+  else
+    for (size_t i = begin; i < end; i++)
+      out[i] = x[i] > 0 ? dy[i] : slope * dy[i];
+}
+
+static void run(const nd_run_context *r) {
+  work w = {*(const activate_attr *)r->node->attr, nd_run_in(r, 0), NULL, nd_run_out(r, 0)};
+  nd_parallel(nd_run_out_value(r, 0)->count, ND_GRAIN, forward_range, &w);
+}
+
+static void run_backward(const nd_run_context *r) {
+  work w = {*(const activate_attr *)r->node->attr, nd_run_in(r, 0), nd_run_in(r, 1), nd_run_out(r, 0)};
+  nd_parallel(nd_run_out_value(r, 0)->count, ND_GRAIN, backward_range, &w);
+}
+
+const nd_op nd_op_activate_backward = {
+    .name = "activate_backward", .attr_size = sizeof(activate_attr), .in_place = 2, .run = run_backward};
+
+nd_tensor nd_activate_backward(nd_graph *g, nd_tensor saved, nd_tensor dy, nd_act kind, float slope) {
+  activate_attr a = {kind, slope};
+  return nd_append_like(g, &nd_op_activate_backward, &a, 2, (nd_tensor[]){saved, dy}, dy);
+}
+
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+  const activate_attr *a = n->attr;
+  if (wanted[0])
+    din[0] = nd_activate_backward(g, a->kind == ND_ACT_SILU ? n->in[0] : n->out[0], dout[0], a->kind, a->slope);
+}
+
+static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {
+  const activate_attr *a = n->attr;
+  double slope = a->kind == ND_ACT_RELU ? 0 : (double)a->slope;
+  for (size_t i = 0; i < nd_out_value(g, n, 0)->count; i++) {
+    double x = in[0][i];
+    out[0][i] = a->kind == ND_ACT_SILU ? x / (1 + exp(-x)) : x > 0 ? x : slope * x;
+  }
+}
+
+nd_tensor nd_activate(nd_graph *g, nd_tensor x, nd_act kind, float slope) {
+  if (!nd_ready(g, 1, &x) || kind == ND_ACT_NONE)
+    return x;
+  activate_attr a = {kind, slope};
+  return nd_append_like(g, &nd_op_activate, &a, 1, &x, x);
+}
+
+static nd_tensor example(nd_graph *g, int i) {
+  static const nd_act kinds[] = {ND_ACT_RELU, ND_ACT_LEAKY_RELU, ND_ACT_SILU};
+  return i < 3 ? nd_activate(g, nd_example_input(g, 2, 3, 5, 7), kinds[i], 0.2f) : ND_NONE;
+}
+
+const nd_op nd_op_activate = {.name = "activate",
+                              .attr_size = sizeof(activate_attr),
+                              .in_place = 1,
+                              .gradient = gradient,
+                              .run = run,
+                              .reference = reference,
+                              .example = example};

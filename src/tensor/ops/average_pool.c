@@ -1,0 +1,109 @@
+/* Average pooling, window = stride; rows and columns that do not fill a window are left out. */
+#include "tensor/ops/ops-private.h"
+
+extern const nd_op nd_op_average_pool;
+
+typedef struct work {
+  const float *x;
+  float *out;
+  int small_h, small_w, large_h, large_w, size; /* small: the pooled side */
+  size_t c;
+} work;
+
+ND_KERNEL static void forward_rows(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  size_t c = w->c, lw = (size_t)w->large_w, size = (size_t)w->size;
+  float scale = 1 / (float)(w->size * w->size);
+  for (size_t row = begin; row < end; row++) {
+    size_t n = row / (size_t)w->small_h, y = row % (size_t)w->small_h;
+    for (size_t x = 0; x < (size_t)w->small_w; x++) {
+      float *restrict out = w->out + (row * (size_t)w->small_w + x) * c;
+      for (size_t k = 0; k < c; k++)
+        out[k] = 0;
+      for (size_t dy = 0; dy < size; dy++)
+        for (size_t dx = 0; dx < size; dx++) {
+          const float *restrict in = w->x + ((n * (size_t)w->large_h + y * size + dy) * lw + x * size + dx) * c;
+          for (size_t k = 0; k < c; k++)
+            out[k] += in[k] * scale;
+        }
+    }
+  }
+}
+
+ND_KERNEL static void backward_rows(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  size_t c = w->c, lw = (size_t)w->large_w, size = (size_t)w->size;
+  float scale = 1 / (float)(w->size * w->size);
+  for (size_t row = begin; row < end; row++) {
+    size_t n = row / (size_t)w->large_h, y = row % (size_t)w->large_h / size;
+    for (size_t x = 0; x < lw; x++) {
+      float *restrict out = w->out + (row * lw + x) * c;
+      bool inside = y < (size_t)w->small_h && x / size < (size_t)w->small_w;
+      const float *restrict in =
+          inside ? w->x + ((n * (size_t)w->small_h + y) * (size_t)w->small_w + x / size) * c : NULL;
+      for (size_t k = 0; k < c; k++)
+        out[k] = in ? in[k] * scale : 0;
+    }
+  }
+}
+
+static work work_of(const nd_run_context *r, const nd_value *small, const nd_value *large) {
+  return (work){nd_run_in(r, 0), nd_run_out(r, 0), small->dims[1], small->dims[2], large->dims[1], large->dims[2],
+                *(const int *)r->node->attr, (size_t)small->dims[3]};
+}
+
+static void run(const nd_run_context *r) {
+  work w = work_of(r, nd_run_out_value(r, 0), nd_run_in_value(r, 0));
+  nd_parallel((size_t)nd_run_out_value(r, 0)->dims[0] * (size_t)w.small_h, 4, forward_rows, &w);
+}
+
+static void run_backward(const nd_run_context *r) {
+  work w = work_of(r, nd_run_in_value(r, 0), nd_run_out_value(r, 0));
+  nd_parallel((size_t)nd_run_out_value(r, 0)->dims[0] * (size_t)w.large_h, 8, backward_rows, &w);
+}
+
+static const nd_op average_pool_backward = {
+    .name = "average_pool_backward", .attr_size = sizeof(int), .run = run_backward};
+
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+  if (wanted[0])
+    din[0] = nd_append_like(g, &average_pool_backward, n->attr, 1, dout, n->in[0]);
+}
+
+static void reference(const nd_graph *g, const nd_node *node, const double *const *in, double *const *out) {
+  const nd_value *a = nd_in_value(g, node, 0), *b = nd_out_value(g, node, 0);
+  int size = *(const int *)node->attr, c = a->dims[3];
+  double *y = out[0];
+  for (int n = 0; n < b->dims[0]; n++)
+    for (int i = 0; i < b->dims[1]; i++)
+      for (int j = 0; j < b->dims[2]; j++)
+        for (int k = 0; k < c; k++, y++) {
+          *y = 0;
+          for (int p = 0; p < size * size; p++)
+            *y += in[0][((n * a->dims[1] + i * size + p / size) * a->dims[2] + j * size + p % size) * c + k];
+          *y /= size * size;
+        }
+}
+
+nd_tensor nd_average_pool(nd_graph *g, nd_tensor x, int size) {
+  if (!nd_ready(g, 1, &x))
+    return ND_NONE;
+  const int *d = nd_dims(g, x);
+  int n = d[0], h = d[1], w = d[2], c = d[3];
+  if (size < 1 || h < size || w < size)
+    return nd_bad_node(g, "average pool of size %d on a picture of %d x %d", size, h, w);
+  return nd_append(g, &nd_op_average_pool, &size, 1, &x, n, h / size, w / size, c);
+}
+
+static nd_tensor example(nd_graph *g, int i) {
+  return i < 2 ? nd_average_pool(g, nd_example_input(g, 2, 6, 7, 5), 2 + i) : ND_NONE;
+}
+
+const nd_op nd_op_average_pool = {.name = "average_pool",
+                                  .attr_size = sizeof(int),
+                                  .gradient = gradient,
+                                  .run = run,
+                                  .reference = reference,
+                                  .example = example};

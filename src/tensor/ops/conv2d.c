@@ -1,0 +1,207 @@
+/* Convolution with bias and activation; with 1 x 1 weights it is the linear layer on every position. Dense
+ * shapes go to the project's kernels, the rest to oneDNN. */
+#include "tensor/dnnl-private.h"
+#include "tensor/kernels/conv.h"
+#include "tensor/ops/ops-private.h"
+
+#include <string.h>
+
+extern const nd_op nd_op_conv2d;
+
+typedef struct conv_attr {
+  nd_conv_shape shape;
+  nd_conv2d_settings s;
+} conv_attr;
+
+static const conv_attr *attr_of(const nd_run_context *r) {
+  return r->node->attr;
+}
+
+static nd_activation kernel_activation(nd_act a) {
+  return a == ND_ACT_RELU ? ND_RELU : a == ND_ACT_LEAKY_RELU ? ND_LEAKY_RELU : ND_LINEAR;
+}
+
+/* Runs fn of the kernels, or makes the oneDNN primitive that stands in for it. */
+static int prepare(nd_node *n, nd_dnnl_pass pass, size_t (*scratch)(const nd_conv_shape *)) {
+  const conv_attr *a = n->attr;
+  if (nd_conv_supported(&a->shape)) {
+    n->scratch_bytes = scratch(&a->shape);
+    return 0;
+  }
+  nd_dnnl_conv *conv;
+  if (nd_dnnl_conv_new(&a->shape, pass, &conv))
+    return -1;
+  n->state = conv;
+  n->scratch_bytes = nd_dnnl_conv_scratch(conv);
+  return 0;
+}
+
+static void release(nd_node *n) {
+  nd_dnnl_conv_free(n->state);
+  n->state = NULL;
+}
+
+static int prepare_forward(const nd_graph *g, nd_node *n) {
+  (void)g;
+  return prepare(n, ND_DNNL_FORWARD, nd_conv_forward_scratch);
+}
+
+static int prepare_data(const nd_graph *g, nd_node *n) {
+  (void)g;
+  return prepare(n, ND_DNNL_BACKWARD_DATA, nd_conv_backward_data_scratch);
+}
+
+static int prepare_weights(const nd_graph *g, nd_node *n) {
+  (void)g;
+  return prepare(n, ND_DNNL_BACKWARD_WEIGHTS, nd_conv_backward_weights_scratch);
+}
+
+static void run_forward(const nd_run_context *r) {
+  const conv_attr *a = attr_of(r);
+  const float *x = nd_run_in(r, 0), *w = nd_run_in(r, 1), *b = nd_run_in(r, 2);
+  float *y = nd_run_out(r, 0);
+  nd_activation act = kernel_activation(a->s.activation);
+  if (r->node->state)
+    nd_dnnl_conv_run(r->node->state, x, w, y, b, act, a->s.slope, r->scratch);
+  else
+    nd_conv_forward(&a->shape, x, w, b, act, a->s.slope, y, r->scratch);
+}
+
+static void run_data(const nd_run_context *r) {
+  const float *dy = nd_run_in(r, 0), *w = nd_run_in(r, 1);
+  if (r->node->state)
+    nd_dnnl_conv_run(r->node->state, dy, w, nd_run_out(r, 0), NULL, ND_LINEAR, 0, r->scratch);
+  else
+    nd_conv_backward_data(&attr_of(r)->shape, dy, w, nd_run_out(r, 0), r->scratch);
+}
+
+static void run_weights(const nd_run_context *r) {
+  const float *x = nd_run_in(r, 0), *dy = nd_run_in(r, 1);
+  float *dw = nd_run_out(r, 0), *db = nd_run_out(r, 1);
+  if (r->node->state)
+    nd_dnnl_conv_run(r->node->state, x, dy, dw, db, ND_LINEAR, 0, r->scratch);
+  else
+    nd_conv_backward_weights(&attr_of(r)->shape, x, dy, dw, db, r->scratch);
+}
+
+static double flops(const nd_graph *g, const nd_node *n) {
+  (void)g;
+  const nd_conv_shape *s = &((const conv_attr *)n->attr)->shape;
+  return 2.0 * s->n * s->oh * s->ow * s->co * (s->ci / s->groups) * s->kh * s->kw;
+}
+
+static const nd_op conv2d_backward_data = {.name = "conv2d_backward_data",
+                                           .attr_size = sizeof(conv_attr),
+                                           .prepare = prepare_data,
+                                           .release = release,
+                                           .run = run_data,
+                                           .flops = flops};
+static const nd_op conv2d_backward_weights = {.name = "conv2d_backward_weights",
+                                              .attr_size = sizeof(conv_attr),
+                                              .prepare = prepare_weights,
+                                              .release = release,
+                                              .run = run_weights,
+                                              .flops = flops};
+
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+  const conv_attr *a = n->attr;
+  nd_tensor dy = dout[0];
+  if (a->s.activation != ND_ACT_NONE)
+    dy = nd_activate_backward(g, n->out[0], dy, a->s.activation, a->s.slope);
+  bool biased = n->in[2] >= 0 && wanted[2];
+  if (wanted[1] || biased) {
+    din[1] = nd_append_like(g, &conv2d_backward_weights, a, 2, (nd_tensor[]){n->in[0], dy}, n->in[1]);
+    if (biased)
+      din[2] = nd_append_output(g, 1, &a->shape.co);
+  }
+  if (wanted[0])
+    din[0] = nd_append_like(g, &conv2d_backward_data, a, 2, (nd_tensor[]){dy, n->in[1]}, n->in[0]);
+}
+
+static double reference_at(const nd_conv_shape *s, const double *x, const double *w, int n, int oy, int ox,
+                           int oc) {
+  int per_group = s->ci / s->groups, first = oc / (s->co / s->groups) * per_group;
+  double sum = 0;
+  for (int ky = 0; ky < s->kh; ky++)
+    for (int kx = 0; kx < s->kw; kx++) {
+      int y = oy * s->stride - s->pad + ky * s->dilation, col = ox * s->stride - s->pad + kx * s->dilation;
+      if (y < 0 || y >= s->h || col < 0 || col >= s->w)
+        continue;
+      for (int c = 0; c < per_group; c++)
+        sum += x[((n * s->h + y) * s->w + col) * s->ci + first + c] *
+               w[((oc * per_group + c) * s->kh + ky) * s->kw + kx];
+    }
+  return sum;
+}
+
+static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {
+  (void)g;
+  const conv_attr *a = n->attr;
+  const nd_conv_shape *s = &a->shape;
+  double slope = a->s.activation == ND_ACT_NONE ? 1 : a->s.activation == ND_ACT_RELU ? 0 : (double)a->s.slope;
+  double *y = out[0];
+  for (int i = 0; i < s->n; i++)
+    for (int oy = 0; oy < s->oh; oy++)
+      for (int ox = 0; ox < s->ow; ox++)
+        for (int oc = 0; oc < s->co; oc++) {
+          double sum = reference_at(s, in[0], in[1], i, oy, ox, oc) + (in[2] ? in[2][oc] : 0);
+          *y++ = sum > 0 ? sum : slope * sum;
+        }
+}
+
+static int output_size(int in, int kernel, const nd_conv2d_settings *s) {
+  return (in + 2 * s->pad - s->dilation * (kernel - 1) - 1) / s->stride + 1;
+}
+
+nd_tensor nd_conv2d(nd_graph *g, nd_tensor x, nd_tensor weights, nd_tensor bias, nd_conv2d_settings s) {
+  if (!nd_ready(g, 2, (nd_tensor[]){x, weights}))
+    return ND_NONE;
+  s.stride = MAX(s.stride, 1), s.dilation = MAX(s.dilation, 1), s.groups = MAX(s.groups, 1);
+  const nd_value *xv = nd_value_of(g, x), *w = nd_value_of(g, weights);
+  if (w->dims[1] * s.groups != xv->dims[3] || w->dims[0] % s.groups)
+    return nd_bad_node(g, "convolution of %d channels with weights for %d", xv->dims[3], w->dims[1] * s.groups);
+  conv_attr a = {.s = s};
+  a.shape = (nd_conv_shape){.n = xv->dims[0], .h = xv->dims[1], .w = xv->dims[2], .ci = xv->dims[3],
+                            .co = w->dims[0], .kh = w->dims[2], .kw = w->dims[3], .stride = s.stride,
+                            .pad = s.pad, .dilation = s.dilation, .groups = s.groups};
+  a.shape.oh = output_size(a.shape.h, a.shape.kh, &s);
+  a.shape.ow = output_size(a.shape.w, a.shape.kw, &s);
+  return nd_append(g, &nd_op_conv2d, &a, 3, (nd_tensor[]){x, weights, bias}, a.shape.n, a.shape.oh, a.shape.ow,
+                   a.shape.co);
+}
+
+static nd_tensor example(nd_graph *g, int i) {
+  static const struct {
+    int n, h, w, ci, co, k;
+    nd_conv2d_settings s;
+    bool bias;
+  } e[] = {
+      {2, 7, 9, 5, 6, 3, {.pad = 1}, true},
+      {1, 8, 8, 16, 24, 3, {.pad = 1, .activation = ND_ACT_LEAKY_RELU, .slope = 0.2f}, true},
+      {2, 5, 6, 3, 9, 1, {.activation = ND_ACT_RELU}, true},
+      {1, 9, 7, 4, 4, 3, {.pad = 1, .stride = 2}, false},
+      {1, 9, 9, 3, 5, 3, {.pad = 2, .dilation = 2}, true},
+      {2, 6, 5, 6, 4, 3, {.pad = 1, .groups = 2}, true},
+      {1, 6, 6, 8, 8, 3, {.pad = 1, .groups = 8}, true},
+      {1, 10, 11, 3, 4, 5, {.pad = 2, .stride = 2}, true},
+  };
+  if (i > (int)G_N_ELEMENTS(e))
+    return ND_NONE;
+  if (i == (int)G_N_ELEMENTS(e)) /* the linear layer */
+    return nd_conv2d(g, nd_example_input(g, 3, 1, 4, 6), nd_example_parameter(g, 2, 5, 6, 1, 1),
+                     nd_example_parameter(g, 1, 5, 1, 1, 1), (nd_conv2d_settings){0});
+  nd_tensor x = nd_example_input(g, e[i].n, e[i].h, e[i].w, e[i].ci);
+  nd_tensor w = nd_example_parameter(g, 4, e[i].co, e[i].ci / MAX(e[i].s.groups, 1), e[i].k, e[i].k);
+  nd_tensor b = e[i].bias ? nd_example_parameter(g, 1, e[i].co, 1, 1, 1) : ND_NONE;
+  return nd_conv2d(g, x, w, b, e[i].s);
+}
+
+const nd_op nd_op_conv2d = {.name = "conv2d",
+                            .attr_size = sizeof(conv_attr),
+                            .gradient = gradient,
+                            .prepare = prepare_forward,
+                            .release = release,
+                            .run = run_forward,
+                            .reference = reference,
+                            .flops = flops,
+                            .example = example};

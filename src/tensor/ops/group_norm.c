@@ -1,0 +1,406 @@
+/* Group normalisation (Wu & He 2018) with what follows it in diffusion networks: scale and shift from the
+ * embedding (Dhariwal & Nichol 2021, "AdaGN"), SiLU, dropout.
+ *
+ *   xhat = (x - mean_g) rstd_g;  z = (xhat gamma + beta) (1 + s) + t;  y = dropout(silu(z))
+ *
+ * Per sample and channel z = x scale + shift, so one pass gathers the statistics and one applies them. Backward
+ * likewise: one pass gathers sum dz and sum dz xhat per channel and leaves dz in dx, one turns it into dx.
+ * Statistics are gathered by blocks of pixels, summed in double: the order depends on the shape alone. */
+#include "tensor/ops/dropout-private.h"
+#include "tensor/ops/math-private.h"
+#include "tensor/ops/ops-private.h"
+
+#include <math.h>
+#include <string.h>
+
+extern const nd_op nd_op_group_norm;
+
+typedef nd_group_norm_settings settings;
+
+enum { PIXELS = 256 }; /* a block of the statistics; a multiple of it times channels fills mask blocks */
+
+typedef struct work {
+  const settings *s;
+  int n, c;
+  size_t pixels, blocks; /* a sample */
+  const float *x, *dy;
+  float *y;
+  float *sums;            /* [n][blocks][2][c] */
+  const float *affine;    /* [n][2][c]: scale, shift of z = x scale + shift */
+  const float *stats;     /* [n][groups][2]: mean, 1 / deviation */
+  const float *dx_affine; /* [n][3][c]: dx = dz a + x b + c */
+  nd_mask mask;
+  uint32_t first_sample;
+} work;
+
+static work work_of(const nd_run_context *r) {
+  const nd_value *x = nd_run_in_value(r, 0);
+  work w = {.s = r->node->attr, .n = x->dims[0], .c = x->dims[3], .x = nd_run_in(r, 0)};
+  w.pixels = (size_t)x->dims[1] * (size_t)x->dims[2];
+  w.blocks = (w.pixels + PIXELS - 1) / PIXELS;
+  w.mask = nd_mask_make(r, w.s->dropout);
+  w.first_sample = r->first_sample;
+  return w;
+}
+
+static size_t sums_floats(const work *w) {
+  return (size_t)w->n * w->blocks * 2 * (size_t)w->c;
+}
+
+/* Pixels [at, at + count) of block i. */
+static size_t block_at(const work *w, size_t i, size_t *count) {
+  size_t block = i % w->blocks, at = block * PIXELS;
+  *count = MIN(PIXELS, w->pixels - at);
+  return (i / w->blocks) * w->pixels + at;
+}
+
+/* ---- Forward ---- */
+ND_KERNEL static void sum_block(const float *restrict x, size_t pixels, size_t c, float *restrict sum,
+                                float *restrict squares) {
+  memset(sum, 0, c * sizeof *sum);
+  memset(squares, 0, c * sizeof *squares);
+  for (size_t p = 0; p < pixels; p++, x += c)
+    for (size_t k = 0; k < c; k++) {
+      sum[k] += x[k];
+      squares[k] += x[k] * x[k];
+    }
+}
+
+static void sum_blocks(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  size_t c = (size_t)w->c, count;
+  for (size_t i = begin; i < end; i++) {
+    size_t at = block_at(w, i, &count);
+    float *sums = w->sums + i * 2 * c;
+    sum_block(w->x + at * c, count, c, sums, sums + c);
+  }
+}
+
+static void channel_totals(const work *w, int sample, int k, double *first, double *second) {
+  const float *sums = w->sums + (size_t)sample * w->blocks * 2 * (size_t)w->c;
+  *first = *second = 0;
+  for (size_t b = 0; b < w->blocks; b++, sums += 2 * w->c) {
+    *first += (double)sums[k];
+    *second += (double)sums[w->c + k];
+  }
+}
+
+/* Mean and 1 / deviation of every group. */
+static void finish_stats(const work *w, float *stats) {
+  int per_group = w->c / w->s->groups;
+  double m = (double)w->pixels * per_group;
+  for (int n = 0; n < w->n; n++)
+    for (int group = 0; group < w->s->groups; group++, stats += 2) {
+      double sum = 0, squares = 0;
+      for (int k = group * per_group; k < (group + 1) * per_group; k++) {
+        double a, b;
+        channel_totals(w, n, k, &a, &b);
+        sum += a, squares += b;
+      }
+      double mean = sum / m, variance = MAX(0, squares / m - mean * mean);
+      stats[0] = (float)mean;
+      stats[1] = (float)(1 / sqrt(variance + (double)w->s->epsilon));
+    }
+}
+
+/* scale_shift: [n][2][c] or NULL. */
+static void fill_affine(const work *w, const float *gamma, const float *beta, const float *scale_shift,
+                        float *affine) {
+  int per_group = w->c / w->s->groups;
+  for (int n = 0; n < w->n; n++, affine += 2 * w->c)
+    for (int k = 0; k < w->c; k++) {
+      const float *stats = w->stats + 2 * (n * w->s->groups + k / per_group);
+      float s = scale_shift ? 1 + scale_shift[2 * n * w->c + k] : 1;
+      float t = scale_shift ? scale_shift[(2 * n + 1) * w->c + k] : 0;
+      affine[k] = stats[1] * gamma[k] * s;
+      affine[w->c + k] = (beta[k] - stats[0] * stats[1] * gamma[k]) * s + t;
+    }
+}
+
+ND_KERNEL static void apply_block(const float *restrict x, float *restrict y, size_t pixels, size_t c,
+                                  const float *restrict scale, const float *restrict shift, bool silu) {
+  for (size_t p = 0; p < pixels; p++, x += c, y += c)
+    if (silu)
+      for (size_t k = 0; k < c; k++) {
+        float z = x[k] * scale[k] + shift[k];
+        y[k] = z * nd_sigmoidf(z);
+      }
+    else
+      for (size_t k = 0; k < c; k++)
+        y[k] = x[k] * scale[k] + shift[k];
+}
+
+ND_KERNEL static void multiply(float *restrict y, const float *restrict mask, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    y[i] *= mask[i];
+}
+
+/* Pixels [at, at + count) of a sample; at x c is a multiple of a mask block, as PIXELS is. */
+static void drop_block(const work *w, size_t i, float *y, size_t elements) {
+  float mask[ND_MASK_BLOCK];
+  uint32_t sample = w->first_sample + (uint32_t)(i / w->blocks);
+  uint32_t block = (uint32_t)(i % w->blocks * PIXELS * (size_t)w->c / ND_MASK_BLOCK);
+  for (size_t at = 0; at < elements; at += ND_MASK_BLOCK) {
+    nd_mask_fill(&w->mask, sample, block++, mask);
+    multiply(y + at, mask, MIN(ND_MASK_BLOCK, elements - at));
+  }
+}
+
+static void apply_blocks(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  size_t c = (size_t)w->c, count;
+  for (size_t i = begin; i < end; i++) {
+    size_t at = block_at(w, i, &count);
+    const float *affine = w->affine + i / w->blocks * 2 * c;
+    apply_block(w->x + at * c, w->y + at * c, count, c, affine, affine + c, w->s->activation == ND_ACT_SILU);
+    if (w->s->dropout > 0)
+      drop_block(w, i, w->y + at * c, count * c);
+  }
+}
+
+static int prepare(const nd_graph *g, nd_node *n) {
+  const nd_value *x = nd_in_value(g, n, 0);
+  size_t blocks = ((size_t)x->dims[1] * (size_t)x->dims[2] + PIXELS - 1) / PIXELS;
+  n->scratch_bytes = (size_t)x->dims[0] * (size_t)x->dims[3] * (2 * blocks + 2 + 3) * sizeof(float);
+  return 0;
+}
+
+static void run(const nd_run_context *r) {
+  work w = work_of(r);
+  w.y = nd_run_out(r, 0);
+  w.sums = r->scratch;
+  float *affine = w.sums + sums_floats(&w), *stats = nd_run_out(r, 1);
+  nd_parallel((size_t)w.n * w.blocks, 1, sum_blocks, &w);
+  finish_stats(&w, stats);
+  w.stats = stats;
+  fill_affine(&w, nd_run_in(r, 1), nd_run_in(r, 2), nd_run_in(r, 3), affine);
+  w.affine = affine;
+  nd_parallel((size_t)w.n * w.blocks, 1, apply_blocks, &w);
+}
+
+/* ---- Backward ---- */
+/* dz = dy silu'(z) into dx, with its sum and its product with x by channel. */
+ND_KERNEL static void dz_block(const float *restrict x, float *restrict dz, size_t pixels, size_t c,
+                               const float *restrict scale, const float *restrict shift, bool silu,
+                               float *restrict sum, float *restrict product) {
+  memset(sum, 0, c * sizeof *sum);
+  memset(product, 0, c * sizeof *product);
+  for (size_t p = 0; p < pixels; p++, x += c, dz += c)
+    for (size_t k = 0; k < c; k++) {
+      float d = dz[k];
+      if (silu) {
+        float z = x[k] * scale[k] + shift[k], e = nd_sigmoidf(z);
+        d *= e * (1 + z * (1 - e));
+      }
+      dz[k] = d;
+      sum[k] += d;
+      product[k] += d * x[k];
+    }
+}
+
+static void dz_blocks(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  size_t c = (size_t)w->c, count;
+  for (size_t i = begin; i < end; i++) {
+    size_t at = block_at(w, i, &count);
+    const float *affine = w->affine + i / w->blocks * 2 * c;
+    float *dz = w->y + at * c, *sums = w->sums + i * 2 * c;
+    if (w->dy != w->y)
+      memcpy(dz, w->dy + at * c, count * c * sizeof *dz);
+    if (w->s->dropout > 0)
+      drop_block(w, i, dz, count * c);
+    dz_block(w->x + at * c, dz, count, c, affine, affine + c, w->s->activation == ND_ACT_SILU, sums, sums + c);
+  }
+}
+
+ND_KERNEL static void dx_block(const float *restrict x, float *restrict dx, size_t pixels, size_t c,
+                               const float *restrict a) {
+  for (size_t p = 0; p < pixels; p++, x += c, dx += c)
+    for (size_t k = 0; k < c; k++)
+      dx[k] = dx[k] * a[k] + x[k] * a[c + k] + a[2 * c + k];
+}
+
+static void dx_blocks(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  size_t c = (size_t)w->c, count;
+  for (size_t i = begin; i < end; i++) {
+    size_t at = block_at(w, i, &count);
+    dx_block(w->x + at * c, w->y + at * c, count, c, w->dx_affine + i / w->blocks * 3 * c);
+  }
+}
+
+typedef struct weights_of {
+  const float *gamma, *beta, *scale_shift;
+  float *dgamma, *dbeta, *dscale_shift;
+} weights_of;
+
+/* Gradients of the weights of channel k of sample n from S1 = sum dz and S2 = sum dz xhat. */
+static void channel_gradients(const work *w, const weights_of *p, int n, int k, double s1, double s2) {
+  double s = p->scale_shift ? 1 + (double)p->scale_shift[2 * n * w->c + k] : 1;
+  p->dgamma[k] += (float)(s2 * s);
+  p->dbeta[k] += (float)(s1 * s);
+  if (p->dscale_shift) {
+    p->dscale_shift[2 * n * w->c + k] = (float)(s2 * (double)p->gamma[k] + s1 * (double)p->beta[k]);
+    p->dscale_shift[(2 * n + 1) * w->c + k] = (float)s1;
+  }
+}
+
+/* One group of one sample: dx = rstd (A dz - (sum A dz + xhat sum A dz xhat) / m), A = gamma (1 + s). */
+static void group_gradients(const work *w, const weights_of *p, int n, int group, float *dx_affine) {
+  int per_group = w->c / w->s->groups, first = group * per_group;
+  const float *stats = w->stats + 2 * (n * w->s->groups + group);
+  double mean = (double)stats[0], rstd = (double)stats[1], m = (double)w->pixels * per_group, t1 = 0, t2 = 0;
+  for (int k = first; k < first + per_group; k++) {
+    double s1, product, a = (double)w->affine[(size_t)n * 2 * (size_t)w->c + (size_t)k] / rstd;
+    channel_totals(w, n, k, &s1, &product);
+    double s2 = (product - mean * s1) * rstd;
+    channel_gradients(w, p, n, k, s1, s2);
+    t1 += a * s1, t2 += a * s2;
+  }
+  for (int k = first; k < first + per_group; k++) {
+    dx_affine[k] = w->affine[(size_t)n * 2 * (size_t)w->c + (size_t)k];
+    dx_affine[w->c + k] = (float)(-rstd * rstd * t2 / m);
+    dx_affine[2 * w->c + k] = (float)(-rstd * t1 / m + rstd * rstd * mean * t2 / m);
+  }
+}
+
+static void run_backward(const nd_run_context *r) {
+  work w = work_of(r);
+  w.stats = nd_run_in(r, 4);
+  w.dy = nd_run_in(r, 5);
+  w.y = nd_run_out(r, 0);
+  w.sums = r->scratch;
+  float *affine = w.sums + sums_floats(&w), *dx_affine = affine + 2 * w.n * w.c;
+  weights_of p = {nd_run_in(r, 1),  nd_run_in(r, 2),  nd_run_in(r, 3),
+                  nd_run_out(r, 1), nd_run_out(r, 2), nd_run_in(r, 3) ? nd_run_out(r, 3) : NULL};
+  fill_affine(&w, p.gamma, p.beta, p.scale_shift, affine);
+  w.affine = affine;
+  nd_parallel((size_t)w.n * w.blocks, 1, dz_blocks, &w);
+  memset(p.dgamma, 0, (size_t)w.c * sizeof(float));
+  memset(p.dbeta, 0, (size_t)w.c * sizeof(float));
+  for (int n = 0; n < w.n; n++)
+    for (int group = 0; group < w.s->groups; group++)
+      group_gradients(&w, &p, n, group, dx_affine + 3 * n * w.c);
+  w.dx_affine = dx_affine;
+  nd_parallel((size_t)w.n * w.blocks, 1, dx_blocks, &w);
+}
+
+static double flops(const nd_graph *g, const nd_node *n) {
+  return 12.0 * (double)nd_out_value(g, n, 0)->count;
+}
+
+static const nd_op group_norm_backward = {.name = "group_norm_backward",
+                                          .attr_size = sizeof(settings),
+                                          .in_place = 1 << 5,
+                                          .prepare = prepare,
+                                          .run = run_backward,
+                                          .flops = flops};
+
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+  nd_tensor in[] = {n->in[0], n->in[1], n->in[2], n->in[3], n->out[1], dout[0]};
+  nd_tensor dx = nd_append_like(g, &group_norm_backward, n->attr, 6, in, n->in[0]);
+  if (dx < 0)
+    return;
+  nd_last_node(g)->stream = n->stream;
+  int c = nd_dims(g, n->in[0])[3], samples = nd_dims(g, n->in[0])[0];
+  nd_tensor dgamma = nd_append_output(g, 1, &c), dbeta = nd_append_output(g, 1, &c);
+  nd_tensor all[] = {dx, dgamma, dbeta, ND_NONE};
+  if (n->in[3] >= 0)
+    all[3] = nd_append_output(g, 4, (int[]){samples, 1, 1, 2 * c});
+  for (int i = 0; i < 4; i++)
+    if (wanted[i])
+      din[i] = all[i];
+}
+
+/* ---- Reference and building ---- */
+static void reference_group(const settings *s, const nd_value *x, const double *in, int n, int group, double *mean,
+                            double *rstd) {
+  int c = x->dims[3], per_group = c / s->groups, pixels = x->dims[1] * x->dims[2];
+  double sum = 0, squares = 0, m = (double)pixels * per_group;
+  for (int pass = 0; pass < 2; pass++)
+    for (int p = 0; p < pixels; p++)
+      for (int k = group * per_group; k < (group + 1) * per_group; k++) {
+        double v = in[(n * pixels + p) * c + k];
+        sum += pass ? 0 : v;
+        squares += pass ? (v - sum / m) * (v - sum / m) : 0;
+      }
+  *mean = sum / m;
+  *rstd = 1 / sqrt(squares / m + (double)s->epsilon);
+}
+
+static void reference(const nd_graph *g, const nd_node *node, const double *const *in, double *const *out) {
+  const settings *s = node->attr;
+  const nd_value *x = nd_in_value(g, node, 0);
+  int c = x->dims[3], pixels = x->dims[1] * x->dims[2], per_group = c / s->groups;
+  nd_run_context r = {.node = node};
+  nd_mask mask = nd_mask_make(&r, s->dropout);
+  for (int n = 0; n < x->dims[0]; n++)
+    for (int k = 0; k < c; k++) {
+      double mean, rstd;
+      reference_group(s, x, in[0], n, k / per_group, &mean, &rstd);
+      out[1][2 * (n * s->groups + k / per_group)] = mean;
+      out[1][2 * (n * s->groups + k / per_group) + 1] = rstd;
+      for (int p = 0; p < pixels; p++) {
+        double z = (in[0][(n * pixels + p) * c + k] - mean) * rstd * in[1][k] + in[2][k];
+        if (in[3])
+          z = z * (1 + in[3][2 * n * c + k]) + in[3][(2 * n + 1) * c + k];
+        if (s->activation == ND_ACT_SILU)
+          z = z / (1 + exp(-z));
+        float factors[ND_MASK_BLOCK];
+        int at = p * c + k;
+        nd_mask_fill(&mask, (uint32_t)n, (uint32_t)(at / ND_MASK_BLOCK), factors);
+        out[0][n * pixels * c + at] = z * (s->dropout > 0 ? (double)factors[at % ND_MASK_BLOCK] : 1);
+      }
+    }
+}
+
+nd_tensor nd_group_norm(nd_graph *g, nd_tensor x, nd_tensor gamma, nd_tensor beta, nd_tensor scale_shift,
+                        nd_group_norm_settings s) {
+  if (!nd_ready(g, 3, (nd_tensor[]){x, gamma, beta}))
+    return ND_NONE;
+  const nd_value *v = nd_value_of(g, x);
+  int n = v->dims[0], c = v->dims[3];
+  if (s.groups < 1 || c % s.groups)
+    return nd_bad_node(g, "%d channels cannot be normalised in %d groups", c, s.groups);
+  if (!nd_graph_training(g))
+    s.dropout = 0;
+  nd_tensor in[] = {x, gamma, beta, scale_shift};
+  nd_tensor y = nd_append(g, &nd_op_group_norm, &s, 4, in, n, v->dims[1], v->dims[2], c);
+  if (y < 0)
+    return y;
+  if (s.dropout > 0)
+    nd_last_node(g)->stream = ++g->next_stream;
+  nd_append_output(g, 4, (int[]){n, 1, s.groups, 2});
+  return y;
+}
+
+static nd_tensor example(nd_graph *g, int i) {
+  static const struct {
+    int n, h, w, c;
+    settings s;
+    bool scale_shift;
+  } e[] = {{2, 5, 6, 8, {.groups = 4, .epsilon = 1e-5f}, false},
+           {2, 3, 4, 6, {.groups = 2, .epsilon = 1e-5f, .activation = ND_ACT_SILU}, true},
+           {1, 9, 31, 4, {.groups = 4, .epsilon = 1e-5f, .activation = ND_ACT_SILU, .dropout = 0.3f}, true},
+           {1, 20, 20, 2, {.groups = 1, .epsilon = 1e-3f, .activation = ND_ACT_SILU, .dropout = 0.2f}, false}};
+  if (i >= (int)G_N_ELEMENTS(e))
+    return ND_NONE;
+  nd_tensor x = nd_example_input(g, e[i].n, e[i].h, e[i].w, e[i].c);
+  nd_tensor gamma = nd_example_parameter(g, 1, e[i].c, 1, 1, 1), beta = nd_example_parameter(g, 1, e[i].c, 1, 1, 1);
+  nd_tensor ss = e[i].scale_shift ? nd_example_input(g, e[i].n, 1, 1, 2 * e[i].c) : ND_NONE;
+  return nd_group_norm(g, x, gamma, beta, ss, e[i].s);
+}
+
+const nd_op nd_op_group_norm = {.name = "group_norm",
+                                .attr_size = sizeof(settings),
+                                .in_place = 1,
+                                .gradient = gradient,
+                                .prepare = prepare,
+                                .run = run,
+                                .reference = reference,
+                                .flops = flops,
+                                .example = example};

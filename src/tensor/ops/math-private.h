@@ -1,0 +1,31 @@
+/* Functions that the compiler can vectorise. */
+#ifndef ND_MATH_PRIVATE_H
+#define ND_MATH_PRIVATE_H
+
+#include <stdint.h>
+#include <string.h>
+
+/* e^x to about 1e-7 relative: x = n ln 2 + r, |r| <= ln 2 / 2, polynomial in r, exponent set to n. */
+static inline float nd_expf(float x) {
+  const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
+  x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+  float n = (x * 1.44269504f + magic) - magic;
+  float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  int32_t bits = ((int32_t)n + 127) << 23;
+  float power;
+  memcpy(&power, &bits, sizeof power);
+  return p * power;
+}
+
+static inline float nd_sigmoidf(float x) {
+  return 1.0f / (1.0f + nd_expf(-x));
+}
+
+#endif

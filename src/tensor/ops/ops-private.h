@@ -1,0 +1,19 @@
+/* What operators say to one another: attributes and operators that other files append. */
+#ifndef ND_OPS_PRIVATE_H
+#define ND_OPS_PRIVATE_H
+
+#include "tensor/graph-private.h"
+
+/* Elements a thread takes at least in element-wise work. */
+enum { ND_GRAIN = 8192 };
+
+typedef struct nd_affine_attr {
+  float scale, shift;
+} nd_affine_attr;
+
+extern const nd_op nd_op_add, nd_op_affine, nd_op_activate_backward;
+
+/* dy times the derivative of the activation; saved: its output for RELU and LEAKY_RELU, its input for SILU. */
+nd_tensor nd_activate_backward(nd_graph *g, nd_tensor saved, nd_tensor dy, nd_act kind, float slope);
+
+#endif

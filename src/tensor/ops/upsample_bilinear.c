@@ -1,0 +1,162 @@
+/* Bilinear up-sampling with corners aligned: output i samples the input at i (in - 1) / (out - 1). That position
+ * depends on the whole picture's size, so a run on a part of one (nd_window) samples where the whole would. The
+ * gradient gathers, for one row of the input, from the output rows that touch it. */
+#include "tensor/ops/ops-private.h"
+
+#include <math.h>
+#include <string.h>
+
+extern const nd_op nd_op_upsample_bilinear;
+
+typedef struct tap {
+  int low, high;
+  float t; /* weight of high */
+} tap;
+
+/* One axis: sizes of this input and output, and of the whole picture's at this level. */
+typedef struct axis {
+  int in, out, begin, full_in, full_out; /* begin: where this input starts in the whole */
+} axis;
+
+typedef struct work {
+  const float *x;
+  float *out;
+  int h, w, big_h, big_w; /* input size, output size */
+  axis rows, columns;
+  size_t c;
+} work;
+
+static tap tap_of(int i, axis a) {
+  if (a.full_in == 1)
+    return (tap){0, 0, 0};
+  i += a.begin * (a.full_out / a.full_in);
+  double at = (double)i * (a.full_in - 1) / (a.full_out - 1);
+  int low = MIN((int)at, a.full_in - 2), here = low - a.begin;
+  return (tap){CLAMP(here, 0, a.in - 1), CLAMP(here + 1, 0, a.in - 1), (float)(at - low)};
+}
+
+static axis axis_of(int in, int out, int begin, int full, int window) {
+  if (!window)
+    return (axis){in, out, 0, in, out};
+  int rate = window / in; /* how much coarser this level is than the picture */
+  return (axis){in, out, begin / rate, full / rate, full / rate * (out / in)};
+}
+
+ND_KERNEL static void mix_row(const float *restrict top, const float *restrict bottom, float v, const work *w,
+                              float *restrict out) {
+  size_t c = w->c;
+  for (int x = 0; x < w->big_w; x++, out += c) {
+    tap t = tap_of(x, w->columns);
+    size_t l = (size_t)t.low * c, h = (size_t)t.high * c;
+    float a = (1 - v) * (1 - t.t), b = (1 - v) * t.t, d = v * (1 - t.t), e = v * t.t;
+    for (size_t k = 0; k < c; k++)
+      out[k] = a * top[l + k] + b * top[h + k] + d * bottom[l + k] + e * bottom[h + k];
+  }
+}
+
+static void forward_rows(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  size_t row = (size_t)w->w * w->c;
+  for (size_t i = begin; i < end; i++) {
+    const float *x = w->x + i / (size_t)w->big_h * (size_t)w->h * row;
+    tap t = tap_of((int)(i % (size_t)w->big_h), w->rows);
+    mix_row(x + (size_t)t.low * row, x + (size_t)t.high * row, t.t, w, w->out + i * (size_t)w->big_w * w->c);
+  }
+}
+
+ND_KERNEL static void gather_row(const float *restrict dy, float v, const work *w, float *restrict dx) {
+  size_t c = w->c;
+  for (int x = 0; x < w->big_w; x++, dy += c) {
+    tap t = tap_of(x, w->columns);
+    float *low = dx + (size_t)t.low * c, *high = dx + (size_t)t.high * c;
+    float a = v * (1 - t.t), b = v * t.t;
+    for (size_t k = 0; k < c; k++)
+      low[k] += a * dy[k];
+    for (size_t k = 0; k < c; k++)
+      high[k] += b * dy[k];
+  }
+}
+
+static void backward_rows(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  size_t row = (size_t)w->w * w->c, big_row = (size_t)w->big_w * w->c;
+  for (size_t i = begin; i < end; i++) {
+    int y = (int)(i % (size_t)w->h);
+    float *dx = w->out + i * row;
+    memset(dx, 0, row * sizeof *dx);
+    const float *dy = w->x + i / (size_t)w->h * (size_t)w->big_h * big_row;
+    double step = w->h > 1 ? (double)(w->big_h - 1) / (w->h - 1) : w->big_h;
+    int first = MAX(0, (int)((y - 1) * step)), last = MIN(w->big_h - 1, (int)ceil((y + 1) * step));
+    for (int o = first; o <= last; o++) {
+      tap t = tap_of(o, w->rows);
+      float v = (t.low == y ? 1 - t.t : 0) + (t.high == y && t.high != t.low ? t.t : 0);
+      if (v != 0)
+        gather_row(dy + (size_t)o * big_row, v, w, dx);
+    }
+  }
+}
+
+static work work_of(const nd_run_context *r, const nd_value *small, const nd_value *big) {
+  const nd_window *p = r->window;
+  int h = small->dims[1], w = small->dims[2], big_h = big->dims[1], big_w = big->dims[2];
+  return (work){.x = nd_run_in(r, 0), .out = nd_run_out(r, 0), .h = h, .w = w, .big_h = big_h, .big_w = big_w,
+                .rows = axis_of(h, big_h, p->y, p->full_height, p->height),
+                .columns = axis_of(w, big_w, p->x, p->full_width, p->width), .c = (size_t)small->dims[3]};
+}
+
+static void run(const nd_run_context *r) {
+  work w = work_of(r, nd_run_in_value(r, 0), nd_run_out_value(r, 0));
+  nd_parallel((size_t)nd_run_out_value(r, 0)->dims[0] * (size_t)w.big_h, 4, forward_rows, &w);
+}
+
+static void run_backward(const nd_run_context *r) {
+  work w = work_of(r, nd_run_out_value(r, 0), nd_run_in_value(r, 0));
+  nd_parallel((size_t)nd_run_out_value(r, 0)->dims[0] * (size_t)w.h, 2, backward_rows, &w);
+}
+
+static const nd_op upsample_bilinear_backward = {
+    .name = "upsample_bilinear_backward", .attr_size = sizeof(int), .run = run_backward};
+
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+  if (wanted[0])
+    din[0] = nd_append_like(g, &upsample_bilinear_backward, n->attr, 1, dout, n->in[0]);
+}
+
+static void reference(const nd_graph *g, const nd_node *node, const double *const *in, double *const *out) {
+  const nd_value *a = nd_in_value(g, node, 0), *b = nd_out_value(g, node, 0);
+  int h = a->dims[1], w = a->dims[2], c = a->dims[3];
+  double *y = out[0];
+  for (int n = 0; n < b->dims[0]; n++)
+    for (int i = 0; i < b->dims[1]; i++)
+      for (int j = 0; j < b->dims[2]; j++) {
+        double sy = b->dims[1] > 1 ? (double)i * (h - 1) / (b->dims[1] - 1) : 0;
+        double sx = b->dims[2] > 1 ? (double)j * (w - 1) / (b->dims[2] - 1) : 0;
+        int y0 = (int)floor(sy), x0 = (int)floor(sx), y1 = MIN(y0 + 1, h - 1), x1 = MIN(x0 + 1, w - 1);
+        double v = sy - y0, u = sx - x0;
+        const double *p = in[0] + n * h * w * c;
+        for (int k = 0; k < c; k++)
+          *y++ = (1 - v) * ((1 - u) * p[(y0 * w + x0) * c + k] + u * p[(y0 * w + x1) * c + k]) +
+                 v * ((1 - u) * p[(y1 * w + x0) * c + k] + u * p[(y1 * w + x1) * c + k]);
+      }
+}
+
+nd_tensor nd_upsample_bilinear(nd_graph *g, nd_tensor x, int factor) {
+  if (!nd_ready(g, 1, &x))
+    return ND_NONE;
+  const int *d = nd_dims(g, x);
+  return nd_append(g, &nd_op_upsample_bilinear, &factor, 1, &x, d[0], d[1] * factor, d[2] * factor, d[3]);
+}
+
+static nd_tensor example(nd_graph *g, int i) {
+  static const int size[][3] = {{3, 4, 2}, {1, 5, 2}, {5, 1, 3}, {4, 6, 2}};
+  return i < 4 ? nd_upsample_bilinear(g, nd_example_input(g, 2, size[i][0], size[i][1], 3), size[i][2]) : ND_NONE;
+}
+
+const nd_op nd_op_upsample_bilinear = {.name = "upsample_bilinear",
+                                       .attr_size = sizeof(int),
+                                       .gradient = gradient,
+                                       .run = run,
+                                       .reference = reference,
+                                       .example = example};

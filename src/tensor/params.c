@@ -1,0 +1,97 @@
+/* The register of parameters: names, shapes, places, initial values. */
+#include "tensor/params-private.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { ALIGN_FLOATS = 16 }; /* one cache line */
+
+nd_params *nd_params_new(void) {
+  nd_params *p = g_new0(nd_params, 1);
+  p->list = g_array_new(FALSE, TRUE, sizeof(nd_param));
+  p->by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  return p;
+}
+
+void nd_params_free(nd_params *p) {
+  if (!p)
+    return;
+  g_array_free(p->list, TRUE);
+  g_hash_table_destroy(p->by_name);
+  g_free(p);
+}
+
+size_t nd_params_size(const nd_params *p) {
+  return p->size;
+}
+
+size_t nd_params_count(const nd_params *p) {
+  size_t count = 0;
+  for (int i = 0; i < nd_params_length(p); i++)
+    count += nd_params_at(p, i)->count;
+  return count;
+}
+
+int nd_params_length(const nd_params *p) {
+  return (int)p->list->len;
+}
+
+const nd_param *nd_params_at(const nd_params *p, int i) {
+  return &g_array_index(p->list, nd_param, i);
+}
+
+static int find(const nd_params *p, const char *name) {
+  return GPOINTER_TO_INT(g_hash_table_lookup(p->by_name, name)) - 1;
+}
+
+const nd_param *nd_params_find(const nd_params *p, const char *name) {
+  int i = find(p, name);
+  return i < 0 ? NULL : nd_params_at(p, i);
+}
+
+static int declare(nd_params *p, const char *name, nd_init init, int rank, const int *dims) {
+  nd_param added = {.rank = rank, .dims = {1, 1, 1, 1}, .offset = p->size, .count = 1, .init = init};
+  for (int i = 0; i < rank; i++) {
+    added.dims[i] = dims[i];
+    added.count *= (size_t)dims[i];
+  }
+  char *owned = g_strdup(name);
+  added.name = owned;
+  p->size += (added.count + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+  g_array_append_val(p->list, added);
+  g_hash_table_insert(p->by_name, owned, GINT_TO_POINTER((int)p->list->len));
+  return (int)p->list->len - 1;
+}
+
+int nd_params_declare(nd_params *p, const char *name, nd_init init, int rank, const int *dims) {
+  int i = find(p, name);
+  if (i < 0)
+    return declare(p, name, init, rank, dims);
+  const nd_param *known = nd_params_at(p, i);
+  if (known->rank != rank || memcmp(known->dims, dims, (size_t)rank * sizeof *dims))
+    return nd_fail("parameter '%s' is used with two different shapes", name);
+  return i;
+}
+
+static void init_kaiming(const nd_param *q, uint64_t seed, float *values) {
+  double fan_in = 1;
+  for (int i = 1; i < q->rank; i++)
+    fan_in *= q->dims[i];
+  float deviation = (float)sqrt(2 / fan_in);
+  nd_rng r = nd_rng_make(seed, 0, g_str_hash(q->name), ND_RANDOM_WEIGHTS);
+  nd_rng_fill_normal(&r, values, q->count);
+  for (size_t i = 0; i < q->count; i++)
+    values[i] *= deviation;
+}
+
+void nd_params_init(const nd_params *p, uint64_t seed, float *values) {
+  memset(values, 0, p->size * sizeof *values);
+  for (int k = 0; k < nd_params_length(p); k++) {
+    const nd_param *q = nd_params_at(p, k);
+    if (q->init == ND_INIT_KAIMING)
+      init_kaiming(q, seed, values + q->offset);
+    else if (q->init == ND_INIT_ONE)
+      for (size_t i = 0; i < q->count; i++)
+        values[q->offset + i] = 1;
+  }
+}

@@ -1,0 +1,21 @@
+#ifndef ND_PLAN_PRIVATE_H
+#define ND_PLAN_PRIVATE_H
+
+#include "tensor/graph-private.h"
+
+struct nd_plan {
+  nd_graph *graph;
+  GArray *order;  /* int: the nodes that run, in order */
+  int *root;      /* by tensor: whose memory it uses */
+  size_t *place;  /* by root: offset in the arena */
+  size_t *scratch_place; /* by node */
+  size_t arena_bytes;
+  char *arena;
+  void **data; /* by tensor */
+  nd_window window;
+};
+
+/* Lifetimes, in-place unions and offsets: fills root, place, scratch_place, arena_bytes from order. */
+void nd_plan_memory(nd_plan *plan);
+
+#endif

@@ -1,0 +1,169 @@
+/* From a graph to something that runs: drop what nobody needs, prepare the operators, place the buffers. */
+#include "tensor/plan-private.h"
+#include "tensor/params-private.h"
+
+#include <string.h>
+
+static bool wanted(const nd_value *v) {
+  return v->is_output || v->place == ND_IN_GRADIENTS;
+}
+
+static void find_order(nd_plan *plan) {
+  const nd_graph *g = plan->graph;
+  int n = nd_node_count(g);
+  g_autofree bool *needed = g_new0(bool, n), *asked = g_new0(bool, g->values->len);
+  for (int i = n - 1; i >= 0; i--) {
+    const nd_node *node = nd_node_at(g, i);
+    for (int o = 0; o < node->n_out; o++)
+      if (asked[node->out[o]] || wanted(nd_out_value(g, node, o)))
+        needed[i] = true;
+    for (int k = 0; k < node->n_in && needed[i]; k++)
+      if (node->in[k] >= 0)
+        asked[node->in[k]] = true;
+  }
+  for (int i = 0; i < n; i++)
+    if (needed[i])
+      g_array_append_val(plan->order, i);
+}
+
+static int prepare_nodes(nd_plan *plan) {
+  for (guint i = 0; i < plan->order->len; i++) {
+    nd_node *n = nd_node_at(plan->graph, g_array_index(plan->order, int, i));
+    if (n->op->prepare && n->op->prepare(plan->graph, n))
+      return nd_fail_in("preparing %s", n->op->name);
+  }
+  return 0;
+}
+
+static void resolve_arena(nd_plan *plan) {
+  for (guint t = 0; t < plan->graph->values->len; t++) {
+    int r = plan->root[t];
+    if (nd_value_of(plan->graph, r)->place == ND_IN_ARENA)
+      plan->data[t] = plan->arena + plan->place[r];
+  }
+}
+
+static nd_plan *plan_new(nd_graph *g) {
+  nd_plan *plan = g_new0(nd_plan, 1);
+  plan->graph = g;
+  plan->order = g_array_new(FALSE, TRUE, sizeof(int));
+  plan->root = g_new0(int, g->values->len);
+  plan->place = g_new0(size_t, g->values->len);
+  plan->scratch_place = g_new0(size_t, g->nodes->len);
+  plan->data = g_new0(void *, g->values->len);
+  return plan;
+}
+
+int nd_compile(nd_graph *g, nd_plan **out) {
+  *out = NULL;
+  if (nd_graph_failed(g))
+    return nd_fail("%s", g->failure);
+  nd_plan *plan = plan_new(g);
+  find_order(plan);
+  if (prepare_nodes(plan)) {
+    nd_plan_free(plan);
+    return -1;
+  }
+  nd_plan_memory(plan);
+  plan->arena = nd_mem_alloc(plan->arena_bytes, "buffers of the network");
+  if (!plan->arena) {
+    nd_plan_free(plan);
+    return -1;
+  }
+  resolve_arena(plan);
+  *out = plan;
+  return 0;
+}
+
+void nd_plan_free(nd_plan *plan) {
+  if (!plan)
+    return;
+  g_array_free(plan->order, TRUE);
+  g_free(plan->root);
+  g_free(plan->place);
+  g_free(plan->scratch_place);
+  g_free(plan->data);
+  nd_mem_free(plan->arena);
+  g_free(plan);
+}
+
+void nd_plan_bind(nd_plan *plan, const float *values, float *gradients) {
+  const nd_graph *g = plan->graph;
+  if (gradients)
+    memset(gradients, 0, nd_params_size(g->params) * sizeof *gradients);
+  for (guint t = 0; t < g->values->len; t++) {
+    const nd_value *v = nd_value_of(g, plan->root[t]);
+    if (v->place == ND_IN_ARENA)
+      continue;
+    size_t offset = nd_params_at(g->params, v->param)->offset;
+    /* Nothing writes through a pointer into values: only gradient nodes write, into gradients. */
+    plan->data[t] = v->place == ND_IN_VALUES ? (void *)(values + offset) : (void *)(gradients + offset);
+  }
+}
+
+float *nd_plan_tensor(nd_plan *plan, nd_tensor t) {
+  return plan->data[t];
+}
+
+void nd_plan_set_window(nd_plan *plan, nd_window window) {
+  plan->window = window;
+}
+
+void nd_run(nd_plan *plan, uint64_t seed, uint64_t step, uint32_t first_sample) {
+  nd_run_context r = {.graph = plan->graph, .data = plan->data, .seed = seed, .step = step,
+                      .first_sample = first_sample, .window = &plan->window};
+  for (guint i = 0; i < plan->order->len; i++) {
+    int node = g_array_index(plan->order, int, i);
+    r.node = nd_node_at(plan->graph, node);
+    r.scratch = plan->arena + plan->scratch_place[node];
+    if (!r.node->op->view)
+      r.node->op->run(&r);
+  }
+}
+
+size_t nd_plan_bytes(const nd_plan *plan) {
+  return plan->arena_bytes;
+}
+
+int nd_plan_nodes(const nd_plan *plan) {
+  return (int)plan->order->len;
+}
+
+static double node_flops(const nd_graph *g, const nd_node *n) {
+  if (n->op->view)
+    return 0;
+  return n->op->flops ? n->op->flops(g, n) : (double)nd_out_value(g, n, 0)->count;
+}
+
+double nd_plan_flops(const nd_plan *plan) {
+  double sum = 0;
+  for (guint i = 0; i < plan->order->len; i++)
+    sum += node_flops(plan->graph, nd_node_at(plan->graph, g_array_index(plan->order, int, i)));
+  return sum;
+}
+
+static void describe_node(const nd_plan *plan, int at, GString *text) {
+  const nd_graph *g = plan->graph;
+  const nd_node *n = nd_node_at(g, g_array_index(plan->order, int, at));
+  const nd_value *v = nd_out_value(g, n, 0);
+  const nd_value *root = nd_value_of(g, plan->root[n->out[0]]);
+  g_autofree char *shape = g_strdup_printf("%dx%dx%dx%d", ND_DIMS(v));
+  g_string_append_printf(text, "%5d  %-24s %-18s %10.2f %10.2f  ", at, n->op->name, shape,
+                         node_flops(g, n) / 1e6, (double)v->count * (double)nd_dtype_size(v->dtype) / 1e6);
+  if (n->op->view)
+    g_string_append(text, "view\n");
+  else if (root->place == ND_IN_ARENA)
+    g_string_append_printf(text, "arena %zu\n", plan->place[plan->root[n->out[0]]]);
+  else
+    g_string_append_printf(text, "gradient of %s\n", nd_params_at(g->params, root->param)->name);
+}
+
+char *nd_plan_describe(const nd_plan *plan) {
+  GString *text = g_string_new(" node  operator                 shape (NxHxWxC)         MFLOP         MB  place\n");
+  for (guint i = 0; i < plan->order->len; i++)
+    describe_node(plan, (int)i, text);
+  g_string_append_printf(text, "%u nodes, %.2f GFLOP, arena %.1f MB, %zu weights\n", plan->order->len,
+                         nd_plan_flops(plan) / 1e9, (double)plan->arena_bytes / 1e6,
+                         nd_params_count(plan->graph->params));
+  return g_string_free(text, FALSE);
+}

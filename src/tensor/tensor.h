@@ -1,0 +1,165 @@
+/* The engine: build a graph, differentiate it, compile it, run it.
+ *
+ *   nd_params *params = nd_params_new();
+ *   nd_graph *g = nd_graph_new(params);
+ *   nd_tensor x = nd_input(g, "x", 1, 64, 64, 3);
+ *   ... nodes ...
+ *   nd_output(g, "y", y);
+ *   nd_backward(g, loss);              // optional: appends gradient nodes
+ *   nd_plan *plan; nd_compile(g, &plan);
+ *   nd_plan_bind(plan, values, gradients);
+ *   memcpy(nd_plan_tensor(plan, x), ...); nd_run(plan, seed, step);
+ *
+ * Activations are N x H x W x C, dense. A graph is for one input shape; several graphs may share one nd_params.
+ * Building functions return a tensor, or ND_NONE after the first failure; the graph remembers that failure and
+ * nd_compile reports it, so that network code needs no check a line.
+ */
+#ifndef ND_TENSOR_H
+#define ND_TENSOR_H
+
+#include "base/base.h"
+
+typedef struct nd_params nd_params;
+typedef struct nd_graph nd_graph;
+typedef struct nd_plan nd_plan;
+typedef int nd_tensor; /* a value in one graph */
+enum { ND_NONE = -1 };
+
+/* How a tensor's elements are stored. Sums, losses and master weights stay fp32 whatever the graph's type. */
+typedef enum nd_dtype { ND_F32 } nd_dtype;
+
+/* ---- Parameters ---------------------------------------------------------------------------------------
+ * Names, shapes and places of all weights in one contiguous buffer of nd_params_size floats. The buffers
+ * themselves (values, gradients, moments, averages) are the caller's.
+ */
+typedef enum nd_init {
+  ND_INIT_KAIMING, /* normal, standard deviation sqrt(2 / fan_in): He et al. 2015, gain sqrt(2) */
+  ND_INIT_ZERO,
+  ND_INIT_ONE
+} nd_init;
+
+typedef struct nd_param {
+  const char *name; /* as in a PyTorch state_dict */
+  int rank, dims[4];
+  size_t offset, count; /* in floats */
+  nd_init init;
+} nd_param;
+
+nd_params *nd_params_new(void);
+void nd_params_free(nd_params *p);
+size_t nd_params_size(const nd_params *p);  /* floats, including the padding between parameters */
+size_t nd_params_count(const nd_params *p); /* weights, without padding */
+int nd_params_length(const nd_params *p);   /* named parameters */
+const nd_param *nd_params_at(const nd_params *p, int i);
+const nd_param *nd_params_find(const nd_params *p, const char *name); /* NULL: not there */
+/* Initial values; each weight is a function of (seed, parameter name, index). */
+void nd_params_init(const nd_params *p, uint64_t seed, float *values);
+
+/* ---- Graph --------------------------------------------------------------------------------------------- */
+nd_graph *nd_graph_new(nd_params *params);
+void nd_graph_free(nd_graph *g);
+nd_dtype nd_graph_dtype(const nd_graph *g);
+void nd_graph_set_training(nd_graph *g, bool training); /* default true; false: dropout does nothing */
+bool nd_graph_training(const nd_graph *g);
+
+/* Prefixes for parameter names: push("down_path.%d", 0), push("block") gives "down_path.0.block.". */
+void nd_scope_push(nd_graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void nd_scope_pop(nd_graph *g);
+
+nd_tensor nd_input(nd_graph *g, const char *name, int n, int h, int w, int c);
+void nd_output(nd_graph *g, const char *name, nd_tensor t); /* readable after a run */
+/* The parameter scope + name; declared when new, else of the same shape. dims in PyTorch's order. */
+nd_tensor nd_parameter(nd_graph *g, const char *name, nd_init init, int rank, const int *dims);
+/* N, H, W, C. */
+const int *nd_dims(const nd_graph *g, nd_tensor t);
+/* Tells the graph that building failed (with nd_fail's message set); later calls do nothing. */
+nd_tensor nd_graph_fail(nd_graph *g);
+bool nd_graph_failed(const nd_graph *g);
+void nd_require_gradient(nd_graph *g, nd_tensor input);
+
+/* Appends the gradient of loss (one element) for every parameter that it depends on, and for inputs that
+ * require it. */
+int nd_backward(nd_graph *g, nd_tensor loss);
+/* The gradient of a tensor after nd_backward; ND_NONE where there is none. Mark it with nd_output to read it. */
+nd_tensor nd_gradient(const nd_graph *g, nd_tensor t);
+
+/* ---- Operators (one file each in ops/) ----------------------------------------------------------------- */
+typedef enum nd_act { ND_ACT_NONE, ND_ACT_RELU, ND_ACT_LEAKY_RELU, ND_ACT_SILU } nd_act;
+
+typedef struct nd_conv2d_settings {
+  int stride, pad, dilation, groups; /* 0 means 1 for stride, dilation, groups */
+  nd_act activation;                 /* applied to the result; NONE, RELU or LEAKY_RELU */
+  float slope;                       /* of LEAKY_RELU below zero */
+} nd_conv2d_settings;
+
+/* weights: out x in/groups x kh x kw (rank 4), out x in (rank 2) or out x in x 1 (rank 3); bias: out, or
+ * ND_NONE. Rank 2 and 3 make it the linear layer on the channels of each position. */
+nd_tensor nd_conv2d(nd_graph *g, nd_tensor x, nd_tensor weights, nd_tensor bias, nd_conv2d_settings s);
+/* a: n,h,rows,k; b: n,h,k,columns (after the transpositions asked for); n,h: the batch. Result times scale. */
+nd_tensor nd_matmul(nd_graph *g, nd_tensor a, nd_tensor b, bool transpose_a, bool transpose_b, float scale);
+
+typedef struct nd_group_norm_settings {
+  int groups;
+  float epsilon;
+  nd_act activation;   /* NONE or SILU */
+  float dropout;       /* probability, after the activation */
+} nd_group_norm_settings;
+/* Wu & He 2018, then, with scale_shift (n,1,1,2c: scales, then shifts) or ND_NONE, x (1 + scale) + shift, then
+ * activation and dropout, all in one pass. */
+nd_tensor nd_group_norm(nd_graph *g, nd_tensor x, nd_tensor gamma, nd_tensor beta, nd_tensor scale_shift,
+                        nd_group_norm_settings s);
+
+nd_tensor nd_activate(nd_graph *g, nd_tensor x, nd_act kind, float slope);
+nd_tensor nd_softmax(nd_graph *g, nd_tensor x); /* over the last axis */
+nd_tensor nd_dropout(nd_graph *g, nd_tensor x, float probability);
+nd_tensor nd_average_pool(nd_graph *g, nd_tensor x, int size); /* window = stride = size */
+nd_tensor nd_upsample_nearest(nd_graph *g, nd_tensor x, int factor);
+nd_tensor nd_upsample_bilinear(nd_graph *g, nd_tensor x, int factor); /* corners aligned */
+nd_tensor nd_concat(nd_graph *g, nd_tensor a, nd_tensor b, int axis); /* axis 0 (batch) or 3 (channels) */
+nd_tensor nd_slice(nd_graph *g, nd_tensor x, int axis, int begin, int length); /* axis 0 or 3 */
+/* Shapes equal, or 1 where b (then a) is repeated. */
+nd_tensor nd_add(nd_graph *g, nd_tensor a, nd_tensor b);
+nd_tensor nd_mul(nd_graph *g, nd_tensor a, nd_tensor b);
+nd_tensor nd_sum_to(nd_graph *g, nd_tensor x, const int dims[4]); /* sums the axes where dims is 1 */
+nd_tensor nd_affine(nd_graph *g, nd_tensor x, float scale, float shift); /* scale x + shift */
+nd_tensor nd_reshape(nd_graph *g, nd_tensor x, int n, int h, int w, int c); /* same memory */
+nd_tensor nd_detach(nd_graph *g, nd_tensor x); /* no gradient passes; same memory */
+/* level n,1,1,1 to n,1,1,width: cosines, then sines, of level times width/2 frequencies from 1 down to
+ * 1/max_period (Vaswani et al. 2017). */
+nd_tensor nd_sinusoidal_embedding(nd_graph *g, nd_tensor level, int width, float max_period);
+/* Channels [begin + head stride, ... + width) of each head, as n,heads,tokens,width, from n,h,w,c (tokens = h
+ * w); merge is the way back for dense heads: n,h,w,heads width. */
+nd_tensor nd_split_heads(nd_graph *g, nd_tensor x, int heads, int begin, int stride, int width);
+nd_tensor nd_merge_heads(nd_graph *g, nd_tensor x, int h, int w);
+/* Where mask (n,1,1,1) is 1, channels [b, a], else [a, b]. */
+nd_tensor nd_shuffle_pair(nd_graph *g, nd_tensor a, nd_tensor b, nd_tensor mask);
+/* Losses: one element, the mean over everything. */
+nd_tensor nd_charbonnier(nd_graph *g, nd_tensor a, nd_tensor b, float epsilon_squared);
+nd_tensor nd_mse(nd_graph *g, nd_tensor a, nd_tensor b);
+
+/* ---- Plan ---------------------------------------------------------------------------------------------- */
+/* Removes what no output needs, fuses, places every buffer in one arena by lifetime, makes the primitives. The
+ * graph must outlive the plan. */
+int nd_compile(nd_graph *g, nd_plan **plan);
+void nd_plan_free(nd_plan *plan);
+/* values: nd_params_size floats; gradients: the same, NULL without nd_backward. Both must outlive the runs. */
+void nd_plan_bind(nd_plan *plan, const float *values, float *gradients);
+/* Memory of an input or output. Inputs are overwritten by a run: write all of them before each. */
+float *nd_plan_tensor(nd_plan *plan, nd_tensor t);
+/* From now on the graph's pictures are the part height x width at (y, x) of pictures full_height x full_width:
+ * what depends on the whole picture's size (bilinear up-sampling) is done as in the whole. All must be multiples
+ * of the network's coarsest pixel. All zero: the picture is the whole. */
+typedef struct nd_window {
+  int y, x, height, width, full_height, full_width;
+} nd_window;
+void nd_plan_set_window(nd_plan *plan, nd_window window);
+/* seed, step and a sample's place in the global batch (first_sample for the graph's sample 0) choose its
+ * dropout masks. Allocates nothing. */
+void nd_run(nd_plan *plan, uint64_t seed, uint64_t step, uint32_t first_sample);
+size_t nd_plan_bytes(const nd_plan *plan);  /* the arena */
+double nd_plan_flops(const nd_plan *plan);  /* multiplications and additions of one run */
+int nd_plan_nodes(const nd_plan *plan);
+/* A line a node: operator, shape, MFLOP, bytes, place. The string is the caller's: g_free. */
+char *nd_plan_describe(const nd_plan *plan);
+
+#endif

@@ -1,0 +1,137 @@
+/* A recipe as a whole: defaults, overrides, and what no single key shows. */
+#include "train/recipe-private.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+void nd_recipe_init(nd_recipe *recipe) {
+  *recipe = (nd_recipe){.origins = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
+  for (size_t i = 0; i < nd_recipe_key_count; i++) {
+    const nd_recipe_key *key = &nd_recipe_keys[i];
+    if (key->type != ND_RECIPE_SETTINGS)
+      nd_recipe_assign(recipe, key, key->name, (nd_recipe_text){.text = key->standard});
+  }
+}
+
+static void clear_member(void *member, nd_recipe_type type) {
+  if (type == ND_RECIPE_STRING || type == ND_RECIPE_PATH)
+    g_free(*(char **)member);
+  else if (type == ND_RECIPE_SETTINGS)
+    nd_recipe_clear_settings(member);
+}
+
+void nd_recipe_clear(nd_recipe *recipe) {
+  for (size_t i = 0; i < nd_recipe_key_count; i++)
+    clear_member(nd_recipe_member(recipe, &nd_recipe_keys[i]), nd_recipe_keys[i].type);
+  g_free(recipe->path);
+  g_free(recipe->text);
+  g_clear_pointer(&recipe->origins, g_hash_table_unref);
+  *recipe = (nd_recipe){0};
+}
+
+void nd_recipe_set_origin(nd_recipe *recipe, const char *name, int line) {
+  g_hash_table_insert(recipe->origins, g_strdup(name), GINT_TO_POINTER(line));
+}
+
+int nd_recipe_origin(const nd_recipe *recipe, const char *name) {
+  gpointer line;
+  return g_hash_table_lookup_extended(recipe->origins, name, NULL, &line) ? GPOINTER_TO_INT(line) : -1;
+}
+
+int nd_recipe_fail(const nd_recipe *recipe, const char *key, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  g_autofree char *message = g_strdup_vprintf(format, args); /* a copy: nd_error() may be among args */
+  va_end(args);
+  int line = nd_recipe_origin(recipe, key);
+  if (!line)
+    return nd_fail("--set: %s", message);
+  const char *path = recipe->path ? recipe->path : "recipe";
+  return line > 0 ? nd_fail("%s:%d: %s", path, line, message) : nd_fail("%s: %s", path, message);
+}
+
+const char *nd_recipe_word(const nd_recipe *recipe, const char *name) {
+  const nd_recipe_key *key = nd_recipe_find(name);
+  return key && key->type == ND_RECIPE_ENUM ? key->words()[*(int *)nd_recipe_member(recipe, key)] : NULL;
+}
+
+static int set(nd_recipe *recipe, const char *name, char *text) {
+  const nd_recipe_key *key = nd_recipe_find(name);
+  size_t n = strlen(text);
+  bool list = n >= 2 && text[0] == '[' && text[n - 1] == ']';
+  bool settings = key && key->type == ND_RECIPE_SETTINGS;
+  if (!key)
+    return nd_recipe_unknown(name, NULL);
+  if (list && settings) {
+    text[n - 1] = 0;
+    text++;
+  }
+  return nd_recipe_assign(recipe, key, name, (nd_recipe_text){.text = text, .list = list && settings});
+}
+
+int nd_recipe_set(nd_recipe *recipe, const char *assignment) {
+  const char *equals = strchr(assignment, '=');
+  if (!equals || !g_utf8_validate(assignment, -1, NULL))
+    return nd_fail("--set: '%s' is not of the form key=value", assignment);
+  g_autofree char *name = g_strndup(assignment, (gsize)(equals - assignment)), *text = g_strdup(equals + 1);
+  if (set(recipe, name, text))
+    return nd_fail_in("--set");
+  nd_recipe_set_origin(recipe, name, 0);
+  return 0;
+}
+
+static int check_pairs(const nd_recipe *r) {
+  bool input = *r->data.input, target = *r->data.target, clean = *r->data.clean;
+  if (input != target)
+    return nd_recipe_fail(r, input ? "data.input" : "data.target",
+                          "data.input and data.target belong together; %s is missing",
+                          input ? "data.target" : "data.input");
+  if (input && clean)
+    return nd_recipe_fail(r, "data.clean",
+                          "data.clean stands instead of data.input and data.target, not beside them");
+  if (!input && !clean)
+    return nd_recipe_fail(
+        r, "data.clean",
+        "no training pictures; give data.input and data.target, or data.clean and data.degradation");
+  bool degraded = strcmp(r->data.degradation.kind, "none") != 0;
+  if (clean && !degraded)
+    return nd_recipe_fail(r, "data.degradation.kind",
+                          "data.clean needs a data.degradation.kind other than none");
+  if (input && degraded)
+    return nd_recipe_fail(
+        r, "data.degradation.kind",
+        "data.degradation is for data.clean; the pictures of data.input are degraded already");
+  return 0;
+}
+
+static int check_validation(const nd_recipe *r) {
+  bool input = *r->validation.input, target = *r->validation.target;
+  if (input == target)
+    return 0;
+  return nd_recipe_fail(r, input ? "validation.input" : "validation.target",
+                        "validation.input and validation.target belong together; %s is missing",
+                        input ? "validation.target" : "validation.input");
+}
+
+static int check_levels(const nd_recipe *r) {
+  if (r->schedule.beta_start > r->schedule.beta_end)
+    return nd_recipe_fail(r, "schedule.beta_start",
+                          "schedule.beta_start is %g; it must not be above beta_end, %g",
+                          r->schedule.beta_start, r->schedule.beta_end);
+  if (r->adapt.t_max >= r->schedule.steps)
+    return nd_recipe_fail(r, "adapt.t_max", "adapt.t_max is %d; it must be below schedule.steps, %d",
+                          r->adapt.t_max, r->schedule.steps);
+  if (r->adapt.t_min > r->adapt.t_max)
+    return nd_recipe_fail(r, "adapt.t_min", "adapt.t_min is %d; it must not be above adapt.t_max, %d",
+                          r->adapt.t_min, r->adapt.t_max);
+  return 0;
+}
+
+int nd_recipe_check(nd_recipe *recipe) {
+  if (recipe->mode != ND_RECIPE_SOURCE && !*recipe->data.real)
+    return nd_recipe_fail(recipe, "mode", "mode %s needs data.real, a folder of real photos",
+                          nd_recipe_word(recipe, "mode"));
+  if (check_pairs(recipe) || check_validation(recipe) || check_levels(recipe))
+    return -1;
+  return nd_recipe_resolve(recipe);
+}

@@ -1,0 +1,164 @@
+/* The loop around the steps: reports, validation, checkpoints, the end. */
+#include "train/trainer-private.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <math.h>
+#include <string.h>
+
+typedef struct run {
+  nd_trainer *t;
+  const nd_recipe *recipe;
+  const char *folder;
+  const nd_train_hooks *hooks;
+  nd_step_result sum; /* since the last report */
+  int steps_in_sum;
+  gint64 since;       /* of the last report, microseconds */
+  double best;
+  uint64_t saved_at;
+} run;
+
+static void add_result(run *r, const nd_step_result *s) {
+  r->sum.loss += s->loss, r->sum.restoration += s->restoration, r->sum.diffusion += s->diffusion;
+  r->sum.positive += s->positive, r->sum.negative += s->negative, r->sum.gradient_norm += s->gradient_norm;
+  r->sum.wait_seconds += s->wait_seconds;
+  r->sum.alpha = s->alpha;
+  r->steps_in_sum++;
+}
+
+static int report(run *r) {
+  double n = r->steps_in_sum, seconds = (double)(g_get_monotonic_time() - r->since) / 1e6;
+  uint64_t step = r->t->state.step, steps = (uint64_t)r->recipe->training.steps;
+  nd_train_report out = {.step = step,
+                         .steps = steps,
+                         .loss = r->sum.loss / n,
+                         .restoration = r->sum.restoration / n,
+                         .diffusion = r->sum.diffusion / n,
+                         .positive = r->sum.positive / n,
+                         .negative = r->sum.negative / n,
+                         .alpha = r->sum.alpha,
+                         .gradient_norm = r->sum.gradient_norm / n,
+                         .images_per_second = n * r->recipe->data.batch_size / seconds,
+                         .seconds_left = (double)(steps - step) * seconds / n,
+                         .wait_share = r->sum.wait_seconds / seconds};
+  r->sum = (nd_step_result){0};
+  r->steps_in_sum = 0;
+  r->since = g_get_monotonic_time();
+  if (r->hooks->progress)
+    r->hooks->progress(&out, r->hooks->context);
+  return nd_journal_report(r->folder, &out);
+}
+
+static int validate(run *r) {
+  nd_validation result = {0};
+  const float *values = r->recipe->validation.use_ema ? r->t->state.ema : r->t->state.values;
+  gint64 begun = g_get_monotonic_time();
+  if (r->hooks->validate(r->t->restoration, r->t->params, values, &result, r->hooks->context))
+    return nd_fail_in("validation at step %" G_GUINT64_FORMAT, r->t->state.step);
+  r->since += g_get_monotonic_time() - begun; /* not the training's time */
+  if (nd_journal_validation(r->folder, r->t->state.step, &result))
+    return -1;
+  if (r->hooks->validated)
+    r->hooks->validated(r->t->state.step, &result, r->hooks->context);
+  if (result.psnr > r->best) {
+    r->best = result.psnr;
+    return nd_checkpoint_save_model(r->t, r->folder, "best.safetensors", &result);
+  }
+  return 0;
+}
+
+static bool due(int64_t every, uint64_t step) {
+  return every > 0 && step % (uint64_t)every == 0;
+}
+
+static int save(run *r) {
+  if (r->saved_at == r->t->state.step)
+    return 0;
+  r->saved_at = r->t->state.step;
+  return nd_checkpoint_save(r->t, r->folder) || nd_journal_curve(r->folder) ? -1 : 0;
+}
+
+/* What is due after a step. */
+static int after_step(run *r) {
+  uint64_t step = r->t->state.step;
+  bool last = step == (uint64_t)r->recipe->training.steps;
+  bool validates = r->hooks->validate && *r->recipe->validation.input;
+  if ((due(r->recipe->output.log_every, step) || last) && report(r))
+    return -1;
+  if (validates && (due(r->recipe->validation.every, step) || (last && r->recipe->validation.every > 0)) && validate(r))
+    return -1;
+  return (due(r->recipe->output.checkpoint_every, step) || last) && save(r) ? -1 : 0;
+}
+
+static int loop(run *r) {
+  r->since = g_get_monotonic_time();
+  r->best = nd_journal_best(r->folder);
+  while (r->t->state.step < (uint64_t)r->recipe->training.steps) {
+    if (r->hooks->stop && r->hooks->stop(r->hooks->context))
+      return save(r);
+    nd_step_result s;
+    if (nd_trainer_step(r->t, &s))
+      return -1;
+    add_result(r, &s);
+    if (after_step(r))
+      return -1;
+  }
+  return 0;
+}
+
+static int run_trainer(nd_trainer *t, const nd_recipe *recipe, const char *folder, const nd_train_hooks *hooks) {
+  run r = {.t = t, .recipe = recipe, .folder = folder, .hooks = hooks, .saved_at = UINT64_MAX};
+  return nd_trainer_open_data(t) || loop(&r) ? -1 : 0;
+}
+
+static int make_folder(const char *folder) {
+  if (g_mkdir_with_parents(folder, 0777))
+    return nd_fail("cannot make the run folder '%s': %s", folder, strerror(errno));
+  g_autofree char *recipe = g_build_filename(folder, "recipe.yaml", NULL);
+  if (g_file_test(recipe, G_FILE_TEST_EXISTS))
+    return nd_fail("'%s' holds a run already; continue it with --resume, or choose another folder", folder);
+  return 0;
+}
+
+static int write_recipe(const nd_recipe *recipe, const char *folder) {
+  g_autofree char *text = nd_recipe_print(recipe), *path = g_build_filename(folder, "recipe.yaml", NULL);
+  return nd_file_write_atomic(path, text, strlen(text));
+}
+
+int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *hooks) {
+  nd_trainer *t;
+  if (nd_recipe_check(recipe) || nd_trainer_new(recipe, &t))
+    return -1;
+  int failed = make_folder(folder) || write_recipe(recipe, folder) || run_trainer(t, recipe, folder, hooks);
+  nd_trainer_free(t);
+  return failed ? -1 : 0;
+}
+
+int nd_train_recipe_of(const char *folder, nd_recipe *out) {
+  nd_recipe_init(out);
+  g_autofree char *path = g_build_filename(folder, "recipe.yaml", NULL);
+  if (!g_file_test(folder, G_FILE_TEST_IS_DIR) || !g_file_test(path, G_FILE_TEST_EXISTS))
+    return nd_fail("'%s' holds no run: it has no recipe.yaml", folder);
+  return nd_recipe_load(out, path);
+}
+
+static int resume(nd_recipe *recipe, const char *folder, const char *const *overrides, const nd_train_hooks *hooks) {
+  for (int i = 0; overrides && overrides[i]; i++)
+    if (nd_recipe_set(recipe, overrides[i]))
+      return -1;
+  nd_trainer *t;
+  if (nd_recipe_check(recipe) || nd_trainer_new(recipe, &t))
+    return -1;
+  int failed = nd_checkpoint_load(t, folder) || nd_journal_rewind(folder, t->state.step) ||
+               write_recipe(recipe, folder) || run_trainer(t, recipe, folder, hooks);
+  nd_trainer_free(t);
+  return failed ? -1 : 0;
+}
+
+int nd_train_resume(const char *folder, const char *const *overrides, const nd_train_hooks *hooks) {
+  nd_recipe recipe;
+  int failed = nd_train_recipe_of(folder, &recipe) || resume(&recipe, folder, overrides, hooks);
+  nd_recipe_clear(&recipe);
+  return failed ? -1 : 0;
+}

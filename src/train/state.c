@@ -1,0 +1,26 @@
+/* The buffers of training. */
+#include "train/train-private.h"
+
+int nd_train_state_new(size_t size, nd_train_state *out) {
+  *out = (nd_train_state){.size = size};
+  float **buffers[] = {&out->values, &out->gradients, &out->moment1, &out->moment2, &out->ema};
+  int failed = 0;
+  for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
+    *buffers[i] = nd_mem_alloc(size * sizeof(float), "weights and their moments");
+    failed |= !*buffers[i];
+  }
+  out->partial = nd_mem_alloc(nd_gradient_norm_blocks(size) * sizeof(double), "weights and their moments");
+  if (failed || !out->partial) {
+    nd_train_state_free(out);
+    return -1;
+  }
+  return 0;
+}
+
+void nd_train_state_free(nd_train_state *s) {
+  float *buffers[] = {s->values, s->gradients, s->moment1, s->moment2, s->ema};
+  for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+    nd_mem_free(buffers[i]);
+  nd_mem_free(s->partial);
+  *s = (nd_train_state){0};
+}

@@ -1,0 +1,56 @@
+/* One training run in memory. */
+#ifndef ND_TRAINER_PRIVATE_H
+#define ND_TRAINER_PRIVATE_H
+
+#include "data/data.h"
+#include "train/train-private.h"
+#include "train/train.h"
+
+typedef struct nd_trainer {
+  const nd_recipe *recipe;
+  nd_net *restoration, *diffusion;
+  nd_params *params;
+  nd_graph *graph;
+  nd_plan *plan;
+  nd_objective objective;
+  nd_schedule *schedule;
+  nd_train_state state;
+  nd_adam_settings adam;
+  nd_loader *loader;
+} nd_trainer;
+
+typedef struct nd_step_result {
+  double loss, restoration, diffusion, positive, negative, alpha, gradient_norm, wait_seconds;
+} nd_step_result;
+
+nd_objective_settings nd_recipe_objective(const nd_recipe *recipe);
+/* Everything but the loader: networks, graph, plan, initial weights (training.init_from included). */
+int nd_trainer_new(const nd_recipe *recipe, nd_trainer **out);
+void nd_trainer_free(nd_trainer *t); /* NULL is fine */
+/* Starts reading data at the state's step. */
+int nd_trainer_open_data(nd_trainer *t);
+/* One step on the next batch. A loss or gradient that is not finite is an error that names the batch's files. */
+int nd_trainer_step(nd_trainer *t, nd_step_result *out);
+
+/* Weights to start from: a model file, a file with the prefixes of ND_SCOPE_*, or a checkpoint. */
+int nd_trainer_init_from(nd_trainer *t, const char *path);
+
+/* ---- checkpoint.c ---- */
+int nd_checkpoint_save(const nd_trainer *t, const char *folder);
+/* Path of the last checkpoint of folder; NULL and an error when there is none. The caller's, g_free. */
+char *nd_checkpoint_last(const char *folder);
+/* Loads the last checkpoint of folder into t. */
+int nd_checkpoint_load(nd_trainer *t, const char *folder);
+/* Writes the restoration network alone. */
+int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name, const nd_validation *result);
+
+/* ---- journal.c: the CSV files and the curve ---- */
+/* Drops the lines past `step`, so that a resumed run continues the files. */
+int nd_journal_rewind(const char *folder, uint64_t step);
+int nd_journal_report(const char *folder, const nd_train_report *r);
+int nd_journal_validation(const char *folder, uint64_t step, const nd_validation *v);
+int nd_journal_curve(const char *folder);
+/* The best PSNR so far; -1 when nothing was validated yet. */
+double nd_journal_best(const char *folder);
+
+#endif

@@ -1,0 +1,36 @@
+/* A model file: a restoration network and its weights, as safetensors. Tensors are named as in the network's
+ * PyTorch state_dict; metadata: noiseda.network, noiseda.settings ("width=64;depth=4"), noiseda.residual, and
+ * whatever the writer adds. */
+#ifndef ND_MODEL_H
+#define ND_MODEL_H
+
+#include "net/net.h"
+#include "weights/weights.h"
+
+typedef struct nd_model {
+  nd_net *net;
+  nd_params *params; /* of the network alone, without prefix */
+  float *values;
+  bool residual;     /* restored = x + R(x) */
+  char *description; /* "key: value" lines of the file's metadata */
+} nd_model;
+
+/* Every parameter must be there with its shape, and nothing else; the error lists what differs. A file without
+ * noiseda's metadata is recognised by its names and shapes where the network allows. */
+int nd_model_load(const char *path, nd_model **out);
+void nd_model_free(nd_model *model); /* NULL is fine */
+
+/* Writes the parameters whose names start with prefix ("RestorationNet."; "" for all), without it. */
+int nd_model_save(const char *path, const nd_net *net, bool residual, const nd_params *params, const char *prefix,
+                  const float *values, const nd_st_metadata *extra, size_t n_extra);
+
+/* Fills the parameters that start with `prefix` from the file's tensors named file_prefix + rest. Missing
+ * tensors and wrong shapes are an error that lists them; extra ones too when `exact`. */
+int nd_weights_load(const nd_safetensors *file, const char *file_prefix, const nd_params *params, const char *prefix,
+                    bool exact, float *values);
+
+/* "width=64;depth=4" and back. */
+char *nd_net_settings_text(const nd_net *net); /* the caller's, g_free */
+int nd_net_from_text(const char *name, nd_role role, const char *settings, nd_net **out);
+
+#endif

@@ -1,0 +1,254 @@
+/* Whole training steps against PyTorch: losses of three steps, gradients of the first, weights and averages after the
+ * third, in every mode; and each switch for ablation. */
+#include "golden.h"
+#include "train/train-private.h"
+#include "adapt/adapt.h"
+
+#include <glib.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { N = 3, SIZE = 8, STEPS = 3 };
+
+typedef struct trial {
+  nd_net *restoration, *diffusion;
+  nd_params *params;
+  nd_graph *g;
+  nd_plan *plan;
+  nd_objective o;
+  nd_train_state state;
+} trial;
+
+static nd_net *network(const char *name, nd_role role, const char *settings) {
+  nd_net *net;
+  assert_int_equal(nd_net_new(name, role, &net), 0);
+  g_auto(GStrv) parts = g_strsplit(settings, ";", -1);
+  for (int i = 0; parts[i]; i++) {
+    g_auto(GStrv) pair = g_strsplit(parts[i], "=", 2);
+    assert_int_equal(nd_net_set(net, pair[0], pair[1]), 0);
+  }
+  return net;
+}
+
+/* Parameters of the diffusion network take places in the oracle's sorted list also where the mode has none. */
+static void fill_weights(trial *t) {
+  nd_params *all = nd_params_new();
+  nd_graph *g = nd_graph_new(all);
+  nd_objective_settings s = nd_objective_defaults();
+  nd_objective o;
+  nd_objective_build(g, &s, t->restoration, t->diffusion, 1, SIZE, &o);
+  float *values = nd_mem_alloc(nd_params_size(all) * sizeof(float), "test");
+  golden_weights(all, values);
+  for (int i = 0; i < nd_params_length(t->params); i++) {
+    const nd_param *p = nd_params_at(t->params, i), *q = nd_params_find(all, p->name);
+    memcpy(t->state.values + p->offset, values + q->offset, p->count * sizeof(float));
+  }
+  memcpy(t->state.ema, t->state.values, t->state.size * sizeof(float));
+  nd_mem_free(values);
+  nd_graph_free(g);
+  nd_params_free(all);
+}
+
+static void open_trial(trial *t, nd_objective_settings s) {
+  *t = (trial){.restoration = network("unet", ND_RESTORATION, "width=4;depth=2"),
+               .diffusion = network("guided", ND_DIFFUSION,
+                                    "width=4;multipliers=1,2;res_blocks=1;attention_levels=;head_channels=4;"
+                                    "norm_groups=2;dropout=0"),
+               .params = nd_params_new()};
+  t->g = nd_graph_new(t->params);
+  nd_objective_build(t->g, &s, t->restoration, t->diffusion, N, SIZE, &t->o);
+  if (nd_backward(t->g, t->o.loss) || nd_compile(t->g, &t->plan))
+    fail_msg("%s", nd_error());
+  assert_int_equal(nd_train_state_new(nd_params_size(t->params), &t->state), 0);
+  nd_plan_bind(t->plan, t->state.values, t->state.gradients);
+  fill_weights(t);
+}
+
+static void close_trial(trial *t) {
+  nd_plan_free(t->plan);
+  nd_graph_free(t->g);
+  nd_params_free(t->params);
+  nd_net_free(t->restoration);
+  nd_net_free(t->diffusion);
+  nd_train_state_free(&t->state);
+}
+
+static void put(trial *t, nd_tensor to, const golden *g, const char *name, int step) {
+  if (to < 0)
+    return;
+  const nd_st_tensor *from = golden_tensor(g, "%s", name);
+  size_t count = step < 0 ? from->count : from->count / STEPS;
+  float *all = g_new(float, from->count);
+  assert_int_equal(nd_st_to_f32(from, all), 0);
+  memcpy(nd_plan_tensor(t->plan, to), all + (step < 0 ? 0 : (size_t)step * count), count * sizeof *all);
+  g_free(all);
+}
+
+static double number(const golden *g, const char *prefix, const char *name, int step) {
+  const nd_st_tensor *t = golden_tensor(g, "%s%s", prefix, name);
+  assert_int_equal(t->type, ND_ST_F64);
+  double x;
+  memcpy(&x, (const char *)t->data + (size_t)step * sizeof x, sizeof x);
+  return x;
+}
+
+static void feed(trial *t, const golden *inputs, double alpha, bool shuffled, int step) {
+  const nd_objective *o = &t->o;
+  put(t, o->synthetic, inputs, "synthetic", -1);
+  put(t, o->clean, inputs, "clean", -1);
+  put(t, o->real, inputs, "real", -1);
+  put(t, o->reference, inputs, "reference", -1);
+  put(t, o->noise, inputs, "noise", step);
+  put(t, o->level, inputs, "level", step);
+  put(t, o->shuffle, inputs, "shuffle", step);
+  put(t, o->shuffle_negative, inputs, "shuffle_negative", step);
+  for (int i = 0; i < N && o->level >= 0; i++) {
+    double level = (double)nd_plan_tensor(t->plan, o->level)[i];
+    nd_plan_tensor(t->plan, o->signal_scale)[i] = (float)sqrt(level);
+    nd_plan_tensor(t->plan, o->noise_scale)[i] = (float)sqrt(1 - level);
+    if (!shuffled) {
+      nd_plan_tensor(t->plan, o->shuffle)[i] = 0;
+      if (o->shuffle_negative >= 0)
+        nd_plan_tensor(t->plan, o->shuffle_negative)[i] = 0;
+    }
+  }
+  if (o->alpha >= 0)
+    nd_plan_tensor(t->plan, o->alpha)[0] = (float)alpha;
+}
+
+static void expect_loss(trial *t, nd_tensor x, const golden *g, const char *prefix, const char *name, int step) {
+  if (x < 0)
+    return;
+  double found = (double)nd_plan_tensor(t->plan, x)[0], expected = number(g, prefix, name, step);
+  if (!(fabs(found - expected) <= 2e-5 * fabs(expected) + 1e-6))
+    fail_msg("%s%s at step %d: %.8g, PyTorch %.8g", prefix, name, step, found, expected);
+}
+
+static void expect_losses(trial *t, const golden *g, const char *prefix, int step) {
+  expect_loss(t, t->o.loss, g, prefix, "loss.total", step);
+  expect_loss(t, t->o.loss_restoration, g, prefix, "loss.restoration", step);
+  expect_loss(t, t->o.loss_diffusion, g, prefix, "loss.diffusion", step);
+  expect_loss(t, t->o.loss_positive, g, prefix, "loss.positive", step);
+  expect_loss(t, t->o.loss_negative, g, prefix, "loss.negative", step);
+}
+
+static void check_mode(nd_mode mode, const char *file) {
+  golden *g = golden_open(file);
+  nd_objective_settings s = nd_objective_defaults();
+  s.mode = mode;
+  trial t;
+  open_trial(&t, s);
+  nd_adam_settings adam = {1e-3, 0.9f, 0.999f, 1e-8f, 0, 0.9f, 0};
+  for (int step = 0; step < STEPS; step++) {
+    double alpha = nd_adapt_alpha(0.2, (uint64_t)step + 3, 10);
+    if (mode != ND_MODE_SOURCE)
+      assert_true(fabs(alpha - number(g, "", "alpha", step)) < 1e-12);
+    feed(&t, g, alpha, true, step);
+    nd_run(t.plan, 0, 0, 0);
+    expect_losses(&t, g, "", step);
+    if (step == 0)
+      assert_true(golden_expect_params(g, "gradient.", t.params, t.state.gradients, "qkv.bias", 1e-4) > 8);
+    nd_adam_step(&t.state, &adam, 1);
+  }
+  golden_expect_params(g, "weights.", t.params, t.state.values, "qkv.bias", 1e-4);
+  golden_expect_params(g, "average.", t.params, t.state.ema, "qkv.bias", 1e-4);
+  close_trial(&t);
+  nd_safetensors_close(g);
+}
+
+static void source_step_equals_pytorch(void **state) {
+  (void)state;
+  check_mode(ND_MODE_SOURCE, "step_source");
+}
+
+static void paired_step_equals_pytorch(void **state) {
+  (void)state;
+  check_mode(ND_MODE_PAIRED, "step_paired");
+}
+
+static void unpaired_step_equals_pytorch(void **state) {
+  (void)state;
+  check_mode(ND_MODE_UNPAIRED, "step_unpaired");
+}
+
+typedef struct variation {
+  const char *name;
+  nd_objective_settings s;
+  uint64_t ramp;
+} variation;
+
+static void check_variation(const golden *g, const golden *inputs, const variation *v) {
+  g_autofree char *prefix = g_strdup_printf("%s.", v->name), *gradients = g_strdup_printf("%s.gradient.", v->name);
+  trial t;
+  open_trial(&t, v->s);
+  feed(&t, inputs, nd_adapt_alpha(0.2, 3, v->ramp), v->s.shuffle, 0);
+  nd_run(t.plan, 0, 0, 0);
+  expect_losses(&t, g, prefix, 0);
+  for (int i = 0; i < nd_params_length(t.params); i++) {
+    const nd_param *p = nd_params_at(t.params, i);
+    if (g_str_has_prefix(p->name, ND_SCOPE_RESTORATION))
+      golden_expect(golden_tensor(g, "%s%s", gradients, p->name), t.state.gradients + p->offset, 1e-4);
+  }
+  close_trial(&t);
+}
+
+static void every_switch_equals_pytorch(void **state) {
+  (void)state;
+  golden *g = golden_open("step_variations"), *inputs = golden_open("step_paired"), *unpaired = golden_open("step_unpaired");
+  nd_objective_settings d = nd_objective_defaults();
+  variation all[9];
+  const char *names[] = {"no_shuffle", "no_contrast", "no_contrast_no_shuffle", "no_ramp", "no_residual",
+                         "detach_synthetic", "detach_real", "hinge_at_zero", "unpaired_no_shuffle"};
+  for (int i = 0; i < 9; i++)
+    all[i] = (variation){names[i], d, i == 3 ? 0 : 10};
+  all[0].s.shuffle = all[2].s.shuffle = all[8].s.shuffle = false;
+  all[1].s.contrast = all[2].s.contrast = false;
+  all[4].s.residual = false;
+  all[5].s.detach_synthetic = true;
+  all[6].s.detach_real = true;
+  all[7].s.margin = -10;
+  all[8].s.mode = ND_MODE_UNPAIRED;
+  for (int i = 0; i < 9; i++)
+    check_variation(g, i == 8 ? unpaired : inputs, &all[i]);
+  nd_safetensors_close(g);
+  nd_safetensors_close(inputs);
+  nd_safetensors_close(unpaired);
+}
+
+static void draws_depend_on_the_sample_alone(void **state) {
+  (void)state;
+  trial t;
+  open_trial(&t, nd_objective_defaults());
+  nd_schedule *s;
+  assert_int_equal(nd_schedule_new("linear", 1000, 1e-6, 0.01, &s), 0);
+  nd_objective_draw(&t.o, t.plan, s, 1, 999, 1, 5, 0);
+  size_t count = SIZE * SIZE * 3;
+  float level = nd_plan_tensor(t.plan, t.o.level)[2], noise = nd_plan_tensor(t.plan, t.o.noise)[2 * count + 7];
+  nd_objective_draw(&t.o, t.plan, s, 1, 999, 1, 5, 2); /* what another process would draw */
+  assert_true(level == nd_plan_tensor(t.plan, t.o.level)[0]);
+  assert_true(noise == nd_plan_tensor(t.plan, t.o.noise)[7]);
+  assert_true(fabs((double)nd_plan_tensor(t.plan, t.o.signal_scale)[0] - sqrt((double)level)) < 1e-6);
+  nd_schedule_free(s);
+  close_trial(&t);
+}
+
+static void the_ramp_has_its_ends(void **state) {
+  (void)state;
+  assert_true(nd_adapt_alpha(0.2, 0, 100) == 0);
+  assert_true(fabs(nd_adapt_alpha(0.2, 100, 100) - 0.2 * (2 / (1 + exp(-5)) - 1)) < 1e-15);
+  assert_true(nd_adapt_alpha(0.2, 1000, 100) == nd_adapt_alpha(0.2, 100, 100));
+  assert_true(nd_adapt_alpha(0.2, 0, 0) == 0.2);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(source_step_equals_pytorch),       cmocka_unit_test(paired_step_equals_pytorch),
+      cmocka_unit_test(unpaired_step_equals_pytorch),     cmocka_unit_test(every_switch_equals_pytorch),
+      cmocka_unit_test(draws_depend_on_the_sample_alone), cmocka_unit_test(the_ramp_has_its_ends),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,39 @@
+/* Any bytes as a weight file: refused with a message, or every tensor can be read in full.
+ *   fuzz_safetensors -max_len=4096 -dict=safetensors.dict NEW_CORPUS ../weights   (the golden is the seed) */
+#include "weights/safetensors-private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+static void require(bool condition) {
+  if (!condition)
+    abort();
+}
+
+static void read_tensor(const nd_safetensors *file, const nd_st_tensor *t) {
+  require(nd_safetensors_find(file, t->name) == t);
+  unsigned char *copy = malloc(t->count * nd_st_type_size(t->type) + 1);
+  float *numbers = malloc((t->count + 1) * sizeof *numbers);
+  if (t->count)
+    memcpy(copy, t->data, t->count * nd_st_type_size(t->type));
+  nd_st_to_f32(t, numbers);
+  free(numbers);
+  free(copy);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
+  nd_safetensors *file;
+  nd_error_clear();
+  if (nd_safetensors_parse(bytes, n, &file)) {
+    require(!file && *nd_error());
+    return 0;
+  }
+  for (size_t i = 0; i < nd_safetensors_count(file); i++)
+    read_tensor(file, nd_safetensors_at(file, i));
+  for (const char *const *key = nd_safetensors_metadata_keys(file); *key; key++)
+    require(nd_safetensors_metadata(file, *key) != NULL);
+  nd_safetensors_close(file);
+  return 0;
+}

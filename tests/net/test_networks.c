@@ -1,0 +1,202 @@
+/* The networks against PyTorch from the same weights: outputs, gradients of every parameter and of the input; names
+ * and shapes against the listings of the release. */
+#include "golden.h"
+#include "net/net.h"
+
+#include <glib.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+typedef struct built {
+  nd_net *net;
+  nd_params *params;
+  nd_graph *g;
+  nd_plan *plan;
+  nd_tensor x, level, y, dy;
+  float *values, *gradients;
+} built;
+
+static nd_net *network(const char *name, nd_role role, const char *settings) {
+  nd_net *net;
+  assert_int_equal(nd_net_new(name, role, &net), 0);
+  g_auto(GStrv) parts = g_strsplit(settings, ";", -1);
+  for (int i = 0; parts[i]; i++) {
+    g_auto(GStrv) pair = g_strsplit(parts[i], "=", 2);
+    if (nd_net_set(net, pair[0], pair[1]))
+      fail_msg("%s", nd_error());
+  }
+  return net;
+}
+
+static void build(built *b, nd_net *net, int n, int h, int w) {
+  *b = (built){.net = net, .params = nd_params_new(), .level = ND_NONE};
+  b->g = nd_graph_new(b->params);
+  bool restores = nd_net_role(net) == ND_RESTORATION;
+  b->x = nd_input(b->g, "x", n, h, w, restores ? 3 : 9);
+  if (!restores)
+    b->level = nd_input(b->g, "level", n, 1, 1, 1);
+  b->y = restores ? nd_net_restore(b->g, net, b->x) : nd_net_predict_noise(b->g, net, b->x, b->level);
+  if (nd_graph_failed(b->g))
+    fail_msg("%s", nd_error());
+}
+
+static void finish(built *b) {
+  nd_plan_free(b->plan);
+  nd_graph_free(b->g);
+  nd_params_free(b->params);
+  nd_net_free(b->net);
+  nd_mem_free(b->values);
+  nd_mem_free(b->gradients);
+}
+
+/* sum(y dy) as the loss gives the golden's gradients. */
+static void compile(built *b) {
+  const int *d = nd_dims(b->g, b->y);
+  nd_require_gradient(b->g, b->x);
+  b->dy = nd_input(b->g, "dy", d[0], d[1], d[2], d[3]);
+  nd_tensor loss = nd_sum_to(b->g, nd_mul(b->g, b->y, b->dy), (int[]){1, 1, 1, 1});
+  nd_output(b->g, "y", b->y);
+  assert_int_equal(nd_backward(b->g, loss), 0);
+  nd_output(b->g, "dx", nd_gradient(b->g, b->x));
+  assert_int_equal(nd_compile(b->g, &b->plan), 0);
+  size_t bytes = nd_params_size(b->params) * sizeof(float);
+  b->values = nd_mem_alloc(bytes, "test");
+  b->gradients = nd_mem_alloc(bytes, "test");
+  golden_weights(b->params, b->values);
+  nd_plan_bind(b->plan, b->values, b->gradients);
+}
+
+/* The input requires a gradient before the network is built on it. */
+static void build_with_input_gradient(built *b, nd_net *net, int n, int h, int w) {
+  *b = (built){.net = net, .params = nd_params_new(), .level = ND_NONE};
+  b->g = nd_graph_new(b->params);
+  bool restores = nd_net_role(net) == ND_RESTORATION;
+  b->x = nd_input(b->g, "x", n, h, w, restores ? 3 : 9);
+  nd_require_gradient(b->g, b->x);
+  if (!restores)
+    b->level = nd_input(b->g, "level", n, 1, 1, 1);
+  nd_graph_set_training(b->g, false);
+  b->y = restores ? nd_net_restore(b->g, net, b->x) : nd_net_predict_noise(b->g, net, b->x, b->level);
+  compile(b);
+}
+
+static void compare(const char *file, nd_role role, const char *name, const char *settings, double tolerance) {
+  golden *g = golden_open(file);
+  const nd_st_tensor *x = golden_tensor(g, "x");
+  built b;
+  build_with_input_gradient(&b, network(name, role, settings), (int)x->shape[0], (int)x->shape[1], (int)x->shape[2]);
+  golden_copy(g, "x", nd_plan_tensor(b.plan, b.x));
+  golden_copy(g, "output_gradient", nd_plan_tensor(b.plan, b.dy));
+  if (b.level >= 0)
+    golden_copy(g, "level", nd_plan_tensor(b.plan, b.level));
+  nd_run(b.plan, 0, 0, 0);
+  golden_expect(golden_tensor(g, "output"), nd_plan_tensor(b.plan, b.y), tolerance);
+  golden_expect(golden_tensor(g, "input_gradient"), nd_plan_tensor(b.plan, nd_gradient(b.g, b.x)), tolerance);
+  /* The keys' bias cancels in the softmax: its gradient is rounding noise around 0. */
+  assert_true(golden_expect_params(g, "gradient.", b.params, b.gradients, "qkv.bias", tolerance) > 10);
+  finish(&b);
+  nd_safetensors_close(g);
+}
+
+static void unet_equals_pytorch(void **state) {
+  (void)state;
+  compare("unet_square", ND_RESTORATION, "unet", "width=6;depth=3", 1e-4);
+  compare("unet_wide", ND_RESTORATION, "unet", "width=8;depth=2", 1e-4);
+}
+
+static void guided_equals_pytorch(void **state) {
+  (void)state;
+  compare("guided_middle", ND_DIFFUSION, "guided",
+          "width=8;multipliers=1,2;res_blocks=1;attention_levels=;head_channels=8;norm_groups=4", 1e-4);
+  compare("guided_attention", ND_DIFFUSION, "guided",
+          "width=4;multipliers=1,2,3;res_blocks=2;attention_levels=2;head_channels=4;norm_groups=2", 1e-4);
+}
+
+static void default_networks_have_the_releases_weights(void **state) {
+  (void)state;
+  built b;
+  build(&b, network("unet", ND_RESTORATION, "width=64"), 1, 16, 16);
+  assert_int_equal(nd_params_count(b.params), 8559171);
+  finish(&b);
+  build(&b, network("guided", ND_DIFFUSION, "width=64"), 1, 16, 16);
+  assert_int_equal(nd_params_count(b.params), 62643075);
+  finish(&b);
+}
+
+static void check_listing(const char *file, const nd_params *params) {
+  g_autofree char *path = g_strdup_printf("%s/reference/state_dict/%s", ND_SHARED_DIR, file), *text = NULL;
+  if (!g_file_get_contents(path, &text, NULL, NULL)) {
+    printf("skipped: %s is not here\n", path);
+    skip();
+  }
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  int listed = 0;
+  for (int i = 0; lines[i]; i++) {
+    if (*lines[i] == '#' || !*lines[i])
+      continue;
+    g_auto(GStrv) cells = g_strsplit(lines[i], "\t", 2);
+    const nd_param *p = nd_params_find(params, cells[0]);
+    if (!p)
+      fail_msg("%s is not in the network", cells[0]);
+    g_autoptr(GString) shape = g_string_new(NULL);
+    for (int d = 0; d < p->rank; d++)
+      g_string_append_printf(shape, "%s%d", d ? "x" : "", p->dims[d]);
+    assert_string_equal(shape->str, cells[1]);
+    listed++;
+  }
+  assert_int_equal(listed, nd_params_length(params));
+}
+
+static void names_and_shapes_are_the_releases(void **state) {
+  (void)state;
+  built b;
+  build(&b, network("unet", ND_RESTORATION, "width=64"), 1, 16, 16);
+  check_listing("unet.txt", b.params);
+  finish(&b);
+  build(&b, network("guided", ND_DIFFUSION, "width=64"), 1, 16, 16);
+  check_listing("diffusion_guided.txt", b.params);
+  finish(&b);
+}
+
+static void wrong_settings_are_named(void **state) {
+  (void)state;
+  nd_net *net;
+  assert_int_equal(nd_net_new("unnet", ND_RESTORATION, &net), -1);
+  assert_non_null(strstr(nd_error(), "unet"));
+  assert_int_equal(nd_net_new("unet", ND_RESTORATION, &net), 0);
+  assert_int_equal(nd_net_set(net, "width", "0"), -1);
+  assert_non_null(strstr(nd_error(), "width"));
+  assert_int_equal(nd_net_set(net, "width", "12.5"), -1);
+  assert_int_equal(nd_net_set(net, "wide", "12"), -1);
+  assert_non_null(strstr(nd_error(), "wide"));
+  nd_net_free(net);
+}
+
+static void a_size_that_does_not_fit_is_refused(void **state) {
+  (void)state;
+  nd_net *net = network("unet", ND_RESTORATION, "width=4");
+  nd_params *params = nd_params_new();
+  nd_graph *g = nd_graph_new(params);
+  assert_int_equal(nd_net_restore(g, net, nd_input(g, "x", 1, 20, 24, 3)), ND_NONE);
+  nd_plan *plan;
+  assert_int_equal(nd_compile(g, &plan), -1);
+  assert_non_null(strstr(nd_error(), "multiples of 8"));
+  nd_graph_free(g);
+  nd_params_free(params);
+  nd_net_free(net);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(unet_equals_pytorch),
+      cmocka_unit_test(guided_equals_pytorch),
+      cmocka_unit_test(default_networks_have_the_releases_weights),
+      cmocka_unit_test(names_and_shapes_are_the_releases),
+      cmocka_unit_test(wrong_settings_are_named),
+      cmocka_unit_test(a_size_that_does_not_fit_is_refused),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

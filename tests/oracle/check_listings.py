@@ -1,0 +1,32 @@
+"""Compares the oracles' parameter names and shapes with listings of the released checkpoints.
+
+    python check_listings.py FOLDER     # FOLDER holds unet.txt and diffusion_guided.txt
+"""
+import pathlib
+import sys
+
+from networks import GuidedUNet, UNet
+
+
+def listed(path):
+    """{name: shape} of a listing: one `name<TAB>64x3x3x3` a line, `#` for comments."""
+    lines = [line.split("\t") for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    return {name: tuple(int(d) for d in shape.split("x")) for name, shape in lines}
+
+
+def main(folder):
+    wrong = 0
+    for name, net in ("unet", UNet()), ("diffusion_guided", GuidedUNet()):
+        theirs = listed(pathlib.Path(folder) / f"{name}.txt")
+        ours = {key: tuple(value.shape) for key, value in net.state_dict().items()}
+        differing = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
+        for key in differing:
+            print(f"{name}: {key}: listed {theirs.get(key)}, here {ours.get(key)}")
+        wrong += len(differing)
+        print(f"{name}: {len(ours)} parameters, {sum(p.numel() for p in net.parameters()):,} weights, "
+              f"{len(differing)} differ")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

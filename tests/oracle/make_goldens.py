@@ -1,0 +1,260 @@
+"""Writes the golden files of tests/golden/ (needs torch, numpy, safetensors).
+
+    python make_goldens.py [--out FOLDER] [--only NAME]
+    python make_goldens.py --float32      # writes nothing: how far float32 arithmetic is from the stored numbers
+
+Everything is computed in float64 from float32 inputs and weights and stored as float32 (losses and schedules as
+float64). Pictures are stored n,h,w,c, parameters in PyTorch's layout.
+"""
+import argparse
+import json
+import pathlib
+
+import numpy as np
+import torch
+
+import method
+from formula import fill
+from networks import GuidedUNet, UNet, level_embedding
+
+GUIDED_MIDDLE = {"width": 8, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "head_channels": 8,
+                 "norm_groups": 4}
+GUIDED_ATTENTION = {"width": 4, "multipliers": (1, 2, 3), "res_blocks": 2, "attention_rates": (2,),
+                    "head_channels": 4, "norm_groups": 2}
+STEP_UNET = {"width": 4, "depth": 2}
+STEP_GUIDED = {"width": 4, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "head_channels": 4,
+               "norm_groups": 2}
+STEP = {"lambda": 0.2, "ramp": 10, "progress": (3, 4, 5), "lr": 1e-3, "decay": 0.9}
+
+
+def nhwc(x):
+    return x.detach().movedim(-3, -1).contiguous()
+
+
+class Draws:
+    """Inputs as float32 values in the type of the computation."""
+
+    def __init__(self, seed, dtype):
+        self.rng, self.dtype = np.random.default_rng(seed), dtype
+
+    def cast(self, values):
+        return torch.from_numpy(np.asarray(values, np.float32)).to(self.dtype)
+
+    def uniform(self, *shape):
+        return self.cast(self.rng.random(shape))
+
+    def normal(self, *shape):
+        return self.cast(self.rng.standard_normal(shape))
+
+
+def formula_net(make, settings, dtype):
+    net = make(**settings).to(dtype).eval()
+    fill(dict(net.named_parameters()))
+    return net
+
+
+def gradients(net, prefix="gradient."):
+    return {prefix + name: p.grad.clone() for name, p in net.named_parameters()}
+
+
+# ---- Networks ------------------------------------------------------------------------------------------------
+
+
+def forward_backward(net, x, *rest, draws):
+    """Output, and the gradients of sum(output * output_gradient)."""
+    x.requires_grad_()
+    y = net(x, *rest)
+    dy = draws.normal(*y.shape)
+    y.backward(dy)
+    return {"x": nhwc(x), "output": nhwc(y), "output_gradient": nhwc(dy), "input_gradient": nhwc(x.grad),
+            **gradients(net)}
+
+
+def unet(settings, n, h, w):
+    def make(dtype):
+        draws = Draws([1, h, w], dtype)
+        return forward_backward(formula_net(UNet, settings, dtype), draws.uniform(n, 3, h, w), draws=draws)
+    return make, {"network": "unet", **settings}
+
+
+def unet_restore(settings, h, w):
+    def make(dtype):
+        x = Draws([2], dtype).uniform(1, 3, h, w)
+        return {"x": nhwc(x), "restored": nhwc(method.restore(formula_net(UNet, settings, dtype), x))}
+    return make, {"network": "unet", **settings}
+
+
+def guided(settings, n, h, w):
+    def make(dtype):
+        draws = Draws([3, h, w], dtype)
+        level = draws.cast([0.03, 0.6, 0.999][:n])
+        out = forward_backward(formula_net(GuidedUNet, settings, dtype), draws.normal(n, 9, h, w), level, draws=draws)
+        return {"level": level, "embedding": level_embedding(level, settings["width"]),
+                "embedding_64": level_embedding(level, 64), **out}
+    return make, {"network": "guided", **settings}
+
+
+# ---- Diffusion -----------------------------------------------------------------------------------------------
+
+
+def schedules(dtype):
+    """gamma.KIND.STEPS of all kinds; draw.level for draw.t and draw.u on linear, 1000 steps. float64 throughout."""
+    out = {f"gamma.{kind}.{steps}": torch.from_numpy(method.gammas(kind, steps))
+           for kind in method.SCHEDULES for steps in (10, 1000)}
+    t = torch.tensor([1, 1, 2, 50, 100, 500, 900, 999, 999])
+    u = torch.tensor([0, 0.5, 0.25, 0.125, 0.75, 0.5, 0.9, 0, 0.99], dtype=torch.float64)
+    return {**out, "draw.t": t, "draw.u": u, "draw.level": method.draw_levels(method.gammas("linear", 1000), t, u)}
+
+
+def sampler(dtype):
+    """Four steps; levels in the order walked, from the noisiest."""
+    draws = Draws([4], dtype)
+    net = formula_net(GuidedUNet, STEP_GUIDED, dtype)
+    levels = draws.cast([0.97, 0.8, 0.45, 0.1])
+    condition, y, z = draws.uniform(2, 6, 8, 8), draws.normal(2, 3, 8, 8), draws.normal(4, 2, 3, 8, 8)
+    predicted, after = zip(*method.sample(net, condition, y, z, levels.tolist()))
+    return {"condition": nhwc(condition), "start": nhwc(y), "z": nhwc(z), "levels": levels.flip(0),
+            "predicted": nhwc(torch.stack(predicted)), "y": nhwc(torch.stack(after))}
+
+
+# ---- Training steps ------------------------------------------------------------------------------------------
+
+
+def step_inputs(dtype, n=3, size=8):
+    """Pictures, the draws of three steps, and how they are stored."""
+    d = Draws([5], dtype)
+    batch = method.Batch(*(d.uniform(n, 3, size, size) for _ in range(4)))
+    t = torch.tensor([[3, 500, 999], [1, 200, 700], [100, 40, 860]])
+    levels = method.draw_levels(method.gammas("linear", 1000), t, d.uniform(3, n).double())
+    levels, noise = d.cast(levels), d.normal(3, n, 3, size, size)
+    shuffle = torch.tensor([[1, 0, 1], [0, 1, 1], [0, 0, 1]]).bool()
+    negative = torch.tensor([[0, 0, 1], [1, 0, 1], [1, 0, 0]]).bool()
+    draws = [method.Draws(*each) for each in zip(levels, noise, shuffle, negative)]
+    stored = {name: nhwc(picture) for name, picture in vars(batch).items()}
+    stored.update(t=t, level=levels, noise=nhwc(noise), shuffle=shuffle.to(dtype),
+                  shuffle_negative=negative.to(dtype))
+    return batch, draws, stored
+
+
+def formula_trainer(settings, dtype):
+    restoration, diffusion = UNet(**STEP_UNET).to(dtype), GuidedUNet(**STEP_GUIDED, dropout=0).to(dtype)
+    trainer = method.Trainer(restoration, diffusion, settings, STEP["lr"], STEP["decay"])
+    fill(trainer.weights)
+    for name, average in trainer.average.items():
+        average.copy_(trainer.weights[name].detach())
+    return trainer
+
+
+def run_steps(settings, dtype, ramp=STEP["ramp"]):
+    """Three steps from the formula's weights: losses before each, gradients of the first, weights at the end."""
+    batch, draws, stored = step_inputs(dtype)
+    trainer = formula_trainer(settings, dtype)
+    weights = [method.alpha(STEP["lambda"], progress, ramp) for progress in STEP["progress"]]
+    losses, grads = [], None
+    for draw, weight in zip(draws, weights):
+        losses.append(trainer.step(batch, draw, weight))
+        grads = grads or {f"gradient.{name}": p.grad.clone() for name, p in trainer.weights.items()}
+    out = {f"loss.{name}": torch.tensor([each[name] for each in losses], dtype=torch.float64) for name in losses[0]}
+    if settings.mode != "source":
+        out["alpha"] = torch.tensor(weights, dtype=torch.float64)
+    after = {f"weights.{name}": p.detach() for name, p in trainer.weights.items()}
+    after.update({f"average.{name}": a for name, a in trainer.average.items()})
+    return stored, out, grads, after
+
+
+def step(mode):
+    def make(dtype):
+        stored, out, grads, after = run_steps(method.Settings(mode=mode), dtype)
+        return {**stored, **out, **grads, **after}
+    return make, {"mode": mode, "restoration": STEP_UNET, "diffusion": STEP_GUIDED, **STEP}
+
+
+VARIATIONS = {
+    "no_shuffle": {"shuffle": False},
+    "no_contrast": {"contrast": False},
+    "no_contrast_no_shuffle": {"contrast": False, "shuffle": False},
+    "no_ramp": {},
+    "no_residual": {"residual": False},
+    "detach_synthetic": {"detach_synthetic": True},
+    "detach_real": {"detach_real": True},
+    "hinge_at_zero": {"margin": -10.0},
+    "unpaired_no_shuffle": {"mode": "unpaired", "shuffle": False},
+}
+
+
+def variations(dtype):
+    """VARIATION.loss.TERM and VARIATION.gradient.NAME of R; pictures and draws are those of step_paired."""
+    out = {}
+    for name, changed in VARIATIONS.items():
+        ramp = 0 if name == "no_ramp" else STEP["ramp"]
+        _, losses, grads, _ = run_steps(method.Settings(**changed), dtype, ramp)
+        grads = {k: g for k, g in grads.items() if k.startswith("gradient.RestorationNet.")}
+        out.update({f"{name}.{k}": v for k, v in {**losses, **grads}.items()})
+    return out
+
+
+GOLDENS = {
+    "unet_square": unet({"width": 6, "depth": 3}, 2, 16, 16),
+    "unet_wide": unet({"width": 8, "depth": 2}, 1, 16, 24),
+    "unet_restore": unet_restore({"width": 8, "depth": 4}, 13, 10),
+    "guided_middle": guided(GUIDED_MIDDLE, 2, 16, 16),
+    "guided_attention": guided(GUIDED_ATTENTION, 2, 8, 12),
+    "schedules": (schedules, {"start": 1e-6, "end": 1e-2}),
+    "sampler": (sampler, {"network": "guided", **STEP_GUIDED}),
+    "step_source": step("source"),
+    "step_paired": step("paired"),
+    "step_unpaired": step("unpaired"),
+    "step_variations": (variations, {"restoration": STEP_UNET, "diffusion": STEP_GUIDED, **STEP,
+                                     "variations": VARIATIONS}),
+}
+
+
+# ---- Writing and comparing -----------------------------------------------------------------------------------
+
+
+def stays_double(key):
+    """Schedules, losses and alpha (and t, whole numbers)."""
+    return {"gamma", "draw", "loss", "alpha", "t"} & set(key.split("."))
+
+
+def write(name, folder):
+    from safetensors.torch import save_file
+
+    make, settings = GOLDENS[name]
+    tensors = make(torch.float64)
+    stored = {key: t if stays_double(key) else t.float() for key, t in tensors.items()}
+    path = folder / f"{name}.safetensors"
+    save_file({key: t.contiguous() for key, t in stored.items()}, path, metadata={"golden": json.dumps(settings)})
+    print(f"{path.name}: {path.stat().st_size / 1024:.0f} KiB, {len(stored)} tensors")
+
+
+def compare(name):
+    """Largest float32 error of each kind of tensor, relative to the largest number of that tensor."""
+    exact, single = (GOLDENS[name][0](dtype) for dtype in (torch.float64, torch.float32))
+    worst = {}
+    for key, t in exact.items():
+        if t.dtype == torch.int64 or not t.abs().max() > 0:
+            continue
+        error = ((single[key].double() - t.double()).abs().max() / t.double().abs().max()).item()
+        kind = key.split(".")[1 if key.split(".")[0] in VARIATIONS else 0]
+        worst[kind] = max(worst.get(kind, (0, "")), (error, key))
+    for kind, (error, key) in worst.items():
+        if error > 0:
+            print(f"{name}: {kind}: {error:.1e} at {key}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=pathlib.Path,
+                        default=pathlib.Path(__file__).resolve().parent.parent / "golden")
+    parser.add_argument("--only", choices=GOLDENS)
+    parser.add_argument("--float32", action="store_true")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    for name in [args.only] if args.only else GOLDENS:
+        compare(name) if args.float32 else write(name, args.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,347 @@
+/* The convolution kernels against plain loops in double precision: every pass, both methods, every
+ * instruction set this processor has, several thread counts; twice, bit for bit; and nothing written outside
+ * the buffers. */
+#include "tensor/kernels/choose.h"
+#include "tensor/kernels/conv.h"
+#include "tensor/kernels/micro.h"
+
+#include "base/base.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { GUARD = 64 }; /* floats before and after each buffer */
+
+static nd_conv_shape shape(int n, int h, int w, int ci, int co, int kernel, int stride, int pad,
+                           int dilation) {
+  int span = (kernel - 1) * dilation + 1;
+  return (nd_conv_shape){n,
+                         h,
+                         w,
+                         ci,
+                         (h + 2 * pad - span) / stride + 1,
+                         (w + 2 * pad - span) / stride + 1,
+                         co,
+                         kernel,
+                         kernel,
+                         stride,
+                         pad,
+                         dilation,
+                         1};
+}
+
+/* ---- Buffers with guards ---- */
+
+static float guard_value(size_t i) {
+  return 12345.0f + (float)(i % 7);
+}
+
+static float *guarded(size_t count) {
+  float *p = aligned_alloc(64, (count + 2 * GUARD + 15) / 16 * 64);
+  assert_non_null(p);
+  for (size_t i = 0; i < GUARD; i++)
+    p[i] = p[GUARD + count + i] = guard_value(i);
+  return p + GUARD;
+}
+
+static void check_guards(const float *p, size_t count) {
+  for (size_t i = 0; i < GUARD; i++) {
+    assert_true(p[(ptrdiff_t)i - GUARD] == guard_value(i));
+    assert_true(p[count + i] == guard_value(i));
+  }
+}
+
+static void release(float *p) {
+  free(p - GUARD);
+}
+
+static float *normal(size_t count, uint32_t sample) {
+  float *p = guarded(count);
+  nd_rng r = nd_rng_make(7, 0, sample, ND_RANDOM_TEST);
+  nd_rng_fill_normal(&r, p, count);
+  return p;
+}
+
+/* ---- The reference ---- */
+
+static size_t x_size(const nd_conv_shape *s) {
+  return (size_t)(s->n * s->h * s->w * s->ci);
+}
+
+static size_t y_size(const nd_conv_shape *s) {
+  return (size_t)(s->n * s->oh * s->ow * s->co);
+}
+
+static size_t w_size(const nd_conv_shape *s) {
+  return (size_t)(s->co * s->ci * s->kh * s->kw);
+}
+
+/* Calls visit for each product of the convolution, with the indices of y, x and weight. */
+typedef void (*visit_fn)(size_t y, size_t x, size_t w, void *context);
+static void visit_input(const nd_conv_shape *s, size_t y, int image, int iy, int ix, int o, int tap,
+                        visit_fn visit, void *context) {
+  if (iy < 0 || iy >= s->h || ix < 0 || ix >= s->w)
+    return;
+  size_t x = (((size_t)image * (size_t)s->h + (size_t)iy) * (size_t)s->w + (size_t)ix) * (size_t)s->ci;
+  size_t taps = (size_t)(s->kh * s->kw), w = (size_t)o * (size_t)s->ci * taps + (size_t)tap;
+  for (size_t i = 0; i < (size_t)s->ci; i++)
+    visit(y, x + i, w + i * taps, context);
+}
+
+static void visit_all(const nd_conv_shape *s, visit_fn visit, void *context) {
+  size_t y = 0;
+  for (int image = 0; image < s->n; image++)
+    for (int oy = 0; oy < s->oh; oy++)
+      for (int ox = 0; ox < s->ow; ox++)
+        for (int o = 0; o < s->co; o++, y++)
+          for (int tap = 0; tap < s->kh * s->kw; tap++)
+            visit_input(s, y, image, oy * s->stride + tap / s->kw * s->dilation - s->pad,
+                        ox * s->stride + tap % s->kw * s->dilation - s->pad, o, tap, visit, context);
+}
+
+typedef struct reference {
+  nd_conv_shape s;
+  float *x, *w, *b, *dy;    /* what goes in */
+  double *y, *dx, *dw, *db; /* what should come out; y before bias and activation */
+  size_t nx, ny, nw;
+} reference;
+
+static void add_product(size_t y, size_t x, size_t w, void *context) {
+  reference *r = context;
+  r->y[y] += (double)r->x[x] * r->w[w];
+  r->dx[x] += (double)r->dy[y] * r->w[w];
+  r->dw[w] += (double)r->dy[y] * r->x[x];
+}
+
+static reference make_reference(const nd_conv_shape *s) {
+  reference r = {.s = *s, .nx = x_size(s), .ny = y_size(s), .nw = w_size(s)};
+  r.x = normal(r.nx, 1);
+  r.w = normal(r.nw, 2);
+  r.b = normal((size_t)s->co, 3);
+  r.dy = normal(r.ny, 4);
+  r.y = calloc(r.ny, sizeof(double));
+  r.dx = calloc(r.nx, sizeof(double));
+  r.dw = calloc(r.nw, sizeof(double));
+  r.db = calloc((size_t)s->co, sizeof(double));
+  visit_all(s, add_product, &r);
+  for (size_t i = 0; i < r.ny; i++)
+    r.db[i % (size_t)s->co] += r.dy[i];
+  return r;
+}
+
+static void free_reference(reference *r) {
+  release(r->x), release(r->w), release(r->b), release(r->dy);
+  free(r->y), free(r->dx), free(r->dw), free(r->db);
+}
+
+/* ---- Comparison ---- */
+
+static double worst; /* over all comparisons so far */
+
+static void check_close(const float *got, const double *want, size_t count, double tolerance) {
+  double most = 1, error = 0; /* one product of normal numbers is about 1: less is cancellation */
+  for (size_t i = 0; i < count; i++) {
+    most = fmax(most, fabs(want[i]));
+    assert_true(isfinite(got[i]));
+    error = fmax(error, fabs(got[i] - want[i]));
+  }
+  worst = fmax(worst, error / most);
+  if (error > tolerance * most)
+    fail_msg("error %.3g of the largest value %.3g", error, most);
+}
+
+static double activated(double v, nd_activation activation, double slope) {
+  return v > 0 || activation == ND_LINEAR ? v : activation == ND_RELU ? 0 : v * slope;
+}
+
+static const double tolerance = 1e-5;
+
+/* Runs a pass twice into guarded buffers of its own and checks that both runs agree. */
+typedef struct outputs {
+  float *first, *second;
+  size_t count;
+} outputs;
+
+static outputs make_outputs(size_t count) {
+  return (outputs){guarded(count), guarded(count), count};
+}
+
+static void check_outputs(outputs *o, const double *want) {
+  check_guards(o->first, o->count);
+  check_guards(o->second, o->count);
+  assert_memory_equal(o->first, o->second, o->count * sizeof(float));
+  check_close(o->first, want, o->count, tolerance);
+  release(o->first);
+  release(o->second);
+}
+
+/* Scratch full of NaN: its contents must not matter. */
+static float *make_scratch(size_t bytes, size_t *count) {
+  *count = (bytes + 3) / 4;
+  float *p = guarded(*count);
+  memset(p, 0xff, *count * sizeof(float));
+  return p;
+}
+
+static void forward_with(const reference *r, nd_activation activation, bool bias) {
+  const float slope = 0.2f;
+  size_t count;
+  float *scratch = make_scratch(nd_conv_forward_scratch(&r->s), &count);
+  outputs y = make_outputs(r->ny);
+  nd_conv_forward(&r->s, r->x, r->w, bias ? r->b : NULL, activation, slope, y.first, scratch);
+  nd_conv_forward(&r->s, r->x, r->w, bias ? r->b : NULL, activation, slope, y.second, scratch);
+  double *want = malloc(r->ny * sizeof *want);
+  for (size_t i = 0; i < r->ny; i++)
+    want[i] = activated(r->y[i] + (bias ? r->b[i % (size_t)r->s.co] : 0), activation, slope);
+  check_outputs(&y, want);
+  check_guards(scratch, count);
+  release(scratch);
+  free(want);
+}
+
+static void backward_data(const reference *r) {
+  size_t count;
+  float *scratch = make_scratch(nd_conv_backward_data_scratch(&r->s), &count);
+  outputs dx = make_outputs(r->nx);
+  nd_conv_backward_data(&r->s, r->dy, r->w, dx.first, scratch);
+  nd_conv_backward_data(&r->s, r->dy, r->w, dx.second, scratch);
+  check_outputs(&dx, r->dx);
+  check_guards(scratch, count);
+  release(scratch);
+}
+
+static void backward_weights(const reference *r) {
+  size_t count;
+  float *scratch = make_scratch(nd_conv_backward_weights_scratch(&r->s), &count);
+  outputs dw = make_outputs(r->nw), db = make_outputs((size_t)r->s.co);
+  nd_conv_backward_weights(&r->s, r->x, r->dy, dw.first, db.first, scratch);
+  nd_conv_backward_weights(&r->s, r->x, r->dy, dw.second, db.second, scratch);
+  check_outputs(&dw, r->dw);
+  check_outputs(&db, r->db);
+  check_guards(scratch, count);
+  release(scratch);
+}
+
+static void run_passes(const reference *r, int threads) {
+  forward_with(r, threads == 1 ? ND_LINEAR : threads == 2 ? ND_LEAKY_RELU : ND_RELU, threads != 3);
+  backward_data(r);
+  backward_weights(r);
+}
+
+/* Every way of computing one shape. */
+static void run_all(const nd_conv_shape *s) {
+  assert_true(nd_conv_supported(s));
+  reference r = make_reference(s);
+  const nd_micro *micros[] = {&nd_micro_portable, NULL};
+  for (int m = 0; m < 2; m++)
+    for (int method = ND_CONV_AUTO; method <= ND_CONV_WINOGRAD; method++)
+      for (int threads = 1; threads <= 3; threads++) {
+        nd_micro_force(micros[m]);
+        nd_conv_force((nd_conv_method)method);
+        nd_set_threads(threads);
+        run_passes(&r, threads);
+      }
+  nd_micro_force(NULL);
+  nd_conv_force(ND_CONV_AUTO);
+  nd_set_threads(0);
+  free_reference(&r);
+}
+
+/* ---- Tests ---- */
+
+static void odd_sizes_and_channels(void **state) {
+  (void)state;
+  const int sizes[][2] = {{7, 9}, {1, 1}, {5, 3}, {8, 8}};
+  const int channels[][2] = {{1, 3}, {3, 9}, {9, 17}, {17, 33}, {33, 1}, {16, 32}};
+  for (int i = 0; i < 4; i++)
+    for (int j = 0; j < 6; j++) {
+      nd_conv_shape s = shape(2, sizes[i][0], sizes[i][1], channels[j][0], channels[j][1], 3, 1, 1, 1);
+      run_all(&s);
+    }
+}
+
+static void kernels_strides_pads_dilations(void **state) {
+  (void)state;
+  const int cases[][4] = {/* kernel, stride, pad, dilation */
+                          {1, 1, 0, 1}, {1, 2, 0, 1}, {1, 1, 2, 1}, {2, 2, 0, 1}, {3, 1, 0, 1}, {3, 1, 2, 1},
+                          {3, 1, 3, 1}, {3, 2, 1, 1}, {3, 2, 0, 1}, {3, 1, 2, 2}, {3, 2, 2, 2}, {3, 3, 1, 1},
+                          {4, 2, 1, 1}, {5, 1, 2, 1}, {7, 2, 3, 1}, {2, 3, 0, 1}, {3, 2, 3, 3}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const int *c = cases[i];
+    nd_conv_shape odd = shape(2, 9, 13, 5, 18, c[0], c[1], c[2], c[3]);
+    nd_conv_shape even = shape(1, 12, 8, 16, 7, c[0], c[1], c[2], c[3]);
+    run_all(&odd);
+    run_all(&even);
+  }
+}
+
+/* More channels than one group of the sum, more pixels than one block, both orders of Winograd's loops. */
+static void large_shapes(void **state) {
+  (void)state;
+  nd_conv_shape shapes[] = {shape(1, 6, 6, 410, 40, 3, 1, 1, 1),  shape(1, 20, 270, 3, 10, 3, 1, 1, 1),
+                            shape(3, 17, 19, 20, 40, 1, 1, 0, 1), shape(1, 8, 8, 256, 70, 3, 1, 1, 1),
+                            shape(2, 40, 44, 17, 9, 3, 1, 1, 1),  shape(1, 6, 5, 40, 410, 3, 2, 1, 1)};
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+    run_all(&shapes[i]);
+}
+
+/* Winograd's rounding with many channels, next to direct summation's. */
+static void winograd_error_is_small(void **state) {
+  (void)state;
+  nd_conv_shape s = shape(1, 16, 16, 512, 24, 3, 1, 1, 1);
+  reference r = make_reference(&s);
+  for (int method = ND_CONV_DIRECT; method <= ND_CONV_WINOGRAD; method++) {
+    nd_conv_force((nd_conv_method)method);
+    worst = 0;
+    forward_with(&r, ND_LINEAR, false);
+    double forward = worst;
+    worst = 0;
+    backward_data(&r);
+    double data = worst;
+    worst = 0;
+    backward_weights(&r);
+    print_message("%s: error / largest value: forward %.2g, data %.2g, weights %.2g\n",
+                  method == ND_CONV_DIRECT ? "direct" : "Winograd", forward, data, worst);
+  }
+  nd_conv_force(ND_CONV_AUTO);
+  free_reference(&r);
+}
+
+static void special_values(void **state) {
+  (void)state;
+  nd_conv_shape s = shape(1, 1, 3, 1, 1, 1, 1, 0, 1);
+  size_t count;
+  float x[3] = {NAN, -INFINITY, -2}, w = 1, y[3],
+        *scratch = make_scratch(nd_conv_forward_scratch(&s), &count);
+  nd_conv_forward(&s, x, &w, NULL, ND_RELU, 0, y, scratch);
+  assert_true(isnan(y[0]) && y[1] == 0 && y[2] == 0);
+  nd_conv_forward(&s, x, &w, NULL, ND_LEAKY_RELU, 0.5f, y, scratch);
+  assert_true(isnan(y[0]) && y[1] == -INFINITY && y[2] == -1);
+  release(scratch);
+}
+
+static void unsupported_shapes(void **state) {
+  (void)state;
+  nd_conv_shape s = shape(1, 8, 8, 4, 4, 3, 1, 1, 1), t;
+  t = s, t.groups = 2;
+  assert_false(nd_conv_supported(&t));
+  t = s, t.oh = 7;
+  assert_false(nd_conv_supported(&t));
+  t = s, t.kh = 12;
+  assert_false(nd_conv_supported(&t));
+  t = s, t.n = 0;
+  assert_false(nd_conv_supported(&t));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(odd_sizes_and_channels), cmocka_unit_test(kernels_strides_pads_dilations),
+      cmocka_unit_test(large_shapes),           cmocka_unit_test(winograd_error_is_small),
+      cmocka_unit_test(special_values),         cmocka_unit_test(unsupported_shapes),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
