@@ -76,8 +76,10 @@ size_t nd_mem_peak(void);
 int nd_threads(void);              /* how many nd_parallel uses; at first the processors at hand */
 void nd_set_threads(int n);        /* n >= 1; 0: the processors at hand */
 typedef void (*nd_range_fn)(size_t begin, size_t end, int thread, void *context);
-/* Calls fn on disjoint ranges that cover [0, n), at most one a thread, none shorter than grain but the last.
- * `thread` is below nd_threads(). Runs in the caller when n <= grain or inside another nd_parallel. */
+/* Calls fn on disjoint ranges that cover [0, n), at most nd_threads() of them, none shorter than grain but the last.
+ * `thread` is the range's number, below nd_threads(). Runs in the caller when n <= grain or inside another
+ * nd_parallel. A range whose thread does not get a processor is done by another: on a busy machine nobody waits for a
+ * thread that has not started. */
 void nd_parallel(size_t n, size_t grain, nd_range_fn fn, void *context);
 
 /* ---- Files --------------------------------------------------------------------------------------------
@@ -94,11 +96,13 @@ int nd_file_commit(nd_file_out *file);   /* file is gone in any case; on error p
 void nd_file_discard(nd_file_out *file); /* instead of commit */
 
 /* A function compiled for several instruction sets, the best chosen when the program starts. It must not
- * itself open a parallel region (GCC outlines those before it clones). */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(ND_NO_CLONES)
-#define ND_KERNEL __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
-#else
+ * itself open a parallel region: the compiler outlines those before it clones. */
+#if defined(ND_NO_CLONES) || !defined(__x86_64__)
 #define ND_KERNEL
+#elif defined(__clang__)
+#define ND_KERNEL __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define ND_KERNEL __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #endif
 
 #endif

@@ -1,35 +1,160 @@
+/* A pool of threads that share the ranges of one job. Ranges are fixed by n and the thread count, who does which is
+ * not: each is claimed, so a thread that the system keeps from running is not waited for. Workers spin shortly for
+ * the next job, since in a network it comes within microseconds, then sleep. */
 #include "base/base.h"
 
-#include <omp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MAX_WORKERS = 255, SPINS = 2000 };
+
+typedef struct job {
+  size_t n, parts;
+  nd_range_fn fn;
+  void *context;
+} job;
+
+static struct pool {
+  pthread_mutex_t lock; /* of wake */
+  pthread_cond_t wake;
+  pthread_mutex_t owner; /* one caller uses the pool at a time */
+  int workers;
+  pid_t process;
+  job job;
+  /* Number of the job in the high half, ranges claimed of it in the low half. While job is rewritten the ticket has a
+   * number of its own and nothing to claim, so a late worker cannot claim a range of a job that it read half. */
+  _Atomic uint64_t ticket;
+  _Atomic size_t done;
+  _Atomic int asleep;
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .owner = PTHREAD_MUTEX_INITIALIZER};
 
 static int wanted;
+static _Thread_local bool inside;
 
 int nd_threads(void) {
-  return wanted ? wanted : omp_get_num_procs();
+  static int processors;
+  if (!processors)
+    processors = (int)sysconf(_SC_NPROCESSORS_ONLN);
+  int n = wanted ? wanted : processors;
+  return n < 1 ? 1 : n > MAX_WORKERS + 1 ? MAX_WORKERS + 1 : n;
 }
 
 void nd_set_threads(int n) {
   wanted = n > 0 ? n : 0;
-  omp_set_num_threads(nd_threads());
+}
+
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+static void run_range(const job *j, size_t part) {
+  j->fn(j->n * part / j->parts, j->n * (part + 1) / j->parts, (int)part, j->context);
+}
+
+/* Takes ranges of job `number` until none is left. */
+static void work_on(uint32_t number) {
+  inside = true;
+  for (;;) {
+    uint64_t seen = atomic_load(&pool.ticket);
+    job j = pool.job; /* sound only if the ticket still is of this job when it is claimed */
+    size_t part = (uint32_t)seen;
+    if ((uint32_t)(seen >> 32) != number || part >= j.parts)
+      break;
+    if (!atomic_compare_exchange_weak(&pool.ticket, &seen, seen + 1))
+      continue;
+    run_range(&j, part);
+    atomic_fetch_add(&pool.done, 1);
+  }
+  inside = false;
+}
+
+static uint32_t current(void) {
+  return (uint32_t)(atomic_load(&pool.ticket) >> 32);
+}
+
+static void sleep_until_next(uint32_t number) {
+  pthread_mutex_lock(&pool.lock);
+  atomic_fetch_add(&pool.asleep, 1);
+  while (current() == number)
+    pthread_cond_wait(&pool.wake, &pool.lock);
+  atomic_fetch_sub(&pool.asleep, 1);
+  pthread_mutex_unlock(&pool.lock);
+}
+
+static void *worker(void *unused) {
+  (void)unused;
+  uint32_t number = 0;
+  for (;;) {
+    for (int i = 0; i < SPINS && current() == number; i++)
+      pause_briefly();
+    if (current() == number)
+      sleep_until_next(number);
+    number = current();
+    work_on(number);
+  }
+  return NULL;
+}
+
+/* Threads do not survive fork: a child starts its own. */
+static void start_workers(int n) {
+  if (pool.process != getpid()) {
+    pool.process = getpid();
+    pool.workers = 0;
+  }
+  for (; pool.workers < n; pool.workers++) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, worker, NULL))
+      return; /* fewer threads: the caller does their ranges */
+    pthread_detach(thread);
+  }
+}
+
+static void publish(const job *j) {
+  uint32_t number = current();
+  atomic_store(&pool.ticket, (uint64_t)(uint32_t)(number + 1) << 32 | UINT32_MAX);
+  pool.job = *j;
+  atomic_store(&pool.done, 0);
+  atomic_store(&pool.ticket, (uint64_t)(uint32_t)(number + 2) << 32);
+  if (!atomic_load(&pool.asleep))
+    return;
+  pthread_mutex_lock(&pool.lock);
+  pthread_cond_broadcast(&pool.wake);
+  pthread_mutex_unlock(&pool.lock);
+}
+
+static void wait_for_all(size_t parts) {
+  for (int spins = 0; atomic_load(&pool.done) < parts; spins++)
+    if (spins < SPINS)
+      pause_briefly();
+    else
+      sched_yield();
+}
+
+static void run_alone(const job *j) {
+  for (size_t part = 0; part < j->parts; part++)
+    run_range(j, part);
 }
 
 void nd_parallel(size_t n, size_t grain, nd_range_fn fn, void *context) {
-  if (grain < 1)
-    grain = 1;
-  size_t parts = (n + grain - 1) / grain;
+  size_t parts = grain > 1 ? (n + grain - 1) / grain : n;
   if (parts > (size_t)nd_threads())
     parts = (size_t)nd_threads();
-  if (parts <= 1 || omp_in_parallel()) {
-    if (n)
-      fn(0, n, omp_in_parallel() ? omp_get_thread_num() : 0, context);
+  job j = {n, parts, fn, context};
+  if (!n)
+    return;
+  /* Inside another job, or while another thread of the program uses the pool: the same ranges, one by one. */
+  if (parts == 1 || inside || pthread_mutex_trylock(&pool.owner)) {
+    run_alone(&j);
     return;
   }
-#pragma omp parallel num_threads((int)parts)
-  {
-    /* Fewer threads than asked for may come; then each takes several parts. */
-    for (size_t part = (size_t)omp_get_thread_num(); part < parts; part += (size_t)omp_get_num_threads()) {
-      size_t begin = n * part / parts, end = n * (part + 1) / parts;
-      fn(begin, end, (int)part, context);
-    }
-  }
+  start_workers((int)parts - 1);
+  publish(&j);
+  work_on(current());
+  wait_for_all(parts);
+  pthread_mutex_unlock(&pool.owner);
 }

@@ -3,6 +3,7 @@
 
 #include <dnnl.h>
 #include <glib.h>
+#include <omp.h>
 #include <string.h>
 
 #if DNNL_VERSION_MAJOR >= 3
@@ -57,6 +58,7 @@ static int start(void) {
     failed = dnnl_engine_create(&engine, dnnl_cpu, 0) || dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
     g_once_init_leave(&once, 1);
   }
+  omp_set_num_threads(nd_threads()); /* oneDNN's own threads */
   return failed ? nd_fail("oneDNN could not be started") : 0;
 }
 
