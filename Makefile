@@ -1,0 +1,80 @@
+# One-word targets over Meson and Ninja. `make demo` and `make test` install what they need first (Debian).
+
+BUILD ?= build
+RUN_DEPS := libglib2.0-dev libvips-dev libdnnl-dev libyaml-dev libjson-glib-dev
+BUILD_DEPS := gcc libc6-dev pkg-config meson ninja-build $(RUN_DEPS)
+TEST_DEPS := libcmocka-dev
+DEMO_DEPS := libvips-tools lomiri-wallpapers-16.04 mate-backgrounds
+SANITIZE_DEPS := clang libclang-rt-dev
+
+.PHONY: all build test demo bench sanitize fuzz install format clean deps
+
+all: build
+
+# Installs the Debian packages that are missing, and nothing when all are there.
+define install
+	@missing=$$(for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || printf '%s ' $$p; done); \
+	if [ -n "$$missing" ]; then \
+	  echo "installing $$missing"; \
+	  as_root=$$([ $$(id -u) = 0 ] || echo sudo); \
+	  $$as_root apt-get update -qq && \
+	  $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+endef
+
+deps:
+	$(call install,$(BUILD_DEPS))
+
+$(BUILD)/build.ninja: | deps
+	meson setup $(BUILD) -Dtests=false >/dev/null
+
+build: deps $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+# A build of its own, with tests, so that `make build` needs no test library.
+build-test/build.ninja:
+	meson setup build-test >/dev/null
+
+test:
+	$(call install,$(BUILD_DEPS) $(TEST_DEPS))
+	@$(MAKE) --no-print-directory build-test/build.ninja
+	@ninja -C build-test
+	@sh tests/run.sh build-test
+
+demo:
+	$(call install,$(BUILD_DEPS) $(DEMO_DEPS))
+	@$(MAKE) --no-print-directory build
+	@sh recipes/demo/run.sh $(abspath $(BUILD)/src/cli/noiseda)
+
+bench:
+	$(call install,$(BUILD_DEPS))
+	@[ -f build-bench/build.ninja ] || meson setup build-bench -Dtests=false -Dbench=true >/dev/null
+	@ninja -C build-bench
+	@sh bench/run.sh build-bench
+
+sanitize:
+	$(call install,$(BUILD_DEPS) $(TEST_DEPS))
+	@[ -f build-sanitize/build.ninja ] || \
+	  meson setup build-sanitize -Db_sanitize=address,undefined -Db_lundef=false --buildtype=debugoptimized >/dev/null
+	@ninja -C build-sanitize
+	@LSAN_OPTIONS=suppressions=$(CURDIR)/tests/leaks.supp UBSAN_OPTIONS=halt_on_error=1 sh tests/run.sh build-sanitize
+
+# Minutes of each fuzzer: make fuzz MINUTES=5
+MINUTES ?= 1
+fuzz:
+	$(call install,$(BUILD_DEPS) $(SANITIZE_DEPS))
+	@[ -f build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dtests=false -Dfuzz=true --buildtype=debugoptimized \
+	  -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+	@ninja -C build-fuzz
+	@for f in build-fuzz/tests/fuzz/fuzz_*; do [ -x $$f ] && [ -f $$f ] || continue; \
+	  mkdir -p build-fuzz/corpus-$$(basename $$f); \
+	  $$f -max_total_time=$$(($(MINUTES) * 60)) build-fuzz/corpus-$$(basename $$f) || exit 1; done
+
+install: build
+	meson install -C $(BUILD)
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf build build-test build-bench build-sanitize build-fuzz

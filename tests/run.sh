@@ -1,0 +1,14 @@
+#!/bin/sh
+# Runs all tests of a build folder and ends on one line, "N passed, N failed", counted over the single tests inside
+# the programs. Exit status 1 when any failed.
+build=$1
+meson test -C "$build" --no-rebuild --print-errorlogs --num-processes "${ND_TEST_PROCESSES:-2}" 2>/dev/null
+status=$?
+results=$build/meson-logs/testlog.txt
+passed=$(grep -c '^\[       OK \]' "$results")
+failed=$(grep -c '^\[  FAILED  \] [a-z_0-9]*$' "$results")
+skipped=$(grep -c '^\[  SKIPPED \] [a-z_0-9]*$' "$results")
+# A program that died or timed out counts as one failure even where it printed none.
+[ "$status" -ne 0 ] && [ "$failed" -eq 0 ] && failed=1
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$status" -eq 0 ]
