@@ -80,8 +80,8 @@ static void measure(bench *b, const options *q, double compile_ms) {
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   double median = ms[q->steps / 2];
-  printf("{\"what\": \"noiseda\", \"setting\": \"%s\", \"patch\": %d, \"batch\": %d, \"threads\": %d, \"median_ms\": %.1f, "
-         "\"min_ms\": %.1f, \"gflop\": %.1f, \"gflops\": %.1f, \"peak_rss_mb\": %.0f, \"arena_mb\": %.0f, "
+  printf("{\"what\": \"noiseda\", \"setting\": \"%s\", \"patch\": %d, \"batch\": %d, \"threads\": %d, \"ms_median\": %.1f, "
+         "\"ms_min\": %.1f, \"gflop\": %.1f, \"gflops\": %.1f, \"peak_rss_mb\": %.0f, \"arena_mb\": %.0f, "
          "\"compile_ms\": %.0f, \"loss\": %.6f}\n",
          q->setting, q->patch, q->batch, nd_threads(), median, ms[0], nd_plan_flops(b->plan) / 1e9,
          nd_plan_flops(b->plan) / 1e6 / median, (double)usage.ru_maxrss / 1024, (double)nd_plan_bytes(b->plan) / 1e6,
