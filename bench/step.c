@@ -1,5 +1,5 @@
-/* Times a whole training step (paired, shuffle and contrast, dropout 0.2, Adam over both networks, EMA) on random
- * pictures, and prints one JSON line; bench/torch_step.py does the same in PyTorch.
+/* Times a whole training step (paired, shuffle and contrast, dropout 0.2, Adam over both networks, EMA) on
+ * random pictures, and prints one JSON line; bench/torch_step.py does the same in PyTorch.
  *
  *   step --setting release|small --patch P --batch N [--steps K] [--threads T]
  */
@@ -80,12 +80,13 @@ static void measure(bench *b, const options *q, double compile_ms) {
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   double median = ms[q->steps / 2];
-  printf("{\"what\": \"noiseda\", \"setting\": \"%s\", \"patch\": %d, \"batch\": %d, \"threads\": %d, \"ms_median\": %.1f, "
+  printf("{\"what\": \"noiseda\", \"setting\": \"%s\", \"patch\": %d, \"batch\": %d, \"threads\": %d, "
+         "\"ms_median\": %.1f, "
          "\"ms_min\": %.1f, \"gflop\": %.1f, \"gflops\": %.1f, \"peak_rss_mb\": %.0f, \"arena_mb\": %.0f, "
          "\"compile_ms\": %.0f, \"loss\": %.6f}\n",
          q->setting, q->patch, q->batch, nd_threads(), median, ms[0], nd_plan_flops(b->plan) / 1e9,
-         nd_plan_flops(b->plan) / 1e6 / median, (double)usage.ru_maxrss / 1024, (double)nd_plan_bytes(b->plan) / 1e6,
-         compile_ms, (double)nd_plan_tensor(b->plan, b->o.loss)[0]);
+         nd_plan_flops(b->plan) / 1e6 / median, (double)usage.ru_maxrss / 1024,
+         (double)nd_plan_bytes(b->plan) / 1e6, compile_ms, (double)nd_plan_tensor(b->plan, b->o.loss)[0]);
   g_free(ms);
 }
 
@@ -98,7 +99,8 @@ static void run(const options *q, const setting *s) {
   nd_graph *g = nd_graph_new(params);
   nd_objective_settings defaults = nd_objective_defaults();
   nd_objective_build(g, &defaults, restoration, diffusion, q->batch, q->patch, &b.o);
-  if (nd_backward(g, b.o.loss) || nd_compile(g, &b.plan) || nd_train_state_new(nd_params_size(params), &b.state) ||
+  if (nd_backward(g, b.o.loss) || nd_compile(g, &b.plan) ||
+      nd_train_state_new(nd_params_size(params), &b.state) ||
       nd_schedule_new("linear", 1000, 1e-6, 0.01, &b.schedule))
     g_error("%s", nd_error());
   double compile_ms = (double)(g_get_monotonic_time() - begun) / 1e3;
@@ -116,12 +118,13 @@ static void run(const options *q, const setting *s) {
 
 int main(int argc, char **argv) {
   options q = {.patch = 64, .batch = 4, .steps = 5};
-  const GOptionEntry entries[] = {{"setting", 0, 0, G_OPTION_ARG_STRING, &q.setting, "release or small", NULL},
-                                  {"patch", 0, 0, G_OPTION_ARG_INT, &q.patch, "patch size", NULL},
-                                  {"batch", 0, 0, G_OPTION_ARG_INT, &q.batch, "batch size", NULL},
-                                  {"steps", 0, 0, G_OPTION_ARG_INT, &q.steps, "timed steps", NULL},
-                                  {"threads", 0, 0, G_OPTION_ARG_INT, &q.threads, "threads", NULL},
-                                  {0}};
+  const GOptionEntry entries[] = {
+      {"setting", 0, 0, G_OPTION_ARG_STRING, &q.setting, "release or small", NULL},
+      {"patch", 0, 0, G_OPTION_ARG_INT, &q.patch, "patch size", NULL},
+      {"batch", 0, 0, G_OPTION_ARG_INT, &q.batch, "batch size", NULL},
+      {"steps", 0, 0, G_OPTION_ARG_INT, &q.steps, "timed steps", NULL},
+      {"threads", 0, 0, G_OPTION_ARG_INT, &q.threads, "threads", NULL},
+      {0}};
   g_autoptr(GOptionContext) context = g_option_context_new(NULL);
   g_option_context_add_main_entries(context, entries, NULL);
   if (!g_option_context_parse(context, &argc, &argv, NULL) || q.steps < 1 || q.patch < 8 || q.batch < 1)

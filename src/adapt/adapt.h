@@ -12,10 +12,10 @@ typedef enum nd_mode { ND_MODE_SOURCE, ND_MODE_PAIRED, ND_MODE_UNPAIRED } nd_mod
 
 typedef struct nd_objective_settings {
   nd_mode mode;
-  bool residual; /* restored = x + R(x); else R(x) */
-  bool shuffle;  /* channel shuffling, step 3 */
-  bool contrast; /* residual-swapping contrast, step 4; paired mode only */
-  float margin;  /* of the contrast, 0.1 */
+  bool residual;                      /* restored = x + R(x); else R(x) */
+  bool shuffle;                       /* channel shuffling, step 3 */
+  bool contrast;                      /* residual-swapping contrast, step 4; paired mode only */
+  float margin;                       /* of the contrast, 0.1 */
   bool detach_synthetic, detach_real; /* no gradient through that condition */
 } nd_objective_settings;
 nd_objective_settings nd_objective_defaults(void); /* the release's */
@@ -25,21 +25,21 @@ nd_objective_settings nd_objective_defaults(void); /* the release's */
 typedef struct nd_objective {
   nd_objective_settings settings;
   int n, patch_size;
-  nd_tensor synthetic, clean, real, reference;                /* pictures in */
-  nd_tensor noise, level, signal_scale, noise_scale;          /* eps, g, sqrt(g), sqrt(1 - g) in */
-  nd_tensor shuffle, shuffle_negative, alpha;                 /* masks (0 or 1) and the weight of L_dif in */
+  nd_tensor synthetic, clean, real, reference;       /* pictures in */
+  nd_tensor noise, level, signal_scale, noise_scale; /* eps, g, sqrt(g), sqrt(1 - g) in */
+  nd_tensor shuffle, shuffle_negative, alpha;        /* masks (0 or 1) and the weight of L_dif in */
   nd_tensor loss, loss_restoration, loss_diffusion, loss_positive, loss_negative; /* out */
-  nd_tensor restored_synthetic, restored_real;                /* out */
+  nd_tensor restored_synthetic, restored_real;                                    /* out */
 } nd_objective;
 
 /* Appends the whole objective (forward) to g; diffusion may be NULL in source mode. Errors stay in g. */
 void nd_objective_build(nd_graph *g, const nd_objective_settings *s, const nd_net *restoration,
                         const nd_net *diffusion, int n, int patch_size, nd_objective *out);
 
-/* Writes noise, levels and masks for the samples first_sample ... of a step; all are functions of (seed, step,
- * sample). t_min, t_max: see nd_schedule_draw. */
-void nd_objective_draw(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, int t_min, int t_max,
-                       uint64_t seed, uint64_t step, uint32_t first_sample);
+/* Writes noise, levels and masks for the samples first_sample ... of a step; all are functions of (seed,
+ * step, sample). t_min, t_max: see nd_schedule_draw. */
+void nd_objective_draw(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, int t_min,
+                       int t_max, uint64_t seed, uint64_t step, uint32_t first_sample);
 
 /* alpha = lambda (2 / (1 + exp(-5 p)) - 1), p = min(step / ramp_steps, 1); lambda where ramp_steps is 0. */
 double nd_adapt_alpha(double lambda, uint64_t step, uint64_t ramp_steps);

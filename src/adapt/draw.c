@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-static void draw_sample(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, int t_min, int t_max,
-                        uint64_t seed, uint64_t step, uint32_t first_sample, int i) {
+static void draw_sample(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, int t_min,
+                        int t_max, uint64_t seed, uint64_t step, uint32_t first_sample, int i) {
   uint32_t sample = first_sample + (uint32_t)i;
   size_t count = (size_t)o->patch_size * (size_t)o->patch_size * 3;
   nd_rng r = nd_rng_make(seed, step, sample, ND_RANDOM_NOISE);
@@ -22,8 +22,8 @@ static void draw_sample(const nd_objective *o, nd_plan *plan, const nd_schedule 
   nd_plan_tensor(plan, o->shuffle_negative)[i] = o->settings.shuffle ? (float)nd_rng_below(&r, 2) : 0;
 }
 
-void nd_objective_draw(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, int t_min, int t_max,
-                       uint64_t seed, uint64_t step, uint32_t first_sample) {
+void nd_objective_draw(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, int t_min,
+                       int t_max, uint64_t seed, uint64_t step, uint32_t first_sample) {
   if (o->settings.mode == ND_MODE_SOURCE)
     return;
   for (int i = 0; i < o->n; i++)

@@ -70,8 +70,8 @@ static nd_tensor predict(nd_graph *g, const nd_net *net, nd_tensor x, nd_tensor 
 }
 
 /* Steps 4 to 6 with negatives, both predictions in one pass. */
-static nd_tensor contrastive_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor y, nd_tensor positive,
-                                  branch synthetic, branch real) {
+static nd_tensor contrastive_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor y,
+                                  nd_tensor positive, branch synthetic, branch real) {
   o->shuffle_negative = number(g, "shuffle_negative", o);
   nd_tensor negative = nd_shuffle_pair(g, nd_add(g, o->synthetic, real.residual),
                                        nd_add(g, o->real, synthetic.residual), o->shuffle_negative);
@@ -84,12 +84,14 @@ static nd_tensor contrastive_loss(nd_graph *g, nd_objective *o, const nd_net *ne
   return nd_affine(g, nd_add(g, o->loss_positive, hinge), 0.5f, 0);
 }
 
-static nd_tensor plain_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor y, nd_tensor positive) {
+static nd_tensor plain_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor y,
+                            nd_tensor positive) {
   o->loss_positive = nd_mse(g, o->noise, predict(g, net, nd_concat(g, y, positive, 3), o->level));
   return o->loss_positive;
 }
 
-static nd_tensor diffusion_loss(nd_graph *g, nd_objective *o, const nd_net *net, branch synthetic, branch real) {
+static nd_tensor diffusion_loss(nd_graph *g, nd_objective *o, const nd_net *net, branch synthetic,
+                                branch real) {
   branch s = as_condition(g, synthetic, o->settings.detach_synthetic);
   branch r = as_condition(g, real, o->settings.detach_real);
   nd_tensor y = diffuse(g, o);
@@ -109,12 +111,27 @@ static void name_outputs(nd_graph *g, const nd_objective *o) {
 }
 
 static nd_objective empty(const nd_objective_settings *s, int n, int patch_size) {
-  return (nd_objective){.settings = *s, .n = n, .patch_size = patch_size, .synthetic = ND_NONE, .clean = ND_NONE,
-                        .real = ND_NONE, .reference = ND_NONE, .noise = ND_NONE, .level = ND_NONE,
-                        .signal_scale = ND_NONE, .noise_scale = ND_NONE, .shuffle = ND_NONE,
-                        .shuffle_negative = ND_NONE, .alpha = ND_NONE, .loss = ND_NONE, .loss_restoration = ND_NONE,
-                        .loss_diffusion = ND_NONE, .loss_positive = ND_NONE, .loss_negative = ND_NONE,
-                        .restored_synthetic = ND_NONE, .restored_real = ND_NONE};
+  return (nd_objective){.settings = *s,
+                        .n = n,
+                        .patch_size = patch_size,
+                        .synthetic = ND_NONE,
+                        .clean = ND_NONE,
+                        .real = ND_NONE,
+                        .reference = ND_NONE,
+                        .noise = ND_NONE,
+                        .level = ND_NONE,
+                        .signal_scale = ND_NONE,
+                        .noise_scale = ND_NONE,
+                        .shuffle = ND_NONE,
+                        .shuffle_negative = ND_NONE,
+                        .alpha = ND_NONE,
+                        .loss = ND_NONE,
+                        .loss_restoration = ND_NONE,
+                        .loss_diffusion = ND_NONE,
+                        .loss_positive = ND_NONE,
+                        .loss_negative = ND_NONE,
+                        .restored_synthetic = ND_NONE,
+                        .restored_real = ND_NONE};
 }
 
 void nd_objective_build(nd_graph *g, const nd_objective_settings *s, const nd_net *restoration,
@@ -131,7 +148,8 @@ void nd_objective_build(nd_graph *g, const nd_objective_settings *s, const nd_ne
     o->restored_real = real.restored;
   }
   o->restored_synthetic = synthetic.restored;
-  o->loss = o->loss_restoration = nd_charbonnier(g, synthetic.restored, o->clean, CHARBONNIER_EPSILON_SQUARED);
+  o->loss = o->loss_restoration =
+      nd_charbonnier(g, synthetic.restored, o->clean, CHARBONNIER_EPSILON_SQUARED);
   if (s->mode != ND_MODE_SOURCE) {
     if (s->mode == ND_MODE_UNPAIRED)
       o->reference = picture(g, "reference", o);

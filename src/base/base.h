@@ -55,11 +55,11 @@ typedef struct nd_rng {
 void nd_philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);
 nd_rng nd_rng_make(uint64_t seed, uint64_t step, uint32_t sample, nd_purpose purpose);
 uint32_t nd_rng_u32(nd_rng *r);
-uint32_t nd_rng_below(nd_rng *r, uint32_t n);     /* uniform in {0 .. n-1}, unbiased; n >= 1 */
-double nd_rng_uniform(nd_rng *r);                 /* uniform in (0, 1), 32 random bits */
+uint32_t nd_rng_below(nd_rng *r, uint32_t n); /* uniform in {0 .. n-1}, unbiased; n >= 1 */
+double nd_rng_uniform(nd_rng *r);             /* uniform in (0, 1), 32 random bits */
 double nd_rng_between(nd_rng *r, double a, double b);
-double nd_rng_normal(nd_rng *r);                  /* N(0, 1), Box-Muller */
-double nd_rng_poisson(nd_rng *r, double mean);    /* exact below 30, normal approximation above */
+double nd_rng_normal(nd_rng *r);               /* N(0, 1), Box-Muller */
+double nd_rng_poisson(nd_rng *r, double mean); /* exact below 30, normal approximation above */
 void nd_rng_fill_normal(nd_rng *r, float *out, size_t n);
 
 /* ---- Memory -------------------------------------------------------------------------------------------
@@ -73,13 +73,13 @@ size_t nd_mem_peak(void);
 /* ---- Threads ------------------------------------------------------------------------------------------
  * Work is cut in a way that depends on n and the thread count alone, so sums are the same in every run.
  */
-int nd_threads(void);              /* how many nd_parallel uses; at first the processors at hand */
-void nd_set_threads(int n);        /* n >= 1; 0: the processors at hand */
+int nd_threads(void);       /* how many nd_parallel uses; at first the processors at hand */
+void nd_set_threads(int n); /* n >= 1; 0: the processors at hand */
 typedef void (*nd_range_fn)(size_t begin, size_t end, int thread, void *context);
-/* Calls fn on disjoint ranges that cover [0, n), at most nd_threads() of them, none shorter than grain but the last.
- * `thread` is the range's number, below nd_threads(). Runs in the caller when n <= grain or inside another
- * nd_parallel. A range whose thread does not get a processor is done by another: on a busy machine nobody waits for a
- * thread that has not started. */
+/* Calls fn on disjoint ranges that cover [0, n), at most nd_threads() of them, none shorter than grain but
+ * the last. `thread` is the range's number, below nd_threads(). Runs in the caller when n <= grain or inside
+ * another nd_parallel. A range whose thread does not get a processor is done by another: on a busy machine
+ * nobody waits for a thread that has not started. */
 void nd_parallel(size_t n, size_t grain, nd_range_fn fn, void *context);
 
 /* ---- Files --------------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ static size_t rounded(size_t bytes, size_t to) {
   return (bytes + to - 1) / to * to;
 }
 
-/* Large buffers come from the system as they are: zero pages that take memory only once they are used, in huge pages
- * where the system has them (fewer TLB misses under the convolutions). */
+/* Large buffers come from the system as they are: zero pages that take memory only once they are used, in
+ * huge pages where the system has them (fewer TLB misses under the convolutions). */
 static char *take(size_t bytes) {
   if (bytes < LARGE) {
     char *p = aligned_alloc(HEADER, rounded(bytes + HEADER, HEADER));
@@ -42,7 +42,8 @@ void *nd_mem_alloc(size_t bytes, const char *what) {
   }
   char *p = take(bytes);
   if (!p) {
-    nd_fail("%s: out of memory, %.1f MB wanted; use a smaller patch, batch or tile", what, (double)bytes / 1e6);
+    nd_fail("%s: out of memory, %.1f MB wanted; use a smaller patch, batch or tile", what,
+            (double)bytes / 1e6);
     return NULL;
   }
   memcpy(p, &bytes, sizeof bytes);

@@ -1,6 +1,6 @@
-/* A pool of threads that share the ranges of one job. Ranges are fixed by n and the thread count, who does which is
- * not: each is claimed, so a thread that the system keeps from running is not waited for. Workers spin shortly for
- * the next job, since in a network it comes within microseconds, then sleep. */
+/* A pool of threads that share the ranges of one job. Ranges are fixed by n and the thread count, who does
+ * which is not: each is claimed, so a thread that the system keeps from running is not waited for. Workers
+ * spin shortly for the next job, since in a network it comes within microseconds, then sleep. */
 #include "base/base.h"
 
 #include <pthread.h>
@@ -24,12 +24,14 @@ static struct pool {
   int workers;
   pid_t process;
   job job;
-  /* Number of the job in the high half, ranges claimed of it in the low half. While job is rewritten the ticket has a
-   * number of its own and nothing to claim, so a late worker cannot claim a range of a job that it read half. */
+  /* Number of the job in the high half, ranges claimed of it in the low half. While job is rewritten the
+   * ticket has a number of its own and nothing to claim, so a late worker cannot claim a range of a job that
+   * it read half. */
   _Atomic uint64_t ticket;
   _Atomic size_t done;
   _Atomic int asleep;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .owner = PTHREAD_MUTEX_INITIALIZER};
+} pool = {
+    .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .owner = PTHREAD_MUTEX_INITIALIZER};
 
 static int wanted;
 static _Thread_local bool inside;

@@ -4,7 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-bool nd_cli_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *usage, const char *about) {
+bool nd_cli_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *usage,
+                  const char *about) {
   g_autofree char *program = g_strdup_printf("noiseda %s", (*argv)[0]);
   g_set_prgname(program);
   g_autoptr(GOptionContext) context = g_option_context_new(usage);
@@ -42,7 +43,10 @@ char *nd_cli_duration(double seconds) {
 size_t nd_cli_bytes(const char *text) {
   char *end;
   double x = g_ascii_strtod(text, &end);
-  double unit = *end == 'G' || *end == 'g' ? 1 << 30 : *end == 'M' || *end == 'm' ? 1 << 20 : *end == 'k' ? 1 << 10 : 1;
+  double unit = *end == 'G' || *end == 'g'   ? 1 << 30
+                : *end == 'M' || *end == 'm' ? 1 << 20
+                : *end == 'k'                ? 1 << 10
+                                             : 1;
   if (end == text || x <= 0 || x * unit > 1e15 || (*end && end[1] && end[1] != 'B')) {
     nd_fail("'%s' is no amount of memory; write 512M or 2G", text);
     return 0;

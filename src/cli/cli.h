@@ -1,5 +1,5 @@
-/* The command line: one file a subcommand, one table that names them all (main.c). Only this room prints. Exit status:
- * 0 done, 1 failed, 2 wrong usage. */
+/* The command line: one file a subcommand, one table that names them all (main.c). Only this room prints.
+ * Exit status: 0 done, 1 failed, 2 wrong usage. */
 #ifndef ND_CLI_H
 #define ND_CLI_H
 
@@ -17,8 +17,8 @@ typedef struct nd_command {
 extern const nd_command nd_cmd_train, nd_cmd_restore, nd_cmd_eval, nd_cmd_info, nd_cmd_degrade, nd_cmd_probe,
     nd_cmd_sample, nd_cmd_recipe;
 
-/* Parses options; usage: what follows the options ("RECIPE.yaml -o RUN"), about: a sentence or two. false: the
- * mistake has been printed, the command returns ND_EXIT_USAGE. */
+/* Parses options; usage: what follows the options ("RECIPE.yaml -o RUN"), about: a sentence or two. false:
+ * the mistake has been printed, the command returns ND_EXIT_USAGE. */
 bool nd_cli_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *usage, const char *about);
 /* Prints "noiseda: <nd_error()>"; returns ND_EXIT_FAILED. */
 int nd_cli_failed(void);

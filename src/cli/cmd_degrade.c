@@ -93,7 +93,8 @@ static int run(int argc, char **argv) {
   gint64 seed = 1;
   const GOptionEntry entries[] = {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "folder for the degraded pictures", "DIR"},
-      {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &settings, "a setting of the degradation; may be repeated", "KEY=VALUE"},
+      {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &settings, "a setting of the degradation; may be repeated",
+       "KEY=VALUE"},
       {"seed", 0, 0, G_OPTION_ARG_INT64, &seed, "of the random draws (default 1)", "N"},
       {"format", 0, 0, G_OPTION_ARG_STRING, &format, "png, jpg, tif or webp (default: as the input)", "F"},
       {0}};

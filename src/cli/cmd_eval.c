@@ -23,7 +23,10 @@ static void add_figures(JsonBuilder *b, const nd_score *one, bool model) {
   struct {
     const char *name;
     double value;
-  } figures[] = {{"psnr", one->psnr}, {"ssim", one->ssim}, {"psnr_input", one->psnr_input}, {"ssim_input", one->ssim_input}};
+  } figures[] = {{"psnr", one->psnr},
+                 {"ssim", one->ssim},
+                 {"psnr_input", one->psnr_input},
+                 {"ssim_input", one->ssim_input}};
   for (int i = 0; i < (model ? 4 : 2); i++) {
     json_builder_set_member_name(b, figures[i].name);
     json_builder_add_double_value(b, figures[i].value);
@@ -84,7 +87,8 @@ static int run(int argc, char **argv) {
   int threads = 0;
   const GOptionEntry entries[] = {
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model, "restore the inputs with this model first", "M"},
-      {"input", 'i', 0, G_OPTION_ARG_FILENAME, &input, "degraded pictures, or results when no model is given", "DIR"},
+      {"input", 'i', 0, G_OPTION_ARG_FILENAME, &input, "degraded pictures, or results when no model is given",
+       "DIR"},
       {"target", 'g', 0, G_OPTION_ARG_FILENAME, &target, "clean pictures of the same names", "DIR"},
       {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print JSON", NULL},
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads to use (default: all processors)", "N"},

@@ -19,14 +19,16 @@ static void print_network(const char *role, const nd_net *net) {
 /* The network compiled for one size: cost, and its plan when asked for. */
 static int print_cost(const nd_net *net, nd_params *params, const char *scope, const question *q) {
   int multiple = nd_net_multiple(net);
-  int h = (q->height + multiple - 1) / multiple * multiple, w = (q->width + multiple - 1) / multiple * multiple;
+  int h = (q->height + multiple - 1) / multiple * multiple,
+      w = (q->width + multiple - 1) / multiple * multiple;
   nd_graph *g = nd_graph_new(params);
   nd_graph_set_training(g, false);
   if (*scope)
     nd_scope_push(g, "%s", scope);
   nd_tensor x = nd_input(g, "x", 1, h, w, nd_net_role(net) == ND_RESTORATION ? 3 : 9);
-  nd_tensor y = nd_net_role(net) == ND_RESTORATION ? nd_net_restore(g, net, x)
-                                                   : nd_net_predict_noise(g, net, x, nd_input(g, "level", 1, 1, 1, 1));
+  nd_tensor y = nd_net_role(net) == ND_RESTORATION
+                    ? nd_net_restore(g, net, x)
+                    : nd_net_predict_noise(g, net, x, nd_input(g, "level", 1, 1, 1, 1));
   nd_output(g, "y", y);
   nd_plan *plan;
   int failed = nd_compile(g, &plan);
@@ -87,16 +89,17 @@ static int show(const char *path, const question *q) {
 static int run(int argc, char **argv) {
   question q = {256, 256, FALSE};
   g_autofree char *size = NULL;
-  const GOptionEntry entries[] = {
-      {"plan", 0, 0, G_OPTION_ARG_NONE, &q.plan, "list the compiled nodes with shape, FLOPs, bytes and place", NULL},
-      {"size", 0, 0, G_OPTION_ARG_STRING, &size, "the picture for which costs are given (default 256x256)", "WxH"},
-      {0}};
+  const GOptionEntry entries[] = {{"plan", 0, 0, G_OPTION_ARG_NONE, &q.plan,
+                                   "list the compiled nodes with shape, FLOPs, bytes and place", NULL},
+                                  {"size", 0, 0, G_OPTION_ARG_STRING, &size,
+                                   "the picture for which costs are given (default 256x256)", "WxH"},
+                                  {0}};
   if (!nd_cli_parse(&argc, &argv, entries, "FILE", "What a model file, a checkpoint or a run folder holds."))
     return ND_EXIT_USAGE;
   if (argc != 2)
     return nd_cli_wrong("one file is needed");
-  if (size && (sscanf(size, "%dx%d", &q.width, &q.height) != 2 || q.width < 1 || q.height < 1 || q.width > 20000 ||
-               q.height > 20000))
+  if (size && (sscanf(size, "%dx%d", &q.width, &q.height) != 2 || q.width < 1 || q.height < 1 ||
+               q.width > 20000 || q.height > 20000))
     return nd_cli_wrong("--size is like 1920x1080");
   return show(argv[1], &q) ? nd_cli_failed() : ND_EXIT_DONE;
 }

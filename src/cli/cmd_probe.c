@@ -1,4 +1,5 @@
-/* noiseda probe: the diffusion network's error against the corruption of its condition, as a table and a plot. */
+/* noiseda probe: the diffusion network's error against the corruption of its condition, as a table and a
+ * plot. */
 #include "cli/cli.h"
 #include "data/data.h"
 #include "image/image.h"
@@ -34,7 +35,8 @@ static int load_patches(const study *s, float *clean) {
       failed = nd_fail("'%s' is smaller than a patch of %d pixels; use --patch", file, p);
     for (int row = 0; row < p && !failed; row++)
       memcpy(clean + ((size_t)i * (size_t)p + (size_t)row) * (size_t)p * 3,
-             image.data + ((size_t)(y + row) * (size_t)image.width + (size_t)x) * 3, (size_t)p * 3 * sizeof *clean);
+             image.data + ((size_t)(y + row) * (size_t)image.width + (size_t)x) * 3,
+             (size_t)p * 3 * sizeof *clean);
     nd_image_free(&image);
   }
   nd_folder_free(&f);
@@ -55,16 +57,16 @@ static int draw(const study *s, const double *sigma, const double *error) {
 static int measure(const study *s, nd_trained *t, nd_predictor *p, const float *clean) {
   nd_schedule *schedule;
   const nd_recipe *r = &t->recipe;
-  if (nd_schedule_new(nd_recipe_word(r, "schedule.kind"), r->schedule.steps, r->schedule.beta_start, r->schedule.beta_end,
-                      &schedule))
+  if (nd_schedule_new(nd_recipe_word(r, "schedule.kind"), r->schedule.steps, r->schedule.beta_start,
+                      r->schedule.beta_end, &schedule))
     return -1;
   double sigma[SIGMAS], error[SIGMAS];
   int failed = 0;
   printf("sigma  error\n");
   for (int i = 0; i < SIGMAS && !failed; i++) {
     sigma[i] = 10 * i;
-    failed = nd_probe(p, schedule, clean, sigma[i] / 255, s->draws, r->adapt.t_min, r->adapt.t_max, (uint64_t)s->seed,
-                      &error[i]);
+    failed = nd_probe(p, schedule, clean, sigma[i] / 255, s->draws, r->adapt.t_min, r->adapt.t_max,
+                      (uint64_t)s->seed, &error[i]);
     printf("%5.0f  %.6f\n", sigma[i], error[i]);
     fflush(stdout);
   }
@@ -77,14 +79,15 @@ static int probe(const study *s, const char *run) {
   if (nd_trained_load(run, &t))
     return -1;
   nd_predictor *p = NULL;
-  float *clean = nd_mem_alloc((size_t)s->pictures * (size_t)s->patch_size * (size_t)s->patch_size * 3 * sizeof *clean,
-                              "patches");
+  float *clean = nd_mem_alloc(
+      (size_t)s->pictures * (size_t)s->patch_size * (size_t)s->patch_size * 3 * sizeof *clean, "patches");
   int failed = !clean || load_patches(s, clean);
   if (!failed && !t->diffusion)
     failed = nd_fail("'%s' was trained in mode source: it has no diffusion network", run);
   if (!failed)
-    failed = nd_predictor_new(t->diffusion, t->params, ND_SCOPE_DIFFUSION, t->values, s->pictures, s->patch_size,
-                              s->patch_size, &p) || measure(s, t, p, clean);
+    failed = nd_predictor_new(t->diffusion, t->params, ND_SCOPE_DIFFUSION, t->values, s->pictures,
+                              s->patch_size, s->patch_size, &p) ||
+             measure(s, t, p, clean);
   nd_predictor_free(p);
   nd_mem_free(clean);
   nd_trained_free(t);
@@ -104,7 +107,8 @@ static int run(int argc, char **argv) {
       {"seed", 0, 0, G_OPTION_ARG_INT64, &s.seed, "of the draws (default 1)", "N"},
       {0}};
   if (!nd_cli_parse(&argc, &argv, entries, "--run RUN --clean DIR",
-                    "The diffusion network's noise-prediction error as its condition is corrupted with Gaussian noise of "
+                    "The diffusion network's noise-prediction error as its condition is corrupted with "
+                    "Gaussian noise of "
                     "sigma 0 to 80/255: the observation that the method starts from."))
     return ND_EXIT_USAGE;
   if (!checkpoint || !folder || argc != 1 || s.pictures < 1 || s.patch_size < 8 || s.draws < 1)

@@ -94,7 +94,8 @@ static int run(int argc, char **argv) {
   const GOptionEntry entries[] = {
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model, "the model file", "M"},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "a folder, or a file for one picture", "OUT"},
-      {"strength", 0, 0, G_OPTION_ARG_DOUBLE, &s.strength, "how much of the correction to apply, 0 to 1", "X"},
+      {"strength", 0, 0, G_OPTION_ARG_DOUBLE, &s.strength, "how much of the correction to apply, 0 to 1",
+       "X"},
       {"tile", 0, 0, G_OPTION_ARG_INT, &s.tile, "side of a tile in pixels (default: from --memory)", "N"},
       {"memory", 0, 0, G_OPTION_ARG_STRING, &memory, "for the network's buffers (default 1G)", "BYTES"},
       {"bits", 0, 0, G_OPTION_ARG_INT, &j.save.bits, "8 or 16 (default: as the input)", "N"},
@@ -103,14 +104,16 @@ static int run(int argc, char **argv) {
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads to use (default: all processors)", "N"},
       {0}};
   if (!nd_cli_parse(&argc, &argv, entries, "--model M IN... -o OUT",
-                    "Restores pictures (files or folders) with a trained model. Large pictures go in overlapping tiles; "
+                    "Restores pictures (files or folders) with a trained model. Large pictures go in "
+                    "overlapping tiles; "
                     "the result is that of the whole. Metadata, 16 bits, grey and alpha are kept."))
     return ND_EXIT_USAGE;
   if (!model || !out || argc < 2)
     return nd_cli_wrong("--model M, at least one input and -o OUT are needed");
-  if (!(s.strength >= 0 && s.strength <= 1) || s.tile < 0 || (j.save.bits && j.save.bits != 8 && j.save.bits != 16) ||
-      j.save.quality < 0 || j.save.quality > 100)
-    return nd_cli_wrong("--strength goes from 0 to 1, --bits is 8 or 16, --quality 1 to 100, --tile positive");
+  if (!(s.strength >= 0 && s.strength <= 1) || s.tile < 0 ||
+      (j.save.bits && j.save.bits != 8 && j.save.bits != 16) || j.save.quality < 0 || j.save.quality > 100)
+    return nd_cli_wrong(
+        "--strength goes from 0 to 1, --bits is 8 or 16, --quality 1 to 100, --tile positive");
   if (memory && !(s.memory = nd_cli_bytes(memory)))
     return nd_cli_wrong("%s", nd_error());
   nd_set_threads(threads);

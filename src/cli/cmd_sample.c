@@ -14,7 +14,8 @@ typedef struct request {
 /* The two conditions on channels, cropped to what the network takes. */
 static int stack(const nd_image *a, const nd_image *b, int height, int width, float *condition) {
   if (a->width != b->width || a->height != b->height)
-    return nd_fail("the conditions differ in size: %d x %d and %d x %d", a->width, a->height, b->width, b->height);
+    return nd_fail("the conditions differ in size: %d x %d and %d x %d", a->width, a->height, b->width,
+                   b->height);
   for (int y = 0; y < height; y++)
     for (int x = 0; x < width; x++)
       for (int k = 0; k < 6; k++) {
@@ -35,11 +36,13 @@ static int sample_into(const request *q, nd_trained *t, const nd_image *a, const
   const nd_recipe *r = &t->recipe;
   nd_predictor *p = NULL;
   nd_schedule *schedule = NULL;
-  float *condition = nd_mem_alloc((size_t)out->height * (size_t)out->width * 6 * sizeof *condition, "conditions");
+  float *condition =
+      nd_mem_alloc((size_t)out->height * (size_t)out->width * 6 * sizeof *condition, "conditions");
   int failed = !condition || stack(a, b, out->height, out->width, condition) ||
                nd_schedule_new(nd_recipe_word(r, "schedule.kind"), r->schedule.steps, r->schedule.beta_start,
                                r->schedule.beta_end, &schedule) ||
-               nd_predictor_new(t->diffusion, t->params, ND_SCOPE_DIFFUSION, t->values, 1, out->height, out->width, &p) ||
+               nd_predictor_new(t->diffusion, t->params, ND_SCOPE_DIFFUSION, t->values, 1, out->height,
+                                out->width, &p) ||
                nd_sample(p, schedule, q->steps, condition, (uint64_t)q->seed, out->data, print_step, NULL);
   nd_predictor_free(p);
   nd_schedule_free(schedule);
@@ -53,11 +56,13 @@ static int sample(const request *q, nd_trained *t) {
     return nd_fail("'%s' was trained in mode source: it has no diffusion network", q->run);
   if (nd_image_load_rgb(q->first, &a))
     return -1;
-  int multiple = nd_net_multiple(t->diffusion), h = a.height / multiple * multiple, w = a.width / multiple * multiple;
+  int multiple = nd_net_multiple(t->diffusion), h = a.height / multiple * multiple,
+      w = a.width / multiple * multiple;
   int failed = nd_image_load_rgb(q->second ? q->second : q->first, &b);
   if (!failed && (!h || !w))
     failed = nd_fail("'%s' is smaller than the %d pixels that the network needs", q->first, multiple);
-  failed = failed || nd_image_new(w, h, 3, &out) || sample_into(q, t, &a, &b, &out) || nd_image_save(q->out, &out, NULL);
+  failed = failed || nd_image_new(w, h, 3, &out) || sample_into(q, t, &a, &b, &out) ||
+           nd_image_save(q->out, &out, NULL);
   nd_image_free(&a);
   nd_image_free(&b);
   nd_image_free(&out);
@@ -69,15 +74,17 @@ static int run(int argc, char **argv) {
   const GOptionEntry entries[] = {
       {"run", 'r', 0, G_OPTION_ARG_FILENAME, &q.run, "a run folder or a checkpoint", "RUN"},
       {"condition", 'c', 0, G_OPTION_ARG_FILENAME, &q.first, "the first condition, a picture", "FILE"},
-      {"second", 0, 0, G_OPTION_ARG_FILENAME, &q.second, "the second condition (default: the first again)", "FILE"},
+      {"second", 0, 0, G_OPTION_ARG_FILENAME, &q.second, "the second condition (default: the first again)",
+       "FILE"},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &q.out, "the sample", "FILE"},
       {"steps", 0, 0, G_OPTION_ARG_INT, &q.steps, "reverse steps (default 100)", "N"},
       {"seed", 0, 0, G_OPTION_ARG_INT64, &q.seed, "of the draws (default 1)", "N"},
       {0}};
   int status = ND_EXIT_USAGE;
   nd_trained *t = NULL;
-  if (nd_cli_parse(&argc, &argv, entries, "--run RUN --condition FILE -o FILE",
-                   "Runs the diffusion network's reverse process from pure noise, conditioned on two pictures.")) {
+  if (nd_cli_parse(
+          &argc, &argv, entries, "--run RUN --condition FILE -o FILE",
+          "Runs the diffusion network's reverse process from pure noise, conditioned on two pictures.")) {
     if (!q.run || !q.first || !q.out || argc != 1)
       nd_cli_wrong("--run RUN, --condition FILE and -o FILE are needed");
     else

@@ -23,21 +23,21 @@ static bool asked_to_stop(void *context) {
 static void print_progress(const nd_train_report *r, void *context) {
   (void)context;
   g_autofree char *left = nd_cli_duration(r->seconds_left);
-  printf("step %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT "  loss %.5f  restoration %.5f", r->step, r->steps, r->loss,
-         r->restoration);
+  printf("step %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT "  loss %.5f  restoration %.5f", r->step, r->steps,
+         r->loss, r->restoration);
   if (!isnan(r->diffusion))
     printf("  diffusion %.4f (positive %.4f", r->diffusion, r->positive);
   if (!isnan(r->negative))
     printf(", negative %.4f", r->negative);
-  printf("%s  gradient %.3g  %.1f images/s  waiting for data %.0f %%  %s left\n", isnan(r->diffusion) ? "" : ")",
-         r->gradient_norm, r->images_per_second, 100 * r->wait_share, left);
+  printf("%s  gradient %.3g  %.1f images/s  waiting for data %.0f %%  %s left\n",
+         isnan(r->diffusion) ? "" : ")", r->gradient_norm, r->images_per_second, 100 * r->wait_share, left);
   fflush(stdout);
 }
 
 static void print_validated(uint64_t step, const nd_validation *v, void *context) {
   (void)context;
-  printf("step %" G_GUINT64_FORMAT "  validation on %d pictures: PSNR %.3f dB, SSIM %.4f\n", step, v->pictures, v->psnr,
-         v->ssim);
+  printf("step %" G_GUINT64_FORMAT "  validation on %d pictures: PSNR %.3f dB, SSIM %.4f\n", step,
+         v->pictures, v->psnr, v->ssim);
   fflush(stdout);
 }
 
@@ -55,7 +55,8 @@ static int open_judge(judge *j, const nd_recipe *r) {
   return nd_pairs_open(&source, (uint64_t)r->seed, &j->pairs) ? nd_fail_in("validation") : 0;
 }
 
-static int validate(const nd_net *net, nd_params *params, const float *values, nd_validation *out, void *context) {
+static int validate(const nd_net *net, nd_params *params, const float *values, nd_validation *out,
+                    void *context) {
   const judge *j = context;
   nd_restorer_settings settings = nd_restorer_defaults();
   settings.residual = j->recipe->restoration.residual;
@@ -73,7 +74,10 @@ static int validate(const nd_net *net, nd_params *params, const float *values, n
 }
 
 static nd_train_hooks hooks_for(judge *j) {
-  return (nd_train_hooks){.context = j, .progress = print_progress, .validate = validate, .validated = print_validated,
+  return (nd_train_hooks){.context = j,
+                          .progress = print_progress,
+                          .validate = validate,
+                          .validated = print_validated,
                           .stop = asked_to_stop};
 }
 
@@ -111,14 +115,16 @@ static int run(int argc, char **argv) {
   g_autofree char *folder = NULL, *resumed = NULL;
   int threads = 0;
   const GOptionEntry entries[] = {
-      {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &overrides, "set a key over the recipe; may be repeated", "KEY=VALUE"},
+      {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &overrides, "set a key over the recipe; may be repeated",
+       "KEY=VALUE"},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "the run folder to make", "RUN"},
       {"resume", 'r', 0, G_OPTION_ARG_FILENAME, &resumed, "continue the run in this folder", "RUN"},
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads to use (default: all processors)", "N"},
       {0}};
-  if (!nd_cli_parse(&argc, &argv, entries, "RECIPE.yaml -o RUN  |  --resume RUN",
-                    "Trains a restoration network as a recipe says: on synthetic pairs alone (mode: source) or adapted "
-                    "to unlabelled real photos (mode: paired, unpaired)."))
+  if (!nd_cli_parse(
+          &argc, &argv, entries, "RECIPE.yaml -o RUN  |  --resume RUN",
+          "Trains a restoration network as a recipe says: on synthetic pairs alone (mode: source) or adapted "
+          "to unlabelled real photos (mode: paired, unpaired)."))
     return ND_EXIT_USAGE;
   if (resumed ? argc != 1 || folder : argc != 2 || !folder)
     return nd_cli_wrong(resumed ? "--resume takes the recipe and the folder of the run it continues"

@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
-static const nd_command *const commands[] = {&nd_cmd_train, &nd_cmd_restore, &nd_cmd_eval,   &nd_cmd_info,
-                                             &nd_cmd_degrade, &nd_cmd_probe, &nd_cmd_sample, &nd_cmd_recipe};
+static const nd_command *const commands[] = {&nd_cmd_train,  &nd_cmd_restore, &nd_cmd_eval,
+                                             &nd_cmd_info,   &nd_cmd_degrade, &nd_cmd_probe,
+                                             &nd_cmd_sample, &nd_cmd_recipe};
 
 static void print_help(FILE *to) {
-  fprintf(to, "noiseda %s: train, adapt, evaluate and run image restoration networks on the CPU\n\n"
-              "Usage: noiseda COMMAND [OPTIONS] ...\n\nCommands:\n", ND_VERSION);
+  fprintf(to,
+          "noiseda %s: train, adapt, evaluate and run image restoration networks on the CPU\n\n"
+          "Usage: noiseda COMMAND [OPTIONS] ...\n\nCommands:\n",
+          ND_VERSION);
   for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
     fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
   fprintf(to, "\n'noiseda COMMAND --help' says more.\n");

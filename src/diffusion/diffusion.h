@@ -5,24 +5,25 @@
 #include "net/net.h"
 
 /* beta_1 .. beta_T and what follows from them; index 0 is t = 1's neighbour below: gamma[t] is the product of
- * (1 - beta) of the first t + 1 entries, t = 0 .. steps - 1 (Ho et al. 2020; continuous level: Chen et al. 2021,
- * WaveGrad). */
+ * (1 - beta) of the first t + 1 entries, t = 0 .. steps - 1 (Ho et al. 2020; continuous level: Chen et al.
+ * 2021, WaveGrad). */
 typedef struct nd_schedule {
   int steps;
   double *beta, *gamma; /* steps of each */
 } nd_schedule;
 
-/* kind: linear, quad, warmup10, warmup50, const, jsd, cosine. steps: 2 .. 100000; 0 < beta_start <= beta_end < 1
- * (jsd and cosine do not use them). */
+/* kind: linear, quad, warmup10, warmup50, const, jsd, cosine. steps: 2 .. 100000; 0 < beta_start <= beta_end
+ * < 1 (jsd and cosine do not use them). */
 int nd_schedule_new(const char *kind, int steps, double beta_start, double beta_end, nd_schedule **out);
-void nd_schedule_free(nd_schedule *s); /* NULL is fine */
+void nd_schedule_free(nd_schedule *s);      /* NULL is fine */
 const char *const *nd_schedule_kinds(void); /* NULL at the end */
 
-/* A noise level for a sample: t uniform in {t_min .. t_max}, 1 <= t_min <= t_max <= steps - 1, then g uniform in
- * [gamma_t, gamma_(t-1)] (METHOD, step 2). */
+/* A noise level for a sample: t uniform in {t_min .. t_max}, 1 <= t_min <= t_max <= steps - 1, then g uniform
+ * in [gamma_t, gamma_(t-1)] (METHOD, step 2). */
 double nd_schedule_draw(const nd_schedule *s, nd_rng *r, int t_min, int t_max);
 
-/* ---- The diffusion network, ready to run ---------------------------------------------------------------- */
+/* ---- The diffusion network, ready to run ----------------------------------------------------------------
+ */
 typedef struct nd_predictor nd_predictor;
 /* n pictures of height x width (multiples of nd_net_multiple). values: a buffer laid out as params; both must
  * outlive the predictor. Parameters are looked up under scope ("denoise_fn"; "" for none). */
@@ -32,24 +33,27 @@ void nd_predictor_free(nd_predictor *p);
 int nd_predictor_pictures(const nd_predictor *p);  /* n */
 size_t nd_predictor_pixels(const nd_predictor *p); /* of all n pictures */
 /* The noise that the network sees in y (n,h,w,3) at the levels (n) with the condition (n,h,w,6). */
-void nd_predict_noise(nd_predictor *p, const float *y, const float *level, const float *condition, float *noise);
+void nd_predict_noise(nd_predictor *p, const float *y, const float *level, const float *condition,
+                      float *noise);
 
 /* The reverse process from pure noise, conditioned on two images stacked on channels (n,h,w,6), along a
- * respaced schedule of `steps` of s's levels (steps <= s->steps): at each, y0 from the predicted noise, clamped to
- * [0, 1], then the posterior of the forward process (Ho et al. 2020, eq. 6-7; levels as in SR3, Saharia et al.
- * 2021). Draws are functions of seed. out: n,h,w,3. progress may be NULL. */
+ * respaced schedule of `steps` of s's levels (steps <= s->steps): at each, y0 from the predicted noise,
+ * clamped to [0, 1], then the posterior of the forward process (Ho et al. 2020, eq. 6-7; levels as in SR3,
+ * Saharia et al. 2021). Draws are functions of seed. out: n,h,w,3. progress may be NULL. */
 typedef void (*nd_sampler_progress)(int step, int steps, void *context);
-int nd_sample(nd_predictor *p, const nd_schedule *s, int steps, const float *condition, uint64_t seed, float *out,
-              nd_sampler_progress progress, void *context);
+int nd_sample(nd_predictor *p, const nd_schedule *s, int steps, const float *condition, uint64_t seed,
+              float *out, nd_sampler_progress progress, void *context);
 /* One reverse step, for tests and for nd_sample: y at level gamma to y at level gamma_before (1 at the end),
  * given the noise predicted and fresh draws z, count values each; y is overwritten. */
-void nd_reverse_step(float *y, const float *noise, const float *z, size_t count, double gamma, double gamma_before);
+void nd_reverse_step(float *y, const float *noise, const float *z, size_t count, double gamma,
+                     double gamma_before);
 
-/* ---- Probe: the observation that the method starts from ------------------------------------------------- */
-/* Mean squared error of the predicted noise when both conditions are the clean pictures plus Gaussian noise of the
- * given standard deviation. clean: n,h,w,3, the predictor's n. The mean over `draws` draws of (t in [t_min, t_max],
- * noise), which are the same for every sigma. */
-int nd_probe(nd_predictor *p, const nd_schedule *s, const float *clean, double sigma, int draws, int t_min, int t_max,
-             uint64_t seed, double *error);
+/* ---- Probe: the observation that the method starts from -------------------------------------------------
+ */
+/* Mean squared error of the predicted noise when both conditions are the clean pictures plus Gaussian noise
+ * of the given standard deviation. clean: n,h,w,3, the predictor's n. The mean over `draws` draws of (t in
+ * [t_min, t_max], noise), which are the same for every sigma. */
+int nd_probe(nd_predictor *p, const nd_schedule *s, const float *clean, double sigma, int draws, int t_min,
+             int t_max, uint64_t seed, double *error);
 
 #endif

@@ -32,8 +32,8 @@ static void corrupt(const float *clean, size_t pixels, double sigma, nd_rng *r, 
       condition[6 * i + (size_t)k] = clean[3 * i + (size_t)(k % 3)] + (float)(sigma * nd_rng_normal(r));
 }
 
-static void diffuse(const nd_predictor *p, const nd_schedule *s, const float *clean, int t_min, int t_max, nd_rng *r,
-                    buffers *b) {
+static void diffuse(const nd_predictor *p, const nd_schedule *s, const float *clean, int t_min, int t_max,
+                    nd_rng *r, buffers *b) {
   size_t per_picture = nd_predictor_pixels(p) * 3 / (size_t)nd_predictor_pictures(p);
   for (int n = 0; n < nd_predictor_pictures(p); n++) {
     double g = nd_schedule_draw(s, r, t_min, t_max);
@@ -45,8 +45,8 @@ static void diffuse(const nd_predictor *p, const nd_schedule *s, const float *cl
   }
 }
 
-int nd_probe(nd_predictor *p, const nd_schedule *s, const float *clean, double sigma, int draws, int t_min, int t_max,
-             uint64_t seed, double *error) {
+int nd_probe(nd_predictor *p, const nd_schedule *s, const float *clean, double sigma, int draws, int t_min,
+             int t_max, uint64_t seed, double *error) {
   buffers b = {0};
   size_t pixels = nd_predictor_pixels(p);
   int failed = buffers_new(p, &b);

@@ -1,4 +1,5 @@
-/* The diffusion network run for its own sake: noise prediction, and the reverse process from noise to picture. */
+/* The diffusion network run for its own sake: noise prediction, and the reverse process from noise to
+ * picture. */
 #include "diffusion/diffusion.h"
 
 #include <glib.h>
@@ -64,7 +65,8 @@ size_t nd_predictor_pixels(const nd_predictor *p) {
   return p->pixels;
 }
 
-void nd_predict_noise(nd_predictor *p, const float *y, const float *level, const float *condition, float *noise) {
+void nd_predict_noise(nd_predictor *p, const float *y, const float *level, const float *condition,
+                      float *noise) {
   memcpy(nd_plan_tensor(p->plan, p->y), y, p->pixels * 3 * sizeof *y);
   memcpy(nd_plan_tensor(p->plan, p->condition), condition, p->pixels * 6 * sizeof *y);
   memcpy(nd_plan_tensor(p->plan, p->level), level, (size_t)p->n * sizeof *level);
@@ -76,7 +78,8 @@ void nd_predict_noise(nd_predictor *p, const float *y, const float *level, const
  * y0 = (y - sqrt(1 - gamma) noise) / sqrt(gamma), clamped;
  * mean = y0 sqrt(gamma_before) b / (1 - gamma) + y sqrt(a) (1 - gamma_before) / (1 - gamma);
  * variance = b (1 - gamma_before) / (1 - gamma). */
-void nd_reverse_step(float *y, const float *noise, const float *z, size_t count, double gamma, double gamma_before) {
+void nd_reverse_step(float *y, const float *noise, const float *z, size_t count, double gamma,
+                     double gamma_before) {
   gamma = fmax(gamma, 1e-12); /* the last level of the schedule jsd is 0 */
   double a = gamma / gamma_before, b = 1 - a, rest = 1 - gamma;
   double of_y0 = sqrt(gamma_before) * b / rest, of_y = sqrt(a) * (1 - gamma_before) / rest;
@@ -93,12 +96,13 @@ static double respaced(const nd_schedule *s, int k, int steps) {
   return k < 0 ? 1 : s->gamma[(int)llround((double)(k + 1) * s->steps / steps) - 1];
 }
 
-int nd_sample(nd_predictor *p, const nd_schedule *s, int steps, const float *condition, uint64_t seed, float *out,
-              nd_sampler_progress progress, void *context) {
+int nd_sample(nd_predictor *p, const nd_schedule *s, int steps, const float *condition, uint64_t seed,
+              float *out, nd_sampler_progress progress, void *context) {
   if (steps < 1 || steps > s->steps)
     return nd_fail("sampling: %d steps; the schedule allows 1 to %d", steps, s->steps);
   size_t count = p->pixels * 3;
-  float *noise = nd_mem_alloc(count * sizeof *noise, "sampler"), *z = nd_mem_alloc(count * sizeof *z, "sampler");
+  float *noise = nd_mem_alloc(count * sizeof *noise, "sampler"),
+        *z = nd_mem_alloc(count * sizeof *z, "sampler");
   float *level = nd_mem_alloc((size_t)p->n * sizeof *level, "sampler");
   if (noise && z && level) {
     nd_rng r = nd_rng_make(seed, (uint64_t)s->steps, 0, ND_RANDOM_SAMPLER);

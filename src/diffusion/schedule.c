@@ -61,8 +61,8 @@ static void cosine(double *beta, int n, double start, double end) {
 static const struct {
   const char *name;
   void (*fill)(double *beta, int n, double start, double end);
-} kinds[] = {{"linear", linear}, {"quad", quad}, {"warmup10", warmup10}, {"warmup50", warmup50},
-             {"const", constant}, {"jsd", jsd},  {"cosine", cosine}};
+} kinds[] = {{"linear", linear},  {"quad", quad}, {"warmup10", warmup10}, {"warmup50", warmup50},
+             {"const", constant}, {"jsd", jsd},   {"cosine", cosine}};
 
 const char *const *nd_schedule_kinds(void) {
   static const char *names[G_N_ELEMENTS(kinds) + 1];
@@ -88,7 +88,8 @@ int nd_schedule_new(const char *kind, int steps, double beta_start, double beta_
   if (steps < 2 || steps > 100000)
     return nd_fail("noise schedule: %d steps; there must be 2 to 100000", steps);
   if (!(beta_start > 0 && beta_start <= beta_end && beta_end < 1))
-    return nd_fail("noise schedule: beta goes from %g to %g; it must rise inside (0, 1)", beta_start, beta_end);
+    return nd_fail("noise schedule: beta goes from %g to %g; it must rise inside (0, 1)", beta_start,
+                   beta_end);
   for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
     if (!strcmp(kinds[i].name, kind)) {
       *out = schedule_of(i, steps, beta_start, beta_end);

@@ -5,9 +5,10 @@
 #include "base/base.h"
 
 /* A picture in memory. data: height x width x channels floats, interleaved, nominally [0, 1] (0 = black,
- * 1 = the largest value of the file's format). channels: 1 (grey) or 3 (RGB). alpha: height x width in [0, 1],
- * NULL when the file had none. bits: 8 or 16, what the file held. meta: EXIF, ICC profile, resolution, kept
- * from the file for nd_image_save; NULL for a picture made in memory. Owned by the caller: nd_image_free. */
+ * 1 = the largest value of the file's format). channels: 1 (grey) or 3 (RGB). alpha: height x width in [0,
+ * 1], NULL when the file had none. bits: 8 or 16, what the file held. meta: EXIF, ICC profile, resolution,
+ * kept from the file for nd_image_save; NULL for a picture made in memory. Owned by the caller:
+ * nd_image_free. */
 typedef struct nd_image {
   int width, height, channels, bits;
   float *data, *alpha;
@@ -19,7 +20,8 @@ typedef struct nd_image {
 int nd_image_start(void);
 
 /* Reads PNG, JPEG, TIFF, WebP, 8 or 16 bit. EXIF orientation is applied to the pixels (and reset in meta).
- * CMYK and palette pictures become RGB. Error: names the file, what was found, what would help; out zeroed. */
+ * CMYK and palette pictures become RGB. Error: names the file, what was found, what would help; out zeroed.
+ */
 int nd_image_load(const char *path, nd_image *out);
 /* The same, always 3 channels (grey repeated), no alpha, no meta: what training wants. */
 int nd_image_load_rgb(const char *path, nd_image *out);
@@ -45,10 +47,10 @@ int nd_image_decode(const void *bytes, size_t size, const char *name, nd_image *
 bool nd_image_named(const char *path);
 
 /* ---- Metrics ------------------------------------------------------------------------------------------
- * a, b: dense height x width x channels, range [0, 1]. round_to_8_bits compares what an 8-bit file would hold.
- * rgb protocol = scikit-image: PSNR over all values with data_range 1; SSIM (Wang et al. 2004) per channel,
- * averaged: 7x7 uniform window, sample covariance, K1 0.01, K2 0.03, borders of 3 cropped from the mean
- * (structural_similarity's defaults with channel_axis). gaussian: sigma 1.5, 11x11 window, population
+ * a, b: dense height x width x channels, range [0, 1]. round_to_8_bits compares what an 8-bit file would
+ * hold. rgb protocol = scikit-image: PSNR over all values with data_range 1; SSIM (Wang et al. 2004) per
+ * channel, averaged: 7x7 uniform window, sample covariance, K1 0.01, K2 0.03, borders of 3 cropped from the
+ * mean (structural_similarity's defaults with channel_axis). gaussian: sigma 1.5, 11x11 window, population
  * covariance (MATLAB's ssim and scikit-image with gaussian_weights=True, use_sample_covariance=False). */
 typedef struct nd_metric_options {
   bool round_to_8_bits;

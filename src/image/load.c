@@ -28,7 +28,8 @@ static int check_file(const char *path) {
 static VipsImage *open_file(const char *path) {
   if (check_file(path))
     return NULL;
-  VipsImage *image = vips_image_new_from_file(path, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
+  VipsImage *image =
+      vips_image_new_from_file(path, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
   if (!image)
     nd_vips_fail("read the picture", path);
   return image;
@@ -45,7 +46,8 @@ static int take(VipsImage **image, int failed, VipsImage **next) {
 
 static bool is_grey(const VipsImage *image) {
   return vips_image_get_interpretation(image) == VIPS_INTERPRETATION_B_W ||
-         vips_image_get_interpretation(image) == VIPS_INTERPRETATION_GREY16 || vips_image_get_bands(image) < 3;
+         vips_image_get_interpretation(image) == VIPS_INTERPRETATION_GREY16 ||
+         vips_image_get_bands(image) < 3;
 }
 
 /* Upright, grey or RGB of 8 or 16 bits (alpha as the last band). */
@@ -56,10 +58,12 @@ static int normalise(VipsImage **image) {
   bool deep = vips_image_get_format(*image) != VIPS_FORMAT_UCHAR;
   VipsInterpretation to = is_grey(*image) ? (deep ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W)
                                           : (deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB);
-  if (vips_image_get_interpretation(*image) != to && take(image, vips_colourspace(*image, &next, to, NULL), &next))
+  if (vips_image_get_interpretation(*image) != to &&
+      take(image, vips_colourspace(*image, &next, to, NULL), &next))
     return -1;
   VipsBandFormat format = deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR;
-  return vips_image_get_format(*image) == format ? 0 : take(image, vips_cast(*image, &next, format, NULL), &next);
+  return vips_image_get_format(*image) == format ? 0
+                                                 : take(image, vips_cast(*image, &next, format, NULL), &next);
 }
 
 static float sample_at(const void *pixels, size_t i, bool deep) {
@@ -101,7 +105,8 @@ static int read_pixels(VipsImage *image, const char *path, nd_image *out) {
   if (!memory)
     return nd_vips_fail("read the picture", path);
   *out = (nd_image){.width = vips_image_get_width(memory), .height = vips_image_get_height(memory)};
-  int failed = fill(out, vips_image_get_data(memory), bands, vips_image_get_format(memory) == VIPS_FORMAT_USHORT);
+  int failed =
+      fill(out, vips_image_get_data(memory), bands, vips_image_get_format(memory) == VIPS_FORMAT_USHORT);
   if (!failed && !(out->meta = nd_meta_of(memory)))
     failed = nd_vips_fail("read the picture", path);
   g_object_unref(memory);

@@ -73,8 +73,8 @@ static void text(GString *svg, double x, double y, const char *attributes, const
 }
 
 static void line(GString *svg, double x1, double y1, double x2, double y2, const char *colour) {
-  g_string_append_printf(svg, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/>\n", x1, y1, x2, y2,
-                         colour);
+  g_string_append_printf(svg, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/>\n", x1,
+                         y1, x2, y2, colour);
 }
 
 static void x_ticks(const frame *f) {
@@ -109,8 +109,8 @@ static void draw_series(const frame *f, const nd_plot_series *s, const char *col
   g_string_append(f->svg, "\"/>\n");
   for (size_t i = 0; i < s->count && s->count <= 40; i++)
     if (isfinite(s->x[i]) && isfinite(y_value(f->plot, s->y[i])))
-      g_string_append_printf(f->svg, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>\n", at_x(f, s->x[i]),
-                             at_y(f, y_value(f->plot, s->y[i])), colour);
+      g_string_append_printf(f->svg, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>\n",
+                             at_x(f, s->x[i]), at_y(f, y_value(f->plot, s->y[i])), colour);
 }
 
 static void legend(const frame *f) {
@@ -126,7 +126,8 @@ static void legend(const frame *f) {
 static void titles(const frame *f) {
   text(f->svg, WIDTH / 2.0, 24, "text-anchor=\"middle\" font-size=\"16\"", f->plot->title);
   text(f->svg, (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 14, "text-anchor=\"middle\"", f->plot->x_label);
-  g_autofree char *turned = g_strdup_printf("text-anchor=\"middle\" transform=\"rotate(-90 18 %d)\"", HEIGHT / 2);
+  g_autofree char *turned =
+      g_strdup_printf("text-anchor=\"middle\" transform=\"rotate(-90 18 %d)\"", HEIGHT / 2);
   text(f->svg, 18, HEIGHT / 2.0, turned, f->plot->y_label);
 }
 
@@ -139,11 +140,12 @@ char *nd_plot_svg(const nd_plot *plot) {
   pad(&f.x, 0.02);
   pad(&f.y, 0.06);
   f.svg = g_string_new(NULL);
-  g_string_append_printf(f.svg,
-                         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
-                         "font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n"
-                         "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
-                         WIDTH, HEIGHT, WIDTH, HEIGHT);
+  g_string_append_printf(
+      f.svg,
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
+      "font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n"
+      "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
+      WIDTH, HEIGHT, WIDTH, HEIGHT);
   x_ticks(&f);
   y_ticks(&f);
   line(f.svg, LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, "#444");

@@ -44,9 +44,10 @@ static void *pack(const nd_image *image, bool alpha, bool deep) {
 /* Resolution and all fields but those that describe the pixels themselves. */
 static void *copy_field(VipsImage *from, const char *field, GValue *value, void *to) {
   (void)from;
-  static const char *const own[] = {"width",  "height", "bands",   "format",  "coding", "interpretation", "xoffset",
-                                    "yoffset", "xres",  "yres",    "filename", "bits-per-sample", "palette-bit-depth",
-                                    "vips-loader", "history", "palette"};
+  static const char *const own[] = {
+      "width",   "height", "bands", "format",   "coding",          "interpretation",    "xoffset",
+      "yoffset", "xres",   "yres",  "filename", "bits-per-sample", "palette-bit-depth", "vips-loader",
+      "history", "palette"};
   for (size_t i = 0; i < G_N_ELEMENTS(own); i++)
     if (!strcmp(field, own[i]))
       return NULL;
@@ -59,7 +60,8 @@ static VipsImage *with_meta(VipsImage *bare, const nd_image *image, bool deep) {
   VipsInterpretation grey = deep ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W;
   VipsInterpretation colour = deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB;
   double x = meta ? vips_image_get_xres(meta) : 1, y = meta ? vips_image_get_yres(meta) : 1;
-  if (vips_copy(bare, &copy, "interpretation", image->channels == 1 ? grey : colour, "xres", x, "yres", y, NULL))
+  if (vips_copy(bare, &copy, "interpretation", image->channels == 1 ? grey : colour, "xres", x, "yres", y,
+                NULL))
     return NULL;
   if (meta)
     vips_image_map(meta, copy_field, copy);
@@ -68,27 +70,31 @@ static VipsImage *with_meta(VipsImage *bare, const nd_image *image, bool deep) {
 
 static int encode(VipsImage *image, const char *format, int quality, void **bytes, size_t *size) {
   if (!strcmp(format, ".jpg"))
-    return vips_jpegsave_buffer(image, bytes, size, "Q", quality, "subsample_mode", VIPS_FOREIGN_SUBSAMPLE_AUTO, NULL);
+    return vips_jpegsave_buffer(image, bytes, size, "Q", quality, "subsample_mode",
+                                VIPS_FOREIGN_SUBSAMPLE_AUTO, NULL);
   if (!strcmp(format, ".webp"))
     return vips_webpsave_buffer(image, bytes, size, "Q", quality, NULL);
   if (!strcmp(format, ".tif"))
-    return vips_tiffsave_buffer(image, bytes, size, "compression", VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE, NULL);
+    return vips_tiffsave_buffer(image, bytes, size, "compression", VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE,
+                                NULL);
   return vips_pngsave_buffer(image, bytes, size, NULL);
 }
 
-static int encode_as(const nd_image *image, const char *format, const char *name, const nd_save_options *options,
-                     void **bytes, size_t *size) {
+static int encode_as(const nd_image *image, const char *format, const char *name,
+                     const nd_save_options *options, void **bytes, size_t *size) {
   int wanted = options && options->bits ? options->bits : image->bits;
   bool deep = wanted == 16 && deep_format(format), alpha = image->alpha && strcmp(format, ".jpg");
   void *pixels = pack(image, alpha, deep);
   if (!pixels)
     return -1;
   size_t count = (size_t)image->width * (size_t)image->height * (size_t)(image->channels + alpha);
-  VipsImage *bare = vips_image_new_from_memory(pixels, count * (deep ? 2 : 1), image->width, image->height,
-                                               image->channels + alpha, deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR);
+  VipsImage *bare =
+      vips_image_new_from_memory(pixels, count * (deep ? 2 : 1), image->width, image->height,
+                                 image->channels + alpha, deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR);
   VipsImage *whole = bare ? with_meta(bare, image, deep) : NULL;
   int quality = options && options->quality ? options->quality : 95;
-  int failed = !whole || encode(whole, format, quality, bytes, size) ? nd_vips_fail("write the picture", name) : 0;
+  int failed =
+      !whole || encode(whole, format, quality, bytes, size) ? nd_vips_fail("write the picture", name) : 0;
   g_clear_object(&whole);
   g_clear_object(&bare);
   nd_mem_free(pixels);

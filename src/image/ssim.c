@@ -1,5 +1,5 @@
-/* Structural similarity (Wang et al. 2004) per channel, averaged; windows and covariance as the header says. The
- * window is separable: five moments are filtered along rows, then along columns. */
+/* Structural similarity (Wang et al. 2004) per channel, averaged; windows and covariance as the header says.
+ * The window is separable: five moments are filtered along rows, then along columns. */
 #include "image/metrics-private.h"
 
 #include <string.h>
@@ -62,7 +62,8 @@ static void filter_rows(size_t begin, size_t end, int thread, void *context) {
 
 static double similarity(const double m[MOMENTS], double unbias) {
   const double c1 = 0.01 * 0.01, c2 = 0.03 * 0.03;
-  double va = unbias * (m[2] - m[0] * m[0]), vb = unbias * (m[3] - m[1] * m[1]), ab = unbias * (m[4] - m[0] * m[1]);
+  double va = unbias * (m[2] - m[0] * m[0]), vb = unbias * (m[3] - m[1] * m[1]),
+         ab = unbias * (m[4] - m[0] * m[1]);
   return (2 * m[0] * m[1] + c1) * (2 * ab + c2) / ((m[0] * m[0] + m[1] * m[1] + c1) * (va + vb + c2));
 }
 
@@ -77,20 +78,24 @@ static void filter_columns(size_t begin, size_t end, int thread, void *context) 
         double m[MOMENTS] = {0};
         for (int j = 0; j < MOMENTS; j++)
           for (int i = 0; i < k->w.size; i++)
-            m[j] += k->w.weight[i] * k->rows[(size_t)(c * MOMENTS + j) * plane + (y + (size_t)i) * columns + x];
+            m[j] +=
+                k->w.weight[i] * k->rows[(size_t)(c * MOMENTS + j) * plane + (y + (size_t)i) * columns + x];
         k->sums[y] += similarity(m, k->w.unbias);
       }
   }
 }
 
 double nd_ssim(const float *a, const float *b, int height, int width, int channels, nd_metric_options o) {
-  work k = {.a = a, .b = b, .height = height, .width = width, .channels = channels, .o = o, .w = window_of(o)};
+  work k = {
+      .a = a, .b = b, .height = height, .width = width, .channels = channels, .o = o, .w = window_of(o)};
   if (height < k.w.size || width < k.w.size) {
-    nd_fail("SSIM of a picture of %d x %d: it is smaller than the window of %d pixels", width, height, k.w.size);
+    nd_fail("SSIM of a picture of %d x %d: it is smaller than the window of %d pixels", width, height,
+            k.w.size);
     return -1;
   }
   size_t out_rows = (size_t)(height - k.w.size + 1);
-  k.rows = nd_mem_alloc((size_t)channels * MOMENTS * (size_t)height * (size_t)columns_of(&k) * sizeof(double), "SSIM");
+  k.rows = nd_mem_alloc((size_t)channels * MOMENTS * (size_t)height * (size_t)columns_of(&k) * sizeof(double),
+                        "SSIM");
   k.sums = nd_mem_alloc(out_rows * sizeof(double), "SSIM");
   double sum = -1;
   if (k.rows && k.sums) {

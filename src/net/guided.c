@@ -1,5 +1,6 @@
-/* The U-Net of guided diffusion (Dhariwal & Nichol 2021), conditioned on the noise level itself: residual blocks
- * with scale-shift group normalisation, residual blocks that sample down and up, attention at chosen rates. */
+/* The U-Net of guided diffusion (Dhariwal & Nichol 2021), conditioned on the noise level itself: residual
+ * blocks with scale-shift group normalisation, residual blocks that sample down and up, attention at chosen
+ * rates. */
 #include "net/net-private.h"
 
 #include <glib.h>
@@ -53,7 +54,8 @@ static nd_tensor attention(const builder *b, nd_tensor x) {
     nd_fail("guided: %d channels do not split into heads of %d", c, d);
     return nd_graph_fail(g);
   }
-  nd_tensor n = nd_layer_group_norm(g, "norm", x, ND_NONE, (nd_group_norm_settings){b->groups, EPSILON, 0, 0});
+  nd_tensor n =
+      nd_layer_group_norm(g, "norm", x, ND_NONE, (nd_group_norm_settings){b->groups, EPSILON, 0, 0});
   nd_tensor qkv = conv1d(g, "qkv", n, 3 * c);
   nd_tensor q = nd_split_heads(g, qkv, c / d, 0, 3 * d, d), k = nd_split_heads(g, qkv, c / d, d, 3 * d, d),
             v = nd_split_heads(g, qkv, c / d, 2 * d, 3 * d, d);
@@ -159,7 +161,8 @@ static nd_tensor predict_noise(nd_graph *g, const nd_net *net, nd_tensor x, nd_t
   x = attend(&b, "middle_block.1", x);
   x = block(&b, "middle_block.2", x, middle, KEEP);
   x = up_path(&b, &s, x, &kept);
-  x = nd_layer_group_norm(g, "out.0", x, ND_NONE, (nd_group_norm_settings){b.groups, EPSILON, ND_ACT_SILU, 0});
+  x = nd_layer_group_norm(g, "out.0", x, ND_NONE,
+                          (nd_group_norm_settings){b.groups, EPSILON, ND_ACT_SILU, 0});
   return nd_layer_conv(g, "out.2", x, (nd_conv_layer){.out = 3, .kernel = 3});
 }
 
@@ -174,7 +177,8 @@ static int check(const nd_net *net) {
   if (s.levels < 1)
     return nd_fail("guided: multipliers is empty; give one number a level, such as 1,2,4,8");
   if (s.width % 2 || (s.width % groups && s.width > groups))
-    return nd_fail("guided: width %d is not even, or not a multiple of the %d groups of its norms", s.width, groups);
+    return nd_fail("guided: width %d is not even, or not a multiple of the %d groups of its norms", s.width,
+                   groups);
   return 0;
 }
 
@@ -182,7 +186,8 @@ const nd_network nd_guided = {
     .name = "guided",
     .role = ND_DIFFUSION,
     .settings = {{"width", ND_SETTING_INT, "64", 2, 1024, "channels of the first level"},
-                 {"multipliers", ND_SETTING_LIST, "1,2,4,8", 1, 64, "channels of each level, as multiples of width"},
+                 {"multipliers", ND_SETTING_LIST, "1,2,4,8", 1, 64,
+                  "channels of each level, as multiples of width"},
                  {"res_blocks", ND_SETTING_INT, "2", 1, 8, "residual blocks a level"},
                  {"attention_levels", ND_SETTING_LIST, "16", 1, 128,
                   "down-sampling rates that get attention besides the middle"},

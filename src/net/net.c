@@ -12,8 +12,8 @@ struct nd_net {
 
 static int unknown(const char *name, nd_role role) {
   g_autofree char *known = g_strjoinv(", ", (char **)nd_net_names(role));
-  return nd_fail("there is no %s network '%s'; there are: %s", role == ND_RESTORATION ? "restoration" : "diffusion",
-                 name, known);
+  return nd_fail("there is no %s network '%s'; there are: %s",
+                 role == ND_RESTORATION ? "restoration" : "diffusion", name, known);
 }
 
 const char *const *nd_net_names(nd_role role) {
@@ -141,8 +141,8 @@ static bool sound(nd_graph *g, const nd_net *net, nd_tensor x, int channels) {
   int multiple = nd_net_multiple(net);
   if (d[3] == channels && d[1] % multiple == 0 && d[2] % multiple == 0)
     return !net->kind->check || !net->kind->check(net) || nd_graph_fail(g) >= 0;
-  nd_fail("network %s takes %d channels and sizes that are multiples of %d, not %d x %d x %d", net->kind->name,
-          channels, multiple, d[1], d[2], d[3]);
+  nd_fail("network %s takes %d channels and sizes that are multiples of %d, not %d x %d x %d",
+          net->kind->name, channels, multiple, d[1], d[2], d[3]);
   return nd_graph_fail(g) >= 0;
 }
 

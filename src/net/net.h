@@ -39,9 +39,11 @@ int nd_net_list(const nd_net *net, const char *setting, int out[ND_MAX_LIST]);
 /* Names of the networks of a role, NULL at the end. */
 const char *const *nd_net_names(nd_role role);
 
-/* x: n,h,w,3, h and w multiples of nd_net_multiple. The residual r = R(x), of the same shape (METHOD, step 1). */
+/* x: n,h,w,3, h and w multiples of nd_net_multiple. The residual r = R(x), of the same shape (METHOD, step
+ * 1). */
 nd_tensor nd_net_restore(nd_graph *g, const nd_net *net, nd_tensor x);
-/* x: n,h,w,9 = [y_g, condition, condition']; level: n,1,1,1, the noise level g. The predicted noise n,h,w,3. */
+/* x: n,h,w,9 = [y_g, condition, condition']; level: n,1,1,1, the noise level g. The predicted noise n,h,w,3.
+ */
 nd_tensor nd_net_predict_noise(nd_graph *g, const nd_net *net, nd_tensor x, nd_tensor level);
 /* Height and width must be multiples of this. */
 int nd_net_multiple(const nd_net *net);

@@ -1,6 +1,6 @@
 /* The U-Net of the release (Ronneberger et al. 2015): two 3 x 3 convolutions with leaky ReLU a level, average
- * pooling down, bilinear up-sampling (corners aligned) and a convolution up, skip connections; the width doubles
- * with each level. It returns the residual. */
+ * pooling down, bilinear up-sampling (corners aligned) and a convolution up, skip connections; the width
+ * doubles with each level. It returns the residual. */
 #include "net/net-private.h"
 
 static const float SLOPE = 0.2f;
@@ -55,7 +55,8 @@ static int reach(const nd_net *net) {
 const nd_network nd_unet = {
     .name = "unet",
     .role = ND_RESTORATION,
-    .settings = {{"width", ND_SETTING_INT, "64", 1, 512, "channels of the first level; each level has twice as many"},
+    .settings = {{"width", ND_SETTING_INT, "64", 1, 512,
+                  "channels of the first level; each level has twice as many"},
                  {"depth", ND_SETTING_INT, "4", 1, 8, "levels"}},
     .restore = restore,
     .multiple = multiple,

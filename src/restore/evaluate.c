@@ -1,5 +1,5 @@
-/* How close results come to their targets. Protocol: RGB, both rounded to 8 bits, PSNR over all values, SSIM with
- * the 7 x 7 uniform window (scikit-image's defaults). */
+/* How close results come to their targets. Protocol: RGB, both rounded to 8 bits, PSNR over all values, SSIM
+ * with the 7 x 7 uniform window (scikit-image's defaults). */
 #include "restore/restore.h"
 
 #include <glib.h>

@@ -24,9 +24,9 @@ static int run_grey(nd_restorer *r, nd_image *image, nd_tile_progress progress, 
 }
 
 int nd_restorer_run_image(nd_restorer *r, nd_image *image, nd_tile_progress progress, void *context) {
-  int failed = image->channels == 1
-                   ? run_grey(r, image, progress, context)
-                   : nd_restorer_run(r, image->data, image->height, image->width, image->data, progress, context);
+  int failed = image->channels == 1 ? run_grey(r, image, progress, context)
+                                    : nd_restorer_run(r, image->data, image->height, image->width,
+                                                      image->data, progress, context);
   if (!failed)
     clamp(image->data, (size_t)image->width * (size_t)image->height * (size_t)image->channels);
   return failed;

@@ -1,5 +1,5 @@
-/* Using a restoration network: pictures of any size, in overlapping tiles where they are large, and how well it
- * does. */
+/* Using a restoration network: pictures of any size, in overlapping tiles where they are large, and how well
+ * it does. */
 #ifndef ND_RESTORE_H
 #define ND_RESTORE_H
 
@@ -10,9 +10,9 @@
 typedef struct nd_restorer nd_restorer;
 
 typedef struct nd_restorer_settings {
-  size_t memory; /* bytes the network's buffers may take; larger pictures are tiled. 0: 1 GiB */
-  int tile;      /* side of a tile in pixels, overlap included; 0: as large as memory allows */
-  bool residual; /* restored = x + R(x); else R(x) */
+  size_t memory;   /* bytes the network's buffers may take; larger pictures are tiled. 0: 1 GiB */
+  int tile;        /* side of a tile in pixels, overlap included; 0: as large as memory allows */
+  bool residual;   /* restored = x + R(x); else R(x) */
   double strength; /* 0..1: how much of the correction is applied */
 } nd_restorer_settings;
 nd_restorer_settings nd_restorer_defaults(void); /* 1 GiB, no tile given, residual, strength 1 */
@@ -23,11 +23,11 @@ int nd_restorer_new(const nd_net *net, nd_params *params, const char *scope, con
 void nd_restorer_free(nd_restorer *r); /* NULL is fine */
 
 typedef void (*nd_tile_progress)(int done, int tiles, void *context);
-/* in, out: height x width x 3 in [0, 1], any size; they may be the same. Tiles overlap by the network's reach, so
- * the result is that of the whole picture up to rounding. Not clamped. progress may be NULL. Not for several threads
- * at once on one restorer. */
-int nd_restorer_run(nd_restorer *r, const float *in, int height, int width, float *out, nd_tile_progress progress,
-                    void *context);
+/* in, out: height x width x 3 in [0, 1], any size; they may be the same. Tiles overlap by the network's
+ * reach, so the result is that of the whole picture up to rounding. Not clamped. progress may be NULL. Not
+ * for several threads at once on one restorer. */
+int nd_restorer_run(nd_restorer *r, const float *in, int height, int width, float *out,
+                    nd_tile_progress progress, void *context);
 /* The same on a picture, in place: grey stays grey, alpha and metadata stay, values are clamped to [0, 1]. */
 int nd_restorer_run_image(nd_restorer *r, nd_image *image, nd_tile_progress progress, void *context);
 
@@ -43,8 +43,8 @@ typedef struct nd_scores {
   double psnr, ssim, psnr_input, ssim_input; /* means over the pictures */
 } nd_scores;
 
-/* Restores each input and compares with its target, both as an 8-bit file would hold them. limit: only so many
- * pictures, 0 all. r NULL: the inputs are the results. */
+/* Restores each input and compares with its target, both as an 8-bit file would hold them. limit: only so
+ * many pictures, 0 all. r NULL: the inputs are the results. */
 int nd_evaluate(nd_restorer *r, const nd_pairs *pairs, size_t limit, nd_tile_progress progress, void *context,
                 nd_scores *out);
 void nd_scores_free(nd_scores *s);

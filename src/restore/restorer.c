@@ -1,5 +1,5 @@
-/* A restoration network on pictures of any size. One compiled graph serves one tile size; it is kept for the next
- * picture. */
+/* A restoration network on pictures of any size. One compiled graph serves one tile size; it is kept for the
+ * next picture. */
 #include "restore/restore.h"
 
 #include <glib.h>
@@ -54,7 +54,8 @@ static int make_plan(nd_restorer *r, int height, int width) {
 int nd_restorer_new(const nd_net *net, nd_params *params, const char *scope, const float *values,
                     nd_restorer_settings settings, nd_restorer **out) {
   nd_restorer *r = g_new0(nd_restorer, 1);
-  *r = (nd_restorer){.net = net, .params = params, .scope = g_strdup(scope), .values = values, .settings = settings};
+  *r = (nd_restorer){
+      .net = net, .params = params, .scope = g_strdup(scope), .values = values, .settings = settings};
   if (!r->settings.memory)
     r->settings.memory = (size_t)1 << 30;
   *out = r;
@@ -114,11 +115,15 @@ static int lay_out(nd_restorer *r, int height, int width, layout *l) {
   if ((double)l->height * l->width <= (double)side * side && !r->settings.tile)
     return 0;
   if (!reach)
-    return nd_fail("this network sees the whole picture at once and cannot be tiled; %d x %d pixels need more memory "
-                   "than %zu MB allow", width, height, r->settings.memory >> 20);
+    return nd_fail(
+        "this network sees the whole picture at once and cannot be tiled; %d x %d pixels need more memory "
+        "than %zu MB allow",
+        width, height, r->settings.memory >> 20);
   if (side <= 2 * l->overlap)
-    return nd_fail("tiles of %d pixels are too small for this network: they overlap by %d on each side; allow at "
-                   "least --tile %d", side, l->overlap, 2 * l->overlap + 8 * multiple);
+    return nd_fail(
+        "tiles of %d pixels are too small for this network: they overlap by %d on each side; allow at "
+        "least --tile %d",
+        side, l->overlap, 2 * l->overlap + 8 * multiple);
   l->tile_height = MIN(side, l->height);
   l->tile_width = MIN(side, l->width);
   return 0;
@@ -163,7 +168,8 @@ static void copy_out(const nd_restorer *r, const picture *p, const layout *l, sp
   for (int y = rows.from; y < MIN(rows.to, p->height); y++)
     for (int x = columns.from; x < MIN(columns.to, p->width); x++) {
       size_t at = ((size_t)y * (size_t)p->width + (size_t)x) * 3;
-      const float *t = tile + ((size_t)(y - rows.start) * (size_t)l->tile_width + (size_t)(x - columns.start)) * 3;
+      const float *t =
+          tile + ((size_t)(y - rows.start) * (size_t)l->tile_width + (size_t)(x - columns.start)) * 3;
       for (int c = 0; c < 3; c++) {
         float correction = r->settings.residual ? t[c] : t[c] - p->in[at + (size_t)c];
         p->out[at + (size_t)c] = p->in[at + (size_t)c] + strength * correction;
@@ -172,14 +178,17 @@ static void copy_out(const nd_restorer *r, const picture *p, const layout *l, sp
 }
 
 static void run_tile(nd_restorer *r, const picture *p, const layout *l, span rows, span columns) {
-  nd_plan_set_window(r->plan, (nd_window){rows.start, columns.start, l->tile_height, l->tile_width, l->height, l->width});
+  nd_plan_set_window(
+      r->plan, (nd_window){rows.start, columns.start, l->tile_height, l->tile_width, l->height, l->width});
   copy_in(p, rows.start, columns.start, l->tile_height, l->tile_width, nd_plan_tensor(r->plan, r->x));
   nd_run(r->plan, 0, 0, 0);
   copy_out(r, p, l, rows, columns, nd_plan_tensor(r->plan, r->y));
 }
 
-static int run_tiles(nd_restorer *r, const picture *p, const layout *l, nd_tile_progress progress, void *context) {
-  int down = spans_count(l->height, l->tile_height, l->overlap), across = spans_count(l->width, l->tile_width, l->overlap);
+static int run_tiles(nd_restorer *r, const picture *p, const layout *l, nd_tile_progress progress,
+                     void *context) {
+  int down = spans_count(l->height, l->tile_height, l->overlap),
+      across = spans_count(l->width, l->tile_width, l->overlap);
   for (int i = 0; i < down; i++)
     for (int j = 0; j < across; j++) {
       run_tile(r, p, l, span_at(i, l->height, l->tile_height, l->overlap),
@@ -190,8 +199,8 @@ static int run_tiles(nd_restorer *r, const picture *p, const layout *l, nd_tile_
   return 0;
 }
 
-int nd_restorer_run(nd_restorer *r, const float *in, int height, int width, float *out, nd_tile_progress progress,
-                    void *context) {
+int nd_restorer_run(nd_restorer *r, const float *in, int height, int width, float *out,
+                    nd_tile_progress progress, void *context) {
   layout l;
   if (lay_out(r, height, width, &l) || make_plan(r, l.tile_height, l.tile_width))
     return -1;

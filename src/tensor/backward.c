@@ -37,7 +37,8 @@ static void place_parameter_gradient(nd_graph *g, int param, nd_tensor t) {
   if (gradient < 0)
     return;
   nd_value *v = nd_value_of(g, gradient);
-  bool own = v->producer >= 0 && !nd_node_at(g, v->producer)->op->view && v->place == ND_IN_ARENA && v->param < 0;
+  bool own =
+      v->producer >= 0 && !nd_node_at(g, v->producer)->op->view && v->place == ND_IN_ARENA && v->param < 0;
   if (!own) {
     nd_affine_attr copy = {1, 0};
     gradient = nd_append_like(g, &nd_op_affine, &copy, 1, &gradient, t);

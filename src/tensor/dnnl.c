@@ -55,7 +55,8 @@ static int start(void) {
   static gsize once;
   static int failed;
   if (g_once_init_enter(&once)) {
-    failed = dnnl_engine_create(&engine, dnnl_cpu, 0) || dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
+    failed = dnnl_engine_create(&engine, dnnl_cpu, 0) ||
+             dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
     g_once_init_leave(&once, 1);
   }
   omp_set_num_threads(nd_threads()); /* oneDNN's own threads */
@@ -196,35 +197,37 @@ static void conv_descs_free(conv_descs *d) {
   md_free(d->bias);
 }
 
-static dnnl_status_t conv_pd(const nd_conv_shape *s, nd_dnnl_pass pass, const conv_descs *d, dnnl_primitive_desc_t hint,
-                             const_dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *pd) {
+static dnnl_status_t conv_pd(const nd_conv_shape *s, nd_dnnl_pass pass, const conv_descs *d,
+                             dnnl_primitive_desc_t hint, const_dnnl_primitive_attr_t attr,
+                             dnnl_primitive_desc_t *pd) {
   dnnl_dims_t stride = {s->stride, s->stride}, dilation = {s->dilation - 1, s->dilation - 1};
   dnnl_dims_t left = {s->pad, s->pad};
   dnnl_dims_t right = {(s->oh - 1) * s->stride + s->dilation * (s->kh - 1) + 1 - s->h - s->pad,
                        (s->ow - 1) * s->stride + s->dilation * (s->kw - 1) + 1 - s->w - s->pad};
 #if DNNL_VERSION_MAJOR >= 3
   if (pass == ND_DNNL_FORWARD)
-    return dnnl_convolution_forward_primitive_desc_create(pd, engine, dnnl_forward_training, dnnl_convolution_direct,
-                                                          d->x, d->w_any, d->bias, d->y, stride, dilation, left,
-                                                          right, attr);
+    return dnnl_convolution_forward_primitive_desc_create(pd, engine, dnnl_forward_training,
+                                                          dnnl_convolution_direct, d->x, d->w_any, d->bias,
+                                                          d->y, stride, dilation, left, right, attr);
   if (pass == ND_DNNL_BACKWARD_DATA)
-    return dnnl_convolution_backward_data_primitive_desc_create(pd, engine, dnnl_convolution_direct, d->x, d->w_any,
-                                                                d->y, stride, dilation, left, right, hint, attr);
-  return dnnl_convolution_backward_weights_primitive_desc_create(pd, engine, dnnl_convolution_direct, d->x, d->w_any,
-                                                                 d->bias, d->y, stride, dilation, left, right, hint,
-                                                                 attr);
+    return dnnl_convolution_backward_data_primitive_desc_create(
+        pd, engine, dnnl_convolution_direct, d->x, d->w_any, d->y, stride, dilation, left, right, hint, attr);
+  return dnnl_convolution_backward_weights_primitive_desc_create(pd, engine, dnnl_convolution_direct, d->x,
+                                                                 d->w_any, d->bias, d->y, stride, dilation,
+                                                                 left, right, hint, attr);
 #else
   dnnl_convolution_desc_t c;
   dnnl_status_t status;
   if (pass == ND_DNNL_FORWARD)
-    status = dnnl_dilated_convolution_forward_desc_init(&c, dnnl_forward_training, dnnl_convolution_direct, d->x,
-                                                        d->w_any, d->bias, d->y, stride, dilation, left, right);
+    status =
+        dnnl_dilated_convolution_forward_desc_init(&c, dnnl_forward_training, dnnl_convolution_direct, d->x,
+                                                   d->w_any, d->bias, d->y, stride, dilation, left, right);
   else if (pass == ND_DNNL_BACKWARD_DATA)
-    status = dnnl_dilated_convolution_backward_data_desc_init(&c, dnnl_convolution_direct, d->x, d->w_any, d->y,
-                                                              stride, dilation, left, right);
+    status = dnnl_dilated_convolution_backward_data_desc_init(&c, dnnl_convolution_direct, d->x, d->w_any,
+                                                              d->y, stride, dilation, left, right);
   else
-    status = dnnl_dilated_convolution_backward_weights_desc_init(&c, dnnl_convolution_direct, d->x, d->w_any,
-                                                                 d->bias, d->y, stride, dilation, left, right);
+    status = dnnl_dilated_convolution_backward_weights_desc_init(
+        &c, dnnl_convolution_direct, d->x, d->w_any, d->bias, d->y, stride, dilation, left, right);
   return status == dnnl_success ? dnnl_primitive_desc_create(pd, &c, attr, engine, hint) : status;
 #endif
 }
@@ -391,7 +394,8 @@ static int matmul_build(nd_dnnl_matmul *mm, md_handle a, md_handle b, md_handle 
   return failed;
 }
 
-int nd_dnnl_matmul_new(int batch, int m, int n, int k, bool transpose_a, bool transpose_b, nd_dnnl_matmul **out) {
+int nd_dnnl_matmul_new(int batch, int m, int n, int k, bool transpose_a, bool transpose_b,
+                       nd_dnnl_matmul **out) {
   *out = NULL;
   if (start())
     return -1;

@@ -21,13 +21,14 @@ typedef struct nd_op {
   unsigned in_place;
   /* Appends nodes that compute the gradients of the wanted inputs; dout[i] is ND_NONE where output i has no
    * gradient. NULL: no gradient passes. */
-  void (*gradient)(nd_graph *g, const nd_node *node, const nd_tensor *dout, const bool *wanted, nd_tensor *din);
+  void (*gradient)(nd_graph *g, const nd_node *node, const nd_tensor *dout, const bool *wanted,
+                   nd_tensor *din);
   /* Makes node->state (oneDNN primitives) and node->scratch_bytes. May be NULL. */
   int (*prepare)(const nd_graph *g, nd_node *node);
   void (*release)(nd_node *node);
   void (*run)(const nd_run_context *r);
-  /* The same in double precision, as plainly as can be: the truth in tests. NULL for gradient operators, which
-   * are held against finite differences of the forward one. */
+  /* The same in double precision, as plainly as can be: the truth in tests. NULL for gradient operators,
+   * which are held against finite differences of the forward one. */
   void (*reference)(const nd_graph *g, const nd_node *node, const double *const *in, double *const *out);
   double (*flops)(const nd_graph *g, const nd_node *node);
   /* Small graphs for the tests: builds example number i on g from nd_example_input; ND_NONE past the last. */
@@ -51,8 +52,8 @@ typedef struct nd_value {
   size_t count;
   nd_dtype dtype;
   nd_place place;
-  int param;          /* index in nd_params when a parameter or its gradient, else -1 */
-  int producer;       /* node, -1: input or parameter */
+  int param;    /* index in nd_params when a parameter or its gradient, else -1 */
+  int producer; /* node, -1: input or parameter */
   bool needs_gradient, is_output, is_input;
   nd_tensor gradient; /* after nd_backward */
   char *name;         /* inputs and outputs */
@@ -60,9 +61,9 @@ typedef struct nd_value {
 
 struct nd_graph {
   nd_params *params;
-  GArray *values; /* nd_value */
-  GPtrArray *nodes; /* nd_node * */
-  GPtrArray *scopes; /* char * */
+  GArray *values;          /* nd_value */
+  GPtrArray *nodes;        /* nd_node * */
+  GPtrArray *scopes;       /* char * */
   nd_tensor *param_tensor; /* by parameter index, ND_NONE where unused */
   int n_param_tensor;
   uint32_t next_stream;
@@ -113,8 +114,8 @@ static inline const nd_value *nd_run_out_value(const nd_run_context *r, int i) {
 size_t nd_dtype_size(nd_dtype t);
 /* True when every listed tensor exists and the graph is sound; building functions start with it. */
 bool nd_ready(const nd_graph *g, int n, const nd_tensor *tensors);
-/* Appends a node with one output of the given shape; attr (op->attr_size bytes) is copied. Optional inputs are
- * ND_NONE. Returns output 0. */
+/* Appends a node with one output of the given shape; attr (op->attr_size bytes) is copied. Optional inputs
+ * are ND_NONE. Returns output 0. */
 nd_tensor nd_append(nd_graph *g, const nd_op *op, const void *attr, int n_in, const nd_tensor *in, int n,
                     int h, int w, int c);
 /* A further output for the node appended last. */

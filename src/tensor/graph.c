@@ -98,7 +98,8 @@ void nd_scope_pop(nd_graph *g) {
 }
 
 nd_tensor nd_new_value(nd_graph *g, int rank, const int *dims) {
-  nd_value v = {.rank = rank, .dims = {1, 1, 1, 1}, .count = 1, .param = -1, .producer = -1, .gradient = ND_NONE};
+  nd_value v = {
+      .rank = rank, .dims = {1, 1, 1, 1}, .count = 1, .param = -1, .producer = -1, .gradient = ND_NONE};
   for (int i = 0; i < rank; i++) {
     if (dims[i] < 1 || v.count > MAX_ELEMENTS / (size_t)dims[i])
       return nd_bad_node(g, "a tensor of dimensions %d x %d x %d x %d cannot be made", dims[0],

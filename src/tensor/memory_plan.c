@@ -1,5 +1,5 @@
-/* Where every buffer lives in the arena: lifetimes over the run order, memory taken over in place where a value
- * dies, then the largest buffers first, each at the lowest offset that no contemporary occupies. */
+/* Where every buffer lives in the arena: lifetimes over the run order, memory taken over in place where a
+ * value dies, then the largest buffers first, each at the lowest offset that no contemporary occupies. */
 #include "tensor/plan-private.h"
 
 #include <string.h>

@@ -6,7 +6,7 @@
 #include <glib.h>
 
 struct nd_params {
-  GArray *list; /* nd_param */
+  GArray *list;        /* nd_param */
   GHashTable *by_name; /* name -> index + 1; owns the names */
   size_t size;
 };

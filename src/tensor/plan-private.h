@@ -5,9 +5,9 @@
 
 struct nd_plan {
   nd_graph *graph;
-  GArray *order;  /* int: the nodes that run, in order */
-  int *root;      /* by tensor: whose memory it uses */
-  size_t *place;  /* by root: offset in the arena */
+  GArray *order;         /* int: the nodes that run, in order */
+  int *root;             /* by tensor: whose memory it uses */
+  size_t *place;         /* by root: offset in the arena */
   size_t *scratch_place; /* by node */
   size_t arena_bytes;
   char *arena;

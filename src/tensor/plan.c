@@ -110,8 +110,12 @@ void nd_plan_set_window(nd_plan *plan, nd_window window) {
 }
 
 void nd_run(nd_plan *plan, uint64_t seed, uint64_t step, uint32_t first_sample) {
-  nd_run_context r = {.graph = plan->graph, .data = plan->data, .seed = seed, .step = step,
-                      .first_sample = first_sample, .window = &plan->window};
+  nd_run_context r = {.graph = plan->graph,
+                      .data = plan->data,
+                      .seed = seed,
+                      .step = step,
+                      .first_sample = first_sample,
+                      .window = &plan->window};
   for (guint i = 0; i < plan->order->len; i++) {
     int node = g_array_index(plan->order, int, i);
     r.node = nd_node_at(plan->graph, node);
@@ -159,7 +163,8 @@ static void describe_node(const nd_plan *plan, int at, GString *text) {
 }
 
 char *nd_plan_describe(const nd_plan *plan) {
-  GString *text = g_string_new(" node  operator                 shape (NxHxWxC)         MFLOP         MB  place\n");
+  GString *text =
+      g_string_new(" node  operator                 shape (NxHxWxC)         MFLOP         MB  place\n");
   for (guint i = 0; i < plan->order->len; i++)
     describe_node(plan, (int)i, text);
   g_string_append_printf(text, "%u nodes, %.2f GFLOP, arena %.1f MB, %zu weights\n", plan->order->len,

@@ -10,9 +10,9 @@
  *   nd_plan_bind(plan, values, gradients);
  *   memcpy(nd_plan_tensor(plan, x), ...); nd_run(plan, seed, step);
  *
- * Activations are N x H x W x C, dense. A graph is for one input shape; several graphs may share one nd_params.
- * Building functions return a tensor, or ND_NONE after the first failure; the graph remembers that failure and
- * nd_compile reports it, so that network code needs no check a line.
+ * Activations are N x H x W x C, dense. A graph is for one input shape; several graphs may share one
+ * nd_params. Building functions return a tensor, or ND_NONE after the first failure; the graph remembers that
+ * failure and nd_compile reports it, so that network code needs no check a line.
  */
 #ifndef ND_TENSOR_H
 #define ND_TENSOR_H
@@ -80,7 +80,8 @@ void nd_require_gradient(nd_graph *g, nd_tensor input);
 /* Appends the gradient of loss (one element) for every parameter that it depends on, and for inputs that
  * require it. */
 int nd_backward(nd_graph *g, nd_tensor loss);
-/* The gradient of a tensor after nd_backward; ND_NONE where there is none. Mark it with nd_output to read it. */
+/* The gradient of a tensor after nd_backward; ND_NONE where there is none. Mark it with nd_output to read it.
+ */
 nd_tensor nd_gradient(const nd_graph *g, nd_tensor t);
 
 /* ---- Operators (one file each in ops/) ----------------------------------------------------------------- */
@@ -95,17 +96,18 @@ typedef struct nd_conv2d_settings {
 /* weights: out x in/groups x kh x kw (rank 4), out x in (rank 2) or out x in x 1 (rank 3); bias: out, or
  * ND_NONE. Rank 2 and 3 make it the linear layer on the channels of each position. */
 nd_tensor nd_conv2d(nd_graph *g, nd_tensor x, nd_tensor weights, nd_tensor bias, nd_conv2d_settings s);
-/* a: n,h,rows,k; b: n,h,k,columns (after the transpositions asked for); n,h: the batch. Result times scale. */
+/* a: n,h,rows,k; b: n,h,k,columns (after the transpositions asked for); n,h: the batch. Result times scale.
+ */
 nd_tensor nd_matmul(nd_graph *g, nd_tensor a, nd_tensor b, bool transpose_a, bool transpose_b, float scale);
 
 typedef struct nd_group_norm_settings {
   int groups;
   float epsilon;
-  nd_act activation;   /* NONE or SILU */
-  float dropout;       /* probability, after the activation */
+  nd_act activation; /* NONE or SILU */
+  float dropout;     /* probability, after the activation */
 } nd_group_norm_settings;
-/* Wu & He 2018, then, with scale_shift (n,1,1,2c: scales, then shifts) or ND_NONE, x (1 + scale) + shift, then
- * activation and dropout, all in one pass. */
+/* Wu & He 2018, then, with scale_shift (n,1,1,2c: scales, then shifts) or ND_NONE, x (1 + scale) + shift,
+ * then activation and dropout, all in one pass. */
 nd_tensor nd_group_norm(nd_graph *g, nd_tensor x, nd_tensor gamma, nd_tensor beta, nd_tensor scale_shift,
                         nd_group_norm_settings s);
 
@@ -120,7 +122,7 @@ nd_tensor nd_slice(nd_graph *g, nd_tensor x, int axis, int begin, int length); /
 /* Shapes equal, or 1 where b (then a) is repeated. */
 nd_tensor nd_add(nd_graph *g, nd_tensor a, nd_tensor b);
 nd_tensor nd_mul(nd_graph *g, nd_tensor a, nd_tensor b);
-nd_tensor nd_sum_to(nd_graph *g, nd_tensor x, const int dims[4]); /* sums the axes where dims is 1 */
+nd_tensor nd_sum_to(nd_graph *g, nd_tensor x, const int dims[4]);        /* sums the axes where dims is 1 */
 nd_tensor nd_affine(nd_graph *g, nd_tensor x, float scale, float shift); /* scale x + shift */
 nd_tensor nd_reshape(nd_graph *g, nd_tensor x, int n, int h, int w, int c); /* same memory */
 nd_tensor nd_detach(nd_graph *g, nd_tensor x); /* no gradient passes; same memory */
@@ -138,17 +140,18 @@ nd_tensor nd_charbonnier(nd_graph *g, nd_tensor a, nd_tensor b, float epsilon_sq
 nd_tensor nd_mse(nd_graph *g, nd_tensor a, nd_tensor b);
 
 /* ---- Plan ---------------------------------------------------------------------------------------------- */
-/* Removes what no output needs, fuses, places every buffer in one arena by lifetime, makes the primitives. The
- * graph must outlive the plan. */
+/* Removes what no output needs, fuses, places every buffer in one arena by lifetime, makes the primitives.
+ * The graph must outlive the plan. */
 int nd_compile(nd_graph *g, nd_plan **plan);
 void nd_plan_free(nd_plan *plan);
-/* values: nd_params_size floats; gradients: the same, NULL without nd_backward. Both must outlive the runs. */
+/* values: nd_params_size floats; gradients: the same, NULL without nd_backward. Both must outlive the runs.
+ */
 void nd_plan_bind(nd_plan *plan, const float *values, float *gradients);
 /* Memory of an input or output. Inputs are overwritten by a run: write all of them before each. */
 float *nd_plan_tensor(nd_plan *plan, nd_tensor t);
-/* From now on the graph's pictures are the part height x width at (y, x) of pictures full_height x full_width:
- * what depends on the whole picture's size (bilinear up-sampling) is done as in the whole. All must be multiples
- * of the network's coarsest pixel. All zero: the picture is the whole. */
+/* From now on the graph's pictures are the part height x width at (y, x) of pictures full_height x
+ * full_width: what depends on the whole picture's size (bilinear up-sampling) is done as in the whole. All
+ * must be multiples of the network's coarsest pixel. All zero: the picture is the whole. */
 typedef struct nd_window {
   int y, x, height, width, full_height, full_width;
 } nd_window;
@@ -156,8 +159,8 @@ void nd_plan_set_window(nd_plan *plan, nd_window window);
 /* seed, step and a sample's place in the global batch (first_sample for the graph's sample 0) choose its
  * dropout masks. Allocates nothing. */
 void nd_run(nd_plan *plan, uint64_t seed, uint64_t step, uint32_t first_sample);
-size_t nd_plan_bytes(const nd_plan *plan);  /* the arena */
-double nd_plan_flops(const nd_plan *plan);  /* multiplications and additions of one run */
+size_t nd_plan_bytes(const nd_plan *plan); /* the arena */
+double nd_plan_flops(const nd_plan *plan); /* multiplications and additions of one run */
 int nd_plan_nodes(const nd_plan *plan);
 /* A line a node: operator, shape, MFLOP, bytes, place. The string is the caller's: g_free. */
 char *nd_plan_describe(const nd_plan *plan);

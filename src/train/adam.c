@@ -1,5 +1,5 @@
-/* Adam (Kingma & Ba 2015, as PyTorch computes it) and the exponential moving average of the weights in one pass,
- * and the norm of the gradient before it. */
+/* Adam (Kingma & Ba 2015, as PyTorch computes it) and the exponential moving average of the weights in one
+ * pass, and the norm of the gradient before it. */
 #include "train/train-private.h"
 
 #include <math.h>

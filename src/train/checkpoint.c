@@ -1,5 +1,5 @@
-/* Checkpoints: everything a run needs to go on, in one safetensors file, and a manifest that names the last. The
- * random state is the step. */
+/* Checkpoints: everything a run needs to go on, in one safetensors file, and a manifest that names the last.
+ * The random state is the step. */
 #include "train/trainer-private.h"
 #include "weights/model.h"
 
@@ -36,7 +36,10 @@ static GArray *all_tensors(const nd_trainer *t, GPtrArray *names) {
       const nd_param *p = nd_params_at(t->params, i);
       char *name = g_strconcat(parts[k].prefix, p->name, NULL);
       g_ptr_array_add(names, name);
-      nd_st_tensor tensor = {.name = name, .type = ND_ST_F32, .rank = p->rank, .count = p->count,
+      nd_st_tensor tensor = {.name = name,
+                             .type = ND_ST_F32,
+                             .rank = p->rank,
+                             .count = p->count,
                              .data = parts[k].values + p->offset};
       for (int d = 0; d < p->rank; d++)
         tensor.shape[d] = p->dims[d];
@@ -48,8 +51,10 @@ static GArray *all_tensors(const nd_trainer *t, GPtrArray *names) {
 static int write_tensors(const nd_trainer *t, const char *path) {
   g_autofree char *step = g_strdup_printf("%" G_GUINT64_FORMAT, t->state.step);
   g_autofree char *recipe = nd_recipe_print(t->recipe);
-  nd_st_metadata metadata[] = {
-      {"noiseda.kind", "checkpoint"}, {"noiseda.step", step}, {"noiseda.recipe", recipe}, {"noiseda.version", ND_VERSION}};
+  nd_st_metadata metadata[] = {{"noiseda.kind", "checkpoint"},
+                               {"noiseda.step", step},
+                               {"noiseda.recipe", recipe},
+                               {"noiseda.version", ND_VERSION}};
   g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
   g_autoptr(GArray) tensors = all_tensors(t, names);
   return nd_safetensors_save(path, (nd_st_tensor *)(void *)tensors->data, tensors->len, metadata,
@@ -58,11 +63,11 @@ static int write_tensors(const nd_trainer *t, const char *path) {
 
 static int write_manifest(const nd_trainer *t, const char *folder, const char *checkpoint) {
   g_autofree char *path = g_build_filename(folder, "manifest.json", NULL);
-  g_autofree char *text =
-      g_strdup_printf("{\n  \"version\": \"%s\",\n  \"step\": %" G_GUINT64_FORMAT ",\n  \"seed\": %" G_GINT64_FORMAT
-                      ",\n  \"recipe\": \"recipe.yaml\",\n  \"checkpoint\": \"%s\",\n"
-                      "  \"random_state\": \"a function of seed and step\"\n}\n",
-                      ND_VERSION, t->state.step, t->recipe->seed, checkpoint);
+  g_autofree char *text = g_strdup_printf("{\n  \"version\": \"%s\",\n  \"step\": %" G_GUINT64_FORMAT
+                                          ",\n  \"seed\": %" G_GINT64_FORMAT
+                                          ",\n  \"recipe\": \"recipe.yaml\",\n  \"checkpoint\": \"%s\",\n"
+                                          "  \"random_state\": \"a function of seed and step\"\n}\n",
+                                          ND_VERSION, t->state.step, t->recipe->seed, checkpoint);
   return nd_file_write_atomic(path, text, strlen(text));
 }
 
@@ -95,15 +100,17 @@ int nd_checkpoint_save(const nd_trainer *t, const char *folder) {
   return 0;
 }
 
-int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name, const nd_validation *result) {
+int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name,
+                             const nd_validation *result) {
   g_autofree char *path = g_build_filename(folder, name, NULL), *recipe = nd_recipe_print(t->recipe);
   g_autofree char *step = g_strdup_printf("%" G_GUINT64_FORMAT, t->state.step);
   g_autofree char *figures = result ? g_strdup_printf("PSNR %.4f dB, SSIM %.5f on %d validation pictures",
                                                       result->psnr, result->ssim, result->pictures)
                                     : g_strdup("");
-  nd_st_metadata metadata[] = {{"noiseda.recipe", recipe}, {"noiseda.step", step}, {"noiseda.metrics", figures}};
-  return nd_model_save(path, t->restoration, t->recipe->restoration.residual, t->params, ND_SCOPE_RESTORATION ".",
-                       t->state.ema, metadata, result ? 3 : 2);
+  nd_st_metadata metadata[] = {
+      {"noiseda.recipe", recipe}, {"noiseda.step", step}, {"noiseda.metrics", figures}};
+  return nd_model_save(path, t->restoration, t->recipe->restoration.residual, t->params,
+                       ND_SCOPE_RESTORATION ".", t->state.ema, metadata, result ? 3 : 2);
 }
 
 /* From the manifest. */
@@ -112,13 +119,15 @@ char *nd_checkpoint_last(const char *folder) {
   g_autoptr(JsonParser) parser = json_parser_new();
   g_autoptr(GError) error = NULL;
   if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
-    nd_fail("'%s' holds no run to resume: it has no manifest.json (it appears with the first checkpoint)", folder);
+    nd_fail("'%s' holds no run to resume: it has no manifest.json (it appears with the first checkpoint)",
+            folder);
     return NULL;
   }
   const char *name = NULL;
-  if (json_parser_load_from_file(parser, path, &error) && JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
-    name = json_object_get_string_member_with_default(json_node_get_object(json_parser_get_root(parser)), "checkpoint",
-                                                      NULL);
+  if (json_parser_load_from_file(parser, path, &error) &&
+      JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
+    name = json_object_get_string_member_with_default(json_node_get_object(json_parser_get_root(parser)),
+                                                      "checkpoint", NULL);
   if (!name || strchr(name, '/')) {
     nd_fail("'%s' cannot be read: %s", path, error ? error->message : "it names no checkpoint");
     return NULL;

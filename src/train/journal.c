@@ -24,9 +24,10 @@ static int append(const char *folder, const char *name, const char *head, const 
 }
 
 int nd_journal_report(const char *folder, const nd_train_report *r) {
-  g_autofree char *line = g_strdup_printf("%" G_GUINT64_FORMAT ",%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.4f,%.4f\n", r->step,
-                                          r->loss, r->restoration, r->diffusion, r->positive, r->negative, r->alpha,
-                                          r->gradient_norm, r->images_per_second, r->wait_share);
+  g_autofree char *line =
+      g_strdup_printf("%" G_GUINT64_FORMAT ",%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.4f,%.4f\n", r->step,
+                      r->loss, r->restoration, r->diffusion, r->positive, r->negative, r->alpha,
+                      r->gradient_norm, r->images_per_second, r->wait_share);
   return append(folder, "log.csv", LOG_HEAD, line);
 }
 

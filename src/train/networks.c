@@ -14,7 +14,9 @@ int nd_train_networks(const nd_recipe *r, nd_net **restoration, nd_net **diffusi
 
 nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
   nd_objective_settings s = nd_objective_defaults();
-  s.mode = r->mode == ND_RECIPE_SOURCE ? ND_MODE_SOURCE : r->mode == ND_RECIPE_PAIRED ? ND_MODE_PAIRED : ND_MODE_UNPAIRED;
+  s.mode = r->mode == ND_RECIPE_SOURCE   ? ND_MODE_SOURCE
+           : r->mode == ND_RECIPE_PAIRED ? ND_MODE_PAIRED
+                                         : ND_MODE_UNPAIRED;
   s.residual = r->restoration.residual;
   s.shuffle = r->adapt.shuffle;
   s.contrast = r->adapt.contrast;

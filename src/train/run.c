@@ -14,7 +14,7 @@ typedef struct run {
   const nd_train_hooks *hooks;
   nd_step_result sum; /* since the last report */
   int steps_in_sum;
-  gint64 since;       /* of the last report, microseconds */
+  gint64 since; /* of the last report, microseconds */
   double best;
   uint64_t saved_at;
 } run;
@@ -86,7 +86,8 @@ static int after_step(run *r) {
   bool validates = r->hooks->validate && *r->recipe->validation.input;
   if ((due(r->recipe->output.log_every, step) || last) && report(r))
     return -1;
-  if (validates && (due(r->recipe->validation.every, step) || (last && r->recipe->validation.every > 0)) && validate(r))
+  if (validates && (due(r->recipe->validation.every, step) || (last && r->recipe->validation.every > 0)) &&
+      validate(r))
     return -1;
   return (due(r->recipe->output.checkpoint_every, step) || last) && save(r) ? -1 : 0;
 }
@@ -107,7 +108,8 @@ static int loop(run *r) {
   return 0;
 }
 
-static int run_trainer(nd_trainer *t, const nd_recipe *recipe, const char *folder, const nd_train_hooks *hooks) {
+static int run_trainer(nd_trainer *t, const nd_recipe *recipe, const char *folder,
+                       const nd_train_hooks *hooks) {
   run r = {.t = t, .recipe = recipe, .folder = folder, .hooks = hooks, .saved_at = UINT64_MAX};
   return nd_trainer_open_data(t) || loop(&r) ? -1 : 0;
 }
@@ -143,7 +145,8 @@ int nd_train_recipe_of(const char *folder, nd_recipe *out) {
   return nd_recipe_load(out, path);
 }
 
-static int resume(nd_recipe *recipe, const char *folder, const char *const *overrides, const nd_train_hooks *hooks) {
+static int resume(nd_recipe *recipe, const char *folder, const char *const *overrides,
+                  const nd_train_hooks *hooks) {
   for (int i = 0; overrides && overrides[i]; i++)
     if (nd_recipe_set(recipe, overrides[i]))
       return -1;

@@ -1,9 +1,9 @@
 /* Training: a recipe and a run folder in, a trained model out.
  *
- * The run folder holds recipe.yaml (all values), log.csv (a line every output.log_every steps), validation.csv,
- * curve.svg, model.safetensors (the restoration network, averaged weights), best.safetensors (the same at the best
- * validation), checkpoint-STEP.safetensors (everything, to resume) and manifest.json (which checkpoint is the
- * last). Checkpoints appear whole or not at all.
+ * The run folder holds recipe.yaml (all values), log.csv (a line every output.log_every steps),
+ * validation.csv, curve.svg, model.safetensors (the restoration network, averaged weights), best.safetensors
+ * (the same at the best validation), checkpoint-STEP.safetensors (everything, to resume) and manifest.json
+ * (which checkpoint is the last). Checkpoints appear whole or not at all.
  */
 #ifndef ND_TRAIN_H
 #define ND_TRAIN_H
@@ -12,13 +12,13 @@
 #include "train/recipe.h"
 
 typedef struct nd_train_report {
-  uint64_t step, steps;        /* done, wanted */
-  double loss, restoration;    /* means since the last report */
+  uint64_t step, steps;                 /* done, wanted */
+  double loss, restoration;             /* means since the last report */
   double diffusion, positive, negative; /* NaN where the mode has none */
   double alpha, gradient_norm;
-  double images_per_second;    /* training pairs */
+  double images_per_second; /* training pairs */
   double seconds_left;
-  double wait_share;           /* of the time, spent waiting for data: 0..1 */
+  double wait_share; /* of the time, spent waiting for data: 0..1 */
 } nd_train_report;
 
 typedef struct nd_validation {
@@ -29,8 +29,8 @@ typedef struct nd_validation {
 typedef struct nd_train_hooks {
   void *context;
   void (*progress)(const nd_train_report *report, void *context); /* may be NULL */
-  /* Restores the validation pictures with these weights (params has the prefix ND_SCOPE_RESTORATION); may be NULL
-   * when the recipe validates nothing. */
+  /* Restores the validation pictures with these weights (params has the prefix ND_SCOPE_RESTORATION); may be
+   * NULL when the recipe validates nothing. */
   int (*validate)(const nd_net *restoration, nd_params *params, const float *values, nd_validation *out,
                   void *context);
   void (*validated)(uint64_t step, const nd_validation *result, void *context); /* may be NULL */
@@ -40,8 +40,8 @@ typedef struct nd_train_hooks {
 /* Starts a run in folder (made when missing; it must not hold a run already). */
 int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *hooks);
 /* Continues the run in folder from its last checkpoint, with the recipe kept there and `overrides`
- * ("training.steps=2000", NULL at the end, may be NULL) over it. The weights become the same bytes as without the
- * interruption. */
+ * ("training.steps=2000", NULL at the end, may be NULL) over it. The weights become the same bytes as without
+ * the interruption. */
 int nd_train_resume(const char *folder, const char *const *overrides, const nd_train_hooks *hooks);
 /* The recipe of the run in folder; to be cleared. */
 int nd_train_recipe_of(const char *folder, nd_recipe *out);
@@ -49,8 +49,8 @@ int nd_train_recipe_of(const char *folder, nd_recipe *out);
 /* The networks that a recipe describes. The caller frees both; *diffusion is NULL in source mode. */
 int nd_train_networks(const nd_recipe *recipe, nd_net **restoration, nd_net **diffusion);
 
-/* The networks of a checkpoint with their averaged weights, to look at what they learned. Parameters carry the
- * prefixes ND_SCOPE_*. */
+/* The networks of a checkpoint with their averaged weights, to look at what they learned. Parameters carry
+ * the prefixes ND_SCOPE_*. */
 typedef struct nd_trained {
   nd_recipe recipe;
   nd_net *restoration, *diffusion; /* diffusion: NULL in source mode */

@@ -24,7 +24,8 @@ static int declare(nd_trained *t) {
 
 static int load(nd_trained *t, const nd_safetensors *file) {
   const char *recipe = nd_safetensors_metadata(file, "noiseda.recipe");
-  const char *kind = nd_safetensors_metadata(file, "noiseda.kind"), *step = nd_safetensors_metadata(file, "noiseda.step");
+  const char *kind = nd_safetensors_metadata(file, "noiseda.kind"),
+             *step = nd_safetensors_metadata(file, "noiseda.step");
   if (!recipe || !kind || strcmp(kind, "checkpoint"))
     return nd_fail("it is no checkpoint of a training run");
   t->step = step ? g_ascii_strtoull(step, NULL, 10) : 0;

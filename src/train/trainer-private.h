@@ -29,7 +29,8 @@ int nd_trainer_new(const nd_recipe *recipe, nd_trainer **out);
 void nd_trainer_free(nd_trainer *t); /* NULL is fine */
 /* Starts reading data at the state's step. */
 int nd_trainer_open_data(nd_trainer *t);
-/* One step on the next batch. A loss or gradient that is not finite is an error that names the batch's files. */
+/* One step on the next batch. A loss or gradient that is not finite is an error that names the batch's files.
+ */
 int nd_trainer_step(nd_trainer *t, nd_step_result *out);
 
 /* Weights to start from: a model file, a file with the prefixes of ND_SCOPE_*, or a checkpoint. */
@@ -42,7 +43,8 @@ char *nd_checkpoint_last(const char *folder);
 /* Loads the last checkpoint of folder into t. */
 int nd_checkpoint_load(nd_trainer *t, const char *folder);
 /* Writes the restoration network alone. */
-int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name, const nd_validation *result);
+int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name,
+                             const nd_validation *result);
 
 /* ---- journal.c: the CSV files and the curve ---- */
 /* Drops the lines past `step`, so that a resumed run continues the files. */

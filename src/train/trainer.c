@@ -19,7 +19,8 @@ static int build(nd_trainer *t) {
   t->params = nd_params_new();
   t->graph = nd_graph_new(t->params);
   nd_objective_settings s = nd_recipe_objective(r);
-  nd_objective_build(t->graph, &s, t->restoration, t->diffusion, r->data.batch_size, r->data.patch_size, &t->objective);
+  nd_objective_build(t->graph, &s, t->restoration, t->diffusion, r->data.batch_size, r->data.patch_size,
+                     &t->objective);
   if (nd_backward(t->graph, t->objective.loss) || nd_compile(t->graph, &t->plan))
     return -1;
   if (nd_train_state_new(nd_params_size(t->params), &t->state))
@@ -85,7 +86,8 @@ static const char *prefix_in(const nd_safetensors *file, const char *scope) {
 }
 
 static int init_from_file(nd_trainer *t, const nd_safetensors *file) {
-  const char *restoration = prefix_in(file, ND_SCOPE_RESTORATION), *diffusion = prefix_in(file, ND_SCOPE_DIFFUSION);
+  const char *restoration = prefix_in(file, ND_SCOPE_RESTORATION),
+             *diffusion = prefix_in(file, ND_SCOPE_DIFFUSION);
   if (nd_weights_load(file, restoration ? restoration : "", t->params, ND_SCOPE_RESTORATION ".", !restoration,
                       t->state.values))
     return -1;
@@ -121,7 +123,9 @@ int nd_trainer_open_data(nd_trainer *t) {
   if (r->mode != ND_RECIPE_SOURCE)
     s.real_dir = given(r->data.real);
   if (r->mode == ND_RECIPE_UNPAIRED)
-    s.clean_dir = *r->data.reference ? r->data.reference : s.pairs.clean_dir ? s.pairs.clean_dir : s.pairs.target_dir;
+    s.clean_dir = *r->data.reference  ? r->data.reference
+                  : s.pairs.clean_dir ? s.pairs.clean_dir
+                                      : s.pairs.target_dir;
   s.patch_size = r->data.patch_size;
   s.batch_size = r->data.batch_size;
   s.augment = r->data.augment;
@@ -155,7 +159,8 @@ static int not_finite(const nd_trainer *t, const nd_batch *b, const nd_step_resu
   g_autoptr(GString) files = g_string_new(NULL);
   for (int i = 0; i < b->samples; i++)
     g_string_append_printf(files, "%s'%s'", i ? ", " : "", b->pair_names[i]);
-  return nd_fail("step %" G_GUINT64_FORMAT ": the loss is %g and the gradient's norm %g; weights are kept as they were "
+  return nd_fail("step %" G_GUINT64_FORMAT
+                 ": the loss is %g and the gradient's norm %g; weights are kept as they were "
                  "before it. Lower training.learning_rate or set training.gradient_clip. The batch: %s",
                  t->state.step + 1, r->loss, r->gradient_norm, files->str);
 }
@@ -179,7 +184,8 @@ int nd_trainer_step(nd_trainer *t, nd_step_result *out) {
   s.gradient_norm = nd_gradient_norm(&t->state);
   if (!isfinite(s.loss) || !isfinite(s.gradient_norm))
     return not_finite(t, batch, &s);
-  double clip = r->training.gradient_clip, scale = clip > 0 && s.gradient_norm > clip ? clip / s.gradient_norm : 1;
+  double clip = r->training.gradient_clip,
+         scale = clip > 0 && s.gradient_norm > clip ? clip / s.gradient_norm : 1;
   nd_adam_step(&t->state, &t->adam, scale);
   *out = s;
   return 0;

@@ -36,7 +36,8 @@ static bool same_shape(const nd_param *p, const nd_st_tensor *t) {
   return same;
 }
 
-static void load_one(const nd_safetensors *file, const char *name, const nd_param *p, float *values, complaint *c) {
+static void load_one(const nd_safetensors *file, const char *name, const nd_param *p, float *values,
+                     complaint *c) {
   const nd_st_tensor *t = nd_safetensors_find(file, name);
   if (!t) {
     complain(c, "'%s' is missing", name);
@@ -66,8 +67,8 @@ static void find_extra(const nd_safetensors *file, const char *file_prefix, cons
   }
 }
 
-int nd_weights_load(const nd_safetensors *file, const char *file_prefix, const nd_params *params, const char *prefix,
-                    bool exact, float *values) {
+int nd_weights_load(const nd_safetensors *file, const char *file_prefix, const nd_params *params,
+                    const char *prefix, bool exact, float *values) {
   complaint c = {g_string_new(NULL), 0};
   for (int i = 0; i < nd_params_length(params); i++) {
     const nd_param *p = nd_params_at(params, i);

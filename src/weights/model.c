@@ -39,7 +39,8 @@ static int recognise(const nd_safetensors *file, nd_net **out) {
       break;
   }
   if (!first || first->rank != 4)
-    return nd_fail("it names no network (metadata 'noiseda.network') and its tensors are not those of a U-Net");
+    return nd_fail(
+        "it names no network (metadata 'noiseda.network') and its tensors are not those of a U-Net");
   g_autofree char *settings = g_strdup_printf("width=%d;depth=%d", (int)first->shape[0], depth);
   return nd_net_from_text("unet", ND_RESTORATION, settings, out);
 }
@@ -82,7 +83,8 @@ int nd_model_load(const char *path, nd_model **out) {
   if (nd_safetensors_open(path, &file))
     return -1;
   nd_model *m = g_new0(nd_model, 1);
-  int failed = find_network(file, m) || declare(m) || nd_weights_load(file, "", m->params, "", true, m->values);
+  int failed =
+      find_network(file, m) || declare(m) || nd_weights_load(file, "", m->params, "", true, m->values);
   if (!failed)
     m->description = describe(file);
   nd_safetensors_close(file);
@@ -105,14 +107,15 @@ void nd_model_free(nd_model *m) {
 }
 
 static nd_st_tensor tensor_of(const nd_param *p, const char *name, const float *values) {
-  nd_st_tensor t = {.name = name, .type = ND_ST_F32, .rank = p->rank, .count = p->count, .data = values + p->offset};
+  nd_st_tensor t = {
+      .name = name, .type = ND_ST_F32, .rank = p->rank, .count = p->count, .data = values + p->offset};
   for (int i = 0; i < p->rank; i++)
     t.shape[i] = p->dims[i];
   return t;
 }
 
-int nd_model_save(const char *path, const nd_net *net, bool residual, const nd_params *params, const char *prefix,
-                  const float *values, const nd_st_metadata *extra, size_t n_extra) {
+int nd_model_save(const char *path, const nd_net *net, bool residual, const nd_params *params,
+                  const char *prefix, const float *values, const nd_st_metadata *extra, size_t n_extra) {
   GArray *tensors = g_array_new(FALSE, FALSE, sizeof(nd_st_tensor));
   for (int i = 0; i < nd_params_length(params); i++) {
     const nd_param *p = nd_params_at(params, i);

@@ -15,19 +15,19 @@ typedef struct nd_model {
   char *description; /* "key: value" lines of the file's metadata */
 } nd_model;
 
-/* Every parameter must be there with its shape, and nothing else; the error lists what differs. A file without
- * noiseda's metadata is recognised by its names and shapes where the network allows. */
+/* Every parameter must be there with its shape, and nothing else; the error lists what differs. A file
+ * without noiseda's metadata is recognised by its names and shapes where the network allows. */
 int nd_model_load(const char *path, nd_model **out);
 void nd_model_free(nd_model *model); /* NULL is fine */
 
 /* Writes the parameters whose names start with prefix ("RestorationNet."; "" for all), without it. */
-int nd_model_save(const char *path, const nd_net *net, bool residual, const nd_params *params, const char *prefix,
-                  const float *values, const nd_st_metadata *extra, size_t n_extra);
+int nd_model_save(const char *path, const nd_net *net, bool residual, const nd_params *params,
+                  const char *prefix, const float *values, const nd_st_metadata *extra, size_t n_extra);
 
 /* Fills the parameters that start with `prefix` from the file's tensors named file_prefix + rest. Missing
  * tensors and wrong shapes are an error that lists them; extra ones too when `exact`. */
-int nd_weights_load(const nd_safetensors *file, const char *file_prefix, const nd_params *params, const char *prefix,
-                    bool exact, float *values);
+int nd_weights_load(const nd_safetensors *file, const char *file_prefix, const nd_params *params,
+                    const char *prefix, bool exact, float *values);
 
 /* "width=64;depth=4" and back. */
 char *nd_net_settings_text(const nd_net *net); /* the caller's, g_free */

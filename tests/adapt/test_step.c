@@ -1,5 +1,5 @@
-/* Whole training steps against PyTorch: losses of three steps, gradients of the first, weights and averages after the
- * third, in every mode; and each switch for ablation. */
+/* Whole training steps against PyTorch: losses of three steps, gradients of the first, weights and averages
+ * after the third, in every mode; and each switch for ablation. */
 #include "golden.h"
 #include "train/train-private.h"
 #include "adapt/adapt.h"
@@ -34,7 +34,8 @@ static nd_net *network(const char *name, nd_role role, const char *settings) {
   return net;
 }
 
-/* Parameters of the diffusion network take places in the oracle's sorted list also where the mode has none. */
+/* Parameters of the diffusion network take places in the oracle's sorted list also where the mode has none.
+ */
 static void fill_weights(trial *t) {
   nd_params *all = nd_params_new();
   nd_graph *g = nd_graph_new(all);
@@ -120,7 +121,8 @@ static void feed(trial *t, const golden *inputs, double alpha, bool shuffled, in
     nd_plan_tensor(t->plan, o->alpha)[0] = (float)alpha;
 }
 
-static void expect_loss(trial *t, nd_tensor x, const golden *g, const char *prefix, const char *name, int step) {
+static void expect_loss(trial *t, nd_tensor x, const golden *g, const char *prefix, const char *name,
+                        int step) {
   if (x < 0)
     return;
   double found = (double)nd_plan_tensor(t->plan, x)[0], expected = number(g, prefix, name, step);
@@ -182,7 +184,8 @@ typedef struct variation {
 } variation;
 
 static void check_variation(const golden *g, const golden *inputs, const variation *v) {
-  g_autofree char *prefix = g_strdup_printf("%s.", v->name), *gradients = g_strdup_printf("%s.gradient.", v->name);
+  g_autofree char *prefix = g_strdup_printf("%s.", v->name),
+                  *gradients = g_strdup_printf("%s.gradient.", v->name);
   trial t;
   open_trial(&t, v->s);
   feed(&t, inputs, nd_adapt_alpha(0.2, 3, v->ramp), v->s.shuffle, 0);
@@ -198,11 +201,13 @@ static void check_variation(const golden *g, const golden *inputs, const variati
 
 static void every_switch_equals_pytorch(void **state) {
   (void)state;
-  golden *g = golden_open("step_variations"), *inputs = golden_open("step_paired"), *unpaired = golden_open("step_unpaired");
+  golden *g = golden_open("step_variations"), *inputs = golden_open("step_paired"),
+         *unpaired = golden_open("step_unpaired");
   nd_objective_settings d = nd_objective_defaults();
   variation all[9];
-  const char *names[] = {"no_shuffle", "no_contrast", "no_contrast_no_shuffle", "no_ramp", "no_residual",
-                         "detach_synthetic", "detach_real", "hinge_at_zero", "unpaired_no_shuffle"};
+  const char *names[] = {"no_shuffle",  "no_contrast",   "no_contrast_no_shuffle",
+                         "no_ramp",     "no_residual",   "detach_synthetic",
+                         "detach_real", "hinge_at_zero", "unpaired_no_shuffle"};
   for (int i = 0; i < 9; i++)
     all[i] = (variation){names[i], d, i == 3 ? 0 : 10};
   all[0].s.shuffle = all[2].s.shuffle = all[8].s.shuffle = false;
@@ -227,7 +232,8 @@ static void draws_depend_on_the_sample_alone(void **state) {
   assert_int_equal(nd_schedule_new("linear", 1000, 1e-6, 0.01, &s), 0);
   nd_objective_draw(&t.o, t.plan, s, 1, 999, 1, 5, 0);
   size_t count = SIZE * SIZE * 3;
-  float level = nd_plan_tensor(t.plan, t.o.level)[2], noise = nd_plan_tensor(t.plan, t.o.noise)[2 * count + 7];
+  float level = nd_plan_tensor(t.plan, t.o.level)[2],
+        noise = nd_plan_tensor(t.plan, t.o.noise)[2 * count + 7];
   nd_objective_draw(&t.o, t.plan, s, 1, 999, 1, 5, 2); /* what another process would draw */
   assert_true(level == nd_plan_tensor(t.plan, t.o.level)[0]);
   assert_true(noise == nd_plan_tensor(t.plan, t.o.noise)[7]);

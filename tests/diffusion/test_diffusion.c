@@ -76,8 +76,9 @@ typedef struct setup {
 } setup;
 
 static void open_setup(setup *u, int n, int size) {
-  static const char *const settings[][2] = {{"width", "4"},         {"multipliers", "1,2"}, {"res_blocks", "1"},
-                                            {"attention_levels", ""}, {"head_channels", "4"}, {"norm_groups", "2"}};
+  static const char *const settings[][2] = {{"width", "4"},         {"multipliers", "1,2"},
+                                            {"res_blocks", "1"},    {"attention_levels", ""},
+                                            {"head_channels", "4"}, {"norm_groups", "2"}};
   assert_int_equal(nd_net_new("guided", ND_DIFFUSION, &u->net), 0);
   for (size_t i = 0; i < G_N_ELEMENTS(settings); i++)
     assert_int_equal(nd_net_set(u->net, settings[i][0], settings[i][1]), 0);
@@ -103,7 +104,8 @@ static void reverse_steps_equal_pytorch(void **state) {
   setup u;
   open_setup(&u, 2, 8);
   enum { COUNT = 2 * 8 * 8 * 3, STEPS = 4 };
-  float condition[2 * COUNT], y[COUNT], z[STEPS * COUNT], levels[STEPS], predicted[STEPS * COUNT], noise[COUNT];
+  float condition[2 * COUNT], y[COUNT], z[STEPS * COUNT], levels[STEPS], predicted[STEPS * COUNT],
+      noise[COUNT];
   float after[STEPS * COUNT];
   golden_copy(g, "condition", condition);
   golden_copy(g, "start", y);
@@ -113,7 +115,8 @@ static void reverse_steps_equal_pytorch(void **state) {
     float level[2] = {levels[i], levels[i]};
     nd_predict_noise(u.p, y, level, condition, noise);
     memcpy(predicted + i * COUNT, noise, sizeof noise);
-    nd_reverse_step(y, noise, z + i * COUNT, COUNT, (double)levels[i], i + 1 < STEPS ? (double)levels[i + 1] : 1);
+    nd_reverse_step(y, noise, z + i * COUNT, COUNT, (double)levels[i],
+                    i + 1 < STEPS ? (double)levels[i + 1] : 1);
     memcpy(after + i * COUNT, y, sizeof y);
   }
   golden_expect(golden_tensor(g, "predicted"), predicted, 1e-4);
@@ -145,7 +148,8 @@ static void the_probe_is_the_mean_squared_error(void **state) {
   (void)state;
   setup u;
   open_setup(&u, 2, 8);
-  memset(u.values, 0, nd_params_size(u.params) * sizeof(float)); /* predicts no noise at all: the error is 1 */
+  memset(u.values, 0,
+         nd_params_size(u.params) * sizeof(float)); /* predicts no noise at all: the error is 1 */
   nd_schedule *s;
   assert_int_equal(nd_schedule_new("linear", 1000, 1e-6, 0.01, &s), 0);
   float clean[2 * 8 * 8 * 3] = {0};

@@ -1,5 +1,5 @@
-/* The networks against PyTorch from the same weights: outputs, gradients of every parameter and of the input; names
- * and shapes against the listings of the release. */
+/* The networks against PyTorch from the same weights: outputs, gradients of every parameter and of the input;
+ * names and shapes against the listings of the release. */
 #include "golden.h"
 #include "net/net.h"
 
@@ -83,11 +83,13 @@ static void build_with_input_gradient(built *b, nd_net *net, int n, int h, int w
   compile(b);
 }
 
-static void compare(const char *file, nd_role role, const char *name, const char *settings, double tolerance) {
+static void compare(const char *file, nd_role role, const char *name, const char *settings,
+                    double tolerance) {
   golden *g = golden_open(file);
   const nd_st_tensor *x = golden_tensor(g, "x");
   built b;
-  build_with_input_gradient(&b, network(name, role, settings), (int)x->shape[0], (int)x->shape[1], (int)x->shape[2]);
+  build_with_input_gradient(&b, network(name, role, settings), (int)x->shape[0], (int)x->shape[1],
+                            (int)x->shape[2]);
   golden_copy(g, "x", nd_plan_tensor(b.plan, b.x));
   golden_copy(g, "output_gradient", nd_plan_tensor(b.plan, b.dy));
   if (b.level >= 0)

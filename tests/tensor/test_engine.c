@@ -14,7 +14,8 @@ static nd_tensor conv(nd_graph *g, const char *name, nd_tensor x, int out) {
   nd_tensor w = nd_parameter(g, "weight", ND_INIT_KAIMING, 4, (int[]){out, in, 3, 3});
   nd_tensor b = nd_parameter(g, "bias", ND_INIT_ZERO, 1, &out);
   nd_scope_pop(g);
-  return nd_conv2d(g, x, w, b, (nd_conv2d_settings){.pad = 1, .activation = ND_ACT_LEAKY_RELU, .slope = 0.2f});
+  return nd_conv2d(g, x, w, b,
+                   (nd_conv2d_settings){.pad = 1, .activation = ND_ACT_LEAKY_RELU, .slope = 0.2f});
 }
 
 typedef struct chain {
@@ -97,13 +98,15 @@ static void running_allocates_nothing(void **state) {
   chain_close(&c);
 }
 
-/* Buffers that live at the same time must not overlap, whatever the plan did: poison the arena between runs. */
+/* Buffers that live at the same time must not overlap, whatever the plan did: poison the arena between runs.
+ */
 static void results_do_not_depend_on_old_contents(void **state) {
   (void)state;
   chain c;
   chain_open(&c, 6, true);
   chain_run(&c, 3);
-  float y = nd_plan_tensor(c.plan, c.y)[5], loss = nd_plan_tensor(c.plan, c.loss)[0], gradient = c.gradients[3];
+  float y = nd_plan_tensor(c.plan, c.y)[5], loss = nd_plan_tensor(c.plan, c.loss)[0],
+        gradient = c.gradients[3];
   for (guint t = 0; t < c.g->values->len; t++) {
     const nd_value *v = nd_value_of(c.g, (int)t);
     float *data = nd_plan_tensor(c.plan, (int)t);

@@ -1,5 +1,5 @@
-/* Every operator in the table, on each of its examples: the compiled fp32 result against the naive reference in
- * double precision, and the compiled gradients against finite differences of that reference. */
+/* Every operator in the table, on each of its examples: the compiled fp32 result against the naive reference
+ * in double precision, and the compiled gradients against finite differences of that reference. */
 #include "tensor/graph-private.h"
 
 #include <math.h>
@@ -128,7 +128,7 @@ static double difference(trial *t, nd_tensor x, size_t k) {
 
 static void check_gradient(trial *t, nd_plan *plan, nd_tensor x, const char *name, int example) {
   const nd_value *v = nd_value_of(t->graph, x);
-  const float *found = v->param >= 0 ? t->gradients + nd_params_at(t->params, v->param)->offset
+  const float *found = v->param >= 0      ? t->gradients + nd_params_at(t->params, v->param)->offset
                        : v->gradient >= 0 ? nd_plan_tensor(plan, v->gradient)
                                           : NULL;
   double expect[PROBES], scale = 1e-2;

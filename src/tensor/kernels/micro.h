@@ -43,7 +43,9 @@ typedef struct nd_micro {
   void (*winograd_input)(const float *const *pixel36, int channel, int vectors, float *v, ptrdiff_t plane);
   void (*winograd_output)(const float *m, ptrdiff_t plane, int vectors, const nd_epilogue *e,
                           float *const *pixel16, int channel);
-  void (*winograd_gradient)(const float *const *pixel16, int channel, int vectors, float *z, ptrdiff_t plane);
+  /* Also adds each channel's 16 values to `sums`, unless NULL. */
+  void (*winograd_gradient)(const float *const *pixel16, int channel, int vectors, float *z, ptrdiff_t plane,
+                            float *sums);
   /* g: 9 rows of vectors * lanes floats. */
   void (*winograd_weights)(const float *g, int vectors, float *u, ptrdiff_t plane);
   void (*winograd_weights_gradient)(const float *du, ptrdiff_t plane, int vectors, float *g);

@@ -55,19 +55,19 @@ void nd_tile_input(const nd_micro *micro, const nd_tiles *t, int index, const nd
   micro->winograd_input(last, 0, 1, v + done, plane);
 }
 
-void nd_tile_gradient(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *dy,
-                      const float *zeros, int first, int vectors, float *z, ptrdiff_t plane) {
+void nd_tile_gradient(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *dy, const float *zeros,
+                      int first, int vectors, float *z, ptrdiff_t plane, float *sums) {
   const float *pixel[16], *last[16];
   float copy[16][ND_MAX_LANES];
   corner at = corner_of(t, index);
   point(dy, &at, 0, ND_TILE_OUT, zeros, pixel);
   int left = dy->c - first, whole = left / micro->lanes < vectors ? left / micro->lanes : vectors;
   int done = whole * micro->lanes;
-  micro->winograd_gradient(pixel, first, whole, z, plane);
+  micro->winograd_gradient(pixel, first, whole, z, plane, sums);
   if (whole == vectors)
     return;
   copy_last(pixel, 16, first + done, left - done, copy, last);
-  micro->winograd_gradient(last, 0, 1, z + done, plane);
+  micro->winograd_gradient(last, 0, 1, z + done, plane, sums ? sums + done : NULL);
 }
 
 void nd_tile_targets(const nd_tiles *t, int index, const nd_images *y, float *dump, float *target[16]) {

@@ -17,10 +17,11 @@
 #include <string.h>
 
 enum {
-  BLOCK_TILES = 48, /* tiles that go through the three steps together */
+  BLOCK_TILES = 36, /* tiles that go through the three steps together, */
+  BLOCK_OUT = 64,   /*   and output channels, from the second step on */
   DEPTH = 256,      /* input channels multiplied at a time: 16 KB of weights with AVX2 */
-  GROUP_PANELS = 2, /* panels of output channels whose weights are transformed together */
-  PACK_IN = 16      /* input channels whose weights are transformed together */
+  GROUP_OUT = 32,   /* second order: output channels whose weights are transformed together, */
+  PACK_IN = 16      /*   this many input channels at a time */
 };
 
 typedef struct plan {
@@ -33,7 +34,8 @@ typedef struct plan {
   nd_epilogue epilogue;
 
   bool by_channel; /* the second order */
-  int panels, pitch, block;
+  int panels, group; /* of output channels; those taken together */
+  int pitch, block;
   ptrdiff_t u_plane, v_plane, m_plane;
   float *zeros, *dump;
   float *u; /* 36 x panels x in x width; by_channel: a group of panels for each thread */
@@ -57,10 +59,11 @@ static void set_sizes(plan *p) {
                            : (count + threads * BLOCK_TILES - 1) / (threads * BLOCK_TILES) * threads;
   p->block = (count + cuts - 1) / cuts;
   p->panels = nd_panel_count(p->micro, p->filter.out);
+  p->group = (p->by_channel ? GROUP_OUT : BLOCK_OUT) / width_of(p);
   p->pitch = nd_winograd_pitch(p->filter.in);
-  size_t panels = p->by_channel ? GROUP_PANELS : (size_t)p->panels, width = (size_t)width_of(p);
+  size_t panels = (size_t)(p->by_channel ? p->group : p->panels), width = (size_t)width_of(p);
   p->u_plane = nd_winograd_plane(panels * (size_t)p->filter.in * width);
-  p->m_plane = nd_winograd_plane(GROUP_PANELS * (size_t)p->block * width);
+  p->m_plane = nd_winograd_plane((size_t)p->group * (size_t)p->block * width);
   p->v_plane = nd_winograd_plane((size_t)(p->by_channel ? count : p->block) * (size_t)p->pitch);
 }
 
@@ -151,8 +154,8 @@ static void compute_blocks(size_t begin, size_t end, int thread, void *context) 
         count = p->tiles.count - first < p->block ? p->tiles.count - first : p->block;
     nd_ahead next = {&p->tiles, &p->x, first + count, p->block, 0, p->x.c, ND_FREQUENCIES * p->panels, 0};
     transform_tiles(p, first, count, v);
-    for (int panel = 0; panel < p->panels; panel += GROUP_PANELS)
-      multiply_and_put(p, first, count, panel, panel + GROUP_PANELS < p->panels ? panel + GROUP_PANELS : p->panels, v,
+    for (int panel = 0; panel < p->panels; panel += p->group)
+      multiply_and_put(p, first, count, panel, panel + p->group < p->panels ? panel + p->group : p->panels, v,
                        p->u + (ptrdiff_t)panel * p->filter.in * width_of(p), m,
                        p->dump + (ptrdiff_t)thread * p->filter.out, &next);
   }
@@ -174,7 +177,7 @@ static void compute_panels(size_t begin, size_t end, int thread, void *context) 
   const plan *p = context;
   float *u = p->u + thread * ND_FREQUENCIES * p->u_plane, *m = p->m + thread * ND_FREQUENCIES * p->m_plane;
   for (int panel = (int)begin, last; panel < (int)end; panel = last) {
-    last = panel + GROUP_PANELS < (int)end ? panel + GROUP_PANELS : (int)end;
+    last = panel + p->group < (int)end ? panel + p->group : (int)end;
     for (int i = panel; i < last; i++)
       transform_weights(p, i, 0, p->filter.in, u + (ptrdiff_t)(i - panel) * p->filter.in * width_of(p));
     for (int first = 0; first < p->tiles.count; first += p->block) {

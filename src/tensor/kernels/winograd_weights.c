@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum {
-  BLOCK_TILES = 48,        /* tiles transformed and multiplied together */
+  BLOCK_TILES = 36,        /* tiles transformed and multiplied together */
   SUMS_AT_ONCE = 32 << 10, /* ci x co of the sums one thread keeps */
   DEPTH = 256,             /* tiles summed in one product */
   CHUNK_IN = 64,           /* by channel: input channels, */
@@ -110,13 +110,16 @@ static void multiply(const plan *p, int vectors, int in, int count, const float 
 }
 
 /* Sums of all frequencies for panels panel0 .. panel1-1; u: of panel0, z: of panel 0. */
-static void multiply_all(const plan *p, int panel0, int panel1, int in, int count, const float *v,
-                         const float *z, float *u, bool accumulate) {
+static void multiply_all(const plan *p, int panel0, int panel1, int in, int count, const float *v, const float *z,
+                         float *u, bool accumulate, nd_ahead *next) {
   for (int f = 0; f < ND_FREQUENCIES; f++)
-    for (int i = panel0; i < panel1; i++)
+    for (int i = panel0; i < panel1; i++) {
       multiply(p, vectors_of(p, i), in, count, v + f * p->v_plane,
                z + f * p->z_plane + (ptrdiff_t)i * p->block * width_of(p),
                u + f * p->u_plane + (ptrdiff_t)(i - panel0) * p->chunk * width_of(p), accumulate);
+      for (int j = 0; next && j < 2; j++)
+        nd_ahead_step(next + j);
+    }
 }
 
 /* The kernels of a panel and input channels in0 .. in1-1 from their sums u, which lie in `copies` places. */
@@ -151,8 +154,11 @@ static void sum_slices(size_t begin, size_t end, int thread, void *context) {
     int first = (int)(blocks * slice / p->slices), last = (int)(blocks * (slice + 1) / p->slices);
     for (int i = first; i < last; i++) {
       int tile = i * p->block, count = p->tiles.count - tile < p->block ? p->tiles.count - tile : p->block;
+      int steps = ND_FREQUENCIES * p->panels;
+      nd_ahead next[2] = {{&p->tiles, &p->x, tile + count, p->block, p->in0, p->in1 - p->in0, steps, 0},
+                          {&p->tiles, &p->dy, tile + count, p->block, 0, p->s->co, steps, 0}};
       transform_tiles(p, tile, count, p->in0, p->in1, v, z);
-      multiply_all(p, 0, p->panels, p->in1 - p->in0, count, v, z, u, i > first);
+      multiply_all(p, 0, p->panels, p->in1 - p->in0, count, v, z, u, i > first, next);
     }
   }
 }
@@ -203,7 +209,7 @@ static void compute_chunks(size_t begin, size_t end, int thread, void *context) 
     int panel0 = (int)i / chunks * GROUP_PANELS, in0 = (int)i % chunks * p->chunk;
     int panel1 = panel0 + GROUP_PANELS < p->panels ? panel0 + GROUP_PANELS : p->panels;
     int in1 = in0 + p->chunk < p->s->ci ? in0 + p->chunk : p->s->ci;
-    multiply_all(p, panel0, panel1, in1 - in0, p->tiles.count, p->v + in0, p->z, u, false);
+    multiply_all(p, panel0, panel1, in1 - in0, p->tiles.count, p->v + in0, p->z, u, false, NULL);
     for (int panel = panel0; panel < panel1; panel++)
       put_kernels(p, panel, in0, in1, u + (ptrdiff_t)(panel - panel0) * p->chunk * width_of(p), 1, 0);
   }

@@ -63,10 +63,12 @@ nd_tensor nd_activate_backward(nd_graph *g, nd_tensor saved, nd_tensor dy, nd_ac
   return nd_append_like(g, &nd_op_activate_backward, &a, 2, (nd_tensor[]){saved, dy}, dy);
 }
 
-static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
   const activate_attr *a = n->attr;
   if (wanted[0])
-    din[0] = nd_activate_backward(g, a->kind == ND_ACT_SILU ? n->in[0] : n->out[0], dout[0], a->kind, a->slope);
+    din[0] =
+        nd_activate_backward(g, a->kind == ND_ACT_SILU ? n->in[0] : n->out[0], dout[0], a->kind, a->slope);
 }
 
 static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {

@@ -21,7 +21,8 @@ static void run(const nd_run_context *r) {
   nd_parallel(nd_run_out_value(r, 0)->count, ND_GRAIN, range, &w);
 }
 
-static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
   const nd_affine_attr *a = n->attr;
   if (n->n_in && wanted[0])
     din[0] = nd_affine(g, dout[0], a->scale, 0);

@@ -23,7 +23,8 @@ ND_KERNEL static void forward_rows(size_t begin, size_t end, int thread, void *c
         out[k] = 0;
       for (size_t dy = 0; dy < size; dy++)
         for (size_t dx = 0; dx < size; dx++) {
-          const float *restrict in = w->x + ((n * (size_t)w->large_h + y * size + dy) * lw + x * size + dx) * c;
+          const float *restrict in =
+              w->x + ((n * (size_t)w->large_h + y * size + dy) * lw + x * size + dx) * c;
           for (size_t k = 0; k < c; k++)
             out[k] += in[k] * scale;
         }
@@ -50,8 +51,14 @@ ND_KERNEL static void backward_rows(size_t begin, size_t end, int thread, void *
 }
 
 static work work_of(const nd_run_context *r, const nd_value *small, const nd_value *large) {
-  return (work){nd_run_in(r, 0), nd_run_out(r, 0), small->dims[1], small->dims[2], large->dims[1], large->dims[2],
-                *(const int *)r->node->attr, (size_t)small->dims[3]};
+  return (work){nd_run_in(r, 0),
+                nd_run_out(r, 0),
+                small->dims[1],
+                small->dims[2],
+                large->dims[1],
+                large->dims[2],
+                *(const int *)r->node->attr,
+                (size_t)small->dims[3]};
 }
 
 static void run(const nd_run_context *r) {
@@ -67,7 +74,8 @@ static void run_backward(const nd_run_context *r) {
 static const nd_op average_pool_backward = {
     .name = "average_pool_backward", .attr_size = sizeof(int), .run = run_backward};
 
-static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
   if (wanted[0])
     din[0] = nd_append_like(g, &average_pool_backward, n->attr, 1, dout, n->in[0]);
 }

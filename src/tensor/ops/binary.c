@@ -8,7 +8,7 @@ extern const nd_op nd_op_mul;
 typedef struct work {
   const float *a, *b;
   float *out;
-  const int *dims;           /* of the output */
+  const int *dims;                 /* of the output */
   size_t stride_a[4], stride_b[4]; /* 0 along repeated axes */
   bool product;
 } work;
@@ -54,7 +54,8 @@ static void flat(size_t begin, size_t end, int thread, void *context) {
 
 static void run(const nd_run_context *r) {
   const nd_value *a = nd_run_in_value(r, 0), *b = nd_run_in_value(r, 1), *out = nd_run_out_value(r, 0);
-  work w = {nd_run_in(r, 0), nd_run_in(r, 1), nd_run_out(r, 0), out->dims, {0}, {0}, r->node->op == &nd_op_mul};
+  work w = {nd_run_in(r, 0),          nd_run_in(r, 1), nd_run_out(r, 0), out->dims, {0}, {0},
+            r->node->op == &nd_op_mul};
   if (a->count == out->count && b->count == out->count) {
     nd_parallel(out->count, ND_GRAIN, flat, &w);
     return;
@@ -87,8 +88,8 @@ static nd_tensor binary(nd_graph *g, const nd_op *op, nd_tensor a, nd_tensor b) 
   int d[4];
   for (int i = 0; i < 4; i++) {
     if (da[i] != db[i] && da[i] != 1 && db[i] != 1)
-      return nd_bad_node(g, "%s of %d x %d x %d x %d and %d x %d x %d x %d", op->name, da[0], da[1], da[2], da[3],
-                         db[0], db[1], db[2], db[3]);
+      return nd_bad_node(g, "%s of %d x %d x %d x %d and %d x %d x %d x %d", op->name, da[0], da[1], da[2],
+                         da[3], db[0], db[1], db[2], db[3]);
     d[i] = MAX(da[i], db[i]);
   }
   return nd_append(g, op, NULL, 2, (nd_tensor[]){a, b}, d[0], d[1], d[2], d[3]);
@@ -123,8 +124,11 @@ static void mul_gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, c
 }
 
 static nd_tensor operands(nd_graph *g, int i, nd_tensor *b) {
-  static const int shapes[][8] = {{2, 3, 4, 5, 2, 3, 4, 5}, {2, 3, 4, 5, 2, 1, 1, 5}, {2, 3, 4, 5, 1, 1, 1, 1},
-                                  {1, 3, 1, 5, 2, 3, 4, 5}, {2, 3, 4, 1, 2, 1, 4, 6}};
+  static const int shapes[][8] = {{2, 3, 4, 5, 2, 3, 4, 5},
+                                  {2, 3, 4, 5, 2, 1, 1, 5},
+                                  {2, 3, 4, 5, 1, 1, 1, 1},
+                                  {1, 3, 1, 5, 2, 3, 4, 5},
+                                  {2, 3, 4, 1, 2, 1, 4, 6}};
   if (i >= (int)G_N_ELEMENTS(shapes))
     return ND_NONE;
   const int *s = shapes[i];
@@ -142,5 +146,15 @@ static nd_tensor mul_example(nd_graph *g, int i) {
   return a < 0 ? ND_NONE : nd_mul(g, a, b);
 }
 
-const nd_op nd_op_add = {.name = "add", .in_place = 3, .gradient = add_gradient, .run = run, .reference = reference, .example = add_example};
-const nd_op nd_op_mul = {.name = "mul", .in_place = 3, .gradient = mul_gradient, .run = run, .reference = reference, .example = mul_example};
+const nd_op nd_op_add = {.name = "add",
+                         .in_place = 3,
+                         .gradient = add_gradient,
+                         .run = run,
+                         .reference = reference,
+                         .example = add_example};
+const nd_op nd_op_mul = {.name = "mul",
+                         .in_place = 3,
+                         .gradient = mul_gradient,
+                         .run = run,
+                         .reference = reference,
+                         .example = mul_example};

@@ -29,7 +29,8 @@ static void run(const nd_run_context *r) {
   nd_parallel(n, ND_GRAIN / (w.ca + w.cb) + 1, rows, &w);
 }
 
-static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
   int axis = *(const int *)n->attr;
   int a = nd_dims(g, n->in[0])[axis], b = nd_dims(g, n->in[1])[axis];
   if (wanted[0])
@@ -56,8 +57,8 @@ nd_tensor nd_concat(nd_graph *g, nd_tensor a, nd_tensor b, int axis) {
   const int *e = nd_dims(g, b);
   for (int i = 0; i < 4; i++)
     if (i != axis && d[i] != e[i])
-      return nd_bad_node(g, "joining %d x %d x %d x %d and %d x %d x %d x %d along axis %d", d[0], d[1], d[2], d[3],
-                         e[0], e[1], e[2], e[3], axis);
+      return nd_bad_node(g, "joining %d x %d x %d x %d and %d x %d x %d x %d along axis %d", d[0], d[1], d[2],
+                         d[3], e[0], e[1], e[2], e[3], axis);
   d[axis] += e[axis];
   return nd_append(g, &nd_op_concat, &axis, 2, (nd_tensor[]){a, b}, d[0], d[1], d[2], d[3]);
 }

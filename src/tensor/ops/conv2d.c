@@ -103,7 +103,8 @@ static const nd_op conv2d_backward_weights = {.name = "conv2d_backward_weights",
                                               .run = run_weights,
                                               .flops = flops};
 
-static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
   const conv_attr *a = n->attr;
   nd_tensor dy = dout[0];
   if (a->s.activation != ND_ACT_NONE)
@@ -159,15 +160,24 @@ nd_tensor nd_conv2d(nd_graph *g, nd_tensor x, nd_tensor weights, nd_tensor bias,
   s.stride = MAX(s.stride, 1), s.dilation = MAX(s.dilation, 1), s.groups = MAX(s.groups, 1);
   const nd_value *xv = nd_value_of(g, x), *w = nd_value_of(g, weights);
   if (w->dims[1] * s.groups != xv->dims[3] || w->dims[0] % s.groups)
-    return nd_bad_node(g, "convolution of %d channels with weights for %d", xv->dims[3], w->dims[1] * s.groups);
+    return nd_bad_node(g, "convolution of %d channels with weights for %d", xv->dims[3],
+                       w->dims[1] * s.groups);
   conv_attr a = {.s = s};
-  a.shape = (nd_conv_shape){.n = xv->dims[0], .h = xv->dims[1], .w = xv->dims[2], .ci = xv->dims[3],
-                            .co = w->dims[0], .kh = w->dims[2], .kw = w->dims[3], .stride = s.stride,
-                            .pad = s.pad, .dilation = s.dilation, .groups = s.groups};
+  a.shape = (nd_conv_shape){.n = xv->dims[0],
+                            .h = xv->dims[1],
+                            .w = xv->dims[2],
+                            .ci = xv->dims[3],
+                            .co = w->dims[0],
+                            .kh = w->dims[2],
+                            .kw = w->dims[3],
+                            .stride = s.stride,
+                            .pad = s.pad,
+                            .dilation = s.dilation,
+                            .groups = s.groups};
   a.shape.oh = output_size(a.shape.h, a.shape.kh, &s);
   a.shape.ow = output_size(a.shape.w, a.shape.kw, &s);
-  return nd_append(g, &nd_op_conv2d, &a, 3, (nd_tensor[]){x, weights, bias}, a.shape.n, a.shape.oh, a.shape.ow,
-                   a.shape.co);
+  return nd_append(g, &nd_op_conv2d, &a, 3, (nd_tensor[]){x, weights, bias}, a.shape.n, a.shape.oh,
+                   a.shape.ow, a.shape.co);
 }
 
 static nd_tensor example(nd_graph *g, int i) {

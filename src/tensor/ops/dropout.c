@@ -76,7 +76,8 @@ static void run(const nd_run_context *r) {
 }
 
 /* The same masks: the gradient is the same operator on the same stream. */
-static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
   if (!wanted[0])
     return;
   din[0] = nd_append_like(g, &nd_op_dropout, n->attr, 1, dout, n->in[0]);

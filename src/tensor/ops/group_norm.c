@@ -3,9 +3,10 @@
  *
  *   xhat = (x - mean_g) rstd_g;  z = (xhat gamma + beta) (1 + s) + t;  y = dropout(silu(z))
  *
- * Per sample and channel z = x scale + shift, so one pass gathers the statistics and one applies them. Backward
- * likewise: one pass gathers sum dz and sum dz xhat per channel and leaves dz in dx, one turns it into dx.
- * Statistics are gathered by blocks of pixels, summed in double: the order depends on the shape alone. */
+ * Per sample and channel z = x scale + shift, so one pass gathers the statistics and one applies them.
+ * Backward likewise: one pass gathers sum dz and sum dz xhat per channel and leaves dz in dx, one turns it
+ * into dx. Statistics are gathered by blocks of pixels, summed in double: the order depends on the shape
+ * alone. */
 #include "tensor/ops/dropout-private.h"
 #include "tensor/ops/math-private.h"
 #include "tensor/ops/ops-private.h"
@@ -212,7 +213,8 @@ static void dz_blocks(size_t begin, size_t end, int thread, void *context) {
       memcpy(dz, w->dy + at * c, count * c * sizeof *dz);
     if (w->s->dropout > 0)
       drop_block(w, i, dz, count * c);
-    dz_block(w->x + at * c, dz, count, c, affine, affine + c, w->s->activation == ND_ACT_SILU, sums, sums + c);
+    dz_block(w->x + at * c, dz, count, c, affine, affine + c, w->s->activation == ND_ACT_SILU, sums,
+             sums + c);
   }
 }
 
@@ -300,7 +302,8 @@ static const nd_op group_norm_backward = {.name = "group_norm_backward",
                                           .run = run_backward,
                                           .flops = flops};
 
-static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
   nd_tensor in[] = {n->in[0], n->in[1], n->in[2], n->in[3], n->out[1], dout[0]};
   nd_tensor dx = nd_append_like(g, &group_norm_backward, n->attr, 6, in, n->in[0]);
   if (dx < 0)
@@ -317,8 +320,8 @@ static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const
 }
 
 /* ---- Reference and building ---- */
-static void reference_group(const settings *s, const nd_value *x, const double *in, int n, int group, double *mean,
-                            double *rstd) {
+static void reference_group(const settings *s, const nd_value *x, const double *in, int n, int group,
+                            double *mean, double *rstd) {
   int c = x->dims[3], per_group = c / s->groups, pixels = x->dims[1] * x->dims[2];
   double sum = 0, squares = 0, m = (double)pixels * per_group;
   for (int pass = 0; pass < 2; pass++)
@@ -383,14 +386,16 @@ static nd_tensor example(nd_graph *g, int i) {
     int n, h, w, c;
     settings s;
     bool scale_shift;
-  } e[] = {{2, 5, 6, 8, {.groups = 4, .epsilon = 1e-5f}, false},
-           {2, 3, 4, 6, {.groups = 2, .epsilon = 1e-5f, .activation = ND_ACT_SILU}, true},
-           {1, 9, 31, 4, {.groups = 4, .epsilon = 1e-5f, .activation = ND_ACT_SILU, .dropout = 0.3f}, true},
-           {1, 20, 20, 2, {.groups = 1, .epsilon = 1e-3f, .activation = ND_ACT_SILU, .dropout = 0.2f}, false}};
+  } e[] = {
+      {2, 5, 6, 8, {.groups = 4, .epsilon = 1e-5f}, false},
+      {2, 3, 4, 6, {.groups = 2, .epsilon = 1e-5f, .activation = ND_ACT_SILU}, true},
+      {1, 9, 31, 4, {.groups = 4, .epsilon = 1e-5f, .activation = ND_ACT_SILU, .dropout = 0.3f}, true},
+      {1, 20, 20, 2, {.groups = 1, .epsilon = 1e-3f, .activation = ND_ACT_SILU, .dropout = 0.2f}, false}};
   if (i >= (int)G_N_ELEMENTS(e))
     return ND_NONE;
   nd_tensor x = nd_example_input(g, e[i].n, e[i].h, e[i].w, e[i].c);
-  nd_tensor gamma = nd_example_parameter(g, 1, e[i].c, 1, 1, 1), beta = nd_example_parameter(g, 1, e[i].c, 1, 1, 1);
+  nd_tensor gamma = nd_example_parameter(g, 1, e[i].c, 1, 1, 1),
+            beta = nd_example_parameter(g, 1, e[i].c, 1, 1, 1);
   nd_tensor ss = e[i].scale_shift ? nd_example_input(g, e[i].n, 1, 1, 2 * e[i].c) : ND_NONE;
   return nd_group_norm(g, x, gamma, beta, ss, e[i].s);
 }

@@ -5,7 +5,8 @@
 
 extern const nd_op nd_op_split_heads, nd_op_merge_heads;
 
-/* Head k of token t of sample n: packed at [n][k][t][width], spread at [n][t][channels] + begin + k stride. */
+/* Head k of token t of sample n: packed at [n][k][t][width], spread at [n][t][channels] + begin + k stride.
+ */
 typedef struct heads_attr {
   int heads, begin, stride, width, tokens, channels;
 } heads_attr;
@@ -37,8 +38,8 @@ static void merge_rows(size_t begin, size_t end, int thread, void *context) {
     if (heads * width != (size_t)w->a.channels)
       memset(spread, 0, (size_t)w->a.channels * sizeof *spread);
     for (size_t k = 0; k < heads; k++)
-      memcpy(spread + (size_t)w->a.begin + k * (size_t)w->a.stride, w->x + ((n * heads + k) * tokens + t) * width,
-             width * sizeof *spread);
+      memcpy(spread + (size_t)w->a.begin + k * (size_t)w->a.stride,
+             w->x + ((n * heads + k) * tokens + t) * width, width * sizeof *spread);
   }
 }
 
@@ -84,8 +85,8 @@ nd_tensor nd_split_heads(nd_graph *g, nd_tensor x, int heads, int begin, int str
   const int *d = nd_dims(g, x);
   heads_attr a = {heads, begin, stride, width, d[1] * d[2], d[3]};
   if (heads < 1 || width < 1 || begin < 0 || begin + (heads - 1) * stride + width > d[3])
-    return nd_bad_node(g, "%d heads of width %d, one every %d channels from %d, do not fit %d channels", heads, width,
-                       stride, begin, d[3]);
+    return nd_bad_node(g, "%d heads of width %d, one every %d channels from %d, do not fit %d channels",
+                       heads, width, stride, begin, d[3]);
   return nd_append(g, &nd_op_split_heads, &a, 1, &x, d[0], heads, a.tokens, width);
 }
 

@@ -47,7 +47,8 @@ static void run(const nd_run_context *r) {
 }
 
 /* C = s A' B', where ' is the transposition asked for: dA' = s dC B'^T, dB' = s A'^T dC. */
-static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
   const matmul_attr *t = n->attr;
   nd_tensor a = n->in[0], b = n->in[1], d = dout[0];
   if (wanted[0])
@@ -82,11 +83,16 @@ nd_tensor nd_matmul(nd_graph *g, nd_tensor a, nd_tensor b, bool transpose_a, boo
   if (!nd_ready(g, 2, (nd_tensor[]){a, b}))
     return ND_NONE;
   const int *da = nd_dims(g, a), *db = nd_dims(g, b);
-  matmul_attr t = {transpose_a, transpose_b, scale, da[0] * da[1], da[transpose_a ? 3 : 2],
-                   db[transpose_b ? 2 : 3], da[transpose_a ? 2 : 3]};
+  matmul_attr t = {transpose_a,
+                   transpose_b,
+                   scale,
+                   da[0] * da[1],
+                   da[transpose_a ? 3 : 2],
+                   db[transpose_b ? 2 : 3],
+                   da[transpose_a ? 2 : 3]};
   if (da[0] != db[0] || da[1] != db[1] || t.k != db[transpose_b ? 3 : 2])
-    return nd_bad_node(g, "matrix product of %d x %d x %d x %d and %d x %d x %d x %d", da[0], da[1], da[2], da[3],
-                       db[0], db[1], db[2], db[3]);
+    return nd_bad_node(g, "matrix product of %d x %d x %d x %d and %d x %d x %d x %d", da[0], da[1], da[2],
+                       da[3], db[0], db[1], db[2], db[3]);
   return nd_append(g, &nd_op_matmul, &t, 2, (nd_tensor[]){a, b}, da[0], da[1], t.m, t.n);
 }
 

@@ -74,8 +74,11 @@ static int prepare(const nd_graph *g, nd_node *n) {
 }
 
 static void run(const nd_run_context *r) {
-  work w = {.attr = *(const loss_attr *)r->node->attr, .a = nd_run_in(r, 0), .b = nd_run_in(r, 1),
-            .partial = r->scratch, .count = nd_run_in_value(r, 0)->count};
+  work w = {.attr = *(const loss_attr *)r->node->attr,
+            .a = nd_run_in(r, 0),
+            .b = nd_run_in(r, 1),
+            .partial = r->scratch,
+            .count = nd_run_in_value(r, 0)->count};
   nd_parallel(blocks_of(w.count), 2, sum_blocks, &w);
   double sum = 0;
   for (size_t i = 0; i < blocks_of(w.count); i++)
@@ -85,8 +88,11 @@ static void run(const nd_run_context *r) {
 
 static void run_backward(const nd_run_context *r) {
   size_t count = nd_run_in_value(r, 0)->count;
-  work w = {.attr = *(const loss_attr *)r->node->attr, .a = nd_run_in(r, 0), .b = nd_run_in(r, 1),
-            .da = nd_run_out(r, 0), .factor = nd_run_in(r, 2)[0] / (float)count};
+  work w = {.attr = *(const loss_attr *)r->node->attr,
+            .a = nd_run_in(r, 0),
+            .b = nd_run_in(r, 1),
+            .da = nd_run_out(r, 0),
+            .factor = nd_run_in(r, 2)[0] / (float)count};
   nd_parallel(count, ND_GRAIN, backward_range, &w);
 }
 
@@ -94,11 +100,12 @@ static const nd_op pair_loss_backward = {
     .name = "pair_loss_backward", .attr_size = sizeof(loss_attr), .in_place = 3, .run = run_backward};
 
 /* The derivative by b is the one by a with a and b exchanged. */
-static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
   for (int i = 0; i < 2; i++)
     if (wanted[i])
-      din[i] = nd_append_like(g, &pair_loss_backward, n->attr, 3, (nd_tensor[]){n->in[i], n->in[1 - i], dout[0]},
-                              n->in[i]);
+      din[i] = nd_append_like(g, &pair_loss_backward, n->attr, 3,
+                              (nd_tensor[]){n->in[i], n->in[1 - i], dout[0]}, n->in[i]);
 }
 
 static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {

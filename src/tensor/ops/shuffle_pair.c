@@ -32,21 +32,28 @@ static void exchange(const nd_value *part, work w) {
 }
 
 static void run(const nd_run_context *r) {
-  exchange(nd_run_in_value(r, 0), (work){.mask = nd_run_in(r, 2), .a = nd_run_in(r, 0), .b = nd_run_in(r, 1),
+  exchange(nd_run_in_value(r, 0), (work){.mask = nd_run_in(r, 2),
+                                         .a = nd_run_in(r, 0),
+                                         .b = nd_run_in(r, 1),
                                          .joined = nd_run_out(r, 0)});
 }
 
 static void run_backward(const nd_run_context *r) {
-  exchange(nd_run_out_value(r, 0), (work){.mask = nd_run_in(r, 1), .a = nd_run_out(r, 0), .b = nd_run_out(r, 1),
-                                          .joined = nd_run_in(r, 0), .split = true});
+  exchange(nd_run_out_value(r, 0), (work){.mask = nd_run_in(r, 1),
+                                          .a = nd_run_out(r, 0),
+                                          .b = nd_run_out(r, 1),
+                                          .joined = nd_run_in(r, 0),
+                                          .split = true});
 }
 
 static const nd_op shuffle_pair_backward = {.name = "shuffle_pair_backward", .run = run_backward};
 
-static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
   if (!wanted[0] && !wanted[1])
     return;
-  nd_tensor da = nd_append_like(g, &shuffle_pair_backward, NULL, 2, (nd_tensor[]){dout[0], n->in[2]}, n->in[0]);
+  nd_tensor da =
+      nd_append_like(g, &shuffle_pair_backward, NULL, 2, (nd_tensor[]){dout[0], n->in[2]}, n->in[0]);
   nd_tensor db = nd_append_output(g, 4, nd_dims(g, n->in[0]));
   din[0] = wanted[0] ? da : ND_NONE;
   din[1] = wanted[1] ? db : ND_NONE;

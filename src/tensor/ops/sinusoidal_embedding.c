@@ -45,5 +45,8 @@ static nd_tensor example(nd_graph *g, int i) {
   return i < 1 ? nd_sinusoidal_embedding(g, nd_example_input(g, 3, 1, 1, 1), 8, 10000) : ND_NONE;
 }
 
-const nd_op nd_op_sinusoidal_embedding = {
-    .name = "sinusoidal_embedding", .attr_size = sizeof(float), .run = run, .reference = reference, .example = example};
+const nd_op nd_op_sinusoidal_embedding = {.name = "sinusoidal_embedding",
+                                          .attr_size = sizeof(float),
+                                          .run = run,
+                                          .reference = reference,
+                                          .example = example};

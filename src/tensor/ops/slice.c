@@ -54,9 +54,11 @@ static void run_backward(const nd_run_context *r) {
   nd_parallel(rows, ND_GRAIN / w.whole + 1, put_rows, &w);
 }
 
-static const nd_op slice_backward = {.name = "slice_backward", .attr_size = sizeof(slice_attr), .run = run_backward};
+static const nd_op slice_backward = {
+    .name = "slice_backward", .attr_size = sizeof(slice_attr), .run = run_backward};
 
-static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
   if (wanted[0])
     din[0] = nd_append_like(g, &slice_backward, n->attr, 1, dout, n->in[0]);
 }

@@ -58,7 +58,8 @@ static void run_backward(const nd_run_context *r) {
 
 static const nd_op softmax_backward = {.name = "softmax_backward", .in_place = 2, .run = run_backward};
 
-static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
   if (wanted[0])
     din[0] = nd_append_like(g, &softmax_backward, NULL, 2, (nd_tensor[]){n->out[0], dout[0]}, n->in[0]);
 }

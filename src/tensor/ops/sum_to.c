@@ -45,7 +45,8 @@ static void run(const nd_run_context *r) {
   nd_parallel(out->count, 1, range, &w);
 }
 
-static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
   if (!wanted[0])
     return;
   nd_affine_attr zero = {0, 0};

@@ -1,6 +1,6 @@
-/* Bilinear up-sampling with corners aligned: output i samples the input at i (in - 1) / (out - 1). That position
- * depends on the whole picture's size, so a run on a part of one (nd_window) samples where the whole would. The
- * gradient gathers, for one row of the input, from the output rows that touch it. */
+/* Bilinear up-sampling with corners aligned: output i samples the input at i (in - 1) / (out - 1). That
+ * position depends on the whole picture's size, so a run on a part of one (nd_window) samples where the whole
+ * would. The gradient gathers, for one row of the input, from the output rows that touch it. */
 #include "tensor/ops/ops-private.h"
 
 #include <math.h>
@@ -101,9 +101,15 @@ static void backward_rows(size_t begin, size_t end, int thread, void *context) {
 static work work_of(const nd_run_context *r, const nd_value *small, const nd_value *big) {
   const nd_window *p = r->window;
   int h = small->dims[1], w = small->dims[2], big_h = big->dims[1], big_w = big->dims[2];
-  return (work){.x = nd_run_in(r, 0), .out = nd_run_out(r, 0), .h = h, .w = w, .big_h = big_h, .big_w = big_w,
+  return (work){.x = nd_run_in(r, 0),
+                .out = nd_run_out(r, 0),
+                .h = h,
+                .w = w,
+                .big_h = big_h,
+                .big_w = big_w,
                 .rows = axis_of(h, big_h, p->y, p->full_height, p->height),
-                .columns = axis_of(w, big_w, p->x, p->full_width, p->width), .c = (size_t)small->dims[3]};
+                .columns = axis_of(w, big_w, p->x, p->full_width, p->width),
+                .c = (size_t)small->dims[3]};
 }
 
 static void run(const nd_run_context *r) {
@@ -119,7 +125,8 @@ static void run_backward(const nd_run_context *r) {
 static const nd_op upsample_bilinear_backward = {
     .name = "upsample_bilinear_backward", .attr_size = sizeof(int), .run = run_backward};
 
-static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
   if (wanted[0])
     din[0] = nd_append_like(g, &upsample_bilinear_backward, n->attr, 1, dout, n->in[0]);
 }
@@ -151,7 +158,8 @@ nd_tensor nd_upsample_bilinear(nd_graph *g, nd_tensor x, int factor) {
 
 static nd_tensor example(nd_graph *g, int i) {
   static const int size[][3] = {{3, 4, 2}, {1, 5, 2}, {5, 1, 3}, {4, 6, 2}};
-  return i < 4 ? nd_upsample_bilinear(g, nd_example_input(g, 2, size[i][0], size[i][1], 3), size[i][2]) : ND_NONE;
+  return i < 4 ? nd_upsample_bilinear(g, nd_example_input(g, 2, size[i][0], size[i][1], 3), size[i][2])
+               : ND_NONE;
 }
 
 const nd_op nd_op_upsample_bilinear = {.name = "upsample_bilinear",

@@ -40,8 +40,8 @@ ND_KERNEL static void backward_rows(size_t begin, size_t end, int thread, void *
 }
 
 static work work_of(const nd_run_context *r, const nd_value *small) {
-  return (work){nd_run_in(r, 0), nd_run_out(r, 0), (size_t)small->dims[1], (size_t)small->dims[2],
-                (size_t)small->dims[3], (size_t) * (const int *)r->node->attr};
+  return (work){nd_run_in(r, 0),        nd_run_out(r, 0),       (size_t)small->dims[1],
+                (size_t)small->dims[2], (size_t)small->dims[3], (size_t) * (const int *)r->node->attr};
 }
 
 static void run(const nd_run_context *r) {
@@ -57,7 +57,8 @@ static void run_backward(const nd_run_context *r) {
 static const nd_op upsample_nearest_backward = {
     .name = "upsample_nearest_backward", .attr_size = sizeof(int), .run = run_backward};
 
-static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted, nd_tensor *din) {
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
   if (wanted[0])
     din[0] = nd_append_like(g, &upsample_nearest_backward, n->attr, 1, dout, n->in[0]);
 }

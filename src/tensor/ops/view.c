@@ -43,4 +43,5 @@ const nd_op nd_op_reshape = {.name = "reshape",
                              .gradient = reshape_gradient,
                              .reference = reference,
                              .example = reshape_example};
-const nd_op nd_op_detach = {.name = "detach", .view = true, .reference = reference, .example = detach_example};
+const nd_op nd_op_detach = {
+    .name = "detach", .view = true, .reference = reference, .example = detach_example};
