@@ -50,7 +50,7 @@ size_t nd_bias_gradient(size_t pixels, int channels, const float *dy, float *dbi
   job j = {.pixels = pixels, .slices = (size_t)nd_threads(), .channels = channels, .dy = dy};
   size_t row = row_of(channels);
   j.sums = nd_arena_floats(&scratch, j.slices * 2 * row);
-  if (!scratch.base)
+  if (!scratch.base || !dbias)
     return scratch.used;
   nd_parallel(j.slices, 1, sum_slices, &j);
   for (int c = 0; c < channels; c++) {

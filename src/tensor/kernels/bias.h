@@ -4,7 +4,7 @@
 
 #include "tensor/kernels/arena.h"
 
-/* dy: pixels, channels. Returns the arena's use; computes nothing while it counts. */
+/* dy: pixels, channels. dbias NULL: nothing. Returns the arena's use; computes nothing while it counts. */
 size_t nd_bias_gradient(size_t pixels, int channels, const float *dy, float *dbias, nd_arena scratch);
 
 #endif

@@ -1,7 +1,6 @@
 /* The public face: sends each pass to the method that suits its shape. */
 #include "tensor/kernels/conv.h"
 
-#include "tensor/kernels/bias.h"
 #include "tensor/kernels/choose.h"
 #include "tensor/kernels/direct.h"
 #include "tensor/kernels/winograd.h"
@@ -52,26 +51,18 @@ void nd_conv_backward_data(const nd_conv_shape *s, const float *dy, const float 
 }
 
 static size_t backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
-                               void *scratch) {
+                               float *dbias, void *scratch) {
   nd_arena a = {scratch, 0};
   if (nd_conv_choose(s, ND_CONV_BACKWARD_WEIGHTS) == ND_CONV_WINOGRAD)
-    return nd_winograd_backward_weights(s, x, dy, dweights, a);
-  return nd_direct_backward_weights(s, x, dy, dweights, a);
-}
-
-static size_t bias_gradient(const nd_conv_shape *s, const float *dy, float *dbias, void *scratch) {
-  return nd_bias_gradient((size_t)s->n * (size_t)s->oh * (size_t)s->ow, s->co, dy, dbias,
-                          (nd_arena){scratch, 0});
+    return nd_winograd_backward_weights(s, x, dy, dweights, dbias, a);
+  return nd_direct_backward_weights(s, x, dy, dweights, dbias, a);
 }
 
 size_t nd_conv_backward_weights_scratch(const nd_conv_shape *s) {
-  size_t weights = backward_weights(s, NULL, NULL, NULL, NULL), bias = bias_gradient(s, NULL, NULL, NULL);
-  return weights > bias ? weights : bias;
+  return backward_weights(s, NULL, NULL, NULL, NULL, NULL);
 }
 
 void nd_conv_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
                               float *dbias, void *scratch) {
-  backward_weights(s, x, dy, dweights, scratch);
-  if (dbias)
-    bias_gradient(s, dy, dbias, scratch);
+  backward_weights(s, x, dy, dweights, dbias, scratch);
 }

@@ -4,6 +4,7 @@
 #include "tensor/kernels/direct.h"
 
 #include "base/base.h"
+#include "tensor/kernels/bias.h"
 #include "tensor/kernels/filter.h"
 #include "tensor/kernels/pad.h"
 
@@ -189,10 +190,11 @@ static void unpack_panels(size_t begin, size_t end, int thread, void *context) {
 }
 
 size_t nd_direct_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
-                                  nd_arena scratch) {
+                                  float *dbias, nd_arena scratch) {
+  size_t bias = nd_bias_gradient((size_t)s->n * (size_t)s->oh * (size_t)s->ow, s->co, dy, dbias, scratch);
   plan p = lay_out(s, &scratch);
   if (!scratch.base)
-    return scratch.used;
+    return scratch.used > bias ? scratch.used : bias;
   p.x = x;
   p.dy = dy;
   if (p.copy)

@@ -55,8 +55,8 @@ void nd_tile_input(const nd_micro *micro, const nd_tiles *t, int index, const nd
   micro->winograd_input(last, 0, 1, v + done, plane);
 }
 
-void nd_tile_gradient(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *dy, const float *zeros,
-                      int first, int vectors, float *z, ptrdiff_t plane, float *sums) {
+void nd_tile_gradient(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *dy,
+                      const float *zeros, int first, int vectors, float *z, ptrdiff_t plane, float *sums) {
   const float *pixel[16], *last[16];
   float copy[16][ND_MAX_LANES];
   corner at = corner_of(t, index);
@@ -96,8 +96,8 @@ void nd_tile_output(const nd_micro *micro, const float *m, ptrdiff_t plane, int 
       target[i][first + done + j] = copy[i][j];
 }
 
-/* The pixels of one row of a tile. The empty assembly keeps GCC 12 from taking a function that only prefetches
- * for one without effect and dropping its calls. */
+/* The pixels of one row of a tile. The empty assembly keeps GCC 12 from taking a function that only
+ * prefetches for one without effect and dropping its calls. */
 static void prefetch_row(const nd_ahead *a, int index, int i) {
   const nd_images *x = a->images;
   corner at = corner_of(a->tiles, index);

@@ -25,10 +25,10 @@ nd_tiles nd_tiles_of(int n, int oh, int ow);
 void nd_tile_input(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *x, int pad,
                    const float *zeros, int first, int count, float *v, ptrdiff_t plane);
 
-/* A dY A^T likewise, of the 4x4 outputs' channels first, first + 1, ... to a row of `vectors` vectors; and each
- * channel's sum over the tile added to sums, a row as long, unless that is NULL. */
-void nd_tile_gradient(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *dy, const float *zeros,
-                      int first, int vectors, float *z, ptrdiff_t plane, float *sums);
+/* A dY A^T likewise, of the 4x4 outputs' channels first, first + 1, ... to a row of `vectors` vectors; and
+ * each channel's sum over the tile added to sums, a row as long, unless that is NULL. */
+void nd_tile_gradient(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *dy,
+                      const float *zeros, int first, int vectors, float *z, ptrdiff_t plane, float *sums);
 
 /* Where the 16 outputs of a tile go; those outside the image to `dump`, which has room for c. */
 void nd_tile_targets(const nd_tiles *t, int index, const nd_images *y, float *dump, float *target[16]);
@@ -38,9 +38,9 @@ void nd_tile_targets(const nd_tiles *t, int index, const nd_images *y, float *du
 void nd_tile_output(const nd_micro *micro, const float *m, ptrdiff_t plane, int vectors, const nd_epilogue *e,
                     float *const target[16], int first, int c);
 
-/* Brings the 4x4 pixels of tiles first .. first+count-1 near, channels channel .. channel+channels-1, a little at
- * each of `steps` calls of nd_ahead_step: while products are computed the memory has nothing else to do. Tiles
- * beyond the last are left out. */
+/* Brings the 4x4 pixels of tiles first .. first+count-1 near, channels channel .. channel+channels-1, a
+ * little at each of `steps` calls of nd_ahead_step: while products are computed the memory has nothing else
+ * to do. Tiles beyond the last are left out. */
 typedef struct nd_ahead {
   const nd_tiles *tiles;
   const nd_images *images;

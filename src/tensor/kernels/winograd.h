@@ -18,7 +18,8 @@ size_t nd_winograd_forward(const nd_conv_shape *s, const float *x, const float *
                            float *y, nd_arena scratch);
 size_t nd_winograd_backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
                                  nd_arena scratch);
+/* dbias may be NULL. */
 size_t nd_winograd_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
-                                    nd_arena scratch);
+                                    float *dbias, nd_arena scratch);
 
 #endif

@@ -33,7 +33,7 @@ typedef struct plan {
   bool turned;
   nd_epilogue epilogue;
 
-  bool by_channel; /* the second order */
+  bool by_channel;   /* the second order */
   int panels, group; /* of output channels; those taken together */
   int pitch, block;
   ptrdiff_t u_plane, v_plane, m_plane;
@@ -110,9 +110,10 @@ static void multiply(const plan *p, int vectors, int count, const float *v, cons
 static void multiply_and_put(const plan *p, int first, int count, int panel0, int panel1, const float *v,
                              const float *u, float *m, float *dump, nd_ahead *next) {
   ptrdiff_t u_panel = (ptrdiff_t)p->filter.in * width_of(p), m_panel = (ptrdiff_t)p->block * width_of(p);
-  int channel0 = panel0 * width_of(p), channel1 = panel1 * width_of(p) < p->y.c ? panel1 * width_of(p) : p->y.c;
-  nd_ahead targets = {&p->tiles, &p->y, first, count, channel0, channel1 - channel0,
-                      ND_FREQUENCIES * (panel1 - panel0), 0};
+  int channel0 = panel0 * width_of(p),
+      channel1 = panel1 * width_of(p) < p->y.c ? panel1 * width_of(p) : p->y.c;
+  nd_ahead targets = {
+      &p->tiles, &p->y, first, count, channel0, channel1 - channel0, ND_FREQUENCIES * (panel1 - panel0), 0};
   for (int f = 0; f < ND_FREQUENCIES; f++)
     for (int i = panel0; i < panel1; i++) {
       multiply(p, vectors_of(p, i), count, v + f * p->v_plane, u + f * p->u_plane + (i - panel0) * u_panel,

@@ -20,7 +20,7 @@ enum {
   SUMS_AT_ONCE = 32 << 10, /* ci x co of the sums one thread keeps */
   DEPTH = 256,             /* tiles summed in one product */
   CHUNK_IN = 64,           /* by channel: input channels, */
-  GROUP_PANELS = 2,        /*   and panels of output channels, in a block */
+  GROUP_OUT = 32,          /*   and output channels, in a block */
   UNPACK_IN = 16           /* input channels transformed back together */
 };
 
@@ -29,17 +29,19 @@ typedef struct plan {
   const nd_micro *micro;
   nd_tiles tiles;
   nd_images x, dy;
-  float *dweights;
+  float *dweights, *dbias; /* dbias may be NULL */
 
   bool by_channel;
-  int panels, block, slices;
+  int panels, group; /* of output channels; by_channel: those taken together */
+  int block, slices;
   int chunk, in0, in1; /* input channels at a time, and the current ones */
   int pitch;
   ptrdiff_t v_plane, z_plane, u_plane;
   float *zeros;
-  float *v; /* 36 x tiles x pitch */
-  float *z; /* 36 x panels x tiles x width */
-  float *u; /* the sums: 36 x panels x chunk x width */
+  float *v;    /* 36 x tiles x pitch */
+  float *z;    /* 36 x panels x tiles x width */
+  float *u;    /* the sums: 36 x panels x chunk x width */
+  float *bias; /* for each slice two rows of panels x width: dy's sums, and those of a block */
 } plan;
 
 static int width_of(const plan *p) {
@@ -62,6 +64,7 @@ static void set_order(plan *p) {
     p->block = count;
     p->slices = threads;
     p->chunk = CHUNK_IN;
+    p->group = GROUP_OUT / width_of(p);
     return;
   }
   p->block = divide_up(count, divide_up(count, threads * BLOCK_TILES) * threads);
@@ -72,7 +75,8 @@ static void set_order(plan *p) {
 
 static void take_buffers(plan *p, nd_arena *a) {
   size_t width = (size_t)width_of(p), panels = (size_t)p->panels, block = (size_t)p->block;
-  size_t sum_panels = p->by_channel ? GROUP_PANELS : panels, copies = p->by_channel ? 1 : (size_t)p->slices;
+  size_t sum_panels = p->by_channel ? (size_t)p->group : panels,
+         copies = p->by_channel ? 1 : (size_t)p->slices;
   int widest = p->s->ci > p->s->co ? p->s->ci : p->s->co;
   p->pitch = nd_winograd_pitch(p->by_channel ? p->s->ci : p->chunk);
   p->v_plane = nd_winograd_plane(block * (size_t)p->pitch);
@@ -82,20 +86,44 @@ static void take_buffers(plan *p, nd_arena *a) {
   p->v = nd_arena_floats(a, copies * ND_FREQUENCIES * (size_t)p->v_plane);
   p->z = nd_arena_floats(a, copies * ND_FREQUENCIES * (size_t)p->z_plane);
   p->u = nd_arena_floats(a, (size_t)p->slices * ND_FREQUENCIES * (size_t)p->u_plane);
+  p->bias = nd_arena_floats(a, (size_t)p->slices * 2 * panels * width);
 }
 
-/* Tiles first .. first+count-1, input channels in0 .. in1-1, all of dy's; to row 0 on of v and z. */
-static void transform_tiles(const plan *p, int first, int count, int in0, int in1, float *v, float *z) {
-  for (int i = 0; i < count; i++) {
-    nd_tile_input(p->micro, &p->tiles, first + i, &p->x, p->s->pad, p->zeros, in0, in1 - in0,
-                  v + (ptrdiff_t)i * p->pitch, p->v_plane);
-    for (int panel = 0; panel < p->panels; panel++) {
-      int vectors = vectors_of(p, panel);
-      nd_tile_gradient(p->micro, &p->tiles, first + i, &p->dy, p->zeros, panel * width_of(p), vectors,
-                       z + ((ptrdiff_t)panel * p->block * width_of(p)) +
-                           (ptrdiff_t)i * vectors * p->micro->lanes,
-                       p->z_plane);
-    }
+static float *bias_of(const plan *p, ptrdiff_t slice) {
+  return p->bias + slice * 2 * p->panels * width_of(p);
+}
+
+static void transform_gradient(const plan *p, int tile, int row, float *z, float *sums) {
+  for (int panel = 0; panel < p->panels; panel++) {
+    int vectors = vectors_of(p, panel), channel = panel * width_of(p);
+    float *to = z + (ptrdiff_t)p->block * channel + (ptrdiff_t)row * vectors * p->micro->lanes;
+    nd_tile_gradient(p->micro, &p->tiles, tile, &p->dy, p->zeros, channel, vectors, to, p->z_plane,
+                     sums ? sums + channel : NULL);
+  }
+}
+
+/* Tiles first .. first+count-1, the current input channels, all of dy's; to row `row` on of v and z. The bias
+ * is summed by blocks first, which rounds less than one long sum, and once if the tiles pass several times.
+ */
+static void transform_tiles(const plan *p, int slice, int first, int count, int row, float *v, float *z) {
+  int channels = p->panels * width_of(p);
+  float *total = bias_of(p, slice), *block = p->dbias && !p->in0 ? total + channels : NULL;
+  if (block)
+    memset(block, 0, sizeof(float) * (size_t)channels);
+  for (int i = 0; i < count; i++, row++) {
+    nd_tile_input(p->micro, &p->tiles, first + i, &p->x, p->s->pad, p->zeros, p->in0, p->in1 - p->in0,
+                  v + (ptrdiff_t)row * p->pitch, p->v_plane);
+    transform_gradient(p, first + i, row, z, block);
+  }
+  for (int i = 0; block && i < channels; i++)
+    total[i] += block[i];
+}
+
+static void put_bias(const plan *p) {
+  for (int i = 0; p->dbias && i < p->s->co; i++) {
+    p->dbias[i] = bias_of(p, 0)[i];
+    for (int slice = 1; slice < p->slices; slice++)
+      p->dbias[i] += bias_of(p, slice)[i];
   }
 }
 
@@ -110,8 +138,8 @@ static void multiply(const plan *p, int vectors, int in, int count, const float 
 }
 
 /* Sums of all frequencies for panels panel0 .. panel1-1; u: of panel0, z: of panel 0. */
-static void multiply_all(const plan *p, int panel0, int panel1, int in, int count, const float *v, const float *z,
-                         float *u, bool accumulate, nd_ahead *next) {
+static void multiply_all(const plan *p, int panel0, int panel1, int in, int count, const float *v,
+                         const float *z, float *u, bool accumulate, nd_ahead *next) {
   for (int f = 0; f < ND_FREQUENCIES; f++)
     for (int i = panel0; i < panel1; i++) {
       multiply(p, vectors_of(p, i), in, count, v + f * p->v_plane,
@@ -157,7 +185,7 @@ static void sum_slices(size_t begin, size_t end, int thread, void *context) {
       int steps = ND_FREQUENCIES * p->panels;
       nd_ahead next[2] = {{&p->tiles, &p->x, tile + count, p->block, p->in0, p->in1 - p->in0, steps, 0},
                           {&p->tiles, &p->dy, tile + count, p->block, 0, p->s->co, steps, 0}};
-      transform_tiles(p, tile, count, p->in0, p->in1, v, z);
+      transform_tiles(p, (int)slice, tile, count, 0, v, z);
       multiply_all(p, 0, p->panels, p->in1 - p->in0, count, v, z, u, i > first, next);
     }
   }
@@ -184,19 +212,13 @@ static void run_by_tile(plan *p) {
   }
 }
 
-static void transform_all_tiles(size_t begin, size_t end, int thread, void *context) {
+static void transform_slices(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const plan *p = context;
-  for (int i = (int)begin; i < (int)end; i++) {
-    nd_tile_input(p->micro, &p->tiles, i, &p->x, p->s->pad, p->zeros, 0, p->s->ci,
-                  p->v + (ptrdiff_t)i * p->pitch, p->v_plane);
-    for (int panel = 0; panel < p->panels; panel++) {
-      int vectors = vectors_of(p, panel);
-      nd_tile_gradient(p->micro, &p->tiles, i, &p->dy, p->zeros, panel * width_of(p), vectors,
-                       p->z + (ptrdiff_t)panel * p->block * width_of(p) +
-                           (ptrdiff_t)i * vectors * p->micro->lanes,
-                       p->z_plane);
-    }
+  for (int slice = (int)begin; slice < (int)end; slice++) {
+    int first = (int)((long)p->tiles.count * slice / p->slices);
+    int last = (int)((long)p->tiles.count * (slice + 1) / p->slices);
+    transform_tiles(p, slice, first, last - first, first, p->v, p->z);
   }
 }
 
@@ -206,8 +228,8 @@ static void compute_chunks(size_t begin, size_t end, int thread, void *context) 
   float *u = p->u + thread * ND_FREQUENCIES * p->u_plane;
   int chunks = divide_up(p->s->ci, p->chunk);
   for (size_t i = begin; i < end; i++) {
-    int panel0 = (int)i / chunks * GROUP_PANELS, in0 = (int)i % chunks * p->chunk;
-    int panel1 = panel0 + GROUP_PANELS < p->panels ? panel0 + GROUP_PANELS : p->panels;
+    int panel0 = (int)i / chunks * p->group, in0 = (int)i % chunks * p->chunk;
+    int panel1 = panel0 + p->group < p->panels ? panel0 + p->group : p->panels;
     int in1 = in0 + p->chunk < p->s->ci ? in0 + p->chunk : p->s->ci;
     multiply_all(p, panel0, panel1, in1 - in0, p->tiles.count, p->v + in0, p->z, u, false, NULL);
     for (int panel = panel0; panel < panel1; panel++)
@@ -216,28 +238,32 @@ static void compute_chunks(size_t begin, size_t end, int thread, void *context) 
 }
 
 static void run_by_channel(plan *p) {
-  nd_parallel((size_t)p->tiles.count, 4, transform_all_tiles, p);
-  size_t groups = (size_t)divide_up(p->panels, GROUP_PANELS), chunks = (size_t)divide_up(p->s->ci, p->chunk);
+  p->in1 = p->s->ci;
+  nd_parallel((size_t)p->slices, 1, transform_slices, p);
+  size_t groups = (size_t)divide_up(p->panels, p->group), chunks = (size_t)divide_up(p->s->ci, p->chunk);
   nd_parallel(groups * chunks, 1, compute_chunks, p);
 }
 
 size_t nd_winograd_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
-                                    nd_arena scratch) {
+                                    float *dbias, nd_arena scratch) {
   plan p = {.s = s,
             .micro = nd_micro_best(),
             .tiles = nd_tiles_of(s->n, s->oh, s->ow),
             .x = {x, s->h, s->w, s->ci},
             .dy = {dy, s->oh, s->ow, s->co},
-            .dweights = dweights};
+            .dweights = dweights,
+            .dbias = dbias};
   p.panels = nd_panel_count(p.micro, s->co);
   set_order(&p);
   take_buffers(&p, &scratch);
   if (!scratch.base)
     return scratch.used;
   memset(p.zeros, 0, sizeof(float) * (size_t)(s->ci > s->co ? s->ci : s->co));
+  memset(p.bias, 0, sizeof(float) * (size_t)p.slices * 2 * (size_t)(p.panels * width_of(&p)));
   if (p.by_channel)
     run_by_channel(&p);
   else
     run_by_tile(&p);
+  put_bias(&p);
   return scratch.used;
 }
