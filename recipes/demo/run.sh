@@ -2,10 +2,11 @@
 # The demo: takes the photographs of two Debian packages apart into clean ones, "real" ones (through the camera model,
 # unlabelled) and held-out ones; starts three models from the same source-only weights and trains them for the same
 # number of steps: on synthetic noise alone, adapted to the real photos, and an oracle on the real photos' true pairs;
-# then compares them on the held-out photos. usage: run.sh PROGRAM [FOLDER]
+# then compares them on the held-out photos. usage: [SEED=N] run.sh PROGRAM [FOLDER]
 set -eu
 program=$1
 out=${2:-demo}
+seed=${SEED:-1}
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$out"
 cd "$out"
@@ -42,7 +43,7 @@ train() {
     "$program" train --resume "$name"
   else
     rm -rf "$name"
-    set -- "$@" validation.input=test validation.target=test_clean validation.every=250
+    set -- "$@" seed="$seed" validation.input=test validation.target=test_clean validation.every=200
     sets=
     for s in "$@"; do sets="$sets --set $s"; done
     # shellcheck disable=SC2086 # none of the values has a space
@@ -53,7 +54,7 @@ train() {
 
 prepare
 from=training.init_from=$here/source.safetensors
-gaussian="data.clean=clean data.degradation.kind=gaussian data.degradation.sigma_max=75"
+gaussian="data.clean=clean data.degradation.kind=gaussian data.degradation.sigma_max=25"
 # shellcheck disable=SC2086
 train source mode=source $gaussian "$from"
 # shellcheck disable=SC2086
