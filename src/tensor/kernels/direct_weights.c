@@ -176,16 +176,22 @@ typedef struct result {
   float *dweights;
 } result;
 
+/* Adds up the slices' sums of each panel and puts them in the weights' order. */
 static void unpack_panels(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const result *r = context;
   const plan *p = r->p;
   nd_filter f = nd_filter_forward(p->s, NULL);
   for (size_t i = begin; i < end; i++) {
+    float *sums = p->sums + i * panel_size(p);
+    for (int slice = 1; slice < p->slices; slice++) {
+      const float *other = sums + (size_t)slice * (size_t)p->panels * panel_size(p);
+      for (size_t k = 0; k < panel_size(p); k++)
+        sums[k] += other[k];
+    }
     int width = vectors_of(p, (int)i) * p->micro->lanes;
-    nd_filter_sums sums = {p->sums + i * panel_size(p), width, (ptrdiff_t)p->s->ci * width,
-                           (ptrdiff_t)((size_t)p->panels * panel_size(p)), p->slices};
-    nd_filter_unpack(&f, (int)i * width_of(p), width, 0, p->s->ci, &sums, r->dweights);
+    nd_filter_unpack(&f, (int)i * width_of(p), width, 0, p->s->ci, sums, width, (ptrdiff_t)p->s->ci * width,
+                     r->dweights);
   }
 }
 

@@ -12,11 +12,26 @@ nd_filter nd_filter_backward(const nd_conv_shape *s, const float *weights) {
 }
 
 /* One lane: a walk through one output channel's weights. */
-static void pack_lane(const nd_filter *f, const float *from, int count, const int *taps, int ntaps, float *to,
-                      ptrdiff_t to_in, ptrdiff_t to_tap) {
+enum { CHUNK = 16 }; /* input channels at a time: the lines one lane writes are still near for the next */
+
+/* One lane: a walk through one output channel's weights. ntaps is a constant after inlining, where it
+ * matters. */
+static inline __attribute__((always_inline)) void pack_taps(const nd_filter *f, const float *from, int count,
+                                                            const int *taps, const int ntaps, float *to,
+                                                            ptrdiff_t to_in, ptrdiff_t to_tap) {
   for (int i = 0; i < count; i++, from += f->in_step, to += to_in)
     for (int j = 0; j < ntaps; j++)
       to[j * to_tap] = from[taps[j]];
+}
+
+static void pack_lane(const nd_filter *f, const float *from, int count, const int *taps, int ntaps, float *to,
+                      ptrdiff_t to_in, ptrdiff_t to_tap) {
+  if (ntaps == 9)
+    pack_taps(f, from, count, taps, 9, to, to_in, to_tap);
+  else if (ntaps == 1)
+    pack_taps(f, from, count, taps, 1, to, to_in, to_tap);
+  else
+    pack_taps(f, from, count, taps, ntaps, to, to_in, to_tap);
 }
 
 static void clear_lane(int count, int ntaps, float *to, ptrdiff_t to_in, ptrdiff_t to_tap) {
@@ -25,12 +40,25 @@ static void clear_lane(int count, int ntaps, float *to, ptrdiff_t to_in, ptrdiff
       to[j * to_tap] = 0;
 }
 
+/* Asks for a chunk's weights: short runs far apart, which the processor does not foresee. */
+static void prefetch_chunk(const nd_filter *f, const float *from, int width) {
+  bool in_inside = f->in_step < f->out_step; /* a run holds neighbouring inputs, else neighbouring outputs */
+  ptrdiff_t row = in_inside ? f->out_step : f->in_step,
+            run = (ptrdiff_t)(in_inside ? CHUNK : width) * f->taps;
+  int rows = in_inside ? width : CHUNK;
+  for (int i = 0; i < rows; i++, from += row)
+    for (ptrdiff_t j = 0; j < run; j += 16)
+      __builtin_prefetch(from + j);
+  __asm__ volatile(""); /* GCC 12 drops calls of functions that only prefetch */
+}
+
 void nd_filter_pack(const nd_filter *f, int out0, int width, int in0, int in1, const int *taps, int ntaps,
                     float *to, ptrdiff_t to_in, ptrdiff_t to_tap) {
-  /* A few input channels at a time, so that the lines written by one lane are still near for the next. */
   for (int in = in0, count; in < in1; in += count, to += count * to_in) {
-    count = in1 - in < 16 ? in1 - in : 16;
+    count = in1 - in < CHUNK ? in1 - in : CHUNK;
     const float *from = f->weights + out0 * f->out_step + in * f->in_step;
+    if (in + CHUNK < f->in)
+      prefetch_chunk(f, from + CHUNK * f->in_step, f->out - out0 < width ? f->out - out0 : width);
     for (int lane = 0; lane < width; lane++, from += f->out_step) {
       if (out0 + lane < f->out)
         pack_lane(f, from, count, taps, ntaps, to + lane, to_in, to_tap);
@@ -40,24 +68,25 @@ void nd_filter_pack(const nd_filter *f, int out0, int width, int in0, int in1, c
   }
 }
 
-static float sum_slices(const nd_filter_sums *sums, const float *from) {
-  float sum = *from;
-  for (int i = 1; i < sums->slices; i++)
-    sum += from[i * sums->from_slice];
-  return sum;
+static inline __attribute__((always_inline)) void unpack_taps(const nd_filter *f, const float *from,
+                                                              ptrdiff_t from_in, ptrdiff_t from_tap,
+                                                              int count, const int taps, float *to) {
+  for (int i = 0; i < count; i++, from += from_in, to += f->in_step)
+    for (int j = 0; j < taps; j++)
+      to[j] = from[j * from_tap];
 }
 
-void nd_filter_unpack(const nd_filter *f, int out0, int width, int in0, int in1, const nd_filter_sums *sums,
-                      float *weights) {
+void nd_filter_unpack(const nd_filter *f, int out0, int width, int in0, int in1, const float *from,
+                      ptrdiff_t from_in, ptrdiff_t from_tap, float *weights) {
   int lanes = f->out - out0 < width ? f->out - out0 : width;
-  const float *from = sums->from;
-  for (int in = in0, count; in < in1; in += count, from += count * sums->from_in) {
-    count = in1 - in < 16 ? in1 - in : 16;
-    for (int lane = 0; lane < lanes; lane++) {
-      float *to = weights + (out0 + lane) * f->out_step + in * f->in_step;
-      for (int i = 0; i < count; i++, to += f->in_step)
-        for (int j = 0; j < f->taps; j++)
-          to[j] = sum_slices(sums, from + i * sums->from_in + j * sums->from_tap + lane);
+  for (int in = in0, count; in < in1; in += count, from += count * from_in) {
+    count = in1 - in < CHUNK ? in1 - in : CHUNK;
+    float *to = weights + out0 * f->out_step + in * f->in_step;
+    for (int lane = 0; lane < lanes; lane++, to += f->out_step) {
+      if (f->taps == 9)
+        unpack_taps(f, from + lane, from_in, from_tap, count, 9, to);
+      else
+        unpack_taps(f, from + lane, from_in, from_tap, count, f->taps, to);
     }
   }
 }

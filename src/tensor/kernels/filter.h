@@ -19,14 +19,9 @@ nd_filter nd_filter_backward(const nd_conv_shape *s, const float *weights);
 void nd_filter_pack(const nd_filter *f, int out0, int width, int in0, int in1, const int *taps, int ntaps,
                     float *to, ptrdiff_t to_in, ptrdiff_t to_tap);
 
-/* The way back, for a gradient in the forward filter's form: weight(out0 + lane, i, j) = the sum over slices
- * of from[slice * from_slice + (i - in0) * from_in + j * from_tap + lane], for j < f->taps, lane < width. */
-typedef struct nd_filter_sums {
-  const float *from;
-  ptrdiff_t from_in, from_tap, from_slice;
-  int slices;
-} nd_filter_sums;
-void nd_filter_unpack(const nd_filter *f, int out0, int width, int in0, int in1, const nd_filter_sums *sums,
-                      float *weights);
+/* The way back, for a gradient in the forward filter's form: weight(out0 + lane, i, j) =
+ * from[(i - in0) * from_in + j * from_tap + lane], for j < f->taps, lane < width. */
+void nd_filter_unpack(const nd_filter *f, int out0, int width, int in0, int in1, const float *from,
+                      ptrdiff_t from_in, ptrdiff_t from_tap, float *weights);
 
 #endif

@@ -38,7 +38,7 @@ typedef struct plan {
   int pitch;
   ptrdiff_t v_plane, z_plane, u_plane;
   float *zeros;
-  float *v;    /* 36 x tiles x pitch */
+  float *v;    /* 36 x chunks x tiles x pitch; by_channel: all chunks, else one */
   float *z;    /* 36 x panels x tiles x width */
   float *u;    /* the sums: 36 x panels x chunk x width */
   float *bias; /* for each slice two rows of panels x width: dy's sums, and those of a block */
@@ -78,8 +78,9 @@ static void take_buffers(plan *p, nd_arena *a) {
   size_t sum_panels = p->by_channel ? (size_t)p->group : panels,
          copies = p->by_channel ? 1 : (size_t)p->slices;
   int widest = p->s->ci > p->s->co ? p->s->ci : p->s->co;
-  p->pitch = nd_winograd_pitch(p->by_channel ? p->s->ci : p->chunk);
-  p->v_plane = nd_winograd_plane(block * (size_t)p->pitch);
+  p->pitch = nd_winograd_pitch(p->chunk);
+  size_t chunks = p->by_channel ? (size_t)divide_up(p->s->ci, p->chunk) : 1;
+  p->v_plane = nd_winograd_plane(chunks * block * (size_t)p->pitch);
   p->z_plane = nd_winograd_plane(panels * block * width);
   p->u_plane = nd_winograd_plane(sum_panels * (size_t)p->chunk * width);
   p->zeros = nd_arena_floats(a, (size_t)widest);
@@ -91,6 +92,12 @@ static void take_buffers(plan *p, nd_arena *a) {
 
 static float *bias_of(const plan *p, ptrdiff_t slice) {
   return p->bias + slice * 2 * p->panels * width_of(p);
+}
+
+static void transform_input(const plan *p, int tile, int row, float *v) {
+  for (int in = p->in0; in < p->in1; in += p->chunk, v += (ptrdiff_t)p->block * p->pitch)
+    nd_tile_input(p->micro, &p->tiles, tile, &p->x, p->s->pad, p->zeros, in,
+                  p->in1 - in < p->chunk ? p->in1 - in : p->chunk, v + (ptrdiff_t)row * p->pitch, p->v_plane);
 }
 
 static void transform_gradient(const plan *p, int tile, int row, float *z, float *sums) {
@@ -111,8 +118,7 @@ static void transform_tiles(const plan *p, int slice, int first, int count, int 
   if (block)
     memset(block, 0, sizeof(float) * (size_t)channels);
   for (int i = 0; i < count; i++, row++) {
-    nd_tile_input(p->micro, &p->tiles, first + i, &p->x, p->s->pad, p->zeros, p->in0, p->in1 - p->in0,
-                  v + (ptrdiff_t)row * p->pitch, p->v_plane);
+    transform_input(p, first + i, row, v);
     transform_gradient(p, first + i, row, z, block);
   }
   for (int i = 0; block && i < channels; i++)
@@ -167,8 +173,7 @@ static void put_kernels(const plan *p, int panel, int in0, int in1, const float 
           to[k] += one[k];
       }
     }
-    nd_filter_unpack(&filter, panel * width_of(p), width, in, last,
-                     &(nd_filter_sums){g, 9 * width, width, 0, 1}, p->dweights);
+    nd_filter_unpack(&filter, panel * width_of(p), width, in, last, g, 9 * width, width, p->dweights);
   }
 }
 
@@ -222,16 +227,17 @@ static void transform_slices(size_t begin, size_t end, int thread, void *context
   }
 }
 
-/* Work item i: a chunk of input channels of a group of panels. */
+/* Work item i: a group of panels of a chunk of input channels; neighbours share the chunk. */
 static void compute_chunks(size_t begin, size_t end, int thread, void *context) {
   const plan *p = context;
   float *u = p->u + thread * ND_FREQUENCIES * p->u_plane;
-  int chunks = divide_up(p->s->ci, p->chunk);
+  int groups = divide_up(p->panels, p->group);
   for (size_t i = begin; i < end; i++) {
-    int panel0 = (int)i / chunks * p->group, in0 = (int)i % chunks * p->chunk;
+    int panel0 = (int)i % groups * p->group, in0 = (int)i / groups * p->chunk;
     int panel1 = panel0 + p->group < p->panels ? panel0 + p->group : p->panels;
     int in1 = in0 + p->chunk < p->s->ci ? in0 + p->chunk : p->s->ci;
-    multiply_all(p, panel0, panel1, in1 - in0, p->tiles.count, p->v + in0, p->z, u, false, NULL);
+    multiply_all(p, panel0, panel1, in1 - in0, p->tiles.count,
+                 p->v + (ptrdiff_t)in0 / p->chunk * p->block * p->pitch, p->z, u, false, NULL);
     for (int panel = panel0; panel < panel1; panel++)
       put_kernels(p, panel, in0, in1, u + (ptrdiff_t)(panel - panel0) * p->chunk * width_of(p), 1, 0);
   }
