@@ -1,6 +1,8 @@
 /* Weights from the checkpoint's order (co, ci, kh, kw) to panels of neighbouring output channels. */
 #include "tensor/kernels/filter.h"
 
+#include "tensor/kernels/transpose.h"
+
 nd_filter nd_filter_forward(const nd_conv_shape *s, const float *weights) {
   int taps = s->kh * s->kw;
   return (nd_filter){weights, s->co, s->ci, taps, (ptrdiff_t)s->ci * taps, taps};
@@ -12,26 +14,34 @@ nd_filter nd_filter_backward(const nd_conv_shape *s, const float *weights) {
 }
 
 /* One lane: a walk through one output channel's weights. */
-enum { CHUNK = 16 }; /* input channels at a time: the lines one lane writes are still near for the next */
-
-/* One lane: a walk through one output channel's weights. ntaps is a constant after inlining, where it
- * matters. */
-static inline __attribute__((always_inline)) void pack_taps(const nd_filter *f, const float *from, int count,
-                                                            const int *taps, const int ntaps, float *to,
-                                                            ptrdiff_t to_in, ptrdiff_t to_tap) {
+static void pack_lane(const nd_filter *f, const float *from, int count, const int *taps, int ntaps, float *to,
+                      ptrdiff_t to_in, ptrdiff_t to_tap) {
   for (int i = 0; i < count; i++, from += f->in_step, to += to_in)
     for (int j = 0; j < ntaps; j++)
       to[j * to_tap] = from[taps[j]];
 }
 
-static void pack_lane(const nd_filter *f, const float *from, int count, const int *taps, int ntaps, float *to,
-                      ptrdiff_t to_in, ptrdiff_t to_tap) {
-  if (ntaps == 9)
-    pack_taps(f, from, count, taps, 9, to, to_in, to_tap);
-  else if (ntaps == 1)
-    pack_taps(f, from, count, taps, 1, to, to_in, to_tap);
-  else
-    pack_taps(f, from, count, taps, ntaps, to, to_in, to_tap);
+/* Four lanes of a 3x3 kernel with its taps in order: to_tap is negative, and `to` the last row, for a kernel
+ * turned round. */
+static void pack_four_lanes(const nd_filter *f, const float *from, int count, float *to, ptrdiff_t to_in,
+                            ptrdiff_t to_tap) {
+  for (int i = 0; i < count; i++, from += f->in_step, to += to_in) {
+    nd_transpose_four(from, f->out_step, to, to_tap);
+    nd_transpose_four(from + 4, f->out_step, to + 4 * to_tap, to_tap);
+    for (int lane = 0; lane < 4; lane++)
+      to[8 * to_tap + lane] = from[lane * f->out_step + 8];
+  }
+}
+
+/* 1 or -1 if the taps are those of a 3x3 kernel in order or turned round, else 0. */
+static int direction(const int *taps, int ntaps) {
+  if (ntaps != 9 || (taps[0] != 0 && taps[0] != 8))
+    return 0;
+  int step = taps[0] ? -1 : 1;
+  for (int j = 1; j < 9; j++)
+    if (taps[j] != taps[j - 1] + step)
+      return 0;
+  return step;
 }
 
 static void clear_lane(int count, int ntaps, float *to, ptrdiff_t to_in, ptrdiff_t to_tap) {
@@ -54,26 +64,39 @@ static void prefetch_chunk(const nd_filter *f, const float *from, int width) {
 
 void nd_filter_pack(const nd_filter *f, int out0, int width, int in0, int in1, const int *taps, int ntaps,
                     float *to, ptrdiff_t to_in, ptrdiff_t to_tap) {
+  int step = direction(taps, ntaps), lanes = f->out - out0 < width ? f->out - out0 : width;
   for (int in = in0, count; in < in1; in += count, to += count * to_in) {
     count = in1 - in < CHUNK ? in1 - in : CHUNK;
     const float *from = f->weights + out0 * f->out_step + in * f->in_step;
     if (in + CHUNK < f->in)
-      prefetch_chunk(f, from + CHUNK * f->in_step, f->out - out0 < width ? f->out - out0 : width);
-    for (int lane = 0; lane < width; lane++, from += f->out_step) {
-      if (out0 + lane < f->out)
-        pack_lane(f, from, count, taps, ntaps, to + lane, to_in, to_tap);
-      else
-        clear_lane(count, ntaps, to + lane, to_in, to_tap);
-    }
+      prefetch_chunk(f, from + CHUNK * f->in_step, lanes);
+    int lane = 0;
+    for (; step && lane + 4 <= lanes; lane += 4)
+      pack_four_lanes(f, from + lane * f->out_step, count, step > 0 ? to + lane : to + 8 * to_tap + lane,
+                      to_in, step * to_tap);
+    for (; lane < lanes; lane++)
+      pack_lane(f, from + lane * f->out_step, count, taps, ntaps, to + lane, to_in, to_tap);
+    for (; lane < width; lane++)
+      clear_lane(count, ntaps, to + lane, to_in, to_tap);
   }
 }
 
-static inline __attribute__((always_inline)) void unpack_taps(const nd_filter *f, const float *from,
-                                                              ptrdiff_t from_in, ptrdiff_t from_tap,
-                                                              int count, const int taps, float *to) {
+static void unpack_lane(const nd_filter *f, const float *from, ptrdiff_t from_in, ptrdiff_t from_tap,
+                        int count, float *to) {
   for (int i = 0; i < count; i++, from += from_in, to += f->in_step)
-    for (int j = 0; j < taps; j++)
+    for (int j = 0; j < f->taps; j++)
       to[j] = from[j * from_tap];
+}
+
+/* Of a 3x3 kernel. */
+static void unpack_four_lanes(const nd_filter *f, const float *from, ptrdiff_t from_in, ptrdiff_t from_tap,
+                              int count, float *to) {
+  for (int i = 0; i < count; i++, from += from_in, to += f->in_step) {
+    nd_transpose_four(from, from_tap, to, f->out_step);
+    nd_transpose_four(from + 4 * from_tap, from_tap, to + 4, f->out_step);
+    for (int lane = 0; lane < 4; lane++)
+      to[lane * f->out_step + 8] = from[8 * from_tap + lane];
+  }
 }
 
 void nd_filter_unpack(const nd_filter *f, int out0, int width, int in0, int in1, const float *from,
@@ -82,11 +105,10 @@ void nd_filter_unpack(const nd_filter *f, int out0, int width, int in0, int in1,
   for (int in = in0, count; in < in1; in += count, from += count * from_in) {
     count = in1 - in < CHUNK ? in1 - in : CHUNK;
     float *to = weights + out0 * f->out_step + in * f->in_step;
-    for (int lane = 0; lane < lanes; lane++, to += f->out_step) {
-      if (f->taps == 9)
-        unpack_taps(f, from + lane, from_in, from_tap, count, 9, to);
-      else
-        unpack_taps(f, from + lane, from_in, from_tap, count, f->taps, to);
-    }
+    int lane = 0;
+    for (; f->taps == 9 && lane + 4 <= lanes; lane += 4)
+      unpack_four_lanes(f, from + lane, from_in, from_tap, count, to + lane * f->out_step);
+    for (; lane < lanes; lane++)
+      unpack_lane(f, from + lane, from_in, from_tap, count, to + lane * f->out_step);
   }
 }
