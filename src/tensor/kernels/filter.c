@@ -3,6 +3,8 @@
 
 #include "tensor/kernels/transpose.h"
 
+enum { CHUNK = 16 }; /* input channels at a time: the lines one lane writes are still near for the next */
+
 nd_filter nd_filter_forward(const nd_conv_shape *s, const float *weights) {
   int taps = s->kh * s->kw;
   return (nd_filter){weights, s->co, s->ci, taps, (ptrdiff_t)s->ci * taps, taps};

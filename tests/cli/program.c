@@ -1,0 +1,141 @@
+#include "program.h"
+
+#include <glib/gstdio.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+int folder_setup(void **state) {
+  nd_image_start();
+  *state = g_dir_make_tmp("nd-cli-XXXXXX", NULL);
+  return g_chdir(*state);
+}
+
+static void remove_all(const char *path) {
+  GDir *dir = g_file_test(path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open(path, 0, NULL);
+  for (const char *name; dir && (name = g_dir_read_name(dir));) {
+    g_autofree char *below = g_build_filename(path, name, NULL);
+    remove_all(below);
+  }
+  if (dir)
+    g_dir_close(dir);
+  g_remove(path);
+}
+
+int folder_teardown(void **state) {
+  int failed = g_chdir("/");
+  remove_all(*state);
+  g_free(*state);
+  return failed;
+}
+
+static outcome spawn(char **argv) {
+  outcome o = {0};
+  int status;
+  g_autoptr(GError) error = NULL;
+  if (!g_spawn_sync(NULL, argv, NULL, 0, NULL, NULL, &o.out, &o.err, &status, &error))
+    fail_msg("%s", error->message);
+  o.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return o;
+}
+
+static outcome run_list(const char *first, va_list args) {
+  g_autoptr(GPtrArray) argv = g_ptr_array_new();
+  g_ptr_array_add(argv, (char *)ND_PROGRAM);
+  for (const char *a = first; a; a = va_arg(args, const char *))
+    g_ptr_array_add(argv, (char *)a);
+  g_ptr_array_add(argv, NULL);
+  return spawn((char **)argv->pdata);
+}
+
+outcome run_program(const char *first, ...) {
+  va_list args;
+  va_start(args, first);
+  outcome o = run_list(first, args);
+  va_end(args);
+  return o;
+}
+
+void outcome_clear(outcome *o) {
+  g_free(o->out);
+  g_free(o->err);
+}
+
+void expect_status(int status, const char *first, ...) {
+  va_list args;
+  va_start(args, first);
+  outcome o = run_list(first, args);
+  va_end(args);
+  if (o.status != status)
+    fail_msg("%s: status %d, not %d: %s", first, o.status, status, o.err);
+  outcome_clear(&o);
+}
+
+void expect_failure(const char *text, const char *other, const char *first, ...) {
+  va_list args;
+  va_start(args, first);
+  outcome o = run_list(first, args);
+  va_end(args);
+  char *end = strchr(o.err, '\n');
+  bool one_line = end && !end[1];
+  if (o.status != 1 || !one_line || !strstr(o.err, text) || !strstr(o.err, other))
+    fail_msg("%s: status %d, said '%s'; one line with '%s' and '%s' was expected", first, o.status, o.err,
+             text, other);
+  outcome_clear(&o);
+}
+
+void make_picture(const char *path, int width, int height, int which, double deviation) {
+  nd_image image;
+  assert_int_equal(nd_image_new(width, height, 3, &image), 0);
+  nd_rng r = nd_rng_make(9, 0, (uint32_t)which, ND_RANDOM_TEST);
+  for (int i = 0; i < width * height * 3; i++) {
+    int x = i / 3 % width, y = i / 3 / width;
+    double smooth = 0.5 + 0.3 * sin(0.2 * x + which) * cos(0.15 * y + i % 3);
+    image.data[i] = (float)(smooth + deviation * nd_rng_normal(&r));
+  }
+  if (nd_image_save(path, &image, NULL))
+    fail_msg("%s", nd_error());
+  nd_image_free(&image);
+}
+
+void make_pairs(void) {
+  g_mkdir("clean", 0777);
+  g_mkdir("noisy", 0777);
+  for (int i = 0; i < 4; i++) {
+    g_autofree char *clean = g_strdup_printf("clean/%d.png", i), *noisy = g_strdup_printf("noisy/%d.png", i);
+    make_picture(clean, 40, 36, i, 0);
+    make_picture(noisy, 40, 36, i, 0.1);
+  }
+}
+
+void write_text(const char *path, const char *text) {
+  assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
+void truncate_file(const char *path, size_t keep) {
+  assert_int_equal(truncate(path, (off_t)keep), 0);
+}
+
+void write_recipe(const char *path, const char *mode, int steps) {
+  g_autofree char *text = g_strdup_printf(
+      "mode: %s\n"
+      "restoration: {network: unet, width: 4, depth: 2}\n"
+      "diffusion: {network: guided, width: 4, multipliers: [1, 2], res_blocks: 1, attention_levels: [],\n"
+      "  head_channels: 4, norm_groups: 2, dropout: 0.2}\n"
+      "adapt: {ramp_steps: 10}\n"
+      "data:\n"
+      "  clean: clean\n"
+      "  degradation: {kind: gaussian, sigma_max: 40}\n"
+      "  real: noisy\n"
+      "  patch_size: 16\n"
+      "  batch_size: 2\n"
+      "training: {steps: %d, learning_rate: 1e-3, ema: 0.9}\n"
+      "validation: {input: noisy, target: clean, every: 20}\n"
+      "output: {log_every: 10, checkpoint_every: 20}\n",
+      mode, steps);
+  write_text(path, text);
+}

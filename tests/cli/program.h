@@ -1,0 +1,36 @@
+/* Running the program on small pictures in a folder of its own. */
+#ifndef PROGRAM_H
+#define PROGRAM_H
+
+#include "image/image.h"
+
+#include <glib.h>
+
+typedef struct outcome {
+  int status; /* exit status; -1: killed by a signal */
+  char *out, *err;
+} outcome;
+
+/* Makes a temporary folder and goes there; the second removes it. */
+int folder_setup(void **state);
+int folder_teardown(void **state);
+
+/* The program with these arguments, NULL at the end. g_free both texts: outcome_clear. */
+outcome run_program(const char *first, ...) G_GNUC_NULL_TERMINATED;
+void outcome_clear(outcome *o);
+/* Fails unless the status is as given. */
+void expect_status(int status, const char *first, ...) G_GNUC_NULL_TERMINATED;
+/* Fails unless the program exits 1 and says one line that has both texts. */
+void expect_failure(const char *text, const char *other, const char *first, ...) G_GNUC_NULL_TERMINATED;
+
+/* A smooth picture with noise of the given deviation; which chooses the content. */
+void make_picture(const char *path, int width, int height, int which, double deviation);
+/* clean/ and noisy/ with four pictures of 40 x 36. */
+void make_pairs(void);
+void write_text(const char *path, const char *text);
+/* Keeps the first `keep` bytes. */
+void truncate_file(const char *path, size_t keep);
+/* A recipe of tiny networks; mode: source, paired, unpaired. */
+void write_recipe(const char *path, const char *mode, int steps);
+
+#endif

@@ -1,0 +1,202 @@
+/* Bad input: one clear message, a non-zero status, nothing lost and nothing half-written. */
+#include "program.h"
+
+#include <glib/gstdio.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <cmocka.h>
+
+static void train_a_model(void) {
+  make_pairs();
+  write_recipe("r.yaml", "paired", 20);
+  expect_status(0, "train", "r.yaml", "-o", "run", "--set", "validation.every=0", NULL);
+}
+
+static int files_in(const char *folder) {
+  GDir *dir = g_dir_open(folder, 0, NULL);
+  int n = 0;
+  while (dir && g_dir_read_name(dir))
+    n++;
+  if (dir)
+    g_dir_close(dir);
+  return n;
+}
+
+static void bad_pictures_are_named(void **state) {
+  (void)state;
+  train_a_model();
+  make_picture("cut.png", 64, 64, 1, 0.1);
+  truncate_file("cut.png", 3000);
+  make_picture("cut.jpg", 64, 64, 1, 0.1);
+  truncate_file("cut.jpg", 1500);
+  write_text("empty.png", "");
+  write_text("text.png", "this is no picture");
+  g_mkdir("folder.png", 0777);
+  static const char *const bad[] = {"cut.png", "cut.jpg", "empty.png", "text.png", "missing.png"};
+  for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+    outcome o = run_program("restore", "--model", "run/model.safetensors", bad[i], "-o", "out.png", NULL);
+    if (o.status != 1 || !strstr(o.err, bad[i]))
+      fail_msg("%s: status %d, said '%s'", bad[i], o.status, o.err);
+    outcome_clear(&o);
+    assert_false(g_file_test("out.png", G_FILE_TEST_EXISTS));
+  }
+}
+
+static void a_folder_goes_on_past_a_bad_file(void **state) {
+  (void)state;
+  train_a_model();
+  write_text("noisy/1b.png", "broken");
+  outcome o = run_program("restore", "--model", "run/model.safetensors", "noisy", "-o", "out", NULL);
+  assert_int_equal(o.status, 1);
+  assert_non_null(strstr(o.err, "1b.png"));
+  assert_non_null(strstr(o.err, "4 pictures restored, 1 failed"));
+  assert_int_equal(files_in("out"), 4);
+  outcome_clear(&o);
+}
+
+static void existing_files_are_kept(void **state) {
+  (void)state;
+  train_a_model();
+  write_text("out.png", "precious");
+  outcome o =
+      run_program("restore", "--model", "run/model.safetensors", "noisy/0.png", "-o", "out.png", NULL);
+  assert_int_equal(o.status, 1);
+  assert_non_null(strstr(o.err, "--overwrite"));
+  outcome_clear(&o);
+  g_autofree char *text = NULL;
+  assert_true(g_file_get_contents("out.png", &text, NULL, NULL));
+  assert_string_equal(text, "precious");
+}
+
+static void bad_data_folders_are_explained(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 5);
+  g_mkdir("none", 0777);
+  expect_failure("'none'", "holds no picture", "train", "r.yaml", "-o", "run", "--set", "data.clean=none",
+                 NULL);
+  expect_failure("nowhere", "", "train", "r.yaml", "-o", "run2", "--set", "data.clean=nowhere", NULL);
+  make_picture("noisy/2.png", 44, 36, 2, 0.1);
+  expect_failure("noisy/2.png", "44 x 36", "eval", "--input", "noisy", "--target", "clean", NULL);
+  g_remove("noisy/2.png");
+  expect_failure("2.png", "", "eval", "--input", "noisy", "--target", "clean", NULL);
+}
+
+static void a_picture_that_breaks_stops_training_and_is_named(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 20);
+  make_picture("clean/9.png", 40, 36, 9, 0.1);
+  truncate_file("clean/9.png", 2000);
+  expect_failure("9.png", "", "train", "r.yaml", "-o", "run", "--set", "validation.every=0", NULL);
+}
+
+static void bad_models_are_explained(void **state) {
+  (void)state;
+  train_a_model();
+  write_text("text.safetensors", "hello, this is no model");
+  expect_failure("text.safetensors", "", "info", "text.safetensors", NULL);
+  expect_failure("gone.safetensors", "", "restore", "--model", "gone.safetensors", "noisy/0.png", "-o",
+                 "o.png", NULL);
+  truncate_file("run/model.safetensors", 4000);
+  expect_failure("run/model.safetensors", "", "restore", "--model", "run/model.safetensors", "noisy/0.png",
+                 "-o", "o.png", NULL);
+  truncate_file("run/checkpoint-00000020.safetensors", 10000);
+  expect_failure("checkpoint-00000020.safetensors", "", "train", "--resume", "run", "--set",
+                 "training.steps=30", NULL);
+  expect_failure("noisy", "", "train", "--resume", "noisy", NULL);
+}
+
+static void recipes_with_mistakes_name_the_line(void **state) {
+  (void)state;
+  make_pairs();
+  write_text("typo.yaml", "mode: source\ntraining:\n  lerning_rate: 1\ndata: {clean: clean}\n");
+  expect_failure("typo.yaml:3", "learning_rate", "train", "typo.yaml", "-o", "run", NULL);
+  write_text("range.yaml", "mode: source\ndata: {clean: clean, batch_size: -3}\n");
+  expect_failure("range.yaml:2", "batch_size", "train", "range.yaml", "-o", "run", NULL);
+  expect_failure("absent.yaml", "", "train", "absent.yaml", "-o", "run", NULL);
+  assert_false(g_file_test("run", G_FILE_TEST_EXISTS));
+}
+
+static void divergence_stops_with_the_batch(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 50);
+  outcome o = run_program("train", "r.yaml", "-o", "run", "--set", "training.learning_rate=1", "--set",
+                          "training.weight_decay=0", "--set", "validation.every=0", NULL);
+  /* Adam at rate 1 need not overflow at once; when it does, the message must help. */
+  if (o.status) {
+    assert_int_equal(o.status, 1);
+    assert_non_null(strstr(o.err, "learning_rate"));
+    assert_non_null(strstr(o.err, ".png"));
+  }
+  outcome_clear(&o);
+}
+
+/* A full disk, as files that may not grow. */
+static void limit_files(rlim_t bytes) {
+  struct rlimit r;
+  getrlimit(RLIMIT_FSIZE, &r);
+  r.rlim_cur = bytes;
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &r), 0);
+  signal(SIGXFSZ, SIG_IGN); /* inherited: writing then fails with EFBIG */
+}
+
+static void a_full_disk_leaves_what_was_there(void **state) {
+  (void)state;
+  train_a_model();
+  make_picture("big.png", 300, 300, 1, 0.2);
+  limit_files(20000);
+  outcome restore =
+      run_program("restore", "--model", "run/model.safetensors", "big.png", "-o", "out.png", NULL);
+  outcome degrade = run_program("degrade", "gaussian", "big.png", "-o", "worse", NULL);
+  outcome train = run_program("train", "--resume", "run", "--set", "training.steps=40", NULL);
+  limit_files(RLIM_INFINITY);
+  assert_int_equal(restore.status, 1);
+  assert_non_null(strstr(restore.err, "out.png"));
+  assert_false(g_file_test("out.png", G_FILE_TEST_EXISTS));
+  assert_int_equal(degrade.status, 1);
+  assert_int_equal(files_in("worse"), 0);
+  assert_int_equal(train.status, 1);
+  assert_non_null(strstr(train.err, "checkpoint-00000040.safetensors"));
+  assert_false(g_file_test("run/checkpoint-00000040.safetensors", G_FILE_TEST_EXISTS));
+  expect_status(0, "train", "--resume", "run", "--set", "training.steps=40",
+                NULL); /* the old checkpoint is whole */
+  outcome_clear(&restore);
+  outcome_clear(&degrade);
+  outcome_clear(&train);
+}
+
+static void wrong_usage_exits_2(void **state) {
+  (void)state;
+  expect_status(2, "tarin", NULL);
+  expect_status(2, "train", NULL);
+  expect_status(2, "train", "--no-such-option", NULL);
+  expect_status(2, "restore", "--model", "m", NULL);
+  expect_status(2, "degrade", "snow", "x.png", "-o", "out", NULL);
+  expect_status(2, "eval", NULL);
+  expect_status(0, "--help", NULL);
+  expect_status(0, "--version", NULL);
+  static const char *const commands[] = {"train",   "restore", "eval",   "info",
+                                         "degrade", "probe",   "sample", "recipe"};
+  for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+    expect_status(0, commands[i], "--help", NULL);
+}
+
+int main(void) {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
+  const struct CMUnitTest tests[] = {TEST(bad_pictures_are_named),
+                                     TEST(a_folder_goes_on_past_a_bad_file),
+                                     TEST(existing_files_are_kept),
+                                     TEST(bad_data_folders_are_explained),
+                                     TEST(a_picture_that_breaks_stops_training_and_is_named),
+                                     TEST(bad_models_are_explained),
+                                     TEST(recipes_with_mistakes_name_the_line),
+                                     TEST(divergence_stops_with_the_batch),
+                                     TEST(a_full_disk_leaves_what_was_there),
+                                     TEST(wrong_usage_exits_2)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,131 @@
+/* Training through the program: every mode from pictures to a model, and runs that are interrupted. */
+#include "program.h"
+#include "weights/model.h"
+
+#include <glib/gstdio.h>
+#include <math.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static void expect_run(const char *folder) {
+  static const char *const files[] = {"recipe.yaml",       "log.csv",          "validation.csv", "curve.svg",
+                                      "model.safetensors", "best.safetensors", "manifest.json"};
+  for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+    g_autofree char *path = g_build_filename(folder, files[i], NULL);
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+      fail_msg("%s is missing", path);
+  }
+}
+
+static void every_mode_gives_a_model(void **state) {
+  (void)state;
+  static const char *const modes[] = {"source", "paired", "unpaired"};
+  make_pairs();
+  for (size_t i = 0; i < 3; i++) {
+    write_recipe("r.yaml", modes[i], 20);
+    expect_status(0, "train", "r.yaml", "-o", modes[i], NULL);
+    expect_run(modes[i]);
+    g_autofree char *model = g_build_filename(modes[i], "model.safetensors", NULL);
+    g_autofree char *out = g_strdup_printf("%s.png", modes[i]);
+    expect_status(0, "restore", "--model", model, "noisy/0.png", "-o", out, NULL);
+    expect_status(0, "eval", "--model", model, "--input", "noisy", "--target", "clean", "--json", NULL);
+    expect_status(0, "info", model, "--plan", NULL);
+    expect_status(0, "info", modes[i], NULL);
+  }
+  expect_status(0, "probe", "--run", "paired", "--clean", "clean", "--patch", "16", "--pictures", "2",
+                "--draws", "2", "-o", "probe.svg", NULL);
+  expect_status(0, "sample", "--run", "paired", "--condition", "noisy/0.png", "-o", "s.png", "--steps", "3",
+                NULL);
+  expect_failure("no diffusion network", "source", "probe", "--run", "source", "--clean", "clean", "--patch",
+                 "16", NULL);
+}
+
+static double first_loss_over_last(const char *folder) {
+  g_autofree char *path = g_build_filename(folder, "log.csv", NULL), *text = NULL;
+  assert_true(g_file_get_contents(path, &text, NULL, NULL));
+  g_auto(GStrv) lines = g_strsplit(g_strchomp(text), "\n", -1);
+  double first = g_ascii_strtod(strchr(lines[1], ',') + 1, NULL);
+  double last = g_ascii_strtod(strchr(lines[g_strv_length(lines) - 1], ',') + 1, NULL);
+  return first / last;
+}
+
+static void the_loss_falls(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 150);
+  expect_status(0, "train", "r.yaml", "-o", "run", "--set", "validation.every=0", "--set",
+                "training.learning_rate=3e-3", "--set", "data.degradation.sigma_min=40", NULL);
+  double fall = first_loss_over_last("run");
+  if (!(fall > 1.5))
+    fail_msg("the loss fell by %.2f only", fall);
+}
+
+static void expect_same_files(const char *a, const char *b) {
+  g_autofree char *x = NULL, *y = NULL;
+  gsize nx, ny;
+  assert_true(g_file_get_contents(a, &x, &nx, NULL));
+  assert_true(g_file_get_contents(b, &y, &ny, NULL));
+  assert_int_equal(nx, ny);
+  assert_memory_equal(x, y, nx);
+}
+
+/* Starts a training in the background and sends it a signal once its first checkpoint is there. */
+static void interrupt_training(const char *folder, int signal_number) {
+  pid_t child = fork();
+  if (!child) {
+    g_freopen("/dev/null", "w", stdout);
+    execl(ND_PROGRAM, ND_PROGRAM, "train", "r.yaml", "-o", folder, (char *)NULL);
+    _exit(127);
+  }
+  g_autofree char *manifest = g_build_filename(folder, "manifest.json", NULL);
+  for (int i = 0; i < 60000 && !g_file_test(manifest, G_FILE_TEST_EXISTS); i++)
+    g_usleep(1000);
+  kill(child, signal_number);
+  int status;
+  waitpid(child, &status, 0);
+  if (signal_number == SIGTERM)
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void an_interrupted_run_ends_in_the_same_bytes(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "paired", 40);
+  expect_status(0, "train", "r.yaml", "-o", "straight", NULL);
+  interrupt_training("killed", SIGKILL);
+  expect_status(0, "train", "--resume", "killed", NULL);
+  expect_same_files("straight/checkpoint-00000040.safetensors", "killed/checkpoint-00000040.safetensors");
+  expect_same_files("straight/validation.csv", "killed/validation.csv");
+  interrupt_training("asked", SIGTERM);
+  expect_status(0, "train", "--resume", "asked", NULL);
+  expect_same_files("straight/checkpoint-00000040.safetensors", "asked/checkpoint-00000040.safetensors");
+}
+
+static void a_run_can_be_extended_and_started_from(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "paired", 20);
+  expect_status(0, "train", "r.yaml", "-o", "run", NULL);
+  expect_failure("--resume", "run", "train", "r.yaml", "-o", "run", NULL);
+  expect_status(0, "train", "--resume", "run", "--set", "training.steps=30", NULL);
+  assert_true(g_file_test("run/checkpoint-00000030.safetensors", G_FILE_TEST_EXISTS));
+  expect_status(0, "train", "r.yaml", "-o", "b", "--set", "training.init_from=run/model.safetensors", NULL);
+  expect_status(0, "train", "r.yaml", "-o", "c", "--set",
+                "training.init_from=run/checkpoint-00000030.safetensors", NULL);
+  expect_failure("do not fit", "run/model.safetensors", "train", "r.yaml", "-o", "d", "--set",
+                 "training.init_from=run/model.safetensors", "--set", "restoration.width=8", NULL);
+  assert_false(g_file_test("d", G_FILE_TEST_EXISTS));
+}
+
+int main(void) {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
+  const struct CMUnitTest tests[] = {TEST(every_mode_gives_a_model), TEST(the_loss_falls),
+                                     TEST(an_interrupted_run_ends_in_the_same_bytes),
+                                     TEST(a_run_can_be_extended_and_started_from)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,214 @@
+/* Pictures of any size: tiled equals whole, padding as in PyTorch, grey, strength, tiny sizes. */
+#include "golden.h"
+#include "restore/restore.h"
+
+#include <glib.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+typedef struct setup {
+  nd_net *net;
+  nd_params *params;
+  float *values;
+} setup;
+
+static void open_setup(setup *u, const char *settings) {
+  assert_int_equal(nd_net_from_text("unet", ND_RESTORATION, settings, &u->net), 0);
+  u->params = nd_params_new();
+  nd_graph *g = nd_graph_new(u->params);
+  int size = nd_net_multiple(u->net);
+  nd_net_restore(g, u->net, nd_input(g, "x", 1, size, size, 3));
+  nd_graph_free(g);
+  u->values = nd_mem_alloc(nd_params_size(u->params) * sizeof(float), "test");
+  golden_weights(u->params, u->values);
+}
+
+static void close_setup(setup *u) {
+  nd_net_free(u->net);
+  nd_params_free(u->params);
+  nd_mem_free(u->values);
+}
+
+static float *random_picture(int height, int width) {
+  size_t n = (size_t)height * (size_t)width * 3;
+  float *x = g_new(float, n);
+  nd_rng r = nd_rng_make(4, 0, 0, ND_RANDOM_TEST);
+  for (size_t i = 0; i < n; i++)
+    x[i] = (float)nd_rng_uniform(&r);
+  return x;
+}
+
+static float *restored(setup *u, nd_restorer_settings s, const float *x, int height, int width) {
+  nd_restorer *r;
+  float *y = g_new(float, (size_t)height *(size_t)width * 3);
+  assert_int_equal(nd_restorer_new(u->net, u->params, "", u->values, s, &r), 0);
+  if (nd_restorer_run(r, x, height, width, y, NULL, NULL))
+    fail_msg("%s", nd_error());
+  nd_restorer_free(r);
+  return y;
+}
+
+static double largest_difference(const float *a, const float *b, size_t n) {
+  double d = 0;
+  for (size_t i = 0; i < n; i++)
+    d = fmax(d, fabs((double)a[i] - (double)b[i]));
+  return d;
+}
+
+static void expect_tiled_equals_whole(const char *settings, int height, int width, int tile) {
+  setup u;
+  open_setup(&u, settings);
+  float *x = random_picture(height, width);
+  nd_restorer_settings whole = nd_restorer_defaults(), tiled = whole;
+  whole.tile = 100000;
+  tiled.tile = tile;
+  float *a = restored(&u, whole, x, height, width), *b = restored(&u, tiled, x, height, width);
+  size_t n = (size_t)height * (size_t)width * 3;
+  double scale = 0;
+  for (size_t i = 0; i < n; i++)
+    scale = fmax(scale, fabs((double)a[i]));
+  double d = largest_difference(a, b, n);
+  if (!(d <= 2e-5 * scale))
+    fail_msg("%s, %d x %d, tiles of %d: off by %g of %g", settings, width, height, tile, d, scale);
+  g_free(x);
+  g_free(a);
+  g_free(b);
+  close_setup(&u);
+}
+
+static void tiled_equals_whole(void **state) {
+  (void)state;
+  expect_tiled_equals_whole("width=4;depth=2", 97, 64, 48);
+  expect_tiled_equals_whole("width=4;depth=3", 203, 157, 96);
+  expect_tiled_equals_whole("width=4;depth=4", 331, 260, 208);
+  expect_tiled_equals_whole("width=4;depth=4", 64, 500, 224);
+}
+
+/* A pixel farther away than the reach changes nothing; one inside does. */
+static void the_reach_is_enough_and_not_absurd(void **state) {
+  (void)state;
+  setup u;
+  open_setup(&u, "width=4;depth=3");
+  enum { SIZE = 192, AT = 96 };
+  int reach = nd_net_reach(u.net), farthest = 0;
+  float *x = random_picture(SIZE, SIZE);
+  nd_restorer_settings s = nd_restorer_defaults();
+  float *before = restored(&u, s, x, SIZE, SIZE);
+  for (int c = 0; c < 3; c++)
+    x[(AT * SIZE + AT) * 3 + c] += 100;
+  float *after = restored(&u, s, x, SIZE, SIZE);
+  for (int i = 0; i < SIZE * SIZE; i++)
+    if (fabs((double)before[3 * i] - (double)after[3 * i]) > 1e-4)
+      farthest = MAX(farthest, MAX(abs(i / SIZE - AT), abs(i % SIZE - AT)));
+  assert_in_range(farthest, reach / 3, reach);
+  g_free(x);
+  g_free(before);
+  g_free(after);
+  close_setup(&u);
+}
+
+static void odd_sizes_equal_pytorch(void **state) {
+  (void)state;
+  setup u;
+  open_setup(&u, "width=8;depth=4");
+  golden *g = golden_open("unet_restore");
+  float x[13 * 10 * 3];
+  golden_copy(g, "x", x);
+  float *y = restored(&u, nd_restorer_defaults(), x, 13, 10);
+  golden_expect(golden_tensor(g, "restored"), y, 1e-4);
+  g_free(y);
+  nd_safetensors_close(g);
+  close_setup(&u);
+}
+
+static void strength_scales_the_correction(void **state) {
+  (void)state;
+  setup u;
+  open_setup(&u, "width=4;depth=2");
+  float *x = random_picture(9, 7);
+  nd_restorer_settings s = nd_restorer_defaults();
+  float *full = restored(&u, s, x, 9, 7);
+  s.strength = 0.25;
+  float *part = restored(&u, s, x, 9, 7);
+  for (int i = 0; i < 9 * 7 * 3; i++)
+    assert_true(fabs((double)(part[i] - x[i]) - 0.25 * (double)(full[i] - x[i])) < 1e-4);
+  g_free(x);
+  g_free(full);
+  g_free(part);
+  close_setup(&u);
+}
+
+static void tiny_and_grey_pictures_work(void **state) {
+  (void)state;
+  setup u;
+  open_setup(&u, "width=4;depth=4");
+  nd_restorer *r;
+  assert_int_equal(nd_restorer_new(u.net, u.params, "", u.values, nd_restorer_defaults(), &r), 0);
+  for (int size = 1; size <= 5; size += 2) {
+    nd_image grey;
+    assert_int_equal(nd_image_new(size, size + 1, 1, &grey), 0);
+    assert_int_equal(nd_restorer_run_image(r, &grey, NULL, NULL), 0);
+    assert_int_equal(grey.channels, 1);
+    for (int i = 0; i < size * (size + 1); i++)
+      assert_true(grey.data[i] >= 0 && grey.data[i] <= 1);
+    nd_image_free(&grey);
+  }
+  nd_restorer_free(r);
+  close_setup(&u);
+}
+
+static void the_result_may_take_the_inputs_place(void **state) {
+  (void)state;
+  setup u;
+  open_setup(&u, "width=4;depth=2");
+  float *x = random_picture(100, 90);
+  nd_restorer_settings s = nd_restorer_defaults();
+  s.tile = 48;
+  float *y = restored(&u, s, x, 100, 90);
+  nd_restorer *r;
+  assert_int_equal(nd_restorer_new(u.net, u.params, "", u.values, s, &r), 0);
+  assert_int_equal(nd_restorer_run(r, x, 100, 90, x, NULL, NULL), 0);
+  assert_memory_equal(x, y, 100 * 90 * 3 * sizeof *x);
+  nd_restorer_free(r);
+  g_free(x);
+  g_free(y);
+  close_setup(&u);
+}
+
+static void memory_is_kept_to(void **state) {
+  (void)state;
+  setup u;
+  open_setup(&u, "width=8;depth=3");
+  float *x = random_picture(600, 500);
+  nd_restorer_settings s = nd_restorer_defaults();
+  s.memory = 8 << 20;
+  size_t before = nd_mem_used();
+  nd_restorer *r;
+  float *y = g_new(float, 600 * 500 * 3);
+  assert_int_equal(nd_restorer_new(u.net, u.params, "", u.values, s, &r), 0);
+  assert_int_equal(nd_restorer_run(r, x, 600, 500, y, NULL, NULL), 0);
+  assert_true(nd_mem_used() - before <= s.memory * 11 / 10);
+  nd_restorer_free(r);
+  s.tile = 16;
+  assert_int_equal(nd_restorer_new(u.net, u.params, "", u.values, s, &r), 0);
+  assert_int_equal(nd_restorer_run(r, x, 600, 500, y, NULL, NULL), -1);
+  assert_non_null(strstr(nd_error(), "--tile"));
+  nd_restorer_free(r);
+  g_free(x);
+  g_free(y);
+  close_setup(&u);
+}
+
+int main(void) {
+  nd_image_start();
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(tiled_equals_whole),          cmocka_unit_test(the_reach_is_enough_and_not_absurd),
+      cmocka_unit_test(odd_sizes_equal_pytorch),     cmocka_unit_test(strength_scales_the_correction),
+      cmocka_unit_test(tiny_and_grey_pictures_work), cmocka_unit_test(the_result_may_take_the_inputs_place),
+      cmocka_unit_test(memory_is_kept_to),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
