@@ -57,7 +57,7 @@ static double first_loss_over_last(const char *folder) {
 static void the_loss_falls(void **state) {
   (void)state;
   make_pairs();
-  write_recipe("r.yaml", "source", 150);
+  write_recipe("r.yaml", "source", 600);
   expect_status(0, "train", "r.yaml", "-o", "run", "--set", "validation.every=0", "--set",
                 "training.learning_rate=3e-3", "--set", "data.degradation.sigma_min=40", NULL);
   double fall = first_loss_over_last("run");
