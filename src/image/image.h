@@ -15,46 +15,63 @@ typedef struct nd_image {
   void *meta;
 } nd_image;
 
-/* Must run once before any other call of this room (starts libvips, single-threaded operations: this library
- * does its own threading). */
+/* Must run before any other call of this room; again does nothing. Starts libvips, quiet and single-threaded:
+ * this library does its own threading. All functions here may be called from several threads at once. */
 int nd_image_start(void);
 
-/* Reads PNG, JPEG, TIFF, WebP, 8 or 16 bit. EXIF orientation is applied to the pixels (and reset in meta).
- * CMYK and palette pictures become RGB. Error: names the file, what was found, what would help; out zeroed.
- */
+/* Reads PNG, JPEG, TIFF, WebP, 8 or 16 bit, known by their first bytes, whatever the name. EXIF orientation
+ * is applied to the pixels (and reset in meta). CMYK and palette pictures become RGB; other pixels stay as
+ * they are, their ICC profile is carried along. Of a file of several pictures the first is read, with a
+ * warning to nd_log. Error: names the file, what was found, what would help; out zeroed. A truncated or
+ * damaged file is an error, never half a picture. */
 int nd_image_load(const char *path, nd_image *out);
 /* The same, always 3 channels (grey repeated), no alpha, no meta: what training wants. */
 int nd_image_load_rgb(const char *path, nd_image *out);
-/* Reads only the header. */
+/* Reads only the header; the size of the upright picture. */
 int nd_image_size(const char *path, int *width, int *height);
 int nd_image_new(int width, int height, int channels, nd_image *out); /* zeroed pixels, 8 bits */
 void nd_image_free(nd_image *image);
 
 typedef struct nd_save_options {
-  int bits;    /* 8 or 16; 0: as image->bits where the format can, else 8 */
+  int bits; /* 8 or 16 (an error where the format cannot); 0: as image->bits where the format can, else 8 */
   int quality; /* JPEG and WebP, 1..100; 0: 95 */
 } nd_save_options;
 
-/* Writes by the path's extension (.png .jpg .jpeg .tif .tiff .webp), values clamped to [0, 1] and rounded to
- * nearest; meta and alpha kept where the format can. Written to a temporary name beside path and renamed.
- * options may be NULL. */
+/* Writes by the path's extension (.png .jpg .jpeg .tif .tiff .webp), values clamped to [0, 1] (not a number:
+ * 0) and rounded to nearest. Alpha is kept where the format can, else left out. Of meta: EXIF (not in TIFF),
+ * XMP, IPTC, resolution, PNG's text, and the ICC profile if it is for such pixels; not the embedded
+ * thumbnail. Written to a temporary name beside path and renamed: on error path is as it was. options may be
+ * NULL. */
 int nd_image_save(const char *path, const nd_image *image, const nd_save_options *options);
-/* The same into memory (format: ".png", ".jpg", ...); *bytes is the caller's, g_free. */
+/* The same into memory (format: ".png", ".jpg", ...); *bytes is the caller's, g_free; NULL on error. */
 int nd_image_encode(const nd_image *image, const char *format, const nd_save_options *options, void **bytes,
                     size_t *size);
+/* The same as nd_image_load from memory; name is for messages. */
 int nd_image_decode(const void *bytes, size_t size, const char *name, nd_image *out);
 /* True when the file name ends in a picture format this build reads (any case). */
 bool nd_image_named(const char *path);
 
+/* ---- Colour -------------------------------------------------------------------------------------------
+ */
+/* Y of Y'CbCr as MATLAB's rgb2ycbcr has it (ITU-R BT.601), what deraining papers measure on:
+ * (16 + 65.481 R + 128.553 G + 24.966 B) / 255, in [16/255, 235/255]. rgb: pixels x 3, y: pixels.
+ * round_to_8_bits: rgb and then Y as 8 bits hold them, which is rgb2ycbcr of a uint8 picture. */
+void nd_luma_y(const float *rgb, size_t pixels, bool round_to_8_bits, float *y);
+
 /* ---- Metrics ------------------------------------------------------------------------------------------
- * a, b: dense height x width x channels, range [0, 1]. round_to_8_bits compares what an 8-bit file would
- * hold. rgb protocol = scikit-image: PSNR over all values with data_range 1; SSIM (Wang et al. 2004) per
- * channel, averaged: 7x7 uniform window, sample covariance, K1 0.01, K2 0.03, borders of 3 cropped from the
- * mean (structural_similarity's defaults with channel_axis). gaussian: sigma 1.5, 11x11 window, population
- * covariance (MATLAB's ssim and scikit-image with gaussian_weights=True, use_sample_covariance=False). */
+ * a, b: dense height x width x channels (1 or 3), range [0, 1]. The result does not depend on the number of
+ * threads. Where a value is not a number, nor is the result.
+ *
+ * PSNR: over all values, with a peak of 1; infinite when equal. scikit-image and MATLAB agree on it.
+ * SSIM (Wang et al. 2004), K1 0.01, K2 0.03, by default as scikit-image's structural_similarity with
+ * channel_axis has it: per channel, averaged; 7 x 7 uniform window, sample covariance, borders of 3 left out
+ * of the mean. */
 typedef struct nd_metric_options {
-  bool round_to_8_bits;
-  bool gaussian;
+  bool round_to_8_bits; /* both clamped and rounded to what an 8-bit file would hold */
+  bool gaussian; /* SSIM: window 11 x 11 of sigma 1.5, population covariance, borders of 5 left out: Wang's
+                    ssim_index.m, and scikit-image with gaussian_weights=True, use_sample_covariance=False */
+  bool matlab; /* SSIM: MATLAB's ssim(a, b): the same window, but the borders replicated and in the mean, and
+                  an RGB picture taken for a volume, filtered across its channels too. SIDD's protocol. */
 } nd_metric_options;
 double nd_psnr(const float *a, const float *b, int height, int width, int channels, nd_metric_options o);
 /* -1.0 and an error when the picture is smaller than the window. */

@@ -1,18 +1,19 @@
 /* Reading pictures through libvips into floats. */
-#include "image/meta-private.h"
+#include "image/vips-private.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
 
-bool nd_image_named(const char *path) {
-  static const char *const endings[] = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"};
-  g_autofree char *low = g_ascii_strdown(path, -1);
-  for (size_t i = 0; i < G_N_ELEMENTS(endings); i++)
-    if (g_str_has_suffix(low, endings[i]))
-      return true;
-  return false;
-}
+enum { STRIP = 64 }; /* rows decoded at a time */
+
+typedef struct reading {
+  const char *name, *path; /* path NULL: from bytes */
+  const void *bytes;
+  size_t size;
+  nd_image *out;
+  int width, height;
+} reading;
 
 static int check_file(const char *path) {
   GStatBuf s;
@@ -20,164 +21,226 @@ static int check_file(const char *path) {
     return nd_fail("cannot read '%s': %s", path, g_strerror(errno));
   if (S_ISDIR(s.st_mode))
     return nd_fail("cannot read '%s': it is a folder, not a picture", path);
+  if (!S_ISREG(s.st_mode))
+    return nd_fail("cannot read '%s': it is not a regular file", path);
   if (s.st_size == 0)
     return nd_fail("cannot read '%s': the file is empty", path);
   return 0;
 }
 
-static VipsImage *open_file(const char *path) {
-  if (check_file(path))
-    return NULL;
-  VipsImage *image =
-      vips_image_new_from_file(path, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR, NULL);
-  if (!image)
-    nd_vips_fail("read the picture", path);
+static VipsImage *open_source(const reading *r, VipsSource *source) {
+  unsigned char *head;
+  gint64 n = vips_source_sniff_at_most(source, &head, 12);
+  const nd_format *format = n > 0 ? nd_format_starting(head, (size_t)n) : NULL;
+  VipsImage *image = NULL;
+  if (n < 0)
+    nd_vips_fail("read", r->name);
+  else if (!format)
+    nd_fail("cannot read '%s': it is none of the formats that are read, " ND_FORMATS, r->name);
+  else if (format->load(source, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR,
+                        NULL))
+    nd_vips_fail("read", r->name);
   return image;
 }
 
-/* One more step of a pipeline: replaces *image, frees the old one. */
-static int take(VipsImage **image, int failed, VipsImage **next) {
+static VipsImage *open_picture(const reading *r) {
+  VipsSource *source =
+      r->path ? vips_source_new_from_file(r->path) : vips_source_new_from_memory(r->bytes, r->size);
+  if (!source) {
+    nd_vips_fail("read", r->name);
+    return NULL;
+  }
+  VipsImage *image = open_source(r, source);
+  g_object_unref(source);
+  return image;
+}
+
+static int check_samples(const reading *r, VipsImage *image) {
+  VipsBandFormat format = vips_image_get_format(image);
+  if (format != VIPS_FORMAT_UCHAR && format != VIPS_FORMAT_USHORT)
+    return nd_fail("cannot read '%s': its samples are of kind %s; 8 and 16 bits are read", r->name,
+                   vips_enum_nick(VIPS_TYPE_BAND_FORMAT, format));
+  return 0;
+}
+
+/* One more step of a pipeline: takes the place of the last one when it succeeded. */
+static int advance(VipsImage **image, int failed, VipsImage *next) {
   if (failed)
     return -1;
   g_object_unref(*image);
-  *image = *next;
+  *image = next;
   return 0;
 }
 
-static bool is_grey(const VipsImage *image) {
-  return vips_image_get_interpretation(image) == VIPS_INTERPRETATION_B_W ||
-         vips_image_get_interpretation(image) == VIPS_INTERPRETATION_GREY16 ||
-         vips_image_get_bands(image) < 3;
+/* Turning needs the pixels in any order. */
+static int make_upright(VipsImage **image) {
+  if (vips_image_get_orientation(*image) == 1)
+    return 0;
+  VipsImage *next = vips_image_copy_memory(*image);
+  if (advance(image, !next, next))
+    return -1;
+  return advance(image, vips_autorot(*image, &next, NULL), next);
 }
 
-/* Upright, grey or RGB of 8 or 16 bits (alpha as the last band). */
-static int normalise(VipsImage **image) {
-  VipsImage *next = NULL;
-  if (take(image, vips_autorot(*image, &next, NULL), &next))
-    return -1;
-  bool deep = vips_image_get_format(*image) != VIPS_FORMAT_UCHAR;
-  VipsInterpretation to = is_grey(*image) ? (deep ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W)
-                                          : (deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB);
-  if (vips_image_get_interpretation(*image) != to &&
-      take(image, vips_colourspace(*image, &next, to, NULL), &next))
-    return -1;
-  VipsBandFormat format = deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR;
-  return vips_image_get_format(*image) == format ? 0
-                                                 : take(image, vips_cast(*image, &next, format, NULL), &next);
-}
-
-static float sample_at(const void *pixels, size_t i, bool deep) {
-  return deep ? ((const uint16_t *)pixels)[i] / 65535.0f : ((const uint8_t *)pixels)[i] / 255.0f;
-}
-
-static int fill(nd_image *out, const void *pixels, int bands, bool deep) {
-  int channels = bands >= 3 ? 3 : 1;
-  bool alpha = bands == 2 || bands == 4;
-  if (nd_image_new(out->width, out->height, channels, out))
-    return -1;
-  out->bits = deep ? 16 : 8;
-  size_t n = (size_t)out->width * (size_t)out->height;
-  if (alpha && !(out->alpha = nd_mem_alloc(n * sizeof *out->alpha, "picture")))
-    return -1;
-  for (size_t i = 0; i < n; i++) {
-    for (int c = 0; c < channels; c++)
-      out->data[i * (size_t)channels + (size_t)c] = sample_at(pixels, i * (size_t)bands + (size_t)c, deep);
-    if (alpha)
-      out->alpha[i] = sample_at(pixels, i * (size_t)bands + (size_t)channels, deep);
+/* Grey or RGB; whatever else knows how becomes RGB. */
+static int make_rgb(VipsImage **image) {
+  VipsImage *next;
+  bool deep = vips_image_get_format(*image) == VIPS_FORMAT_USHORT;
+  switch (vips_image_get_interpretation(*image)) {
+  case VIPS_INTERPRETATION_B_W:
+  case VIPS_INTERPRETATION_GREY16:
+  case VIPS_INTERPRETATION_sRGB:
+  case VIPS_INTERPRETATION_RGB:
+  case VIPS_INTERPRETATION_RGB16:
+  case VIPS_INTERPRETATION_MULTIBAND:
+    return 0;
+  default:
+    return advance(
+        image,
+        vips_colourspace(*image, &next, deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB, NULL),
+        next);
   }
-  return 0;
 }
 
-VipsImage *nd_meta_of(VipsImage *image) {
-  VipsImage *pixel = NULL;
-  if (vips_crop(image, &pixel, 0, 0, 1, 1, NULL))
-    return NULL;
-  VipsImage *kept = vips_image_copy_memory(pixel);
-  g_object_unref(pixel);
-  return kept;
+static void to_floats(const void *from, size_t n, bool deep, float *to) {
+  if (deep)
+    for (size_t i = 0; i < n; i++)
+      to[i] = (float)((const uint16_t *)from)[i] / 65535.0f;
+  else
+    for (size_t i = 0; i < n; i++)
+      to[i] = (float)((const uint8_t *)from)[i] / 255.0f;
 }
 
-static int read_pixels(VipsImage *image, const char *path, nd_image *out) {
-  int bands = vips_image_get_bands(image);
-  if (bands < 1 || bands > 4)
-    return nd_fail("cannot read '%s': it has %d channels; grey, RGB and alpha are read", path, bands);
-  VipsImage *memory = vips_image_copy_memory(image);
-  if (!memory)
-    return nd_vips_fail("read the picture", path);
-  *out = (nd_image){.width = vips_image_get_width(memory), .height = vips_image_get_height(memory)};
-  int failed =
-      fill(out, vips_image_get_data(memory), bands, vips_image_get_format(memory) == VIPS_FORMAT_USHORT);
-  if (!failed && !(out->meta = nd_meta_of(memory)))
-    failed = nd_vips_fail("read the picture", path);
-  g_object_unref(memory);
-  if (failed)
-    nd_image_free(out);
+/* Colours and alpha of a row go their ways. */
+static void split(const float *row, size_t n, size_t channels, float *data, float *alpha) {
+  for (size_t i = 0; i < n; i++, row += channels + 1) {
+    for (size_t c = 0; c < channels; c++)
+      data[i * channels + c] = row[c];
+    alpha[i] = row[channels];
+  }
+}
+
+static void put_row(nd_image *out, size_t y, const void *pixels, float *scratch) {
+  size_t n = (size_t)out->width, c = (size_t)out->channels, at = y * n;
+  bool deep = out->bits == 16;
+  if (!out->alpha) {
+    to_floats(pixels, n * c, deep, out->data + at * c);
+    return;
+  }
+  to_floats(pixels, n * (c + 1), deep, scratch);
+  split(scratch, n, c, out->data + at * c, out->alpha + at);
+}
+
+/* In the caller's thread, from top to bottom. */
+static int read_strips(const reading *r, VipsImage *image) {
+  nd_image *out = r->out;
+  g_autofree float *scratch = g_new(float, (size_t)out->width * 4);
+  VipsRegion *region = vips_region_new(image);
+  int failed = 0;
+  for (int top = 0; top < out->height && !failed; top += STRIP) {
+    VipsRect strip = {0, top, out->width, MIN(STRIP, out->height - top)};
+    failed = vips_region_prepare(region, &strip) ? nd_vips_fail("read", r->name) : 0;
+    for (int y = top; y < top + strip.height && !failed; y++)
+      put_row(out, (size_t)y, VIPS_REGION_ADDR(region, 0, y), scratch);
+  }
+  g_object_unref(region);
   return failed;
 }
 
-static int finish(VipsImage *image, const char *path, nd_image *out) {
-  *out = (nd_image){0};
+static int make_room(const reading *r, VipsImage *image) {
+  int bands = vips_image_get_bands(image), channels = bands < 3 ? 1 : 3;
+  int width = vips_image_get_width(image), height = vips_image_get_height(image);
+  if (bands > 4)
+    return nd_fail("cannot read '%s': it has %d channels; grey and RGB, with or without alpha, are read",
+                   r->name, bands);
+  if (nd_image_new(width, height, channels, r->out))
+    return nd_fail_in("cannot read '%s'", r->name);
+  r->out->bits = vips_image_get_format(image) == VIPS_FORMAT_USHORT ? 16 : 8;
+  if (bands % 2)
+    return 0;
+  r->out->alpha = nd_mem_alloc((size_t)width * (size_t)height * sizeof *r->out->alpha, "its transparency");
+  return r->out->alpha ? 0 : nd_fail_in("cannot read '%s'", r->name);
+}
+
+static int decode(const reading *r, VipsImage **image) {
+  bool turned = vips_image_get_orientation(*image) != 1;
+  if (check_samples(r, *image))
+    return -1;
+  if (make_upright(image) || make_rgb(image))
+    return nd_vips_fail("read", r->name);
+  if (make_room(r, *image) || read_strips(r, *image))
+    return -1;
+  r->out->meta = nd_meta_new(*image);
+  if (turned)
+    nd_meta_set_upright(r->out->meta);
+  return 0;
+}
+
+/* libjpeg goes on with grey where data is damaged and only warns. Bytes too many between two markers, which
+ * some cameras write, do no harm. The text is about this picture only when it is read alone. */
+static int judge_warning(const reading *r, const char *warning, bool alone) {
+  if (!warning || !strstr(warning, "read gave"))
+    return 0;
+  if (!alone)
+    return nd_fail("cannot read '%s': %s", r->name, warning);
+  const char *damage = strstr(vips_error_buffer(), "Corrupt JPEG data");
+  return damage && !strstr(damage, "extraneous bytes") ? nd_vips_fail("read", r->name) : 0;
+}
+
+static void warn_of_pages(const reading *r, VipsImage *image) {
+  int pages = vips_image_get_n_pages(image);
+  if (pages > 1)
+    nd_log(ND_LOG_WARNING, "'%s' holds %d pictures; the first is read", r->name, pages);
+}
+
+static int read_once(void *context, bool alone) {
+  reading *r = context;
+  g_free(nd_vips_take_warning());
+  VipsImage *image = open_picture(r);
   if (!image)
     return -1;
-  int failed = normalise(&image) ? nd_vips_fail("read the picture", path) : read_pixels(image, path, out);
-  g_object_unref(image);
+  int failed = decode(r, &image);
+  if (!failed)
+    warn_of_pages(r, image);
+  g_object_unref(image); /* the reader closes, and warns */
+  g_autofree char *warning = nd_vips_take_warning();
+  if (!failed)
+    failed = judge_warning(r, warning, alone);
+  if (failed)
+    nd_image_free(r->out);
   return failed;
 }
 
 int nd_image_load(const char *path, nd_image *out) {
   *out = (nd_image){0};
-  VipsImage *image = open_file(path);
-  return finish(image, path, out);
+  reading r = {.name = path, .path = path, .out = out};
+  return check_file(path) ? -1 : nd_vips_run(read_once, &r);
 }
 
 int nd_image_decode(const void *bytes, size_t size, const char *name, nd_image *out) {
   *out = (nd_image){0};
-  VipsImage *image = vips_image_new_from_buffer(bytes, size, "", "fail_on", VIPS_FAIL_ON_ERROR, NULL);
-  return image ? finish(image, name, out) : nd_vips_fail("read the picture", name);
+  reading r = {.name = name, .bytes = bytes, .size = size, .out = out};
+  return size ? nd_vips_run(read_once, &r) : nd_fail("cannot read '%s': it is empty", name);
 }
 
-int nd_image_load_rgb(const char *path, nd_image *out) {
-  if (nd_image_load(path, out))
-    return -1;
-  nd_mem_free(out->alpha);
-  out->alpha = NULL;
-  g_clear_object(&out->meta);
-  if (out->channels == 3)
-    return 0;
-  nd_image rgb;
-  int failed = nd_image_new(out->width, out->height, 3, &rgb);
-  size_t n = (size_t)out->width * (size_t)out->height;
-  for (size_t i = 0; i < n && !failed; i++)
-    rgb.data[3 * i] = rgb.data[3 * i + 1] = rgb.data[3 * i + 2] = out->data[i];
-  rgb.bits = out->bits;
-  nd_image_free(out);
-  *out = rgb;
-  return failed;
-}
-
-int nd_image_size(const char *path, int *width, int *height) {
-  VipsImage *image = open_file(path);
+static int measure_once(void *context, bool alone) {
+  (void)alone;
+  reading *r = context;
+  VipsImage *image = open_picture(r);
   if (!image)
     return -1;
   bool lying = vips_image_get_orientation_swap(image);
-  *width = lying ? vips_image_get_height(image) : vips_image_get_width(image);
-  *height = lying ? vips_image_get_width(image) : vips_image_get_height(image);
+  r->width = lying ? vips_image_get_height(image) : vips_image_get_width(image);
+  r->height = lying ? vips_image_get_width(image) : vips_image_get_height(image);
   g_object_unref(image);
   return 0;
 }
 
-int nd_image_new(int width, int height, int channels, nd_image *out) {
-  *out = (nd_image){.width = width, .height = height, .channels = channels, .bits = 8};
-  if (width < 1 || height < 1 || (channels != 1 && channels != 3))
-    return nd_fail("a picture of %d x %d with %d channels cannot be made", width, height, channels);
-  out->data = nd_mem_alloc((size_t)width * (size_t)height * (size_t)channels * sizeof *out->data, "picture");
-  return out->data ? 0 : -1;
-}
-
-void nd_image_free(nd_image *image) {
-  nd_mem_free(image->data);
-  nd_mem_free(image->alpha);
-  if (image->meta)
-    g_object_unref(image->meta);
-  *image = (nd_image){0};
+int nd_image_size(const char *path, int *width, int *height) {
+  reading r = {.name = path, .path = path};
+  if (check_file(path) || nd_vips_run(measure_once, &r))
+    return -1;
+  *width = r.width;
+  *height = r.height;
+  return 0;
 }

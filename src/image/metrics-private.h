@@ -1,3 +1,4 @@
+/* What PSNR and SSIM share. */
 #ifndef ND_METRICS_PRIVATE_H
 #define ND_METRICS_PRIVATE_H
 
@@ -5,12 +6,16 @@
 
 #include <math.h>
 
-/* The value that is compared: as it is, or as an 8-bit file would hold it. */
-static inline double nd_metric_value(float x, nd_metric_options o) {
-  if (!o.round_to_8_bits)
-    return (double)x;
-  double y = x > 0 ? (x < 1 ? (double)x : 1) : 0;
-  return rint(y * 255) / 255;
+/* Values are compared on the scale 0..peak: as they are (1), or as the integers of an 8-bit file (255), which
+ * floats hold exactly. What is not a number stays so. */
+static inline float nd_metric_peak(nd_metric_options o) {
+  return o.round_to_8_bits ? 255 : 1;
+}
+
+static inline float nd_metric_rounded(float x) {
+  float y = x * 255;
+  y = y < 0 ? 0 : y;
+  return rintf(y > 255 ? 255 : y);
 }
 
 #endif

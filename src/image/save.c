@@ -1,122 +1,144 @@
 /* Writing pictures through libvips: whole or not at all. */
-#include "image/meta-private.h"
+#include "image/vips-private.h"
 
 #include <math.h>
 #include <string.h>
 
-static const char *format_of(const char *path) {
-  static const struct {
-    const char *ending, *format;
-  } known[] = {{".png", ".png"}, {".jpg", ".jpg"},  {".jpeg", ".jpg"},
-               {".tif", ".tif"}, {".tiff", ".tif"}, {".webp", ".webp"}};
-  g_autofree char *low = g_ascii_strdown(path, -1);
-  for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
-    if (g_str_has_suffix(low, known[i].ending))
-      return known[i].format;
-  return NULL;
+typedef struct writing {
+  const nd_image *image;
+  const nd_format *format;
+  const char *name;
+  int quality;
+  bool deep, alpha;
+  void *pixels; /* 8 or 16 bits, interleaved, alpha last */
+  void *bytes;
+  size_t size;
+} writing;
+
+/* Not a number becomes 0. */
+static inline float clamped(float x) {
+  return x > 0 ? (x < 1 ? x : 1) : 0;
 }
 
-static bool deep_format(const char *format) {
-  return !strcmp(format, ".png") || !strcmp(format, ".tif");
+static void to_bytes(const float *from, size_t n, uint8_t *to) {
+  for (size_t i = 0; i < n; i++)
+    to[i] = (uint8_t)lrintf(clamped(from[i]) * 255);
 }
 
-static void put_sample(void *pixels, size_t i, bool deep, float x) {
-  float top = deep ? 65535 : 255, y = x > 0 ? (x < 1 ? x : 1) : 0;
-  if (deep)
-    ((uint16_t *)pixels)[i] = (uint16_t)lrintf(y * top);
-  else
-    ((uint8_t *)pixels)[i] = (uint8_t)lrintf(y * top);
+static void to_words(const float *from, size_t n, uint16_t *to) {
+  for (size_t i = 0; i < n; i++)
+    to[i] = (uint16_t)lrintf(clamped(from[i]) * 65535);
 }
 
-/* The pixels as 8 or 16 bits, alpha last. */
-static void *pack(const nd_image *image, bool alpha, bool deep) {
-  size_t n = (size_t)image->width * (size_t)image->height, c = (size_t)image->channels, bands = c + alpha;
-  void *pixels = nd_mem_alloc(n * bands * (deep ? 2 : 1), "picture");
-  for (size_t i = 0; i < n && pixels; i++) {
+static const float *join_alpha(const nd_image *image, size_t at, float *row) {
+  size_t c = (size_t)image->channels;
+  for (size_t i = 0; i < (size_t)image->width; i++) {
     for (size_t k = 0; k < c; k++)
-      put_sample(pixels, i * bands + k, deep, image->data[i * c + k]);
-    if (alpha)
-      put_sample(pixels, i * bands + c, deep, image->alpha[i]);
+      row[i * (c + 1) + k] = image->data[(at + i) * c + k];
+    row[i * (c + 1) + c] = image->alpha[at + i];
   }
-  return pixels;
+  return row;
 }
 
-/* Resolution and all fields but those that describe the pixels themselves. */
-static void *copy_field(VipsImage *from, const char *field, GValue *value, void *to) {
-  (void)from;
-  static const char *const own[] = {
-      "width",   "height", "bands", "format",   "coding",          "interpretation",    "xoffset",
-      "yoffset", "xres",   "yres",  "filename", "bits-per-sample", "palette-bit-depth", "vips-loader",
-      "history", "palette"};
-  for (size_t i = 0; i < G_N_ELEMENTS(own); i++)
-    if (!strcmp(field, own[i]))
-      return NULL;
-  vips_image_set(to, field, value);
-  return NULL;
+static void pack_rows(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const writing *w = context;
+  const nd_image *image = w->image;
+  size_t bands = (size_t)image->channels + w->alpha, n = (size_t)image->width * bands;
+  g_autofree float *scratch = g_new(float, n);
+  for (size_t y = begin; y < end; y++) {
+    size_t at = y * (size_t)image->width;
+    const float *row = w->alpha ? join_alpha(image, at, scratch) : image->data + at * bands;
+    if (w->deep)
+      to_words(row, n, (uint16_t *)w->pixels + y * n);
+    else
+      to_bytes(row, n, (uint8_t *)w->pixels + y * n);
+  }
 }
 
-static VipsImage *with_meta(VipsImage *bare, const nd_image *image, bool deep) {
-  VipsImage *copy = NULL, *meta = image->meta;
-  VipsInterpretation grey = deep ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W;
-  VipsInterpretation colour = deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB;
-  double x = meta ? vips_image_get_xres(meta) : 1, y = meta ? vips_image_get_yres(meta) : 1;
-  if (vips_copy(bare, &copy, "interpretation", image->channels == 1 ? grey : colour, "xres", x, "yres", y,
-                NULL))
-    return NULL;
-  if (meta)
-    vips_image_map(meta, copy_field, copy);
-  return copy;
+static size_t packed_size(const writing *w) {
+  return (size_t)w->image->width * (size_t)w->image->height * ((size_t)w->image->channels + w->alpha) *
+         (w->deep ? 2 : 1);
 }
 
-static int encode(VipsImage *image, const char *format, int quality, void **bytes, size_t *size) {
-  if (!strcmp(format, ".jpg"))
-    return vips_jpegsave_buffer(image, bytes, size, "Q", quality, "subsample_mode",
-                                VIPS_FOREIGN_SUBSAMPLE_AUTO, NULL);
-  if (!strcmp(format, ".webp"))
-    return vips_webpsave_buffer(image, bytes, size, "Q", quality, NULL);
-  if (!strcmp(format, ".tif"))
-    return vips_tiffsave_buffer(image, bytes, size, "compression", VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE,
-                                NULL);
-  return vips_pngsave_buffer(image, bytes, size, NULL);
+static VipsInterpretation interpretation(const writing *w) {
+  if (w->image->channels == 1)
+    return w->deep ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W;
+  return w->deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB;
 }
 
-static int encode_as(const nd_image *image, const char *format, const char *name,
-                     const nd_save_options *options, void **bytes, size_t *size) {
-  int wanted = options && options->bits ? options->bits : image->bits;
-  bool deep = wanted == 16 && deep_format(format), alpha = image->alpha && strcmp(format, ".jpg");
-  void *pixels = pack(image, alpha, deep);
-  if (!pixels)
-    return -1;
-  size_t count = (size_t)image->width * (size_t)image->height * (size_t)(image->channels + alpha);
-  VipsImage *bare =
-      vips_image_new_from_memory(pixels, count * (deep ? 2 : 1), image->width, image->height,
-                                 image->channels + alpha, deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR);
-  VipsImage *whole = bare ? with_meta(bare, image, deep) : NULL;
-  int quality = options && options->quality ? options->quality : 95;
-  int failed =
-      !whole || encode(whole, format, quality, bytes, size) ? nd_vips_fail("write the picture", name) : 0;
+static int encode_once(void *context, bool alone) {
+  (void)alone;
+  writing *w = context;
+  const nd_image *image = w->image;
+  VipsImage *whole = NULL;
+  VipsImage *bare = vips_image_new_from_memory(w->pixels, packed_size(w), image->width, image->height,
+                                               image->channels + w->alpha,
+                                               w->deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR);
+  int failed = !bare || nd_meta_apply(image->meta, bare, interpretation(w), &whole) ||
+               w->format->encode(whole, w->quality, &w->bytes, &w->size);
   g_clear_object(&whole);
   g_clear_object(&bare);
-  nd_mem_free(pixels);
+  g_free(nd_vips_take_warning());
+  return failed ? nd_vips_fail("write", w->name) : 0;
+}
+
+static int check_options(const writing *w, const nd_save_options *o) {
+  if (o->quality < 0 || o->quality > 100)
+    return nd_fail("cannot write '%s': a quality of %d was asked for; it is 1 to 100", w->name, o->quality);
+  if (o->bits != 0 && o->bits != 8 && o->bits != 16)
+    return nd_fail("cannot write '%s': %d bits were asked for; 8 and 16 are written", w->name, o->bits);
+  if (o->bits == 16 && !w->format->deep)
+    return nd_fail("cannot write '%s': 16 bits were asked for, %s holds 8; .png and .tif hold 16", w->name,
+                   w->format->name);
+  return 0;
+}
+
+static int check_sides(const writing *w) {
+  int width = w->image->width, height = w->image->height, most = w->format->longest_side;
+  if (most && MAX(width, height) > most)
+    return nd_fail(
+        "cannot write '%s': it is %d x %d, %s holds at most %d pixels a side; .png and .tif hold more",
+        w->name, width, height, w->format->name, most);
+  return 0;
+}
+
+static int encode(const nd_image *image, const nd_format *format, const char *name,
+                  const nd_save_options *options, void **bytes, size_t *size) {
+  nd_save_options o = options ? *options : (nd_save_options){0};
+  writing w = {.image = image, .format = format, .name = name, .quality = o.quality ? o.quality : 95};
+  w.deep = format->deep && (o.bits ? o.bits : image->bits) == 16;
+  w.alpha = format->alpha && image->alpha;
+  if (check_options(&w, &o) || check_sides(&w))
+    return -1;
+  w.pixels = nd_mem_alloc(packed_size(&w), "the picture");
+  if (!w.pixels)
+    return nd_fail_in("cannot write '%s'", name);
+  nd_parallel((size_t)image->height, 64, pack_rows, &w);
+  int failed = nd_vips_run(encode_once, &w);
+  nd_mem_free(w.pixels);
+  *bytes = w.bytes;
+  *size = w.size;
   return failed;
 }
 
 int nd_image_encode(const nd_image *image, const char *format, const nd_save_options *options, void **bytes,
                     size_t *size) {
-  const char *known = format_of(format);
+  const nd_format *known = nd_format_named(format);
   *bytes = NULL;
+  *size = 0;
   if (!known)
-    return nd_fail("'%s' is no picture format; .png, .jpg, .tif and .webp are", format);
-  return encode_as(image, known, format, options, bytes, size);
+    return nd_fail("'%s' is none of the formats that are written, " ND_FORMATS, format);
+  return encode(image, known, format, options, bytes, size);
 }
 
 int nd_image_save(const char *path, const nd_image *image, const nd_save_options *options) {
-  const char *format = format_of(path);
-  if (!format)
-    return nd_fail("cannot write '%s': its name does not end in .png, .jpg, .tif or .webp", path);
+  const nd_format *format = nd_format_named(path);
   void *bytes = NULL;
-  size_t size;
-  if (encode_as(image, format, path, options, &bytes, &size))
+  size_t size = 0;
+  if (!format)
+    return nd_fail("cannot write '%s': its name ends in none of .png .jpg .jpeg .tif .tiff .webp", path);
+  if (encode(image, format, path, options, &bytes, &size))
     return -1;
   int failed = nd_file_write_atomic(path, bytes, size);
   g_free(bytes);

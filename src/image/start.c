@@ -1,31 +1,72 @@
 /* libvips: started once, quiet, single-threaded, without a cache of files that may change. */
-#include "image/meta-private.h"
+#include "image/vips-private.h"
 
 #include <string.h>
 
-static void quiet(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer data) {
-  (void)domain, (void)level, (void)message, (void)data;
+static GRWLock inside;
+static _Thread_local char *warning;
+
+/* In place of printing. */
+static void keep_warning(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer data) {
+  (void)domain, (void)data;
+  if (!(level & G_LOG_LEVEL_WARNING))
+    return;
+  char *longer = warning ? g_strconcat(warning, "; ", message, NULL) : g_strdup(message);
+  g_free(warning);
+  warning = longer;
+}
+
+char *nd_vips_take_warning(void) {
+  char *text = warning;
+  warning = NULL;
+  return text;
+}
+
+static void listen_to_libvips(void) {
+  g_log_set_handler("VIPS", G_LOG_LEVEL_MASK & ~G_LOG_LEVEL_ERROR, keep_warning, NULL);
 }
 
 int nd_image_start(void) {
   static gsize once;
   static int failed;
   if (g_once_init_enter(&once)) {
-    g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO | G_LOG_LEVEL_MESSAGE, quiet, NULL);
+    listen_to_libvips();
     failed = VIPS_INIT("noiseda");
+    listen_to_libvips(); /* libvips may have set a handler of its own; the last one set is asked first */
     vips_concurrency_set(1);
     vips_cache_set_max(0);
+    g_free(nd_vips_take_warning()); /* modules for other formats that cannot be loaded */
     g_once_init_leave(&once, 1);
   }
   return failed ? nd_fail("libvips could not be started: %s", vips_error_buffer()) : 0;
 }
 
-int nd_vips_fail(const char *what, const char *path) {
-  g_autofree char *text = g_strdup(vips_error_buffer());
+int nd_vips_run(nd_vips_attempt attempt, void *context) {
+  g_rw_lock_reader_lock(&inside);
+  int failed = attempt(context, false);
+  g_rw_lock_reader_unlock(&inside);
+  if (!failed)
+    return 0;
+  g_rw_lock_writer_lock(&inside);
   vips_error_clear();
-  g_strdelimit(text, "\n", ';');
-  size_t n = strlen(text);
-  while (n && (text[n - 1] == ';' || text[n - 1] == ' '))
-    text[--n] = 0;
-  return nd_fail("cannot %s '%s': %s", what, path, *text ? text : "no reason given");
+  failed = attempt(context, true);
+  vips_error_clear();
+  g_rw_lock_writer_unlock(&inside);
+  return failed;
+}
+
+/* One line, no doubled separators, no blanks around. */
+static char *one_line(char *text) {
+  g_auto(GStrv) lines = g_strsplit_set(text, "\r\n", -1);
+  GString *line = g_string_new(NULL);
+  for (int i = 0; lines[i]; i++)
+    if (*g_strstrip(lines[i]))
+      g_string_append_printf(line, "%s%s", line->len ? "; " : "", lines[i]);
+  return g_string_free(line, FALSE);
+}
+
+int nd_vips_fail(const char *what, const char *name) {
+  g_autofree char *text = vips_error_buffer_copy();
+  g_autofree char *line = one_line(text);
+  return nd_fail("cannot %s '%s': %s", what, name, *line ? line : "libvips gives no reason");
 }

@@ -1,0 +1,71 @@
+/* The formats: how they are named, how their files begin, what they can hold, how libvips reads and writes
+ * them. */
+#include "image/vips-private.h"
+
+#include <string.h>
+
+static bool is_png(const unsigned char *head, size_t n) {
+  return n >= 8 && !memcmp(head, "\x89PNG\r\n\x1a\n", 8);
+}
+
+static bool is_jpeg(const unsigned char *head, size_t n) {
+  return n >= 3 && !memcmp(head, "\xff\xd8\xff", 3);
+}
+
+/* Either byte order, and either size of offsets. */
+static bool is_tiff(const unsigned char *head, size_t n) {
+  return n >= 4 && (!memcmp(head, "II*\0", 4) || !memcmp(head, "MM\0*", 4) || !memcmp(head, "II+\0", 4) ||
+                    !memcmp(head, "MM\0+", 4));
+}
+
+static bool is_webp(const unsigned char *head, size_t n) {
+  return n >= 12 && !memcmp(head, "RIFF", 4) && !memcmp(head + 8, "WEBP", 4);
+}
+
+static int encode_png(VipsImage *image, int quality, void **bytes, size_t *size) {
+  (void)quality;
+  return vips_pngsave_buffer(image, bytes, size, "filter", VIPS_FOREIGN_PNG_FILTER_UP, NULL);
+}
+
+static int encode_jpeg(VipsImage *image, int quality, void **bytes, size_t *size) {
+  return vips_jpegsave_buffer(image, bytes, size, "Q", quality, NULL);
+}
+
+/* Offsets of 32 bits do until the pixels alone come near 4 GB. */
+static int encode_tiff(VipsImage *image, int quality, void **bytes, size_t *size) {
+  (void)quality;
+  gboolean huge = VIPS_IMAGE_SIZEOF_IMAGE(image) > (guint64)3 << 30;
+  return vips_tiffsave_buffer(image, bytes, size, "compression", VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE,
+                              "predictor", VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL, "bigtiff", huge, NULL);
+}
+
+static int encode_webp(VipsImage *image, int quality, void **bytes, size_t *size) {
+  return vips_webpsave_buffer(image, bytes, size, "Q", quality, NULL);
+}
+
+static const nd_format formats[] = {
+    {"PNG", {".png", NULL}, true, true, 0, is_png, vips_pngload_source, encode_png},
+    {"JPEG", {".jpg", ".jpeg"}, false, false, 65500, is_jpeg, vips_jpegload_source, encode_jpeg},
+    {"TIFF", {".tif", ".tiff"}, true, true, 0, is_tiff, vips_tiffload_source, encode_tiff},
+    {"WebP", {".webp", NULL}, false, true, 16383, is_webp, vips_webpload_source, encode_webp},
+};
+
+const nd_format *nd_format_named(const char *path) {
+  g_autofree char *low = g_ascii_strdown(path, -1);
+  for (size_t i = 0; i < G_N_ELEMENTS(formats); i++)
+    for (int k = 0; k < 2 && formats[i].endings[k]; k++)
+      if (g_str_has_suffix(low, formats[i].endings[k]))
+        return &formats[i];
+  return NULL;
+}
+
+const nd_format *nd_format_starting(const unsigned char *head, size_t n) {
+  for (size_t i = 0; i < G_N_ELEMENTS(formats); i++)
+    if (formats[i].starts(head, n))
+      return &formats[i];
+  return NULL;
+}
+
+bool nd_image_named(const char *path) {
+  return nd_format_named(path) != NULL;
+}

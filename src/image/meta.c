@@ -1,0 +1,78 @@
+/* What comes with a picture besides its pixels: taken from the file that was read, put on the one to write.
+ */
+#include "image/vips-private.h"
+
+#include <string.h>
+
+/* exif-ifd1 describes the thumbnail, which is not kept. */
+static bool describes_picture(const char *field) {
+  static const char *const whole[] = {
+      VIPS_META_EXIF_NAME,       VIPS_META_XMP_NAME, VIPS_META_IPTC_NAME, VIPS_META_PHOTOSHOP_NAME,
+      VIPS_META_RESOLUTION_UNIT, VIPS_META_ICC_NAME, "image-description"};
+  for (size_t i = 0; i < G_N_ELEMENTS(whole); i++)
+    if (!strcmp(field, whole[i]))
+      return true;
+  return (g_str_has_prefix(field, "exif-ifd") && !g_str_has_prefix(field, "exif-ifd1")) ||
+         g_str_has_prefix(field, "png-comment-");
+}
+
+static void *copy_field(VipsImage *from, const char *field, GValue *value, void *to) {
+  (void)from;
+  if (describes_picture(field))
+    vips_image_set(to, field, value);
+  return NULL;
+}
+
+void *nd_meta_new(VipsImage *from) {
+  VipsImage *meta = vips_image_new();
+  vips_image_init_fields(meta, 1, 1, 1, VIPS_FORMAT_UCHAR, VIPS_CODING_NONE, VIPS_INTERPRETATION_B_W,
+                         vips_image_get_xres(from), vips_image_get_yres(from));
+  vips_image_map(from, copy_field, meta);
+  return meta;
+}
+
+void nd_meta_free(void *meta) {
+  if (meta)
+    g_object_unref(meta);
+}
+
+/* tiff:Orientation="6" or <tiff:Orientation>6</...>: the digit becomes 1. */
+void nd_meta_set_upright(void *meta) {
+  static const char key[] = "tiff:Orientation";
+  const void *data;
+  size_t n;
+  if (!vips_image_get_typeof(meta, VIPS_META_XMP_NAME) ||
+      vips_image_get_blob(meta, VIPS_META_XMP_NAME, &data, &n))
+    return;
+  g_autofree char *xmp = g_memdup2(data, n);
+  for (char *at = xmp; at && (at = memmem(at, n - (size_t)(at - xmp), key, strlen(key)));) {
+    at += strlen(key);
+    char *digit = at;
+    while (digit < xmp + n && strchr("=\"'> ", *digit) && *digit)
+      digit++;
+    if (digit > at && digit < xmp + n && *digit >= '2' && *digit <= '8')
+      *digit = '1';
+  }
+  vips_image_set_blob_copy(meta, VIPS_META_XMP_NAME, xmp, n);
+}
+
+/* Bytes 16 to 19 of a profile name the colour space that it is for (ICC.1, 7.2.6). */
+static bool profile_fits(VipsImage *image) {
+  const void *profile;
+  size_t n;
+  if (vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &n) || n < 128)
+    return false;
+  return !memcmp((const char *)profile + 16, vips_image_get_bands(image) < 3 ? "GRAY" : "RGB ", 4);
+}
+
+int nd_meta_apply(void *meta, VipsImage *bare, VipsInterpretation interpretation, VipsImage **out) {
+  const double usual = 72 / 25.4; /* pixels a millimetre: what files without a word on it are taken for */
+  double x = meta ? vips_image_get_xres(meta) : usual, y = meta ? vips_image_get_yres(meta) : usual;
+  if (vips_copy(bare, out, "interpretation", interpretation, "xres", x, "yres", y, NULL))
+    return -1;
+  if (meta)
+    vips_image_map(meta, copy_field, *out);
+  if (vips_image_get_typeof(*out, VIPS_META_ICC_NAME) && !profile_fits(*out))
+    vips_image_remove(*out, VIPS_META_ICC_NAME);
+  return 0;
+}
