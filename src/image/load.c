@@ -63,12 +63,13 @@ static int check_samples(const reading *r, VipsImage *image) {
   return 0;
 }
 
-/* One more step of a pipeline: takes the place of the last one when it succeeded. */
-static int advance(VipsImage **image, int failed, VipsImage *next) {
+/* One more step of a pipeline: takes the place of the last one when it succeeded. A pointer to next, because the call
+ * that fills it in may stand in the same argument list. */
+static int advance(VipsImage **image, int failed, VipsImage *const *next) {
   if (failed)
     return -1;
   g_object_unref(*image);
-  *image = next;
+  *image = *next;
   return 0;
 }
 
@@ -77,14 +78,14 @@ static int make_upright(VipsImage **image) {
   if (vips_image_get_orientation(*image) == 1)
     return 0;
   VipsImage *next = vips_image_copy_memory(*image);
-  if (advance(image, !next, next))
+  if (advance(image, !next, &next))
     return -1;
-  return advance(image, vips_autorot(*image, &next, NULL), next);
+  return advance(image, vips_autorot(*image, &next, NULL), &next);
 }
 
 /* Grey or RGB; whatever else knows how becomes RGB. */
 static int make_rgb(VipsImage **image) {
-  VipsImage *next;
+  VipsImage *next = NULL;
   bool deep = vips_image_get_format(*image) == VIPS_FORMAT_USHORT;
   switch (vips_image_get_interpretation(*image)) {
   case VIPS_INTERPRETATION_B_W:
@@ -98,7 +99,7 @@ static int make_rgb(VipsImage **image) {
     return advance(
         image,
         vips_colourspace(*image, &next, deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB, NULL),
-        next);
+        &next);
   }
 }
 

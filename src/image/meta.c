@@ -72,6 +72,9 @@ int nd_meta_apply(void *meta, VipsImage *bare, VipsInterpretation interpretation
     return -1;
   if (meta)
     vips_image_map(meta, copy_field, *out);
+  /* The EXIF block still says how the camera was held, but the pixels stand upright already. */
+  vips_image_remove(*out, "exif-ifd0-Orientation");
+  vips_image_set_int(*out, VIPS_META_ORIENTATION, 1);
   if (vips_image_get_typeof(*out, VIPS_META_ICC_NAME) && !profile_fits(*out))
     vips_image_remove(*out, VIPS_META_ICC_NAME);
   return 0;
