@@ -21,7 +21,7 @@ done
 one() {
   kind=$1
   shift
-  "$@" 2>/dev/null | tail -n 1 | sed "s/^/$kind /" >>"$results" || echo "$kind failed" >&2
+  "$@" 2>/dev/null | tail -n 1 | sed "s#^#$kind #" >>"$results" || echo "$kind failed" >&2
 }
 
 setting() { # NAME PATCH BATCH
