@@ -5,6 +5,7 @@
  */
 #include "adapt/adapt.h"
 #include "train/train-private.h"
+#include "weights/model.h"
 
 #include <glib.h>
 #include <stdio.h>
@@ -21,14 +22,8 @@ static const setting settings[] = {
 
 static nd_net *network(const char *name, nd_role role, const char *text) {
   nd_net *net;
-  if (nd_net_new(name, role, &net))
+  if (nd_net_from_text(name, role, text, &net))
     g_error("%s", nd_error());
-  g_auto(GStrv) parts = g_strsplit(text, ";", -1);
-  for (int i = 0; parts[i]; i++) {
-    g_auto(GStrv) pair = g_strsplit(parts[i], "=", 2);
-    if (nd_net_set(net, pair[0], pair[1]))
-      g_error("%s", nd_error());
-  }
   return net;
 }
 

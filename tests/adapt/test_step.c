@@ -1,6 +1,7 @@
 /* Whole training steps against PyTorch: losses of three steps, gradients of the first, weights and averages
  * after the third, in every mode; and each switch for ablation. */
 #include "golden.h"
+#include "weights/model.h"
 #include "train/train-private.h"
 #include "adapt/adapt.h"
 
@@ -25,12 +26,8 @@ typedef struct trial {
 
 static nd_net *network(const char *name, nd_role role, const char *settings) {
   nd_net *net;
-  assert_int_equal(nd_net_new(name, role, &net), 0);
-  g_auto(GStrv) parts = g_strsplit(settings, ";", -1);
-  for (int i = 0; parts[i]; i++) {
-    g_auto(GStrv) pair = g_strsplit(parts[i], "=", 2);
-    assert_int_equal(nd_net_set(net, pair[0], pair[1]), 0);
-  }
+  if (nd_net_from_text(name, role, settings, &net))
+    fail_msg("%s", nd_error());
   return net;
 }
 

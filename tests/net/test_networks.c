@@ -1,6 +1,7 @@
 /* The networks against PyTorch from the same weights: outputs, gradients of every parameter and of the input;
  * names and shapes against the listings of the release. */
 #include "golden.h"
+#include "weights/model.h"
 #include "net/net.h"
 
 #include <glib.h>
@@ -21,13 +22,8 @@ typedef struct built {
 
 static nd_net *network(const char *name, nd_role role, const char *settings) {
   nd_net *net;
-  assert_int_equal(nd_net_new(name, role, &net), 0);
-  g_auto(GStrv) parts = g_strsplit(settings, ";", -1);
-  for (int i = 0; parts[i]; i++) {
-    g_auto(GStrv) pair = g_strsplit(parts[i], "=", 2);
-    if (nd_net_set(net, pair[0], pair[1]))
-      fail_msg("%s", nd_error());
-  }
+  if (nd_net_from_text(name, role, settings, &net))
+    fail_msg("%s", nd_error());
   return net;
 }
 
