@@ -13,6 +13,7 @@ import zlib
 import numpy as np
 import tifffile
 from PIL import Image, ImageCms
+from PIL.TiffImagePlugin import IFDRational
 from scipy.ndimage import gaussian_filter
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
@@ -109,7 +110,7 @@ Image.fromarray(big_cmyk, "CMYK").save(HERE / "cmyk.jpg", quality=95)
 # ---- Metadata: a JPEG with all there is, lying on its side ------------------------------------------------------
 exif = Image.Exif()
 exif[0x010F], exif[0x0110], exif[0x0112] = "Sonne & Co", "Model 7", 6
-exif.get_ifd(0x8769).update({0x8827: 640, 0x829A: (1, 250), 0x9003: "2024:05:06 07:08:09"})
+exif.get_ifd(0x8769).update({0x8827: 640, 0x829A: IFDRational(1, 250), 0x9003: "2024:05:06 07:08:09"})
 exif.get_ifd(0x8825).update({1: "N", 2: (47.0, 22.0, 12.5)})
 xmp = (b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
        b'<rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6">'
