@@ -63,8 +63,8 @@ static int check_samples(const reading *r, VipsImage *image) {
   return 0;
 }
 
-/* One more step of a pipeline: takes the place of the last one when it succeeded. A pointer to next, because the call
- * that fills it in may stand in the same argument list. */
+/* One more step of a pipeline: takes the place of the last one when it succeeded. A pointer to next, because
+ * the call that fills it in may stand in the same argument list. */
 static int advance(VipsImage **image, int failed, VipsImage *const *next) {
   if (failed)
     return -1;

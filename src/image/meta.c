@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* exif-ifd1 describes the thumbnail, which is not kept. */
+/* exif-ifd1 describes the thumbnail, which is not kept. The pixels are upright, so nothing may turn them. */
 static bool describes_picture(const char *field) {
   static const char *const whole[] = {
       VIPS_META_EXIF_NAME,       VIPS_META_XMP_NAME, VIPS_META_IPTC_NAME, VIPS_META_PHOTOSHOP_NAME,
@@ -12,8 +12,9 @@ static bool describes_picture(const char *field) {
   for (size_t i = 0; i < G_N_ELEMENTS(whole); i++)
     if (!strcmp(field, whole[i]))
       return true;
-  return (g_str_has_prefix(field, "exif-ifd") && !g_str_has_prefix(field, "exif-ifd1")) ||
-         g_str_has_prefix(field, "png-comment-");
+  if (g_str_has_prefix(field, "exif-ifd1") || !strcmp(field, "exif-ifd0-Orientation"))
+    return false;
+  return g_str_has_prefix(field, "exif-ifd") || g_str_has_prefix(field, "png-comment-");
 }
 
 static void *copy_field(VipsImage *from, const char *field, GValue *value, void *to) {
@@ -23,11 +24,20 @@ static void *copy_field(VipsImage *from, const char *field, GValue *value, void 
   return NULL;
 }
 
+/* Setting EXIF makes libvips unpack all of it, with what was left out on purpose. */
+static void copy_fields(VipsImage *from, VipsImage *to) {
+  vips_image_map(from, copy_field, to);
+  g_auto(GStrv) fields = vips_image_get_fields(to);
+  for (int i = 0; fields[i]; i++)
+    if (!describes_picture(fields[i]))
+      vips_image_remove(to, fields[i]); /* does nothing to width, height and the like */
+}
+
 void *nd_meta_new(VipsImage *from) {
   VipsImage *meta = vips_image_new();
   vips_image_init_fields(meta, 1, 1, 1, VIPS_FORMAT_UCHAR, VIPS_CODING_NONE, VIPS_INTERPRETATION_B_W,
                          vips_image_get_xres(from), vips_image_get_yres(from));
-  vips_image_map(from, copy_field, meta);
+  copy_fields(from, meta);
   return meta;
 }
 
@@ -71,7 +81,7 @@ int nd_meta_apply(void *meta, VipsImage *bare, VipsInterpretation interpretation
   if (vips_copy(bare, out, "interpretation", interpretation, "xres", x, "yres", y, NULL))
     return -1;
   if (meta)
-    vips_image_map(meta, copy_field, *out);
+    copy_fields(meta, *out);
   /* The EXIF block still says how the camera was held, but the pixels stand upright already. */
   vips_image_remove(*out, "exif-ifd0-Orientation");
   vips_image_set_int(*out, VIPS_META_ORIENTATION, 1);
