@@ -1,6 +1,7 @@
 # One-word targets over Meson and Ninja. `make demo` and `make test` install what they need first (Debian).
 
 BUILD ?= build
+comma := ,
 RUN_DEPS := libglib2.0-dev libvips-dev libdnnl-dev libyaml-dev libjson-glib-dev
 BUILD_DEPS := gcc libc6-dev pkg-config meson ninja-build $(RUN_DEPS)
 TEST_DEPS := libcmocka-dev
@@ -22,22 +23,22 @@ define install
 	fi
 endef
 
+# Configures a build folder; silent when it goes well.
+define setup
+	@[ -f $(1)/build.ninja ] || { log=$$($(3) meson setup $(1) $(2) 2>&1) || { echo "$$log"; exit 1; }; }
+endef
+
 deps:
 	$(call install,$(BUILD_DEPS))
 
-$(BUILD)/build.ninja: | deps
-	meson setup $(BUILD) -Dtests=false >/dev/null
-
-build: deps $(BUILD)/build.ninja
+build: deps
+	$(call setup,$(BUILD),-Dtests=false)
 	@ninja -C $(BUILD)
 
 # A build of its own, with tests, so that `make build` needs no test library.
-build-test/build.ninja:
-	meson setup build-test >/dev/null
-
 test:
 	$(call install,$(BUILD_DEPS) $(TEST_DEPS))
-	@$(MAKE) --no-print-directory build-test/build.ninja
+	$(call setup,build-test,)
 	@ninja -C build-test
 	@sh tests/run.sh build-test
 
@@ -48,14 +49,13 @@ demo:
 
 bench:
 	$(call install,$(BUILD_DEPS))
-	@[ -f build-bench/build.ninja ] || meson setup build-bench -Dtests=false -Dbench=true >/dev/null
+	$(call setup,build-bench,-Dtests=false -Dbench=true)
 	@ninja -C build-bench
 	@sh bench/run.sh build-bench
 
 sanitize:
 	$(call install,$(BUILD_DEPS) $(TEST_DEPS))
-	@[ -f build-sanitize/build.ninja ] || \
-	  meson setup build-sanitize -Db_sanitize=address,undefined -Db_lundef=false --buildtype=debugoptimized >/dev/null
+	$(call setup,build-sanitize,-Db_sanitize=address$(comma)undefined -Db_lundef=false --buildtype=debugoptimized)
 	@ninja -C build-sanitize
 	@LSAN_OPTIONS=suppressions=$(CURDIR)/tests/leaks.supp UBSAN_OPTIONS=halt_on_error=1 sh tests/run.sh build-sanitize
 
@@ -63,8 +63,8 @@ sanitize:
 MINUTES ?= 1
 fuzz:
 	$(call install,$(BUILD_DEPS) $(SANITIZE_DEPS))
-	@[ -f build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dtests=false -Dfuzz=true --buildtype=debugoptimized \
-	  -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+	$(call setup,build-fuzz,-Dtests=false -Dfuzz=true --buildtype=debugoptimized \
+	  -Db_sanitize=address$(comma)undefined -Db_lundef=false,CC=clang)
 	@ninja -C build-fuzz
 	@for f in build-fuzz/tests/fuzz/fuzz_*; do [ -x $$f ] && [ -f $$f ] || continue; \
 	  mkdir -p build-fuzz/corpus-$$(basename $$f); \

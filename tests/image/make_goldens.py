@@ -130,7 +130,8 @@ def pair(height, width, channels):
 
 
 def rounded(v):
-    return np.rint(np.clip(v, 0, 1) * 255) / 255
+    """What an 8-bit file holds, rounded in single precision as pictures are."""
+    return np.rint(np.clip(v.astype(np.float32), 0, 1) * np.float32(255)).astype(np.float64) / 255
 
 
 def matlab_ssim(a, b):

@@ -1,0 +1,275 @@
+/* What comes with a picture survives load and save; orientation ends up in the pixels, and only there. Files
+ * are looked into with libvips itself. */
+#include "scratch.h"
+
+#include <vips/vips.h>
+
+/* ---- Orientation ---- */
+/* Where the pixel at (x, y) of the upright picture stands in the file, by EXIF's table; w, h: the file's
+ * size. */
+static size_t stored_at(int orientation, int x, int y, int w, int h) {
+  switch (orientation) {
+  case 2:
+    return (size_t)(y * w + w - 1 - x);
+  case 3:
+    return (size_t)((h - 1 - y) * w + w - 1 - x);
+  case 4:
+    return (size_t)((h - 1 - y) * w + x);
+  case 5:
+    return (size_t)(x * w + y);
+  case 6:
+    return (size_t)((h - 1 - x) * w + y);
+  case 7:
+    return (size_t)((h - 1 - x) * w + w - 1 - y);
+  case 8:
+    return (size_t)(x * w + w - 1 - y);
+  default:
+    return (size_t)(y * w + x);
+  }
+}
+
+/* full.jpg with its orientation, 6, replaced: tag 0x0112, type 3, one value; in either byte order. */
+static char *with_orientation(int orientation, size_t *size) {
+  static const unsigned char little[] = {0x12, 1, 3, 0, 1, 0, 0, 0}, big[] = {1, 0x12, 0, 3, 0, 0, 0, 1};
+  char *bytes = golden_bytes("full.jpg", size);
+  char *at = memmem(bytes, *size, little, 8);
+  if (at) {
+    assert_int_equal(at[8], 6);
+    at[8] = (char)orientation;
+  } else {
+    assert_non_null(at = memmem(bytes, *size, big, 8));
+    assert_int_equal(at[9], 6);
+    at[9] = (char)orientation;
+  }
+  return bytes;
+}
+
+static void check_orientation(void **state, int orientation, const nd_image *stored) {
+  size_t size;
+  nd_image image;
+  int width, height;
+  g_autofree char *bytes = with_orientation(orientation, &size), *path = scratch_path(state, "turned.jpg");
+  must(nd_file_write_atomic(path, bytes, size));
+  must(nd_image_size(path, &width, &height));
+  must(nd_image_load(path, &image));
+  assert_int_equal(image.width, orientation > 4 ? stored->height : stored->width);
+  assert_int_equal(image.height, orientation > 4 ? stored->width : stored->height);
+  assert_int_equal(width, image.width);
+  assert_int_equal(height, image.height);
+  for (int y = 0; y < height; y++)
+    for (int x = 0; x < width; x++)
+      assert_memory_equal(image.data + 3 * (y * width + x),
+                          stored->data + 3 * stored_at(orientation, x, y, stored->width, stored->height),
+                          3 * sizeof(float));
+  nd_image_free(&image);
+  g_unlink(path);
+}
+
+static void every_orientation_is_applied(void **state) {
+  nd_image stored;
+  size_t size;
+  g_autofree char *bytes = with_orientation(1, &size);
+  must(nd_image_decode(bytes, size, "upright", &stored));
+  for (int orientation = 1; orientation <= 8; orientation++)
+    check_orientation(state, orientation, &stored);
+  nd_image_free(&stored);
+}
+
+/* ---- What is kept ---- */
+static char *save_full_as(void **state, const char *name) {
+  g_autofree char *from = golden_path("full.jpg");
+  char *path = scratch_path(state, name);
+  nd_image image;
+  must(nd_image_load(from, &image));
+  must(nd_image_save(path, &image, NULL));
+  nd_image_free(&image);
+  return path;
+}
+
+static VipsImage *look_into(const char *path) {
+  VipsImage *image = vips_image_new_from_file(path, NULL);
+  assert_non_null(image);
+  return image;
+}
+
+static void check_text(VipsImage *image, const char *field, const char *begins) {
+  char *text = NULL;
+  if (vips_image_get_as_string(image, field, &text) || !g_str_has_prefix(text, begins))
+    fail_msg("%s is '%s', not '%s'", field, text ? text : "missing", begins);
+  g_free(text);
+}
+
+static void check_exif(VipsImage *image) {
+  check_text(image, "exif-ifd0-Make", "Sonne & Co");
+  check_text(image, "exif-ifd0-Model", "Model 7");
+  check_text(image, "exif-ifd2-ISOSpeedRatings", "640");
+  check_text(image, "exif-ifd2-ExposureTime", "1/250");
+  check_text(image, "exif-ifd2-DateTimeOriginal", "2024:05:06 07:08:09");
+  check_text(image, "exif-ifd3-GPSLatitude", "47/1 22/1 25/2");
+  assert_int_equal(vips_image_get_orientation(image), 1);
+}
+
+static void check_xmp(VipsImage *image) {
+  const void *xmp;
+  size_t n;
+  assert_int_equal(vips_image_get_blob(image, VIPS_META_XMP_NAME, &xmp, &n), 0);
+  assert_non_null(memmem(xmp, n, "someone", 7));
+  assert_non_null(memmem(xmp, n, "tiff:Orientation=\"1\"", 20));
+}
+
+static void check_profile(VipsImage *image, VipsImage *original) {
+  const void *a, *b;
+  size_t n, m;
+  assert_int_equal(vips_image_get_blob(image, VIPS_META_ICC_NAME, &a, &n), 0);
+  assert_int_equal(vips_image_get_blob(original, VIPS_META_ICC_NAME, &b, &m), 0);
+  assert_int_equal(n, m);
+  assert_memory_equal(a, b, n);
+}
+
+static void metadata_survives(void **state) {
+  static const struct {
+    const char *name;
+    bool exif, resolution;
+  } cases[] = {{"a.jpg", true, true}, {"a.png", true, true}, {"a.webp", true, false}, {"a.tif", false, true}};
+  g_autofree char *original_path = golden_path("full.jpg");
+  VipsImage *original = look_into(original_path);
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autofree char *path = save_full_as(state, cases[i].name);
+    VipsImage *image = look_into(path);
+    if (cases[i].exif)
+      check_exif(image);
+    check_xmp(image);
+    check_profile(image, original);
+    if (cases[i].resolution)
+      assert_true(fabs(vips_image_get_xres(image) - 300 / 25.4) < 0.01);
+    g_object_unref(image);
+    g_unlink(path);
+  }
+  g_object_unref(original);
+}
+
+/* Twice through the program is no different from once. */
+static void upright_stays_upright(void **state) {
+  g_autofree char *path = save_full_as(state, "a.png");
+  nd_image once, twice;
+  must(nd_image_load(path, &once));
+  must(nd_image_save(path, &once, NULL));
+  must(nd_image_load(path, &twice));
+  assert_int_equal(once.width, 16);
+  assert_int_equal(twice.width, 16);
+  assert_memory_equal(once.data, twice.data, (size_t)once.width * (size_t)once.height * 3 * sizeof(float));
+  nd_image_free(&once);
+  nd_image_free(&twice);
+  g_unlink(path);
+}
+
+static void pixels_are_not_converted_by_a_profile(void **state) {
+  (void)state;
+  g_autofree char *path = golden_path("full.jpg");
+  nd_image with, without;
+  size_t size;
+  g_autofree char *bytes = golden_bytes("full.jpg", &size);
+  char *marker = memmem(bytes, size, "ICC_PROFILE", 11);
+  must(nd_image_load(path, &with));
+  assert_non_null(marker);
+  memcpy(marker, "XXX", 3);
+  must(nd_image_decode(bytes, size, "no profile", &without));
+  assert_memory_equal(with.data, without.data, (size_t)with.width * (size_t)with.height * 3 * sizeof(float));
+  nd_image_free(&with);
+  nd_image_free(&without);
+}
+
+/* An RGB picture's profile must not end up on a grey one. */
+static void a_profile_for_other_pixels_stays_behind(void **state) {
+  g_autofree char *from = golden_path("full.jpg"), *path = scratch_path(state, "grey.jpg");
+  nd_image image, grey;
+  must(nd_image_load(from, &image));
+  must(nd_image_new(image.width, image.height, 1, &grey));
+  grey.meta = image.meta;
+  image.meta = NULL;
+  must(nd_image_save(path, &grey, NULL));
+  VipsImage *saved = look_into(path);
+  assert_int_equal(vips_image_get_typeof(saved, VIPS_META_ICC_NAME), 0);
+  check_text(saved, "exif-ifd0-Make", "Sonne & Co");
+  g_object_unref(saved);
+  nd_image_free(&image);
+  nd_image_free(&grey);
+  g_unlink(path);
+}
+
+/* A thumbnail shows the picture as it was before. */
+static char *file_with_thumbnail(void **state) {
+  g_autofree char *from = golden_path("full.jpg");
+  char *path = scratch_path(state, "thumbnail.jpg");
+  VipsImage *image = look_into(from), *copy;
+  size_t n;
+  g_autofree char *small = golden_bytes("l.jpg", &n);
+  assert_int_equal(vips_copy(image, &copy, NULL), 0);
+  vips_image_set_blob_copy(copy, "jpeg-thumbnail-data", small, n);
+  assert_int_equal(vips_image_write_to_file(copy, path, NULL), 0);
+  g_object_unref(copy);
+  g_object_unref(image);
+  return path;
+}
+
+static size_t thumbnail_size(const char *path) {
+  VipsImage *image = look_into(path);
+  const void *bytes;
+  size_t n = 0;
+  bool found = !vips_image_get_blob(image, "jpeg-thumbnail-data", &bytes, &n);
+  g_object_unref(image);
+  return found ? n : 0;
+}
+
+static void the_old_thumbnail_goes(void **state) {
+  g_autofree char *path = file_with_thumbnail(state);
+  assert_true(thumbnail_size(path) > 0);
+  nd_image image;
+  must(nd_image_load(path, &image));
+  must(nd_image_save(path, &image, NULL));
+  nd_image_free(&image);
+  assert_int_equal(thumbnail_size(path), 0);
+  VipsImage *after = look_into(path);
+  check_exif(after);
+  g_object_unref(after);
+  g_unlink(path);
+}
+
+static void grey_and_alpha_keep_their_metadata(void **state) {
+  g_autofree char *path = scratch_path(state, "a.png");
+  VipsImage *plain, *with;
+  assert_int_equal(vips_black(&plain, 5, 4, "bands", 2, NULL), 0);
+  assert_int_equal(
+      vips_copy(plain, &with, "interpretation", VIPS_INTERPRETATION_B_W, "xres", 20.0, "yres", 10.0, NULL),
+      0);
+  vips_image_set_string(with, "png-comment-0-Author", "nobody");
+  assert_int_equal(vips_image_write_to_file(with, path, NULL), 0);
+  nd_image image;
+  must(nd_image_load(path, &image));
+  assert_non_null(image.alpha);
+  must(nd_image_save(path, &image, NULL));
+  nd_image_free(&image);
+  VipsImage *saved = look_into(path);
+  check_text(saved, "png-comment-0-Author", "nobody");
+  assert_true(fabs(vips_image_get_xres(saved) - 20) < 1e-6 && fabs(vips_image_get_yres(saved) - 10) < 1e-6);
+  g_object_unref(saved);
+  g_object_unref(with);
+  g_object_unref(plain);
+  g_unlink(path);
+}
+
+int main(void) {
+  if (nd_image_start())
+    return 1;
+#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_enter, scratch_leave)
+  const struct CMUnitTest tests[] = {
+      IN_SCRATCH(every_orientation_is_applied),
+      IN_SCRATCH(metadata_survives),
+      IN_SCRATCH(upright_stays_upright),
+      cmocka_unit_test(pixels_are_not_converted_by_a_profile),
+      IN_SCRATCH(a_profile_for_other_pixels_stays_behind),
+      IN_SCRATCH(the_old_thumbnail_goes),
+      IN_SCRATCH(grey_and_alpha_keep_their_metadata),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
