@@ -85,7 +85,7 @@ int nd_backward(nd_graph *g, nd_tensor loss);
 nd_tensor nd_gradient(const nd_graph *g, nd_tensor t);
 
 /* ---- Operators (one file each in ops/) ----------------------------------------------------------------- */
-typedef enum nd_act { ND_ACT_NONE, ND_ACT_RELU, ND_ACT_LEAKY_RELU, ND_ACT_SILU } nd_act;
+typedef enum nd_act { ND_ACT_NONE, ND_ACT_RELU, ND_ACT_LEAKY_RELU, ND_ACT_SILU, ND_ACT_GELU } nd_act;
 
 typedef struct nd_conv2d_settings {
   int stride, pad, dilation, groups; /* 0 means 1 for stride, dilation, groups */
@@ -110,6 +110,13 @@ typedef struct nd_group_norm_settings {
  * then activation and dropout, all in one pass. */
 nd_tensor nd_group_norm(nd_graph *g, nd_tensor x, nd_tensor gamma, nd_tensor beta, nd_tensor scale_shift,
                         nd_group_norm_settings s);
+
+typedef struct nd_layer_norm_settings {
+  float epsilon;
+  bool keep_mean; /* divide by the deviation only (Restormer's normalisation without bias) */
+} nd_layer_norm_settings;
+/* Ba et al. 2016, over the channels of each pixel; weight: c; bias: c, or ND_NONE. */
+nd_tensor nd_layer_norm(nd_graph *g, nd_tensor x, nd_tensor weight, nd_tensor bias, nd_layer_norm_settings s);
 
 nd_tensor nd_activate(nd_graph *g, nd_tensor x, nd_act kind, float slope);
 nd_tensor nd_softmax(nd_graph *g, nd_tensor x); /* over the last axis */

@@ -1,4 +1,4 @@
-/* ReLU, leaky ReLU (Maas et al. 2013) and SiLU (Hendrycks & Gimpel 2016), element by element. */
+/* ReLU, leaky ReLU (Maas et al. 2013), SiLU and GELU (Hendrycks & Gimpel 2016), element by element. */
 #include "tensor/ops/math-private.h"
 #include "tensor/ops/ops-private.h"
 
@@ -25,6 +25,11 @@ ND_KERNEL static void forward_range(size_t begin, size_t end, int thread, void *
   if (w->a.kind == ND_ACT_SILU)
     for (size_t i = begin; i < end; i++)
       out[i] = x[i] * nd_sigmoidf(x[i]);
+  else if (w->a.kind == ND_ACT_GELU)
+    for (size_t i = begin; i < end; i++) {
+      float density;
+      out[i] = x[i] * nd_normal_cdff(x[i], &density);
+    }
   else
     for (size_t i = begin; i < end; i++)
       out[i] = x[i] > 0 ? x[i] : slope * x[i];
@@ -39,6 +44,11 @@ ND_KERNEL static void backward_range(size_t begin, size_t end, int thread, void 
     for (size_t i = begin; i < end; i++) {
       float s = nd_sigmoidf(x[i]);
       out[i] = dy[i] * s * (1 + x[i] * (1 - s));
+    }
+  else if (w->a.kind == ND_ACT_GELU)
+    for (size_t i = begin; i < end; i++) {
+      float density, below = nd_normal_cdff(x[i], &density);
+      out[i] = dy[i] * (below + x[i] * density);
     }
   else
     for (size_t i = begin; i < end; i++)
@@ -66,9 +76,9 @@ nd_tensor nd_activate_backward(nd_graph *g, nd_tensor saved, nd_tensor dy, nd_ac
 static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
                      nd_tensor *din) {
   const activate_attr *a = n->attr;
+  bool from_input = a->kind == ND_ACT_SILU || a->kind == ND_ACT_GELU;
   if (wanted[0])
-    din[0] =
-        nd_activate_backward(g, a->kind == ND_ACT_SILU ? n->in[0] : n->out[0], dout[0], a->kind, a->slope);
+    din[0] = nd_activate_backward(g, from_input ? n->in[0] : n->out[0], dout[0], a->kind, a->slope);
 }
 
 static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {
@@ -76,7 +86,10 @@ static void reference(const nd_graph *g, const nd_node *n, const double *const *
   double slope = a->kind == ND_ACT_RELU ? 0 : (double)a->slope;
   for (size_t i = 0; i < nd_out_value(g, n, 0)->count; i++) {
     double x = in[0][i];
-    out[0][i] = a->kind == ND_ACT_SILU ? x / (1 + exp(-x)) : x > 0 ? x : slope * x;
+    out[0][i] = a->kind == ND_ACT_SILU   ? x / (1 + exp(-x))
+                : a->kind == ND_ACT_GELU ? x * erfc(-x / sqrt(2)) / 2
+                : x > 0                  ? x
+                                         : slope * x;
   }
 }
 
@@ -88,8 +101,8 @@ nd_tensor nd_activate(nd_graph *g, nd_tensor x, nd_act kind, float slope) {
 }
 
 static nd_tensor example(nd_graph *g, int i) {
-  static const nd_act kinds[] = {ND_ACT_RELU, ND_ACT_LEAKY_RELU, ND_ACT_SILU};
-  return i < 3 ? nd_activate(g, nd_example_input(g, 2, 3, 5, 7), kinds[i], 0.2f) : ND_NONE;
+  static const nd_act kinds[] = {ND_ACT_RELU, ND_ACT_LEAKY_RELU, ND_ACT_SILU, ND_ACT_GELU};
+  return i < 4 ? nd_activate(g, nd_example_input(g, 2, 3, 5, 7), kinds[i], 0.2f) : ND_NONE;
 }
 
 const nd_op nd_op_activate = {.name = "activate",

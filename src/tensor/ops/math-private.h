@@ -28,4 +28,17 @@ static inline float nd_sigmoidf(float x) {
   return 1.0f / (1.0f + nd_expf(-x));
 }
 
+/* The normal distribution below x to about 1e-7, with its density at x (Abramowitz & Stegun 1964, 7.1.26). */
+static inline float nd_normal_cdff(float x, float *density) {
+  float z = (x < 0 ? -x : x) * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * z), e = nd_expf(-z * z);
+  float p = 1.061405429f;
+  p = p * t - 1.453152027f;
+  p = p * t + 1.421413741f;
+  p = p * t - 0.284496736f;
+  p = p * t + 0.254829592f;
+  float tail = 0.5f * p * t * e;
+  *density = 0.39894228f * e;
+  return x < 0 ? tail : 1.0f - tail;
+}
+
 #endif

@@ -13,8 +13,8 @@ typedef struct nd_affine_attr {
 
 extern const nd_op nd_op_add, nd_op_affine, nd_op_activate_backward;
 
-/* dy times the derivative of the activation; saved: its output for RELU and LEAKY_RELU, its input for SILU.
- */
+/* dy times the derivative of the activation; saved: its output for RELU and LEAKY_RELU, its input for SILU
+ * and GELU. */
 nd_tensor nd_activate_backward(nd_graph *g, nd_tensor saved, nd_tensor dy, nd_act kind, float slope);
 
 #endif
