@@ -118,6 +118,16 @@ typedef struct nd_layer_norm_settings {
 /* Ba et al. 2016, over the channels of each pixel; weight: c; bias: c, or ND_NONE. */
 nd_tensor nd_layer_norm(nd_graph *g, nd_tensor x, nd_tensor weight, nd_tensor bias, nd_layer_norm_settings s);
 
+typedef struct nd_window_attention_settings {
+  int window, shift, heads; /* 0 <= shift < window <= 32 */
+} nd_window_attention_settings;
+/* Attention of each pixel to those of its window x window pixels (Liu et al. 2021), the windows' grid moved
+ * by shift down and to the right; windows are cut at the picture's border, which is Swin's cyclic shift with
+ * its mask. q: n,h,w,3c (queries, keys, values, each head after head), or n,h,w,c with kv: n,h,w,2c (else
+ * ND_NONE). bias: (2 window - 1)^2 x heads, added to the scores by relative position as in Swin's tables. */
+nd_tensor nd_window_attention(nd_graph *g, nd_tensor q, nd_tensor kv, nd_tensor bias,
+                              nd_window_attention_settings s);
+
 nd_tensor nd_activate(nd_graph *g, nd_tensor x, nd_act kind, float slope);
 nd_tensor nd_softmax(nd_graph *g, nd_tensor x); /* over the last axis */
 nd_tensor nd_dropout(nd_graph *g, nd_tensor x, float probability);
