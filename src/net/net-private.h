@@ -14,6 +14,8 @@ typedef struct nd_network {
   int (*reach)(const nd_net *net);
   /* Settings that contradict each other; NULL: none can. */
   int (*check)(const nd_net *net);
+  /* Endings of the names of tensors that published files hold and that are computed here; ends with NULL. */
+  const char *buffers[4];
 } nd_network;
 
 extern const nd_network *const nd_networks[]; /* NULL at the end */
@@ -29,5 +31,20 @@ nd_tensor nd_layer_linear(nd_graph *g, const char *name, nd_tensor x, int out);
 /* groups is lowered to the channel count where there are fewer channels. */
 nd_tensor nd_layer_group_norm(nd_graph *g, const char *name, nd_tensor x, nd_tensor scale_shift,
                               nd_group_norm_settings s);
+nd_tensor nd_layer_layer_norm(nd_graph *g, const char *name, nd_tensor x, nd_layer_norm_settings s);
+
+/* ---- Shifted windows (windows.c) */
+/* The parameter relative_position_bias_table. */
+nd_tensor nd_layer_position_bias(nd_graph *g, nd_window_attention_settings s);
+/* Every other block's windows are shifted by half their side. */
+int nd_window_shift(int block, int window);
+/* Along one axis, the pixels that one pixel has reached so far, to find a network's reach: through layers
+ * that see `by` pixels to each side; through windows; and how far that is from where it began. */
+typedef struct nd_span {
+  int low, high;
+} nd_span;
+nd_span nd_span_grow(nd_span s, int by);
+nd_span nd_span_window(nd_span s, int window, int shift);
+int nd_span_reach(nd_span s, int from);
 
 #endif

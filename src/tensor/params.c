@@ -73,11 +73,15 @@ int nd_params_declare(nd_params *p, const char *name, nd_init init, int rank, co
   return i;
 }
 
-static void init_kaiming(const nd_param *q, uint64_t seed, float *values) {
+static float deviation_of(const nd_param *q) {
   double fan_in = 1;
   for (int i = 1; i < q->rank; i++)
     fan_in *= q->dims[i];
-  float deviation = (float)sqrt(2 / fan_in);
+  return q->init == ND_INIT_SMALL ? 0.02f : (float)sqrt(2 / fan_in);
+}
+
+static void init_normal(const nd_param *q, uint64_t seed, float *values) {
+  float deviation = deviation_of(q);
   nd_rng r = nd_rng_make(seed, 0, g_str_hash(q->name), ND_RANDOM_WEIGHTS);
   nd_rng_fill_normal(&r, values, q->count);
   for (size_t i = 0; i < q->count; i++)
@@ -88,8 +92,8 @@ void nd_params_init(const nd_params *p, uint64_t seed, float *values) {
   memset(values, 0, p->size * sizeof *values);
   for (int k = 0; k < nd_params_length(p); k++) {
     const nd_param *q = nd_params_at(p, k);
-    if (q->init == ND_INIT_KAIMING)
-      init_kaiming(q, seed, values + q->offset);
+    if (q->init == ND_INIT_KAIMING || q->init == ND_INIT_SMALL)
+      init_normal(q, seed, values + q->offset);
     else if (q->init == ND_INIT_ONE)
       for (size_t i = 0; i < q->count; i++)
         values[q->offset + i] = 1;

@@ -34,6 +34,7 @@ typedef enum nd_dtype { ND_F32 } nd_dtype;
  */
 typedef enum nd_init {
   ND_INIT_KAIMING, /* normal, standard deviation sqrt(2 / fan_in): He et al. 2015, gain sqrt(2) */
+  ND_INIT_SMALL,   /* normal, standard deviation 0.02 */
   ND_INIT_ZERO,
   ND_INIT_ONE
 } nd_init;
@@ -142,7 +143,8 @@ nd_tensor nd_mul(nd_graph *g, nd_tensor a, nd_tensor b);
 nd_tensor nd_sum_to(nd_graph *g, nd_tensor x, const int dims[4]);        /* sums the axes where dims is 1 */
 nd_tensor nd_affine(nd_graph *g, nd_tensor x, float scale, float shift); /* scale x + shift */
 nd_tensor nd_reshape(nd_graph *g, nd_tensor x, int n, int h, int w, int c); /* same memory */
-nd_tensor nd_detach(nd_graph *g, nd_tensor x); /* no gradient passes; same memory */
+nd_tensor nd_detach(nd_graph *g, nd_tensor x);                      /* no gradient passes; same memory */
+nd_tensor nd_constant(nd_graph *g, int count, const float *values); /* 1,1,1,count; at most 4 */
 /* level n,1,1,1 to n,1,1,width: cosines, then sines, of level times width/2 frequencies from 1 down to
  * 1/max_period (Vaswani et al. 2017). */
 nd_tensor nd_sinusoidal_embedding(nd_graph *g, nd_tensor level, int width, float max_period);

@@ -1,22 +1,27 @@
 """Compares the oracles' parameter names and shapes with listings of the released checkpoints.
 
-    python check_listings.py FOLDER     # FOLDER holds unet.txt and diffusion_guided.txt
+    python check_listings.py FOLDER     # FOLDER holds unet.txt, swinir.txt, ...
 """
 import pathlib
 import sys
 
 from networks import GuidedUNet, UNet
+from windows import SwinIR
+
+
+BUFFERS = "relative_position_index", "attn_mask"  # of published files, computed here
 
 
 def listed(path):
     """{name: shape} of a listing: one `name<TAB>64x3x3x3` a line, `#` for comments."""
     lines = [line.split("\t") for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    lines = [line for line in lines if not line[0].endswith(BUFFERS)]
     return {name: tuple(int(d) for d in shape.split("x")) for name, shape in lines}
 
 
 def main(folder):
     wrong = 0
-    for name, net in ("unet", UNet()), ("diffusion_guided", GuidedUNet()):
+    for name, net in ("unet", UNet()), ("swinir", SwinIR()), ("diffusion_guided", GuidedUNet()):
         theirs = listed(pathlib.Path(folder) / f"{name}.txt")
         ours = {key: tuple(value.shape) for key, value in net.state_dict().items()}
         differing = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))

@@ -16,11 +16,14 @@ import torch
 import method
 from formula import fill
 from networks import GuidedUNet, UNet, level_embedding
+from windows import SwinIR
 
 GUIDED_MIDDLE = {"width": 8, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "head_channels": 8,
                  "norm_groups": 4}
 GUIDED_ATTENTION = {"width": 4, "multipliers": (1, 2, 3), "res_blocks": 2, "attention_rates": (2,),
                     "head_channels": 4, "norm_groups": 2}
+SWINIR_SQUARE = {"width": 6, "depths": (2,), "heads": (2,), "window": 8, "mlp_ratio": 2.0}
+SWINIR_WIDE = {"width": 12, "depths": (2, 3), "heads": (3, 2), "window": 4, "mlp_ratio": 1.5}
 STEP_UNET = {"width": 4, "depth": 2}
 STEP_GUIDED = {"width": 4, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "head_channels": 4,
                "norm_groups": 2}
@@ -70,18 +73,23 @@ def forward_backward(net, x, *rest, draws):
             **gradients(net)}
 
 
-def unet(settings, n, h, w):
+NETWORKS = {"unet": UNet, "swinir": SwinIR}
+
+
+def residual(network, settings, n, h, w):
     def make(dtype):
         draws = Draws([1, h, w], dtype)
-        return forward_backward(formula_net(UNet, settings, dtype), draws.uniform(n, 3, h, w), draws=draws)
-    return make, {"network": "unet", **settings}
+        net = formula_net(NETWORKS[network], settings, dtype)
+        return forward_backward(net, draws.uniform(n, 3, h, w), draws=draws)
+    return make, {"network": network, **settings}
 
 
-def unet_restore(settings, h, w):
+def restored(network, settings, h, w, multiple):
     def make(dtype):
         x = Draws([2], dtype).uniform(1, 3, h, w)
-        return {"x": nhwc(x), "restored": nhwc(method.restore(formula_net(UNet, settings, dtype), x))}
-    return make, {"network": "unet", **settings}
+        net = formula_net(NETWORKS[network], settings, dtype)
+        return {"x": nhwc(x), "restored": nhwc(method.restore(net, x, multiple))}
+    return make, {"network": network, **settings}
 
 
 def guided(settings, n, h, w):
@@ -194,9 +202,12 @@ def variations(dtype):
 
 
 GOLDENS = {
-    "unet_square": unet({"width": 6, "depth": 3}, 2, 16, 16),
-    "unet_wide": unet({"width": 8, "depth": 2}, 1, 16, 24),
-    "unet_restore": unet_restore({"width": 8, "depth": 4}, 13, 10),
+    "unet_square": residual("unet", {"width": 6, "depth": 3}, 2, 16, 16),
+    "unet_wide": residual("unet", {"width": 8, "depth": 2}, 1, 16, 24),
+    "unet_restore": restored("unet", {"width": 8, "depth": 4}, 13, 10, 8),
+    "swinir_square": residual("swinir", SWINIR_SQUARE, 2, 16, 16),
+    "swinir_wide": residual("swinir", SWINIR_WIDE, 1, 12, 20),
+    "swinir_restore": restored("swinir", SWINIR_WIDE, 13, 10, 4),
     "guided_middle": guided(GUIDED_MIDDLE, 2, 16, 16),
     "guided_attention": guided(GUIDED_ATTENTION, 2, 8, 12),
     "schedules": (schedules, {"start": 1e-6, "end": 1e-2}),
