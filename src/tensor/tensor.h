@@ -97,6 +97,10 @@ typedef struct nd_conv2d_settings {
 /* weights: out x in/groups x kh x kw (rank 4), out x in (rank 2) or out x in x 1 (rank 3); bias: out, or
  * ND_NONE. Rank 2 and 3 make it the linear layer on the channels of each position. */
 nd_tensor nd_conv2d(nd_graph *g, nd_tensor x, nd_tensor weights, nd_tensor bias, nd_conv2d_settings s);
+/* The transposed convolution: weights in x out/groups x kh x kw, output (in - 1) stride - 2 pad + dilation
+ * (k - 1) + 1; without activation. */
+nd_tensor nd_conv_transpose2d(nd_graph *g, nd_tensor x, nd_tensor weights, nd_tensor bias,
+                              nd_conv2d_settings s);
 /* a: n,h,rows,k; b: n,h,k,columns (after the transpositions asked for); n,h: the batch. Result times scale.
  */
 nd_tensor nd_matmul(nd_graph *g, nd_tensor a, nd_tensor b, bool transpose_a, bool transpose_b, float scale);
@@ -134,7 +138,8 @@ nd_tensor nd_softmax(nd_graph *g, nd_tensor x); /* over the last axis */
 nd_tensor nd_dropout(nd_graph *g, nd_tensor x, float probability);
 nd_tensor nd_average_pool(nd_graph *g, nd_tensor x, int size); /* window = stride = size */
 nd_tensor nd_upsample_nearest(nd_graph *g, nd_tensor x, int factor);
-nd_tensor nd_upsample_bilinear(nd_graph *g, nd_tensor x, int factor); /* corners aligned */
+nd_tensor nd_upsample_bilinear(nd_graph *g, nd_tensor x, int factor);         /* corners aligned */
+nd_tensor nd_upsample_bilinear_centred(nd_graph *g, nd_tensor x, int factor); /* the centres of pixels are */
 nd_tensor nd_concat(nd_graph *g, nd_tensor a, nd_tensor b, int axis); /* axis 0 (batch) or 3 (channels) */
 nd_tensor nd_slice(nd_graph *g, nd_tensor x, int axis, int begin, int length); /* axis 0 or 3 */
 /* Shapes equal, or 1 where b (then a) is repeated. */
