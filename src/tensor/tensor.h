@@ -140,6 +140,9 @@ nd_tensor nd_average_pool(nd_graph *g, nd_tensor x, int size); /* window = strid
 nd_tensor nd_upsample_nearest(nd_graph *g, nd_tensor x, int factor);
 nd_tensor nd_upsample_bilinear(nd_graph *g, nd_tensor x, int factor);         /* corners aligned */
 nd_tensor nd_upsample_bilinear_centred(nd_graph *g, nd_tensor x, int factor); /* the centres of pixels are */
+/* Shi et al. 2016, channels in PyTorch's order: n,h,w,c f^2 to n,h f,w f,c, and the way back. */
+nd_tensor nd_pixel_shuffle(nd_graph *g, nd_tensor x, int factor);
+nd_tensor nd_pixel_unshuffle(nd_graph *g, nd_tensor x, int factor);
 nd_tensor nd_concat(nd_graph *g, nd_tensor a, nd_tensor b, int axis); /* axis 0 (batch) or 3 (channels) */
 nd_tensor nd_slice(nd_graph *g, nd_tensor x, int axis, int begin, int length); /* axis 0 or 3 */
 /* Shapes equal, or 1 where b (then a) is repeated. */
