@@ -22,9 +22,11 @@ extern const nd_network *const nd_networks[]; /* NULL at the end */
 
 /* ---- Layers that several networks use. Parameters: <name>.weight, <name>.bias. */
 typedef struct nd_conv_layer {
-  int out, kernel; /* padded so that the size stays */
+  int out, kernel; /* padded so that the size stays, or is divided by the stride */
   nd_act activation;
   float slope;
+  int stride, groups; /* 0: 1 */
+  bool no_bias;
 } nd_conv_layer;
 nd_tensor nd_layer_conv(nd_graph *g, const char *name, nd_tensor x, nd_conv_layer l);
 nd_tensor nd_layer_linear(nd_graph *g, const char *name, nd_tensor x, int out);

@@ -112,6 +112,14 @@ static void swinir_equals_pytorch(void **state) {
           1e-4);
 }
 
+static void nafnet_equals_pytorch(void **state) {
+  (void)state;
+  compare("nafnet_square", ND_RESTORATION, "nafnet",
+          "width=6;middle_blocks=1;encoder_blocks=1,2;decoder_blocks=1,1", 1e-4);
+  compare("nafnet_wide", ND_RESTORATION, "nafnet",
+          "width=8;middle_blocks=2;encoder_blocks=1;decoder_blocks=2", 1e-4);
+}
+
 static void guided_equals_pytorch(void **state) {
   (void)state;
   compare("guided_middle", ND_DIFFUSION, "guided",
@@ -128,6 +136,9 @@ static void default_networks_have_the_releases_weights(void **state) {
   finish(&b);
   build(&b, network("swinir", ND_RESTORATION, "width=180"), 1, 8, 8);
   assert_int_equal(nd_params_count(b.params), 11504163);
+  finish(&b);
+  build(&b, network("nafnet", ND_RESTORATION, "width=32"), 1, 16, 16);
+  assert_int_equal(nd_params_count(b.params), 29159715);
   finish(&b);
   build(&b, network("guided", ND_DIFFUSION, "width=64"), 1, 16, 16);
   assert_int_equal(nd_params_count(b.params), 62643075);
@@ -169,6 +180,9 @@ static void names_and_shapes_are_the_releases(void **state) {
   build(&b, network("swinir", ND_RESTORATION, "width=180"), 1, 8, 8);
   check_listing("swinir.txt", b.params);
   finish(&b);
+  build(&b, network("nafnet", ND_RESTORATION, "width=32"), 1, 16, 16);
+  check_listing("nafnet.txt", b.params);
+  finish(&b);
   build(&b, network("guided", ND_DIFFUSION, "width=64"), 1, 16, 16);
   check_listing("diffusion_guided.txt", b.params);
   finish(&b);
@@ -206,6 +220,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(unet_equals_pytorch),
       cmocka_unit_test(swinir_equals_pytorch),
+      cmocka_unit_test(nafnet_equals_pytorch),
       cmocka_unit_test(guided_equals_pytorch),
       cmocka_unit_test(default_networks_have_the_releases_weights),
       cmocka_unit_test(names_and_shapes_are_the_releases),

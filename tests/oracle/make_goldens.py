@@ -13,6 +13,7 @@ import pathlib
 import numpy as np
 import torch
 
+import baselines
 import method
 from formula import fill
 from networks import GuidedUNet, UNet, level_embedding
@@ -24,6 +25,8 @@ GUIDED_ATTENTION = {"width": 4, "multipliers": (1, 2, 3), "res_blocks": 2, "atte
                     "head_channels": 4, "norm_groups": 2}
 SWINIR_SQUARE = {"width": 6, "depths": (2,), "heads": (2,), "window": 8, "mlp_ratio": 2.0}
 SWINIR_WIDE = {"width": 12, "depths": (2, 3), "heads": (3, 2), "window": 4, "mlp_ratio": 1.5}
+NAFNET_SQUARE = {"width": 6, "middle_blocks": 1, "encoder_blocks": (1, 2), "decoder_blocks": (1, 1)}
+NAFNET_WIDE = {"width": 8, "middle_blocks": 2, "encoder_blocks": (1,), "decoder_blocks": (2,)}
 STEP_UNET = {"width": 4, "depth": 2}
 STEP_GUIDED = {"width": 4, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "head_channels": 4,
                "norm_groups": 2}
@@ -73,7 +76,7 @@ def forward_backward(net, x, *rest, draws):
             **gradients(net)}
 
 
-NETWORKS = {"unet": UNet, "swinir": SwinIR}
+NETWORKS = {"unet": UNet, "swinir": SwinIR, "nafnet": baselines.NAFNet}
 
 
 def residual(network, settings, n, h, w):
@@ -208,6 +211,9 @@ GOLDENS = {
     "swinir_square": residual("swinir", SWINIR_SQUARE, 2, 16, 16),
     "swinir_wide": residual("swinir", SWINIR_WIDE, 1, 12, 20),
     "swinir_restore": restored("swinir", SWINIR_WIDE, 13, 10, 4),
+    "nafnet_square": residual("nafnet", NAFNET_SQUARE, 2, 16, 16),
+    "nafnet_wide": residual("nafnet", NAFNET_WIDE, 1, 8, 14),
+    "nafnet_restore": restored("nafnet", NAFNET_SQUARE, 13, 10, 4),
     "guided_middle": guided(GUIDED_MIDDLE, 2, 16, 16),
     "guided_attention": guided(GUIDED_ATTENTION, 2, 8, 12),
     "schedules": (schedules, {"start": 1e-6, "end": 1e-2}),

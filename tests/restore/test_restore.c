@@ -144,6 +144,8 @@ static void expect_odd_size(const char *golden_name, const char *network, const 
 static void odd_sizes_equal_pytorch(void **state) {
   (void)state;
   expect_odd_size("unet_restore", "unet", "width=8;depth=4");
+  expect_odd_size("nafnet_restore", "nafnet",
+                  "width=6;middle_blocks=1;encoder_blocks=1,2;decoder_blocks=1,1");
   expect_odd_size("swinir_restore", "swinir", "width=12;depths=2,3;heads=3,2;window=4;mlp_ratio=1.5");
 }
 
