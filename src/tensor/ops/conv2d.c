@@ -1,5 +1,5 @@
 /* Convolution with bias and activation; with 1 x 1 weights it is the linear layer on every position. Dense
- * shapes go to the project's kernels, the rest to oneDNN. */
+ * and depth-wise shapes go to the project's kernels, the rest to oneDNN. */
 #include "tensor/dnnl-private.h"
 #include "tensor/ops/conv-private.h"
 
