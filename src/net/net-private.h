@@ -34,6 +34,9 @@ nd_tensor nd_layer_linear(nd_graph *g, const char *name, nd_tensor x, int out);
 nd_tensor nd_layer_group_norm(nd_graph *g, const char *name, nd_tensor x, nd_tensor scale_shift,
                               nd_group_norm_settings s);
 nd_tensor nd_layer_layer_norm(nd_graph *g, const char *name, nd_tensor x, nd_layer_norm_settings s);
+/* softmax(q k' / sqrt(width)) v over all positions (Vaswani et al. 2017), from qkv: n,h,w,3c, whose channels
+ * stand head by head: query, key, value of head 0, then of head 1, ..., each of the given width. */
+nd_tensor nd_layer_attention(nd_graph *g, nd_tensor qkv, int width);
 
 /* ---- Shifted windows (windows.c) */
 /* The parameter relative_position_bias_table. */
@@ -48,5 +51,21 @@ typedef struct nd_span {
 nd_span nd_span_grow(nd_span s, int by);
 nd_span nd_span_window(nd_span s, int window, int shift);
 int nd_span_reach(nd_span s, int from);
+
+/* ---- Diffusion U-Nets (diffusion_unet.c): settings width, multipliers, res_blocks, attention_levels,
+ * norm_groups. */
+typedef struct nd_diffusion_shape {
+  int width, levels, multipliers[ND_MAX_LIST], res_blocks, n_attention, attention[ND_MAX_LIST];
+} nd_diffusion_shape;
+nd_diffusion_shape nd_diffusion_shape_of(const nd_net *net);
+bool nd_diffusion_attends(const nd_diffusion_shape *s, int level);
+int nd_diffusion_multiple(const nd_net *net);
+int nd_diffusion_check(const nd_net *net);
+/* What the way down keeps for the way up: at most 9 a level and the first. */
+enum { ND_MAX_SKIPS = 9 * ND_MAX_LIST + 1 };
+typedef struct nd_skips {
+  nd_tensor t[ND_MAX_SKIPS];
+  int n;
+} nd_skips;
 
 #endif

@@ -128,6 +128,14 @@ static void guided_equals_pytorch(void **state) {
           "width=4;multipliers=1,2,3;res_blocks=2;attention_levels=2;head_channels=4;norm_groups=2", 1e-4);
 }
 
+static void sr3_equals_pytorch(void **state) {
+  (void)state;
+  compare("sr3_added", ND_DIFFUSION, "sr3",
+          "width=4;multipliers=1,2;res_blocks=1;attention_levels=;norm_groups=2", 1e-4);
+  compare("sr3_affine", ND_DIFFUSION, "sr3",
+          "width=4;multipliers=1,2,3;res_blocks=2;attention_levels=2;norm_groups=2;affine=1", 1e-4);
+}
+
 static void default_networks_have_the_releases_weights(void **state) {
   (void)state;
   built b;
@@ -142,6 +150,9 @@ static void default_networks_have_the_releases_weights(void **state) {
   finish(&b);
   build(&b, network("guided", ND_DIFFUSION, "width=64"), 1, 16, 16);
   assert_int_equal(nd_params_count(b.params), 62643075);
+  finish(&b);
+  build(&b, network("sr3", ND_DIFFUSION, ""), 1, 16, 16);
+  assert_int_equal(nd_params_count(b.params), 60659523);
   finish(&b);
 }
 
@@ -186,6 +197,9 @@ static void names_and_shapes_are_the_releases(void **state) {
   build(&b, network("guided", ND_DIFFUSION, "width=64"), 1, 16, 16);
   check_listing("diffusion_guided.txt", b.params);
   finish(&b);
+  build(&b, network("sr3", ND_DIFFUSION, ""), 1, 16, 16);
+  check_listing("diffusion_sr3.txt", b.params);
+  finish(&b);
 }
 
 static void wrong_settings_are_named(void **state) {
@@ -222,6 +236,7 @@ int main(void) {
       cmocka_unit_test(swinir_equals_pytorch),
       cmocka_unit_test(nafnet_equals_pytorch),
       cmocka_unit_test(guided_equals_pytorch),
+      cmocka_unit_test(sr3_equals_pytorch),
       cmocka_unit_test(default_networks_have_the_releases_weights),
       cmocka_unit_test(names_and_shapes_are_the_releases),
       cmocka_unit_test(wrong_settings_are_named),

@@ -7,6 +7,7 @@ import sys
 
 from baselines import NAFNet
 from networks import GuidedUNet, UNet
+from sr3 import SR3UNet
 from windows import SwinIR
 
 
@@ -22,7 +23,8 @@ def listed(path):
 
 def main(folder):
     wrong = 0
-    for name, net in ("unet", UNet()), ("nafnet", NAFNet()), ("swinir", SwinIR()), ("diffusion_guided", GuidedUNet()):
+    for name, net in (("unet", UNet()), ("nafnet", NAFNet()), ("swinir", SwinIR()),
+                      ("diffusion_guided", GuidedUNet()), ("diffusion_sr3", SR3UNet())):
         theirs = listed(pathlib.Path(folder) / f"{name}.txt")
         ours = {key: tuple(value.shape) for key, value in net.state_dict().items()}
         differing = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))

@@ -17,6 +17,7 @@ import baselines
 import method
 from formula import fill
 from networks import GuidedUNet, UNet, level_embedding
+from sr3 import SR3UNet
 from windows import SwinIR
 
 GUIDED_MIDDLE = {"width": 8, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "head_channels": 8,
@@ -27,6 +28,9 @@ SWINIR_SQUARE = {"width": 6, "depths": (2,), "heads": (2,), "window": 8, "mlp_ra
 SWINIR_WIDE = {"width": 12, "depths": (2, 3), "heads": (3, 2), "window": 4, "mlp_ratio": 1.5}
 NAFNET_SQUARE = {"width": 6, "middle_blocks": 1, "encoder_blocks": (1, 2), "decoder_blocks": (1, 1)}
 NAFNET_WIDE = {"width": 8, "middle_blocks": 2, "encoder_blocks": (1,), "decoder_blocks": (2,)}
+SR3_ADDED = {"width": 4, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "norm_groups": 2}
+SR3_AFFINE = {"width": 4, "multipliers": (1, 2, 3), "res_blocks": 2, "attention_rates": (2,), "norm_groups": 2,
+              "affine": True}
 STEP_UNET = {"width": 4, "depth": 2}
 STEP_GUIDED = {"width": 4, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "head_channels": 4,
                "norm_groups": 2}
@@ -103,6 +107,15 @@ def guided(settings, n, h, w):
         return {"level": level, "embedding": level_embedding(level, settings["width"]),
                 "embedding_64": level_embedding(level, 64), **out}
     return make, {"network": "guided", **settings}
+
+
+def sr3(settings, n, h, w):
+    def make(dtype):
+        draws = Draws([5, h, w], dtype)
+        level = draws.cast([0.03, 0.6, 0.999][:n])
+        out = forward_backward(formula_net(SR3UNet, settings, dtype), draws.normal(n, 9, h, w), level, draws=draws)
+        return {"level": level, **out}
+    return make, {"network": "sr3", **settings}
 
 
 # ---- Diffusion -----------------------------------------------------------------------------------------------
@@ -216,6 +229,8 @@ GOLDENS = {
     "nafnet_restore": restored("nafnet", NAFNET_SQUARE, 13, 10, 4),
     "guided_middle": guided(GUIDED_MIDDLE, 2, 16, 16),
     "guided_attention": guided(GUIDED_ATTENTION, 2, 8, 12),
+    "sr3_added": sr3(SR3_ADDED, 2, 16, 16),
+    "sr3_affine": sr3(SR3_AFFINE, 2, 8, 12),
     "schedules": (schedules, {"start": 1e-6, "end": 1e-2}),
     "sampler": (sampler, {"network": "guided", **STEP_GUIDED}),
     "step_source": step("source"),
