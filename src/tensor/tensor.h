@@ -161,6 +161,10 @@ nd_tensor nd_sinusoidal_embedding(nd_graph *g, nd_tensor level, int width, float
  * w); merge is the way back for dense heads: n,h,w,heads width. */
 nd_tensor nd_split_heads(nd_graph *g, nd_tensor x, int heads, int begin, int stride, int width);
 nd_tensor nd_merge_heads(nd_graph *g, nd_tensor x, int h, int w);
+/* Attention between the channels (Zamir et al. 2022) of qkv: n,h,w,3c = [queries, keys, values], in as many
+ * heads of neighbouring channels as temperature has elements: softmax(temperature q' k) v, where the columns
+ * of q and k (a channel over all pixels) have length 1. n,h,w,c. */
+nd_tensor nd_channel_attention(nd_graph *g, nd_tensor qkv, nd_tensor temperature);
 /* Where mask (n,1,1,1) is 1, channels [b, a], else [a, b]. */
 nd_tensor nd_shuffle_pair(nd_graph *g, nd_tensor a, nd_tensor b, nd_tensor mask);
 /* Losses: one element, the mean over everything. */
