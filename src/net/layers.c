@@ -42,7 +42,7 @@ nd_tensor nd_layer_layer_norm(nd_graph *g, const char *name, nd_tensor x, nd_lay
   int c = nd_dims(g, x)[3];
   nd_scope_push(g, "%s", name);
   nd_tensor weight = nd_parameter(g, "weight", ND_INIT_ONE, 1, &c);
-  nd_tensor bias = nd_parameter(g, "bias", ND_INIT_ZERO, 1, &c);
+  nd_tensor bias = s.keep_mean ? ND_NONE : nd_parameter(g, "bias", ND_INIT_ZERO, 1, &c);
   nd_scope_pop(g);
   return nd_layer_norm(g, x, weight, bias, s);
 }

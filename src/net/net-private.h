@@ -33,6 +33,7 @@ nd_tensor nd_layer_linear(nd_graph *g, const char *name, nd_tensor x, int out);
 /* groups is lowered to the channel count where there are fewer channels. */
 nd_tensor nd_layer_group_norm(nd_graph *g, const char *name, nd_tensor x, nd_tensor scale_shift,
                               nd_group_norm_settings s);
+/* Without bias where the mean is kept. */
 nd_tensor nd_layer_layer_norm(nd_graph *g, const char *name, nd_tensor x, nd_layer_norm_settings s);
 /* softmax(q k' / sqrt(width)) v over all positions (Vaswani et al. 2017), from qkv: n,h,w,3c, whose channels
  * stand head by head: query, key, value of head 0, then of head 1, ..., each of the given width. */

@@ -7,6 +7,7 @@ import sys
 
 from baselines import NAFNet
 from networks import GuidedUNet, UNet
+from restormer import Restormer
 from sr3 import SR3UNet
 from windows import SwinIR
 
@@ -24,6 +25,7 @@ def listed(path):
 def main(folder):
     wrong = 0
     for name, net in (("unet", UNet()), ("nafnet", NAFNet()), ("swinir", SwinIR()),
+                      ("restormer", Restormer()),
                       ("diffusion_guided", GuidedUNet()), ("diffusion_sr3", SR3UNet())):
         theirs = listed(pathlib.Path(folder) / f"{name}.txt")
         ours = {key: tuple(value.shape) for key, value in net.state_dict().items()}

@@ -17,6 +17,7 @@ import baselines
 import method
 from formula import fill
 from networks import GuidedUNet, UNet, level_embedding
+from restormer import Restormer
 from sr3 import SR3UNet
 from windows import SwinIR
 
@@ -31,6 +32,9 @@ NAFNET_WIDE = {"width": 8, "middle_blocks": 2, "encoder_blocks": (1,), "decoder_
 SR3_ADDED = {"width": 4, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "norm_groups": 2}
 SR3_AFFINE = {"width": 4, "multipliers": (1, 2, 3), "res_blocks": 2, "attention_rates": (2,), "norm_groups": 2,
               "affine": True}
+RESTORMER = {"width": 4, "blocks": (1, 1), "refinement": 1, "heads": (1, 2)}
+RESTORMER_BIASED = {"width": 4, "blocks": (1, 1, 1), "refinement": 0, "heads": (2, 2, 4), "expansion": 1.5, "bias": True,
+                    "norm_bias": True}
 STEP_UNET = {"width": 4, "depth": 2}
 STEP_GUIDED = {"width": 4, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "head_channels": 4,
                "norm_groups": 2}
@@ -80,7 +84,7 @@ def forward_backward(net, x, *rest, draws):
             **gradients(net)}
 
 
-NETWORKS = {"unet": UNet, "swinir": SwinIR, "nafnet": baselines.NAFNet}
+NETWORKS = {"unet": UNet, "swinir": SwinIR, "nafnet": baselines.NAFNet, "restormer": Restormer}
 
 
 def residual(network, settings, n, h, w):
@@ -227,6 +231,9 @@ GOLDENS = {
     "nafnet_square": residual("nafnet", NAFNET_SQUARE, 2, 16, 16),
     "nafnet_wide": residual("nafnet", NAFNET_WIDE, 1, 8, 14),
     "nafnet_restore": restored("nafnet", NAFNET_SQUARE, 13, 10, 4),
+    "restormer_square": residual("restormer", RESTORMER, 2, 8, 8),
+    "restormer_wide": residual("restormer", RESTORMER_BIASED, 1, 12, 20),
+    "restormer_restore": restored("restormer", RESTORMER_BIASED, 13, 10, 4),
     "guided_middle": guided(GUIDED_MIDDLE, 2, 16, 16),
     "guided_attention": guided(GUIDED_ATTENTION, 2, 8, 12),
     "sr3_added": sr3(SR3_ADDED, 2, 16, 16),

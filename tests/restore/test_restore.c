@@ -147,6 +147,26 @@ static void odd_sizes_equal_pytorch(void **state) {
   expect_odd_size("nafnet_restore", "nafnet",
                   "width=6;middle_blocks=1;encoder_blocks=1,2;decoder_blocks=1,1");
   expect_odd_size("swinir_restore", "swinir", "width=12;depths=2,3;heads=3,2;window=4;mlp_ratio=1.5");
+  expect_odd_size("restormer_restore", "restormer",
+                  "width=4;blocks=1,1,1;refinement=0;heads=2,2,4;expansion=1.5;bias=1;norm_bias=1");
+}
+
+/* Attention between channels sees the whole picture: tiles would give another result. */
+static void a_network_that_sees_everything_is_not_tiled(void **state) {
+  (void)state;
+  setup u;
+  open_setup(&u, "restormer", "width=4;blocks=1,1;refinement=0;heads=1,1");
+  float *x = random_picture(64, 48), *y = g_new(float, 64 * 48 * 3);
+  nd_restorer_settings s = nd_restorer_defaults();
+  nd_restorer *r;
+  s.tile = 32;
+  assert_int_equal(nd_restorer_new(u.net, u.params, "", u.values, s, &r), 0);
+  assert_int_equal(nd_restorer_run(r, x, 64, 48, y, NULL, NULL), -1);
+  assert_non_null(strstr(nd_error(), "whole picture"));
+  nd_restorer_free(r);
+  g_free(x);
+  g_free(y);
+  close_setup(&u);
 }
 
 static void strength_scales_the_correction(void **state) {
@@ -230,10 +250,14 @@ static void memory_is_kept_to(void **state) {
 int main(void) {
   nd_image_start();
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(tiled_equals_whole),          cmocka_unit_test(the_reach_is_enough_and_not_absurd),
-      cmocka_unit_test(odd_sizes_equal_pytorch),     cmocka_unit_test(strength_scales_the_correction),
-      cmocka_unit_test(tiny_and_grey_pictures_work), cmocka_unit_test(the_result_may_take_the_inputs_place),
+      cmocka_unit_test(tiled_equals_whole),
+      cmocka_unit_test(the_reach_is_enough_and_not_absurd),
+      cmocka_unit_test(odd_sizes_equal_pytorch),
+      cmocka_unit_test(strength_scales_the_correction),
+      cmocka_unit_test(tiny_and_grey_pictures_work),
+      cmocka_unit_test(the_result_may_take_the_inputs_place),
       cmocka_unit_test(memory_is_kept_to),
+      cmocka_unit_test(a_network_that_sees_everything_is_not_tiled),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
