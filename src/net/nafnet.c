@@ -31,9 +31,9 @@ static nd_tensor block(nd_graph *g, nd_tensor x) {
   int c = nd_dims(g, x)[3];
   nd_tensor h = pointwise(g, "conv1", nd_layer_layer_norm(g, "norm1", x, NORM), 2 * c);
   h = nd_layer_conv(g, "conv2", h, (nd_conv_layer){.out = 2 * c, .kernel = 3, .groups = 2 * c});
-  h = pointwise(g, "conv3", channel_attention(g, nd_gate(g, h)), c);
+  h = pointwise(g, "conv3", channel_attention(g, nd_gate(g, h, ND_ACT_NONE)), c);
   x = nd_add(g, x, scaled(g, "beta", h));
-  h = nd_gate(g, pointwise(g, "conv4", nd_layer_layer_norm(g, "norm2", x, NORM), 2 * c));
+  h = nd_gate(g, pointwise(g, "conv4", nd_layer_layer_norm(g, "norm2", x, NORM), 2 * c), ND_ACT_NONE);
   return nd_add(g, x, scaled(g, "gamma", pointwise(g, "conv5", h, c)));
 }
 

@@ -37,8 +37,7 @@ static nd_tensor feed_forward(const builder *b, nd_tensor x) {
   nd_graph *g = b->g;
   int c = nd_dims(g, x)[3], hidden = (int)(c * b->expansion);
   nd_tensor both = depthwise(b, "dwconv", conv(b, "project_in", x, 2 * hidden, 1));
-  nd_tensor gate = nd_activate(g, nd_slice(g, both, 3, 0, hidden), ND_ACT_GELU, 0);
-  return conv(b, "project_out", nd_mul(g, gate, nd_slice(g, both, 3, hidden, hidden)), c, 1);
+  return conv(b, "project_out", nd_gate(g, both, ND_ACT_GELU), c, 1);
 }
 
 static nd_tensor normalised(const builder *b, const char *name, nd_tensor x) {

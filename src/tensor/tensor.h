@@ -134,7 +134,8 @@ nd_tensor nd_window_attention(nd_graph *g, nd_tensor q, nd_tensor kv, nd_tensor 
                               nd_window_attention_settings s);
 
 nd_tensor nd_activate(nd_graph *g, nd_tensor x, nd_act kind, float slope);
-nd_tensor nd_gate(nd_graph *g, nd_tensor x);    /* n,h,w,2c to n,h,w,c: first half times second */
+/* n,h,w,2c to n,h,w,c: the first half, through the activation (NONE or GELU), times the second. */
+nd_tensor nd_gate(nd_graph *g, nd_tensor x, nd_act activation);
 nd_tensor nd_softmax(nd_graph *g, nd_tensor x); /* over the last axis */
 nd_tensor nd_dropout(nd_graph *g, nd_tensor x, float probability);
 nd_tensor nd_average_pool(nd_graph *g, nd_tensor x, int size); /* window = stride = size */
