@@ -105,6 +105,7 @@ static void losses_fall(void **state) {
 }
 
 int main(void) {
+  nd_set_threads(1); /* too little work to share out */
   const struct CMUnitTest tests[] = {cmocka_unit_test(losses_fall)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -235,6 +235,31 @@ static void wrong_settings_are_named(void **state) {
   nd_net_free(net);
 }
 
+static void expect_refusal(const char *name, nd_role role, const char *settings, const char *words) {
+  nd_net *net = network(name, role, settings);
+  nd_params *params = nd_params_new();
+  nd_graph *g = nd_graph_new(params);
+  nd_tensor x = nd_input(g, "x", 1, 16, 16, role == ND_RESTORATION ? 3 : 9);
+  nd_tensor y = role == ND_RESTORATION ? nd_net_restore(g, net, x)
+                                       : nd_net_predict_noise(g, net, x, nd_input(g, "level", 1, 1, 1, 1));
+  assert_int_equal(y, ND_NONE);
+  if (!strstr(nd_error(), words))
+    fail_msg("'%s' does not say '%s'", nd_error(), words);
+  nd_graph_free(g);
+  nd_params_free(params);
+  nd_net_free(net);
+}
+
+static void settings_that_contradict_each_other_are_refused(void **state) {
+  (void)state;
+  expect_refusal("restormer", ND_RESTORATION, "blocks=1,1;heads=1", "blocks has 2 numbers and heads has 1");
+  expect_refusal("restormer", ND_RESTORATION, "blocks=1;heads=1", "two levels");
+  expect_refusal("restormer", ND_RESTORATION, "width=6;blocks=1,1;heads=1,5", "5 heads");
+  expect_refusal("sr3", ND_DIFFUSION, "multipliers=", "sr3: multipliers is empty");
+  expect_refusal("guided", ND_DIFFUSION, "width=7", "guided: width 7");
+  expect_refusal("guided", ND_DIFFUSION, "width=32;head_channels=12", "heads of 12");
+}
+
 static void a_size_that_does_not_fit_is_refused(void **state) {
   (void)state;
   nd_net *net = network("unet", ND_RESTORATION, "width=4");
@@ -260,6 +285,7 @@ int main(void) {
       cmocka_unit_test(default_networks_have_the_releases_weights),
       cmocka_unit_test(names_and_shapes_are_the_releases),
       cmocka_unit_test(wrong_settings_are_named),
+      cmocka_unit_test(settings_that_contradict_each_other_are_refused),
       cmocka_unit_test(a_size_that_does_not_fit_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
