@@ -56,6 +56,7 @@ typedef struct nd_value {
   int producer; /* node, -1: input or parameter */
   bool needs_gradient, is_output, is_input;
   nd_tensor gradient; /* after nd_backward */
+  nd_tensor next;     /* of state: what a run leaves in it; ND_NONE: nothing sets it */
   char *name;         /* inputs and outputs */
 } nd_value;
 

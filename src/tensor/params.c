@@ -28,7 +28,7 @@ size_t nd_params_size(const nd_params *p) {
 size_t nd_params_count(const nd_params *p) {
   size_t count = 0;
   for (int i = 0; i < nd_params_length(p); i++)
-    count += nd_params_at(p, i)->count;
+    count += nd_params_at(p, i)->state ? 0 : nd_params_at(p, i)->count;
   return count;
 }
 
@@ -49,27 +49,28 @@ const nd_param *nd_params_find(const nd_params *p, const char *name) {
   return i < 0 ? NULL : nd_params_at(p, i);
 }
 
-static int declare(nd_params *p, const char *name, nd_init init, int rank, const int *dims) {
-  nd_param added = {.rank = rank, .dims = {1, 1, 1, 1}, .offset = p->size, .count = 1, .init = init};
-  for (int i = 0; i < rank; i++) {
-    added.dims[i] = dims[i];
-    added.count *= (size_t)dims[i];
-  }
+static int declare(nd_params *p, const char *name, nd_param added) {
   char *owned = g_strdup(name);
   added.name = owned;
+  added.offset = p->size;
+  added.count = 1;
+  for (int i = 0; i < added.rank; i++)
+    added.count *= (size_t)added.dims[i];
   p->size += (added.count + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
   g_array_append_val(p->list, added);
   g_hash_table_insert(p->by_name, owned, GINT_TO_POINTER((int)p->list->len));
   return (int)p->list->len - 1;
 }
 
-int nd_params_declare(nd_params *p, const char *name, nd_init init, int rank, const int *dims) {
+int nd_params_declare(nd_params *p, const char *name, nd_param wanted) {
   int i = find(p, name);
   if (i < 0)
-    return declare(p, name, init, rank, dims);
+    return declare(p, name, wanted);
   const nd_param *known = nd_params_at(p, i);
-  if (known->rank != rank || memcmp(known->dims, dims, (size_t)rank * sizeof *dims))
+  if (known->rank != wanted.rank || memcmp(known->dims, wanted.dims, sizeof known->dims))
     return nd_fail("parameter '%s' is used with two different shapes", name);
+  if (known->state != wanted.state)
+    return nd_fail("parameter '%s' is used as a weight and as state", name);
   return i;
 }
 

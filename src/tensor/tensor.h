@@ -44,12 +44,13 @@ typedef struct nd_param {
   int rank, dims[4];
   size_t offset, count; /* in floats */
   nd_init init;
+  bool state; /* no weight: see nd_state */
 } nd_param;
 
 nd_params *nd_params_new(void);
 void nd_params_free(nd_params *p);
 size_t nd_params_size(const nd_params *p);  /* floats, including the padding between parameters */
-size_t nd_params_count(const nd_params *p); /* weights, without padding */
+size_t nd_params_count(const nd_params *p); /* weights, without padding and state */
 int nd_params_length(const nd_params *p);   /* named parameters */
 const nd_param *nd_params_at(const nd_params *p, int i);
 const nd_param *nd_params_find(const nd_params *p, const char *name); /* NULL: not there */
@@ -71,6 +72,12 @@ nd_tensor nd_input(nd_graph *g, const char *name, int n, int h, int w, int c);
 void nd_output(nd_graph *g, const char *name, nd_tensor t); /* readable after a run */
 /* The parameter scope + name; declared when new, else of the same shape. dims in PyTorch's order. */
 nd_tensor nd_parameter(nd_graph *g, const char *name, nd_init init, int rank, const int *dims);
+/* State: numbers that stand among the parameters but are set by running a graph, not by its gradient (which
+ * is zero), such as running statistics. nd_state_now is what they hold at this place of the graph,
+ * nd_state_set what they hold from here on; nd_plan_store_state makes that the value after a run. */
+nd_tensor nd_state(nd_graph *g, const char *name, nd_init init, int rank, const int *dims);
+nd_tensor nd_state_now(const nd_graph *g, nd_tensor state);
+void nd_state_set(nd_graph *g, nd_tensor state, nd_tensor next);
 /* N, H, W, C. */
 const int *nd_dims(const nd_graph *g, nd_tensor t);
 /* Tells the graph that building failed (with nd_fail's message set); later calls do nothing. */
@@ -122,6 +129,16 @@ typedef struct nd_layer_norm_settings {
 } nd_layer_norm_settings;
 /* Ba et al. 2016, over the channels of each pixel; weight: c; bias: c, or ND_NONE. */
 nd_tensor nd_layer_norm(nd_graph *g, nd_tensor x, nd_tensor weight, nd_tensor bias, nd_layer_norm_settings s);
+
+typedef struct nd_batch_norm_settings {
+  float epsilon, momentum; /* momentum: the share of a batch in the running statistics */
+} nd_batch_norm_settings;
+/* Ioffe & Szegedy 2015, over all pixels of all samples; weight, bias, running mean and variance (state): c.
+ * In a training graph by the statistics of the batch, which also move the running ones (the variance by n /
+ * (n
+ * - 1), as in PyTorch); else by the running ones. */
+nd_tensor nd_batch_norm(nd_graph *g, nd_tensor x, nd_tensor weight, nd_tensor bias, nd_tensor running_mean,
+                        nd_tensor running_variance, nd_batch_norm_settings s);
 
 typedef struct nd_window_attention_settings {
   int window, shift, heads; /* 0 <= shift < window <= 32 */
@@ -182,6 +199,8 @@ void nd_plan_free(nd_plan *plan);
 void nd_plan_bind(nd_plan *plan, const float *values, float *gradients);
 /* Memory of an input or output. Inputs are overwritten by a run: write all of them before each. */
 float *nd_plan_tensor(nd_plan *plan, nd_tensor t);
+/* After a run: the state it left into values. */
+void nd_plan_store_state(const nd_plan *plan, float *values);
 /* From now on the graph's pictures are the part height x width at (y, x) of pictures full_height x
  * full_width: what depends on the whole picture's size (bilinear up-sampling) is done as in the whole. All
  * must be multiples of the network's coarsest pixel. All zero: the picture is the whole. */

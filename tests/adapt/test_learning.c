@@ -35,7 +35,7 @@ static void open_trial(trial *t, const char *network, const char *settings, int 
   nd_objective_build(t->g, &s, t->restoration, t->diffusion, N, size, &t->o);
   if (nd_backward(t->g, t->o.loss) || nd_compile(t->g, &t->plan))
     fail_msg("%s", nd_error());
-  assert_int_equal(nd_train_state_new(nd_params_size(t->params), &t->state), 0);
+  assert_int_equal(nd_train_state_new(t->params, &t->state), 0);
   nd_params_init(t->params, 1, t->state.values);
   nd_plan_bind(t->plan, t->state.values, t->state.gradients);
 }

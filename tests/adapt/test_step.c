@@ -61,7 +61,7 @@ static void open_trial(trial *t, nd_objective_settings s) {
   nd_objective_build(t->g, &s, t->restoration, t->diffusion, N, SIZE, &t->o);
   if (nd_backward(t->g, t->o.loss) || nd_compile(t->g, &t->plan))
     fail_msg("%s", nd_error());
-  assert_int_equal(nd_train_state_new(nd_params_size(t->params), &t->state), 0);
+  assert_int_equal(nd_train_state_new(t->params, &t->state), 0);
   nd_plan_bind(t->plan, t->state.values, t->state.gradients);
   fill_weights(t);
 }
