@@ -38,6 +38,17 @@ nd_tensor nd_layer_group_norm(nd_graph *g, const char *name, nd_tensor x, nd_ten
   return nd_group_norm(g, x, gamma, beta, scale_shift, s);
 }
 
+nd_tensor nd_layer_batch_norm(nd_graph *g, const char *name, nd_tensor x, nd_batch_norm_settings s) {
+  int c = nd_dims(g, x)[3];
+  nd_scope_push(g, "%s", name);
+  nd_tensor weight = nd_parameter(g, "weight", ND_INIT_ONE, 1, &c);
+  nd_tensor bias = nd_parameter(g, "bias", ND_INIT_ZERO, 1, &c);
+  nd_tensor mean = nd_state(g, "running_mean", ND_INIT_ZERO, 1, &c);
+  nd_tensor variance = nd_state(g, "running_var", ND_INIT_ONE, 1, &c);
+  nd_scope_pop(g);
+  return nd_batch_norm(g, x, weight, bias, mean, variance, s);
+}
+
 nd_tensor nd_layer_layer_norm(nd_graph *g, const char *name, nd_tensor x, nd_layer_norm_settings s) {
   int c = nd_dims(g, x)[3];
   nd_scope_push(g, "%s", name);

@@ -14,6 +14,7 @@ typedef struct nd_network {
   int (*reach)(const nd_net *net);
   /* Settings that contradict each other; NULL: none can. */
   int (*check)(const nd_net *net);
+  bool normalises_batch;
   /* Endings of the names of tensors that published files hold and that are computed here; ends with NULL. */
   const char *buffers[4];
 } nd_network;
@@ -33,6 +34,8 @@ nd_tensor nd_layer_linear(nd_graph *g, const char *name, nd_tensor x, int out);
 /* groups is lowered to the channel count where there are fewer channels. */
 nd_tensor nd_layer_group_norm(nd_graph *g, const char *name, nd_tensor x, nd_tensor scale_shift,
                               nd_group_norm_settings s);
+/* State besides: <name>.running_mean, <name>.running_var. */
+nd_tensor nd_layer_batch_norm(nd_graph *g, const char *name, nd_tensor x, nd_batch_norm_settings s);
 /* Without bias where the mean is kept. */
 nd_tensor nd_layer_layer_norm(nd_graph *g, const char *name, nd_tensor x, nd_layer_norm_settings s);
 /* softmax(q k' / sqrt(width)) v over all positions (Vaswani et al. 2017), from qkv: n,h,w,3c, whose channels

@@ -89,6 +89,7 @@ static void expect_learning(const char *network, const char *settings, int size)
     last = (double)nd_plan_tensor(t.plan, t.o.loss)[0];
     restoration = (double)nd_plan_tensor(t.plan, t.o.loss_restoration)[0];
     first = step ? first : last;
+    nd_plan_store_state(t.plan, t.state.values);
     nd_adam_step(&t.state, &adam, 1);
   }
   if (!(last < first / 2 && restoration < 0.9 * nothing))
@@ -99,6 +100,7 @@ static void expect_learning(const char *network, const char *settings, int size)
 
 static void losses_fall(void **state) {
   (void)state;
+  expect_learning("dncnn", "width=8;depth=4", 16);
   expect_learning("nafnet", "width=8;middle_blocks=1;encoder_blocks=1;decoder_blocks=1", 16);
   expect_learning("swinir", "width=12;depths=2,2;heads=2,2;window=4", 16);
   expect_learning("restormer", "width=8;blocks=1,1;refinement=1;heads=1,2", 16);

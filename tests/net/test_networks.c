@@ -66,7 +66,7 @@ static void compile(built *b) {
 }
 
 /* The input requires a gradient before the network is built on it. */
-static void build_with_input_gradient(built *b, nd_net *net, int n, int h, int w) {
+static void build_with_input_gradient(built *b, nd_net *net, bool training, int n, int h, int w) {
   *b = (built){.net = net, .params = nd_params_new(), .level = ND_NONE};
   b->g = nd_graph_new(b->params);
   bool restores = nd_net_role(net) == ND_RESTORATION;
@@ -74,17 +74,31 @@ static void build_with_input_gradient(built *b, nd_net *net, int n, int h, int w
   nd_require_gradient(b->g, b->x);
   if (!restores)
     b->level = nd_input(b->g, "level", n, 1, 1, 1);
-  nd_graph_set_training(b->g, false);
+  nd_graph_set_training(b->g, training);
   b->y = restores ? nd_net_restore(b->g, net, b->x) : nd_net_predict_noise(b->g, net, b->x, b->level);
   compile(b);
 }
 
-static void compare(const char *file, nd_role role, const char *name, const char *settings,
-                    double tolerance) {
+/* What the run leaves in the running statistics. */
+static int expect_state(const built *b, const golden *g, double tolerance) {
+  int compared = 0;
+  nd_plan_store_state(b->plan, b->values);
+  for (int i = 0; i < nd_params_length(b->params); i++) {
+    const nd_param *p = nd_params_at(b->params, i);
+    if (!p->state)
+      continue;
+    golden_expect(golden_tensor(g, "after.%s", p->name), b->values + p->offset, tolerance);
+    compared++;
+  }
+  return compared;
+}
+
+static void compare_mode(const char *file, nd_role role, const char *name, const char *settings,
+                         double tolerance, bool training) {
   golden *g = golden_open(file);
   const nd_st_tensor *x = golden_tensor(g, "x");
   built b;
-  build_with_input_gradient(&b, network(name, role, settings), (int)x->shape[0], (int)x->shape[1],
+  build_with_input_gradient(&b, network(name, role, settings), training, (int)x->shape[0], (int)x->shape[1],
                             (int)x->shape[2]);
   golden_copy(g, "x", nd_plan_tensor(b.plan, b.x));
   golden_copy(g, "output_gradient", nd_plan_tensor(b.plan, b.dy));
@@ -97,8 +111,15 @@ static void compare(const char *file, nd_role role, const char *name, const char
    * where a convolution follows. */
   const char *noise = strcmp(name, "restormer") ? "qkv.bias" : NULL;
   assert_true(golden_expect_params(g, "gradient.", b.params, b.gradients, noise, tolerance) > 10);
+  if (training)
+    assert_true(expect_state(&b, g, tolerance) > 2);
   finish(&b);
   nd_safetensors_close(g);
+}
+
+static void compare(const char *file, nd_role role, const char *name, const char *settings,
+                    double tolerance) {
+  compare_mode(file, role, name, settings, tolerance, false);
 }
 
 static void unet_equals_pytorch(void **state) {
@@ -112,6 +133,12 @@ static void swinir_equals_pytorch(void **state) {
   compare("swinir_square", ND_RESTORATION, "swinir", "width=6;depths=2;heads=2", 1e-4);
   compare("swinir_wide", ND_RESTORATION, "swinir", "width=12;depths=2,3;heads=3,2;window=4;mlp_ratio=1.5",
           1e-4);
+}
+
+static void dncnn_equals_pytorch(void **state) {
+  (void)state;
+  compare("dncnn_square", ND_RESTORATION, "dncnn", "width=8;depth=6", 1e-4);
+  compare_mode("dncnn_training", ND_RESTORATION, "dncnn", "width=8;depth=6", 1e-4, true);
 }
 
 static void nafnet_equals_pytorch(void **state) {
@@ -153,6 +180,9 @@ static void default_networks_have_the_releases_weights(void **state) {
   finish(&b);
   build(&b, network("swinir", ND_RESTORATION, "width=180"), 1, 8, 8);
   assert_int_equal(nd_params_count(b.params), 11504163);
+  finish(&b);
+  build(&b, network("dncnn", ND_RESTORATION, "width=64"), 1, 16, 16);
+  assert_int_equal(nd_params_count(b.params), 558336);
   finish(&b);
   build(&b, network("nafnet", ND_RESTORATION, "width=32"), 1, 16, 16);
   assert_int_equal(nd_params_count(b.params), 29159715);
@@ -206,6 +236,9 @@ static void names_and_shapes_are_the_releases(void **state) {
   finish(&b);
   build(&b, network("swinir", ND_RESTORATION, "width=180"), 1, 8, 8);
   check_listing("swinir.txt", b.params);
+  finish(&b);
+  build(&b, network("dncnn", ND_RESTORATION, "width=64"), 1, 16, 16);
+  check_listing("dncnn.txt", b.params);
   finish(&b);
   build(&b, network("nafnet", ND_RESTORATION, "width=32"), 1, 16, 16);
   check_listing("nafnet.txt", b.params);
@@ -278,6 +311,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(unet_equals_pytorch),
       cmocka_unit_test(swinir_equals_pytorch),
+      cmocka_unit_test(dncnn_equals_pytorch),
       cmocka_unit_test(nafnet_equals_pytorch),
       cmocka_unit_test(restormer_equals_pytorch),
       cmocka_unit_test(guided_equals_pytorch),

@@ -72,3 +72,26 @@ class NAFNet(nn.Module):
         for up, decoder in zip(self.ups, self.decoders):
             x = decoder(F.pixel_shuffle(up["0"](x), 2) + skips.pop())
         return self.ending(x)
+
+
+# ---- DnCNN (Zhang et al. 2017) -------------------------------------------------------------------------------
+
+
+class DnCNN(nn.Module):
+    """x (n,3,h,w) -> what is added to x. Batch normalisation follows train()/eval()."""
+
+    def __init__(self, width=64, depth=17):
+        super().__init__()
+        layers = {"0": nn.Conv2d(3, width, 3, padding=1, bias=False)}
+        for i in range(1, depth - 1):
+            layers[f"{3 * i - 1}"] = nn.Conv2d(width, width, 3, padding=1, bias=False)
+            layers[f"{3 * i}"] = nn.BatchNorm2d(width)
+        layers[f"{3 * depth - 4}"] = nn.Conv2d(width, 3, 3, padding=1, bias=False)
+        self.dncnn = nn.ModuleDict(layers)
+
+    def forward(self, x):
+        first, *middle, last = self.dncnn.values()
+        x = F.relu(first(x))
+        for conv, norm in zip(middle[::2], middle[1::2]):
+            x = F.relu(norm(conv(x)))
+        return last(x)

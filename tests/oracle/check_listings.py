@@ -5,14 +5,14 @@
 import pathlib
 import sys
 
-from baselines import NAFNet
+from baselines import DnCNN, NAFNet
 from networks import GuidedUNet, UNet
 from restormer import Restormer
 from sr3 import SR3UNet
 from windows import SwinIR
 
 
-BUFFERS = "relative_position_index", "attn_mask"  # of published files, computed here
+BUFFERS = "relative_position_index", "attn_mask", "num_batches_tracked"  # of published files, not used here
 
 
 def listed(path):
@@ -24,11 +24,11 @@ def listed(path):
 
 def main(folder):
     wrong = 0
-    for name, net in (("unet", UNet()), ("nafnet", NAFNet()), ("swinir", SwinIR()),
+    for name, net in (("unet", UNet()), ("nafnet", NAFNet()), ("dncnn", DnCNN()), ("swinir", SwinIR()),
                       ("restormer", Restormer()),
                       ("diffusion_guided", GuidedUNet()), ("diffusion_sr3", SR3UNet())):
         theirs = listed(pathlib.Path(folder) / f"{name}.txt")
-        ours = {key: tuple(value.shape) for key, value in net.state_dict().items()}
+        ours = {key: tuple(value.shape) for key, value in net.state_dict().items() if not key.endswith(BUFFERS)}
         differing = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
         for key in differing:
             print(f"{name}: {key}: listed {theirs.get(key)}, here {ours.get(key)}")

@@ -87,6 +87,7 @@ static void tiled_equals_whole(void **state) {
   expect_tiled_equals_whole("unet", "width=4;depth=3", 203, 157, 96);
   expect_tiled_equals_whole("unet", "width=4;depth=4", 331, 260, 208);
   expect_tiled_equals_whole("unet", "width=4;depth=4", 64, 500, 224);
+  expect_tiled_equals_whole("dncnn", "width=6;depth=7", 75, 121, 37);
   expect_tiled_equals_whole("swinir", "width=4;depths=2,3;heads=2,1;window=4", 75, 121, 52);
   expect_tiled_equals_whole("swinir", "width=6;depths=2;heads=2;window=8", 130, 40, 64);
 }
@@ -122,6 +123,7 @@ static void expect_reach(const char *network, const char *settings, int least) {
 static void the_reach_is_enough_and_not_absurd(void **state) {
   (void)state;
   expect_reach("unet", "width=4;depth=3", 15);
+  expect_reach("dncnn", "width=6;depth=7", 6);
   expect_reach("swinir", "width=6;depths=1,1;heads=2,1;window=8", 19);
   expect_reach("swinir", "width=6;depths=2;heads=2;window=4", 9);
 }
@@ -144,6 +146,7 @@ static void expect_odd_size(const char *golden_name, const char *network, const 
 static void odd_sizes_equal_pytorch(void **state) {
   (void)state;
   expect_odd_size("unet_restore", "unet", "width=8;depth=4");
+  expect_odd_size("dncnn_restore", "dncnn", "width=8;depth=6");
   expect_odd_size("nafnet_restore", "nafnet",
                   "width=6;middle_blocks=1;encoder_blocks=1,2;decoder_blocks=1,1");
   expect_odd_size("swinir_restore", "swinir", "width=12;depths=2,3;heads=3,2;window=4;mlp_ratio=1.5");
