@@ -130,6 +130,24 @@ static void an_interrupted_run_ends_in_the_same_bytes(void **state) {
   expect_same_files("straight/checkpoint-00000040.safetensors", "asked/checkpoint-00000040.safetensors");
 }
 
+/* The running statistics of batch normalisation are part of a checkpoint and of a model. */
+static void running_statistics_survive_an_interruption(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe_of(
+      "r.yaml", "paired", 40, "network: dncnn, width: 4, depth: 4",
+      "network: guided, width: 4, multipliers: [1], res_blocks: 1, head_channels: 4, norm_groups: 2");
+  expect_status(0, "train", "r.yaml", "-o", "straight", NULL);
+  interrupt_training("killed", SIGKILL);
+  expect_status(0, "train", "--resume", "killed", NULL);
+  expect_same_files("straight/checkpoint-00000040.safetensors", "killed/checkpoint-00000040.safetensors");
+  nd_model *m;
+  assert_int_equal(nd_model_load("straight/model.safetensors", &m), 0);
+  assert_true(m->values[nd_params_find(m->params, "dncnn.3.running_mean")->offset] != 0);
+  nd_model_free(m);
+  expect_status(0, "restore", "--model", "straight/model.safetensors", "noisy/0.png", "-o", "out.png", NULL);
+}
+
 static void a_run_can_be_extended_and_started_from(void **state) {
   (void)state;
   make_pairs();
@@ -148,8 +166,11 @@ static void a_run_can_be_extended_and_started_from(void **state) {
 
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
-  const struct CMUnitTest tests[] = {TEST(every_mode_gives_a_model), TEST(the_loss_falls), TEST(sr3_learns),
+  const struct CMUnitTest tests[] = {TEST(every_mode_gives_a_model),
+                                     TEST(the_loss_falls),
+                                     TEST(sr3_learns),
                                      TEST(an_interrupted_run_ends_in_the_same_bytes),
+                                     TEST(running_statistics_survive_an_interruption),
                                      TEST(a_run_can_be_extended_and_started_from)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -187,6 +187,12 @@ static void default_networks_have_the_releases_weights(void **state) {
   build(&b, network("nafnet", ND_RESTORATION, "width=32"), 1, 16, 16);
   assert_int_equal(nd_params_count(b.params), 29159715);
   finish(&b);
+  /* As published for deblurring. */
+  build(&b,
+        network("nafnet", ND_RESTORATION, "middle_blocks=1;encoder_blocks=1,1,1,28;decoder_blocks=1,1,1,1"),
+        1, 16, 16);
+  assert_int_equal(nd_params_count(b.params), 17111907);
+  finish(&b);
   build(&b, network("restormer", ND_RESTORATION, ""), 1, 16, 16);
   assert_int_equal(nd_params_count(b.params), 26111668);
   finish(&b);
@@ -285,6 +291,8 @@ static void expect_refusal(const char *name, nd_role role, const char *settings,
 
 static void settings_that_contradict_each_other_are_refused(void **state) {
   (void)state;
+  expect_refusal("nafnet", ND_RESTORATION, "encoder_blocks=1,1;decoder_blocks=1",
+                 "encoder_blocks has 2 levels and decoder_blocks 1");
   expect_refusal("restormer", ND_RESTORATION, "blocks=1,1;heads=1", "blocks has 2 numbers and heads has 1");
   expect_refusal("restormer", ND_RESTORATION, "blocks=1;heads=1", "two levels");
   expect_refusal("restormer", ND_RESTORATION, "width=6;blocks=1,1;heads=1,5", "5 heads");

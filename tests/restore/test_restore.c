@@ -154,11 +154,9 @@ static void odd_sizes_equal_pytorch(void **state) {
                   "width=4;blocks=1,1,1;refinement=0;heads=2,2,4;expansion=1.5;bias=1;norm_bias=1");
 }
 
-/* Attention between channels sees the whole picture: tiles would give another result. */
-static void a_network_that_sees_everything_is_not_tiled(void **state) {
-  (void)state;
+static void expect_no_tiles(const char *network, const char *settings) {
   setup u;
-  open_setup(&u, "restormer", "width=4;blocks=1,1;refinement=0;heads=1,1");
+  open_setup(&u, network, settings);
   float *x = random_picture(64, 48), *y = g_new(float, 64 * 48 * 3);
   nd_restorer_settings s = nd_restorer_defaults();
   nd_restorer *r;
@@ -170,6 +168,13 @@ static void a_network_that_sees_everything_is_not_tiled(void **state) {
   g_free(x);
   g_free(y);
   close_setup(&u);
+}
+
+/* Attention between channels, or their means, see the whole picture: tiles would give another result. */
+static void a_network_that_sees_everything_is_not_tiled(void **state) {
+  (void)state;
+  expect_no_tiles("restormer", "width=4;blocks=1,1;refinement=0;heads=1,1");
+  expect_no_tiles("nafnet", "width=4;middle_blocks=1;encoder_blocks=1;decoder_blocks=1");
 }
 
 static void strength_scales_the_correction(void **state) {

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static const char *const SETTINGS = "width=4;depths=2;heads=2;window=2";
-
 static nd_params *params_of(nd_net *net) {
   nd_params *params = nd_params_new();
   nd_graph *g = nd_graph_new(params);
@@ -19,10 +17,10 @@ static nd_params *params_of(nd_net *net) {
   return params;
 }
 
-/* A published SwinIR: its weights, and one more tensor. */
-static void save_with(const char *path, const char *extra) {
+/* As published: the weights, and one more tensor. */
+static void save_with(const char *path, const char *network, const char *settings, const char *extra) {
   nd_net *net;
-  assert_int_equal(nd_net_from_text("swinir", ND_RESTORATION, SETTINGS, &net), 0);
+  assert_int_equal(nd_net_from_text(network, ND_RESTORATION, settings, &net), 0);
   nd_params *params = params_of(net);
   float *values = g_new0(float, nd_params_size(params));
   nd_params_init(params, 3, values);
@@ -37,7 +35,7 @@ static void save_with(const char *path, const char *extra) {
   }
   nd_st_tensor t = {extra, ND_ST_I64, 2, {4, 4}, 16, index};
   g_array_append_val(tensors, t);
-  nd_st_metadata metadata[] = {{"noiseda.network", "swinir"}, {"noiseda.settings", SETTINGS}};
+  nd_st_metadata metadata[] = {{"noiseda.network", network}, {"noiseda.settings", settings}};
   assert_int_equal(
       nd_safetensors_save(path, (nd_st_tensor *)(void *)tensors->data, tensors->len, metadata, 2), 0);
   g_free(values);
@@ -49,19 +47,25 @@ static void buffers_are_passed_over_and_other_extras_are_not(void **state) {
   (void)state;
   g_autofree char *folder = g_dir_make_tmp("noiseda-XXXXXX", NULL),
                   *path = g_build_filename(folder, "m.safetensors", NULL);
+  const char *swinir = "width=4;depths=2;heads=2;window=2";
   nd_model *m;
-  save_with(path, "layers.0.residual_group.blocks.0.attn.relative_position_index");
+  save_with(path, "swinir", swinir, "layers.0.residual_group.blocks.0.attn.relative_position_index");
   if (nd_model_load(path, &m))
     fail_msg("%s", nd_error());
   const nd_param *p = nd_params_find(m->params, "conv_last.weight");
   assert_true(m->values[p->offset] != 0);
   nd_model_free(m);
-  save_with(path, "layers.0.residual_group.blocks.1.attn_mask");
+  save_with(path, "swinir", swinir, "layers.0.residual_group.blocks.1.attn_mask");
   assert_int_equal(nd_model_load(path, &m), 0);
   nd_model_free(m);
-  save_with(path, "layers.0.residual_group.blocks.1.mask");
+  save_with(path, "swinir", swinir, "layers.0.residual_group.blocks.1.mask");
   assert_int_equal(nd_model_load(path, &m), -1);
   assert_non_null(strstr(nd_error(), "blocks.1.mask"));
+  save_with(path, "dncnn", "width=4;depth=3", "dncnn.3.num_batches_tracked");
+  if (nd_model_load(path, &m))
+    fail_msg("%s", nd_error());
+  assert_true(m->values[nd_params_find(m->params, "dncnn.3.running_var")->offset] == 1);
+  nd_model_free(m);
   g_unlink(path);
   g_rmdir(folder);
 }
