@@ -4,13 +4,17 @@
 #include <glib.h>
 
 nd_tensor nd_layer_conv(nd_graph *g, const char *name, nd_tensor x, nd_conv_layer l) {
-  int in = nd_dims(g, x)[3];
+  int in = nd_dims(g, x)[3] / MAX(l.groups, 1);
   nd_scope_push(g, "%s", name);
   nd_tensor w = nd_parameter(g, "weight", ND_INIT_KAIMING, 4, (int[]){l.out, in, l.kernel, l.kernel});
   nd_tensor b = nd_parameter(g, "bias", ND_INIT_ZERO, 1, &l.out);
   nd_scope_pop(g);
   return nd_conv2d(g, x, w, b,
-                   (nd_conv2d_settings){.pad = l.kernel / 2, .activation = l.activation, .slope = l.slope});
+                   (nd_conv2d_settings){.stride = l.stride,
+                                        .pad = (l.kernel - 1) / 2,
+                                        .groups = l.groups,
+                                        .activation = l.activation,
+                                        .slope = l.slope});
 }
 
 nd_tensor nd_layer_linear(nd_graph *g, const char *name, nd_tensor x, int out) {

@@ -22,7 +22,8 @@ extern const nd_network *const nd_networks[]; /* NULL at the end */
 
 /* ---- Layers that several networks use. Parameters: <name>.weight, <name>.bias. */
 typedef struct nd_conv_layer {
-  int out, kernel; /* padded so that the size stays */
+  int out, kernel;    /* padded so that the size stays, or is divided by the stride */
+  int stride, groups; /* 0 means 1 */
   nd_act activation;
   float slope;
 } nd_conv_layer;

@@ -3,6 +3,6 @@
 
 #include <stddef.h>
 
-extern const nd_network nd_unet, nd_swinir, nd_guided;
+extern const nd_network nd_unet, nd_swinir, nd_uformer, nd_guided;
 
-const nd_network *const nd_networks[] = {&nd_unet, &nd_swinir, &nd_guided, NULL};
+const nd_network *const nd_networks[] = {&nd_unet, &nd_swinir, &nd_uformer, &nd_guided, NULL};

@@ -6,7 +6,7 @@ import pathlib
 import sys
 
 from networks import GuidedUNet, UNet
-from windows import SwinIR
+from windows import SwinIR, Uformer
 
 
 BUFFERS = "relative_position_index", "attn_mask"  # of published files, computed here
@@ -21,7 +21,7 @@ def listed(path):
 
 def main(folder):
     wrong = 0
-    for name, net in ("unet", UNet()), ("swinir", SwinIR()), ("diffusion_guided", GuidedUNet()):
+    for name, net in ("unet", UNet()), ("swinir", SwinIR()), ("uformer", Uformer()), ("diffusion_guided", GuidedUNet()):
         theirs = listed(pathlib.Path(folder) / f"{name}.txt")
         ours = {key: tuple(value.shape) for key, value in net.state_dict().items()}
         differing = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))

@@ -16,7 +16,7 @@ import torch
 import method
 from formula import fill
 from networks import GuidedUNet, UNet, level_embedding
-from windows import SwinIR
+from windows import SwinIR, Uformer
 
 GUIDED_MIDDLE = {"width": 8, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "head_channels": 8,
                  "norm_groups": 4}
@@ -24,6 +24,9 @@ GUIDED_ATTENTION = {"width": 4, "multipliers": (1, 2, 3), "res_blocks": 2, "atte
                     "head_channels": 4, "norm_groups": 2}
 SWINIR_SQUARE = {"width": 6, "depths": (2,), "heads": (2,), "window": 8, "mlp_ratio": 2.0}
 SWINIR_WIDE = {"width": 12, "depths": (2, 3), "heads": (3, 2), "window": 4, "mlp_ratio": 1.5}
+UFORMER_SQUARE = {"width": 4, "depths": (2, 1, 2), "heads": (1, 2, 2), "window": 8, "mlp_ratio": 2.0, "image_size": 16}
+UFORMER_WIDE = {"width": 8, "depths": (2, 1, 2), "heads": (2, 4, 1), "window": 4, "mlp_ratio": 1.5, "image_size": 64,
+                "modulators": 1, "transposed_up": 1}
 STEP_UNET = {"width": 4, "depth": 2}
 STEP_GUIDED = {"width": 4, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "head_channels": 4,
                "norm_groups": 2}
@@ -73,7 +76,7 @@ def forward_backward(net, x, *rest, draws):
             **gradients(net)}
 
 
-NETWORKS = {"unet": UNet, "swinir": SwinIR}
+NETWORKS = {"unet": UNet, "swinir": SwinIR, "uformer": Uformer}
 
 
 def residual(network, settings, n, h, w):
@@ -208,6 +211,9 @@ GOLDENS = {
     "swinir_square": residual("swinir", SWINIR_SQUARE, 2, 16, 16),
     "swinir_wide": residual("swinir", SWINIR_WIDE, 1, 12, 20),
     "swinir_restore": restored("swinir", SWINIR_WIDE, 13, 10, 4),
+    "uformer_square": residual("uformer", UFORMER_SQUARE, 2, 16, 16),
+    "uformer_wide": residual("uformer", UFORMER_WIDE, 1, 16, 24),
+    "uformer_restore": restored("uformer", UFORMER_WIDE, 13, 21, 8),
     "guided_middle": guided(GUIDED_MIDDLE, 2, 16, 16),
     "guided_attention": guided(GUIDED_ATTENTION, 2, 8, 12),
     "schedules": (schedules, {"start": 1e-6, "end": 1e-2}),
