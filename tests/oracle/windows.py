@@ -182,7 +182,8 @@ class Uformer(nn.Module):
                              modulators and stage > self.levels) for i in range(depths[stage]))})
 
         def single(name, module):
-            return nn.ModuleDict({name: nn.ModuleDict({"1" if name == "deconv" and not transposed_up else "0": module})})
+            place = "1" if name == "deconv" and not transposed_up else "0"
+            return nn.ModuleDict({name: nn.ModuleDict({place: module})})
 
         self.input_proj, self.output_proj = single("proj", conv3(3, width)), single("proj", conv3(2 * width, 3))
         for i in range(self.levels):
