@@ -7,9 +7,21 @@
   X(affine)                                                                                                  \
   X(average_pool)                                                                                            \
   X(concat)                                                                                                  \
-  X(constant) X(conv2d) X(conv_transpose2d) X(detach) X(dropout) X(group_norm) X(layer_norm) X(matmul)       \
-      X(merge_heads) X(mul) X(pair_loss) X(reshape) X(shuffle_pair) X(sinusoidal_embedding) X(slice)         \
-          X(softmax) X(split_heads) X(sum_to) X(upsample_bilinear) X(upsample_nearest) X(window_attention)
+  X(constant)                                                                                                \
+  X(conv2d)                                                                                                  \
+  X(conv_transpose2d)                                                                                        \
+  X(detach)                                                                                                  \
+  X(dropout)                                                                                                 \
+  X(group_norm)                                                                                              \
+  X(layer_norm)                                                                                              \
+  X(matmul)                                                                                                  \
+  X(merge_heads)                                                                                             \
+  X(mul)                                                                                                     \
+  X(pair_loss)                                                                                               \
+  X(reshape)                                                                                                 \
+  X(shuffle_pair)                                                                                            \
+  X(sinusoidal_embedding)                                                                                    \
+  X(slice) X(softmax) X(split_heads) X(sum_to) X(upsample_bilinear) X(upsample_nearest) X(window_attention)
 
 #define DECLARE(name) extern const nd_op nd_op_##name;
 #define ADDRESS(name) &nd_op_##name,
