@@ -23,10 +23,10 @@ extern const nd_network *const nd_networks[]; /* NULL at the end */
 
 /* ---- Layers that several networks use. Parameters: <name>.weight, <name>.bias. */
 typedef struct nd_conv_layer {
-  int out, kernel; /* padded so that the size stays, or is divided by the stride */
+  int out, kernel;    /* padded so that the size stays, or is divided by the stride */
+  int stride, groups; /* 0 means 1 */
   nd_act activation;
   float slope;
-  int stride, groups; /* 0: 1 */
   bool no_bias;
 } nd_conv_layer;
 nd_tensor nd_layer_conv(nd_graph *g, const char *name, nd_tensor x, nd_conv_layer l);

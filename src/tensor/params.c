@@ -78,7 +78,7 @@ static float deviation_of(const nd_param *q) {
   double fan_in = 1;
   for (int i = 1; i < q->rank; i++)
     fan_in *= q->dims[i];
-  return q->init == ND_INIT_SMALL ? 0.02f : (float)sqrt(2 / fan_in);
+  return q->init == ND_INIT_SMALL ? 0.02f : q->init == ND_INIT_NORMAL ? 1 : (float)sqrt(2 / fan_in);
 }
 
 static void init_normal(const nd_param *q, uint64_t seed, float *values) {
@@ -93,7 +93,7 @@ void nd_params_init(const nd_params *p, uint64_t seed, float *values) {
   memset(values, 0, p->size * sizeof *values);
   for (int k = 0; k < nd_params_length(p); k++) {
     const nd_param *q = nd_params_at(p, k);
-    if (q->init == ND_INIT_KAIMING || q->init == ND_INIT_SMALL)
+    if (q->init == ND_INIT_KAIMING || q->init == ND_INIT_SMALL || q->init == ND_INIT_NORMAL)
       init_normal(q, seed, values + q->offset);
     else if (q->init == ND_INIT_ONE)
       for (size_t i = 0; i < q->count; i++)

@@ -35,6 +35,7 @@ typedef enum nd_dtype { ND_F32 } nd_dtype;
 typedef enum nd_init {
   ND_INIT_KAIMING, /* normal, standard deviation sqrt(2 / fan_in): He et al. 2015, gain sqrt(2) */
   ND_INIT_SMALL,   /* normal, standard deviation 0.02 */
+  ND_INIT_NORMAL,  /* normal, standard deviation 1 */
   ND_INIT_ZERO,
   ND_INIT_ONE
 } nd_init;

@@ -9,7 +9,7 @@ from baselines import DnCNN, NAFNet
 from networks import GuidedUNet, UNet
 from restormer import Restormer
 from sr3 import SR3UNet
-from windows import SwinIR
+from windows import SwinIR, Uformer
 
 
 BUFFERS = "relative_position_index", "attn_mask", "num_batches_tracked"  # of published files, not used here
@@ -25,7 +25,7 @@ def listed(path):
 def main(folder):
     wrong = 0
     for name, net in (("unet", UNet()), ("nafnet", NAFNet()), ("dncnn", DnCNN()), ("swinir", SwinIR()),
-                      ("restormer", Restormer()),
+                      ("uformer", Uformer()), ("restormer", Restormer()),
                       ("diffusion_guided", GuidedUNet()), ("diffusion_sr3", SR3UNet())):
         theirs = listed(pathlib.Path(folder) / f"{name}.txt")
         ours = {key: tuple(value.shape) for key, value in net.state_dict().items() if not key.endswith(BUFFERS)}

@@ -19,7 +19,7 @@ from formula import fill
 from networks import GuidedUNet, UNet, level_embedding
 from restormer import Restormer
 from sr3 import SR3UNet
-from windows import SwinIR
+from windows import SwinIR, Uformer
 
 GUIDED_MIDDLE = {"width": 8, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "head_channels": 8,
                  "norm_groups": 4}
@@ -37,6 +37,9 @@ RESTORMER = {"width": 4, "blocks": (1, 1), "refinement": 1, "heads": (1, 2)}
 RESTORMER_BIASED = {"width": 4, "blocks": (1, 1, 1), "refinement": 0, "heads": (2, 2, 4), "expansion": 1.5, "bias": True,
                     "norm_bias": True}
 STEP_DNCNN = {"width": 4, "depth": 4}
+UFORMER_SQUARE = {"width": 4, "depths": (2, 1, 2), "heads": (1, 2, 2), "window": 8, "mlp_ratio": 2.0, "image_size": 16}
+UFORMER_WIDE = {"width": 8, "depths": (2, 1, 2), "heads": (2, 4, 1), "window": 4, "mlp_ratio": 1.5, "image_size": 64,
+                "modulators": 1, "transposed_up": 1}
 STEP_UNET = {"width": 4, "depth": 2}
 STEP_GUIDED = {"width": 4, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "head_channels": 4,
                "norm_groups": 2}
@@ -91,7 +94,7 @@ def forward_backward(net, x, *rest, draws):
 
 
 NETWORKS = {"unet": UNet, "swinir": SwinIR, "nafnet": baselines.NAFNet, "dncnn": baselines.DnCNN,
-            "restormer": Restormer}
+            "restormer": Restormer, "uformer": Uformer}
 
 
 def residual(network, settings, n, h, w):
@@ -261,6 +264,9 @@ GOLDENS = {
     "restormer_square": residual("restormer", RESTORMER, 2, 8, 8),
     "restormer_wide": residual("restormer", RESTORMER_BIASED, 1, 12, 20),
     "restormer_restore": restored("restormer", RESTORMER_BIASED, 13, 10, 4),
+    "uformer_square": residual("uformer", UFORMER_SQUARE, 2, 16, 16),
+    "uformer_wide": residual("uformer", UFORMER_WIDE, 1, 16, 24),
+    "uformer_restore": restored("uformer", UFORMER_WIDE, 13, 21, 8),
     "guided_middle": guided(GUIDED_MIDDLE, 2, 16, 16),
     "guided_attention": guided(GUIDED_ATTENTION, 2, 8, 12),
     "sr3_added": sr3(SR3_ADDED, 2, 16, 16),

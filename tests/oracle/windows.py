@@ -136,3 +136,89 @@ class SwinIR(nn.Module):
         for group in self.layers:
             y = group(y)
         return self.conv_last(self.conv_after_body(self.norm(y).movedim(-1, 1)) + shallow)
+
+
+# ---- Uformer (Wang et al. 2022) ------------------------------------------------------------------------------
+
+
+class UformerBlock(nn.Module):
+    """x + attention(norm(x) [+ modulator]), then x + mlp(norm(x)) with a depth-wise convolution between its layers."""
+
+    def __init__(self, channels, heads, size, shift, hidden, modulator):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(channels), nn.LayerNorm(channels)
+        self.attn = WindowAttention(channels, heads, size, shift, split=True)
+        self.mlp = nn.ModuleDict({
+            "linear1": nn.ModuleDict({"0": nn.Linear(channels, hidden)}),
+            "dwconv": nn.ModuleDict({"0": nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)}),
+            "linear2": nn.ModuleDict({"0": nn.Linear(hidden, channels)})})
+        self.modulator = nn.Embedding(size ** 2, channels) if modulator else None
+
+    def forward(self, x):
+        x = x + self.attn(self.norm1(x), self.modulator.weight if self.modulator else None)
+        y = F.gelu(self.mlp["linear1"]["0"](self.norm2(x)))
+        y = F.gelu(channels_last(self.mlp["dwconv"]["0"], y))
+        return x + self.mlp["linear2"]["0"](y)
+
+
+class Uformer(nn.Module):
+    """x (n,3,h,w; multiples of the window at the coarsest level) -> the residual.
+
+    depths, heads: the encoder's levels, the bottleneck, the decoder's. image_size: levels at which such a picture is
+    no larger than a window have windows of that size, never shifted. transposed_up: up-sampling by a transposed
+    convolution, else bilinear (corners not aligned) and a convolution.
+    """
+
+    def __init__(self, width=32, depths=(2,) * 9, heads=(1, 2, 4, 8, 16, 16, 8, 4, 2), window=8, mlp_ratio=4.0,
+                 image_size=256, modulators=0, transposed_up=0):
+        super().__init__()
+        self.levels, self.transposed_up = len(depths) // 2, transposed_up
+
+        def layer(stage, level, channels):
+            size = min(window, image_size >> level)
+            shift = window if image_size >> level > window else 0
+            return nn.ModuleDict({"blocks": nn.ModuleList(
+                UformerBlock(channels, heads[stage], size, shift_of(i, shift), int(channels * mlp_ratio),
+                             modulators and stage > self.levels) for i in range(depths[stage]))})
+
+        def single(name, module):
+            place = "1" if name == "deconv" and not transposed_up else "0"
+            return nn.ModuleDict({name: nn.ModuleDict({place: module})})
+
+        self.input_proj, self.output_proj = single("proj", conv3(3, width)), single("proj", conv3(2 * width, 3))
+        for i in range(self.levels):
+            c = width << i
+            setattr(self, f"encoderlayer_{i}", layer(i, i, c))
+            setattr(self, f"dowsample_{i}", single("conv", nn.Conv2d(c, 2 * c, 4, stride=2, padding=1)))
+        self.conv = layer(self.levels, self.levels, width << self.levels)
+        c = width << self.levels
+        for i in range(self.levels):
+            level = self.levels - 1 - i
+            up = nn.ConvTranspose2d(c, width << level, 2, stride=2) if transposed_up else conv3(c, width << level)
+            setattr(self, f"upsample_{i}", single("deconv", up))
+            c = 2 * width << level
+            setattr(self, f"decoderlayer_{i}", layer(self.levels + 1 + i, level, c))
+
+    def blocks(self, name, x):
+        """x: n,c,h,w."""
+        x = x.movedim(1, -1)
+        for block in getattr(self, name)["blocks"]:
+            x = block(x)
+        return x.movedim(-1, 1)
+
+    def up(self, i, x):
+        if self.transposed_up:
+            return getattr(self, f"upsample_{i}")["deconv"]["0"](x)
+        x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        return getattr(self, f"upsample_{i}")["deconv"]["1"](x)
+
+    def forward(self, x):
+        x = F.leaky_relu(self.input_proj["proj"]["0"](x), 0.01)
+        skips = []
+        for i in range(self.levels):
+            skips.append(self.blocks(f"encoderlayer_{i}", x))
+            x = getattr(self, f"dowsample_{i}")["conv"]["0"](skips[-1])
+        x = self.blocks("conv", x)
+        for i in range(self.levels):
+            x = self.blocks(f"decoderlayer_{i}", torch.cat([self.up(i, x), skips.pop()], 1))
+        return self.output_proj["proj"]["0"](x)

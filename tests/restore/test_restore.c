@@ -90,6 +90,9 @@ static void tiled_equals_whole(void **state) {
   expect_tiled_equals_whole("dncnn", "width=6;depth=7", 75, 121, 37);
   expect_tiled_equals_whole("swinir", "width=4;depths=2,3;heads=2,1;window=4", 75, 121, 52);
   expect_tiled_equals_whole("swinir", "width=6;depths=2;heads=2;window=8", 130, 40, 64);
+  expect_tiled_equals_whole("uformer", "width=4;depths=1,2,1;heads=1,2,2;window=4", 150, 70, 96);
+  expect_tiled_equals_whole(
+      "uformer", "width=4;depths=2,1,2;heads=1,2,2;window=4;modulators=1;transposed_up=1", 150, 160, 112);
 }
 
 /* A pixel farther away than the reach changes nothing; one inside does. */
@@ -97,19 +100,18 @@ static void tiled_equals_whole(void **state) {
 static void expect_reach(const char *network, const char *settings, int least) {
   setup u;
   open_setup(&u, network, settings);
-  enum { SIZE = 192 };
-  int reach = nd_net_reach(u.net), farthest = 0;
-  float *x = random_picture(SIZE, SIZE);
+  int reach = nd_net_reach(u.net), farthest = 0, middle = (reach + 16) / 8 * 8, size = 2 * middle;
+  float *x = random_picture(size, size);
   nd_restorer_settings s = nd_restorer_defaults();
-  float *before = restored(&u, s, x, SIZE, SIZE);
-  for (int at = 88; at < 96; at++) {
-    float *changed = g_memdup2(x, SIZE * SIZE * 3 * sizeof *x);
+  float *before = restored(&u, s, x, size, size);
+  for (int at = middle; at < middle + 8; at++) {
+    float *changed = g_memdup2(x, (size_t)(size * size * 3) * sizeof *x);
     for (int c = 0; c < 3; c++)
-      changed[(at * SIZE + at) * 3 + c] += 100;
-    float *after = restored(&u, s, changed, SIZE, SIZE);
-    for (int i = 0; i < SIZE * SIZE; i++)
+      changed[(at * size + at) * 3 + c] += 100;
+    float *after = restored(&u, s, changed, size, size);
+    for (int i = 0; i < size * size; i++)
       if (fabs((double)before[3 * i] - (double)after[3 * i]) > 1e-4)
-        farthest = MAX(farthest, MAX(abs(i / SIZE - at), abs(i % SIZE - at)));
+        farthest = MAX(farthest, MAX(abs(i / size - at), abs(i % size - at)));
     g_free(changed);
     g_free(after);
   }
@@ -126,6 +128,8 @@ static void the_reach_is_enough_and_not_absurd(void **state) {
   expect_reach("dncnn", "width=6;depth=7", 6);
   expect_reach("swinir", "width=6;depths=1,1;heads=2,1;window=8", 19);
   expect_reach("swinir", "width=6;depths=2;heads=2;window=4", 9);
+  expect_reach("uformer", "width=4;depths=1,1,2;heads=1,1,1;window=4;transposed_up=1", 20);
+  expect_reach("uformer", "width=4;depths=1,1,2;heads=1,1,1;window=4", 20);
 }
 
 static void expect_odd_size(const char *golden_name, const char *network, const char *settings) {
@@ -150,6 +154,9 @@ static void odd_sizes_equal_pytorch(void **state) {
   expect_odd_size("nafnet_restore", "nafnet",
                   "width=6;middle_blocks=1;encoder_blocks=1,2;decoder_blocks=1,1");
   expect_odd_size("swinir_restore", "swinir", "width=12;depths=2,3;heads=3,2;window=4;mlp_ratio=1.5");
+  expect_odd_size("uformer_restore", "uformer",
+                  "width=8;depths=2,1,2;heads=2,4,1;window=4;mlp_ratio=1.5;image_size=64;"
+                  "modulators=1;transposed_up=1");
   expect_odd_size("restormer_restore", "restormer",
                   "width=4;blocks=1,1,1;refinement=0;heads=2,2,4;expansion=1.5;bias=1;norm_bias=1");
 }
