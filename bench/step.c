@@ -62,6 +62,7 @@ static double one_step(bench *b, const options *q, uint64_t step) {
   nd_objective_draw(&b->o, b->plan, b->schedule, 1, 999, 1, step, 0);
   nd_run(b->plan, 1, step, 0);
   nd_gradient_norm(&b->state);
+  nd_plan_store_state(b->plan, b->state.values);
   nd_adam_step(&b->state, &adam, 1);
   return (double)(g_get_monotonic_time() - begun) / 1e3;
 }
@@ -94,8 +95,7 @@ static void run(const options *q, const setting *s) {
   nd_graph *g = nd_graph_new(params);
   nd_objective_settings defaults = nd_objective_defaults();
   nd_objective_build(g, &defaults, restoration, diffusion, q->batch, q->patch, &b.o);
-  if (nd_backward(g, b.o.loss) || nd_compile(g, &b.plan) ||
-      nd_train_state_new(nd_params_size(params), &b.state) ||
+  if (nd_backward(g, b.o.loss) || nd_compile(g, &b.plan) || nd_train_state_new(params, &b.state) ||
       nd_schedule_new("linear", 1000, 1e-6, 0.01, &b.schedule))
     g_error("%s", nd_error());
   double compile_ms = (double)(g_get_monotonic_time() - begun) / 1e3;

@@ -45,8 +45,14 @@ static branch as_condition(nd_graph *g, branch b, bool detached) {
   return (branch){b.x, nd_detach(g, b.residual), nd_detach(g, b.restored)};
 }
 
-/* Step 1: one forward pass over both domains. */
+/* Step 1: one forward pass over both domains; one for each, as in the release, where a network normalises by
+ * the statistics of its batch. */
 static void restore_both(nd_graph *g, nd_objective *o, const nd_net *net, branch *synthetic, branch *real) {
+  if (nd_net_normalises_batch(net)) {
+    *synthetic = branch_of(g, &o->settings, o->synthetic, restore(g, net, o->synthetic));
+    *real = branch_of(g, &o->settings, o->real, restore(g, net, o->real));
+    return;
+  }
   nd_tensor output = restore(g, net, nd_concat(g, o->synthetic, o->real, 0));
   *synthetic = branch_of(g, &o->settings, o->synthetic, nd_slice(g, output, 0, 0, o->n));
   *real = branch_of(g, &o->settings, o->real, nd_slice(g, output, 0, o->n, o->n));

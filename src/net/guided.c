@@ -4,7 +4,6 @@
 #include "net/net-private.h"
 
 #include <glib.h>
-#include <math.h>
 
 static const float EPSILON = 1e-5f, MAX_PERIOD = 10000;
 
@@ -46,21 +45,12 @@ static nd_tensor conv1d(nd_graph *g, const char *name, nd_tensor x, int out) {
   return nd_conv2d(g, x, w, bias, (nd_conv2d_settings){0});
 }
 
-/* Channels of qkv stand head by head: query, key, value of head 0, then of head 1, ... */
 static nd_tensor attention(const builder *b, nd_tensor x) {
   nd_graph *g = b->g;
-  int h = nd_dims(g, x)[1], w = nd_dims(g, x)[2], c = nd_dims(g, x)[3], d = MIN(b->head_channels, c);
-  if (c % d) {
-    nd_fail("guided: %d channels do not split into heads of %d", c, d);
-    return nd_graph_fail(g);
-  }
+  int c = nd_dims(g, x)[3];
   nd_tensor n =
       nd_layer_group_norm(g, "norm", x, ND_NONE, (nd_group_norm_settings){b->groups, EPSILON, 0, 0});
-  nd_tensor qkv = conv1d(g, "qkv", n, 3 * c);
-  nd_tensor q = nd_split_heads(g, qkv, c / d, 0, 3 * d, d), k = nd_split_heads(g, qkv, c / d, d, 3 * d, d),
-            v = nd_split_heads(g, qkv, c / d, 2 * d, 3 * d, d);
-  nd_tensor weights = nd_softmax(g, nd_matmul(g, q, k, false, true, 1 / sqrtf((float)d)));
-  nd_tensor out = nd_merge_heads(g, nd_matmul(g, weights, v, false, false, 1), h, w);
+  nd_tensor out = nd_layer_attention(g, conv1d(g, "qkv", n, 3 * c), MIN(b->head_channels, c));
   return nd_add(g, x, conv1d(g, "proj_out", out, c));
 }
 
@@ -84,32 +74,7 @@ static nd_tensor embed(nd_graph *g, nd_tensor level, int width) {
   return nd_layer_linear(g, "cond_embed.2", e, 4 * width);
 }
 
-typedef struct shape {
-  int width, levels, multipliers[ND_MAX_LIST], res_blocks, n_attention, attention[ND_MAX_LIST];
-} shape;
-
-static shape shape_of(const nd_net *net) {
-  shape s = {.width = nd_net_int(net, "width"), .res_blocks = nd_net_int(net, "res_blocks")};
-  s.levels = nd_net_list(net, "multipliers", s.multipliers);
-  s.n_attention = nd_net_list(net, "attention_levels", s.attention);
-  return s;
-}
-
-static bool attends(const shape *s, int level) {
-  for (int i = 0; i < s->n_attention; i++)
-    if (s->attention[i] == 1 << level)
-      return true;
-  return false;
-}
-
-enum { MAX_SKIPS = 128 };
-
-typedef struct skips {
-  nd_tensor t[MAX_SKIPS];
-  int n;
-} skips;
-
-static nd_tensor down_path(const builder *b, const shape *s, nd_tensor x, skips *kept) {
+static nd_tensor down_path(const builder *b, const nd_diffusion_shape *s, nd_tensor x, nd_skips *kept) {
   nd_graph *g = b->g;
   nd_conv_layer first = {.out = s->width * s->multipliers[0], .kernel = 3};
   x = kept->t[kept->n++] = nd_layer_conv(g, "input_blocks.0.0", x, first);
@@ -118,7 +83,7 @@ static nd_tensor down_path(const builder *b, const shape *s, nd_tensor x, skips 
     for (int i = 0; i < s->res_blocks; i++) {
       nd_scope_push(g, "input_blocks.%d", kept->n);
       x = block(b, "0", x, out, KEEP);
-      if (attends(s, level))
+      if (nd_diffusion_attends(s, level))
         x = attend(b, "1", x);
       nd_scope_pop(g);
       kept->t[kept->n++] = x;
@@ -133,27 +98,27 @@ static nd_tensor down_path(const builder *b, const shape *s, nd_tensor x, skips 
   return x;
 }
 
-static nd_tensor up_path(const builder *b, const shape *s, nd_tensor x, skips *kept) {
+static nd_tensor up_path(const builder *b, const nd_diffusion_shape *s, nd_tensor x, nd_skips *kept) {
   int index = 0;
   for (int level = s->levels - 1; level >= 0; level--)
     for (int i = 0; i <= s->res_blocks; i++) {
       int out = s->width * s->multipliers[level];
       nd_scope_push(b->g, "output_blocks.%d", index++);
       x = block(b, "0", nd_concat(b->g, x, kept->t[--kept->n], 3), out, KEEP);
-      if (attends(s, level))
+      if (nd_diffusion_attends(s, level))
         x = attend(b, "1", x);
       if (level && i == s->res_blocks)
-        x = block(b, attends(s, level) ? "2" : "1", x, out, UP);
+        x = block(b, nd_diffusion_attends(s, level) ? "2" : "1", x, out, UP);
       nd_scope_pop(b->g);
     }
   return x;
 }
 
 static nd_tensor predict_noise(nd_graph *g, const nd_net *net, nd_tensor x, nd_tensor level) {
-  shape s = shape_of(net);
+  nd_diffusion_shape s = nd_diffusion_shape_of(net);
   builder b = {g, ND_NONE, nd_net_int(net, "norm_groups"), nd_net_int(net, "head_channels"),
                (float)nd_net_real(net, "dropout")};
-  skips kept = {.n = 0};
+  nd_skips kept = {.n = 0};
   b.embedding = nd_activate(g, embed(g, level, s.width), ND_ACT_SILU, 0);
   x = down_path(&b, &s, x, &kept);
   int middle = s.width * s.multipliers[s.levels - 1];
@@ -164,22 +129,6 @@ static nd_tensor predict_noise(nd_graph *g, const nd_net *net, nd_tensor x, nd_t
   x = nd_layer_group_norm(g, "out.0", x, ND_NONE,
                           (nd_group_norm_settings){b.groups, EPSILON, ND_ACT_SILU, 0});
   return nd_layer_conv(g, "out.2", x, (nd_conv_layer){.out = 3, .kernel = 3});
-}
-
-static int multiple(const nd_net *net) {
-  int multipliers[ND_MAX_LIST];
-  return 1 << (nd_net_list(net, "multipliers", multipliers) - 1);
-}
-
-static int check(const nd_net *net) {
-  shape s = shape_of(net);
-  int groups = nd_net_int(net, "norm_groups");
-  if (s.levels < 1)
-    return nd_fail("guided: multipliers is empty; give one number a level, such as 1,2,4,8");
-  if (s.width % 2 || (s.width % groups && s.width > groups))
-    return nd_fail("guided: width %d is not even, or not a multiple of the %d groups of its norms", s.width,
-                   groups);
-  return 0;
 }
 
 const nd_network nd_guided = {
@@ -195,6 +144,6 @@ const nd_network nd_guided = {
                  {"dropout", ND_SETTING_REAL, "0.2", 0, 0.99, "probability, in every residual block"},
                  {"norm_groups", ND_SETTING_INT, "32", 1, 256, "groups of the normalisation"}},
     .predict_noise = predict_noise,
-    .multiple = multiple,
-    .check = check,
+    .multiple = nd_diffusion_multiple,
+    .check = nd_diffusion_check,
 };

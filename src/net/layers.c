@@ -2,15 +2,20 @@
 #include "net/net-private.h"
 
 #include <glib.h>
+#include <math.h>
 
 nd_tensor nd_layer_conv(nd_graph *g, const char *name, nd_tensor x, nd_conv_layer l) {
-  int in = nd_dims(g, x)[3];
+  int in = nd_dims(g, x)[3] / MAX(l.groups, 1);
   nd_scope_push(g, "%s", name);
   nd_tensor w = nd_parameter(g, "weight", ND_INIT_KAIMING, 4, (int[]){l.out, in, l.kernel, l.kernel});
-  nd_tensor b = nd_parameter(g, "bias", ND_INIT_ZERO, 1, &l.out);
+  nd_tensor b = l.no_bias ? ND_NONE : nd_parameter(g, "bias", ND_INIT_ZERO, 1, &l.out);
   nd_scope_pop(g);
   return nd_conv2d(g, x, w, b,
-                   (nd_conv2d_settings){.pad = l.kernel / 2, .activation = l.activation, .slope = l.slope});
+                   (nd_conv2d_settings){.stride = l.stride,
+                                        .pad = (l.kernel - 1) / 2,
+                                        .groups = l.groups,
+                                        .activation = l.activation,
+                                        .slope = l.slope});
 }
 
 nd_tensor nd_layer_linear(nd_graph *g, const char *name, nd_tensor x, int out) {
@@ -31,4 +36,37 @@ nd_tensor nd_layer_group_norm(nd_graph *g, const char *name, nd_tensor x, nd_ten
   nd_tensor beta = nd_parameter(g, "bias", ND_INIT_ZERO, 1, &c);
   nd_scope_pop(g);
   return nd_group_norm(g, x, gamma, beta, scale_shift, s);
+}
+
+nd_tensor nd_layer_batch_norm(nd_graph *g, const char *name, nd_tensor x, nd_batch_norm_settings s) {
+  int c = nd_dims(g, x)[3];
+  nd_scope_push(g, "%s", name);
+  nd_tensor weight = nd_parameter(g, "weight", ND_INIT_ONE, 1, &c);
+  nd_tensor bias = nd_parameter(g, "bias", ND_INIT_ZERO, 1, &c);
+  nd_tensor mean = nd_state(g, "running_mean", ND_INIT_ZERO, 1, &c);
+  nd_tensor variance = nd_state(g, "running_var", ND_INIT_ONE, 1, &c);
+  nd_scope_pop(g);
+  return nd_batch_norm(g, x, weight, bias, mean, variance, s);
+}
+
+nd_tensor nd_layer_layer_norm(nd_graph *g, const char *name, nd_tensor x, nd_layer_norm_settings s) {
+  int c = nd_dims(g, x)[3];
+  nd_scope_push(g, "%s", name);
+  nd_tensor weight = nd_parameter(g, "weight", ND_INIT_ONE, 1, &c);
+  nd_tensor bias = s.keep_mean ? ND_NONE : nd_parameter(g, "bias", ND_INIT_ZERO, 1, &c);
+  nd_scope_pop(g);
+  return nd_layer_norm(g, x, weight, bias, s);
+}
+
+nd_tensor nd_layer_attention(nd_graph *g, nd_tensor qkv, int width) {
+  int h = nd_dims(g, qkv)[1], w = nd_dims(g, qkv)[2], c = nd_dims(g, qkv)[3] / 3, heads = c / width;
+  if (c % width) {
+    nd_fail("%d channels do not split into heads of %d", c, width);
+    return nd_graph_fail(g);
+  }
+  nd_tensor q = nd_split_heads(g, qkv, heads, 0, 3 * width, width),
+            k = nd_split_heads(g, qkv, heads, width, 3 * width, width),
+            v = nd_split_heads(g, qkv, heads, 2 * width, 3 * width, width);
+  nd_tensor weights = nd_softmax(g, nd_matmul(g, q, k, false, true, 1 / sqrtf((float)width)));
+  return nd_merge_heads(g, nd_matmul(g, weights, v, false, false, 1), h, w);
 }

@@ -14,20 +14,62 @@ typedef struct nd_network {
   int (*reach)(const nd_net *net);
   /* Settings that contradict each other; NULL: none can. */
   int (*check)(const nd_net *net);
+  bool normalises_batch;
+  /* Endings of the names of tensors that published files hold and that are computed here; ends with NULL. */
+  const char *buffers[4];
 } nd_network;
 
 extern const nd_network *const nd_networks[]; /* NULL at the end */
 
 /* ---- Layers that several networks use. Parameters: <name>.weight, <name>.bias. */
 typedef struct nd_conv_layer {
-  int out, kernel; /* padded so that the size stays */
+  int out, kernel;    /* padded so that the size stays, or is divided by the stride */
+  int stride, groups; /* 0 means 1 */
   nd_act activation;
   float slope;
+  bool no_bias;
 } nd_conv_layer;
 nd_tensor nd_layer_conv(nd_graph *g, const char *name, nd_tensor x, nd_conv_layer l);
 nd_tensor nd_layer_linear(nd_graph *g, const char *name, nd_tensor x, int out);
 /* groups is lowered to the channel count where there are fewer channels. */
 nd_tensor nd_layer_group_norm(nd_graph *g, const char *name, nd_tensor x, nd_tensor scale_shift,
                               nd_group_norm_settings s);
+/* State besides: <name>.running_mean, <name>.running_var. */
+nd_tensor nd_layer_batch_norm(nd_graph *g, const char *name, nd_tensor x, nd_batch_norm_settings s);
+/* Without bias where the mean is kept. */
+nd_tensor nd_layer_layer_norm(nd_graph *g, const char *name, nd_tensor x, nd_layer_norm_settings s);
+/* softmax(q k' / sqrt(width)) v over all positions (Vaswani et al. 2017), from qkv: n,h,w,3c, whose channels
+ * stand head by head: query, key, value of head 0, then of head 1, ..., each of the given width. */
+nd_tensor nd_layer_attention(nd_graph *g, nd_tensor qkv, int width);
+
+/* ---- Shifted windows (windows.c) */
+/* The parameter relative_position_bias_table. */
+nd_tensor nd_layer_position_bias(nd_graph *g, nd_window_attention_settings s);
+/* Every other block's windows are shifted by half their side. */
+int nd_window_shift(int block, int window);
+/* Along one axis, the pixels that one pixel has reached so far, to find a network's reach: through layers
+ * that see `by` pixels to each side; through windows; and how far that is from where it began. */
+typedef struct nd_span {
+  int low, high;
+} nd_span;
+nd_span nd_span_grow(nd_span s, int by);
+nd_span nd_span_window(nd_span s, int window, int shift);
+int nd_span_reach(nd_span s, int from);
+
+/* ---- Diffusion U-Nets (diffusion_unet.c): settings width, multipliers, res_blocks, attention_levels,
+ * norm_groups. */
+typedef struct nd_diffusion_shape {
+  int width, levels, multipliers[ND_MAX_LIST], res_blocks, n_attention, attention[ND_MAX_LIST];
+} nd_diffusion_shape;
+nd_diffusion_shape nd_diffusion_shape_of(const nd_net *net);
+bool nd_diffusion_attends(const nd_diffusion_shape *s, int level);
+int nd_diffusion_multiple(const nd_net *net);
+int nd_diffusion_check(const nd_net *net);
+/* What the way down keeps for the way up: at most 9 a level and the first. */
+enum { ND_MAX_SKIPS = 9 * ND_MAX_LIST + 1 };
+typedef struct nd_skips {
+  nd_tensor t[ND_MAX_SKIPS];
+  int n;
+} nd_skips;
 
 #endif

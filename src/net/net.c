@@ -154,6 +154,18 @@ nd_tensor nd_net_predict_noise(nd_graph *g, const nd_net *net, nd_tensor x, nd_t
   return sound(g, net, x, 9) ? net->kind->predict_noise(g, net, x, level) : ND_NONE;
 }
 
+bool nd_net_normalises_batch(const nd_net *net) {
+  return net->kind->normalises_batch;
+}
+
+bool nd_net_is_buffer(const char *name) {
+  for (int i = 0; nd_networks[i]; i++)
+    for (int k = 0; nd_networks[i]->buffers[k]; k++)
+      if (g_str_has_suffix(name, nd_networks[i]->buffers[k]))
+        return true;
+  return false;
+}
+
 int nd_net_multiple(const nd_net *net) {
   return net->kind->multiple(net);
 }

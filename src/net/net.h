@@ -16,7 +16,7 @@ typedef struct nd_setting {
   const char *doc;
 } nd_setting;
 
-enum { ND_MAX_SETTINGS = 16, ND_MAX_LIST = 8 };
+enum { ND_MAX_SETTINGS = 16, ND_MAX_LIST = 16 };
 
 typedef struct nd_net nd_net;
 
@@ -49,5 +49,10 @@ nd_tensor nd_net_predict_noise(nd_graph *g, const nd_net *net, nd_tensor x, nd_t
 int nd_net_multiple(const nd_net *net);
 /* How far, in pixels, an input pixel can reach in the output; 0: over the whole picture. */
 int nd_net_reach(const nd_net *net);
+/* In training, what it makes of a picture depends on the others of its batch. */
+bool nd_net_normalises_batch(const nd_net *net);
+/* A tensor that files of published weights hold beside them and that some network computes itself, such as
+ * Swin's attn_mask. */
+bool nd_net_is_buffer(const char *name);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
-extern const nd_network nd_unet, nd_guided;
+extern const nd_network nd_unet, nd_dncnn, nd_nafnet, nd_swinir, nd_uformer, nd_restormer, nd_guided, nd_sr3;
 
-const nd_network *const nd_networks[] = {&nd_unet, &nd_guided, NULL};
+const nd_network *const nd_networks[] = {&nd_unet,      &nd_dncnn,  &nd_nafnet, &nd_swinir, &nd_uformer,
+                                         &nd_restormer, &nd_guided, &nd_sr3,    NULL};

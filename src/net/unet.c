@@ -6,7 +6,7 @@
 static const float SLOPE = 0.2f;
 
 static nd_tensor conv_block(nd_graph *g, nd_tensor x, int out) {
-  nd_conv_layer l = {out, 3, ND_ACT_LEAKY_RELU, SLOPE};
+  nd_conv_layer l = {.out = out, .kernel = 3, .activation = ND_ACT_LEAKY_RELU, .slope = SLOPE};
   nd_scope_push(g, "block");
   x = nd_layer_conv(g, "0", x, l);
   x = nd_layer_conv(g, "2", x, l);

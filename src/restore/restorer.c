@@ -123,7 +123,7 @@ static int lay_out(nd_restorer *r, int height, int width, layout *l) {
     return nd_fail(
         "tiles of %d pixels are too small for this network: they overlap by %d on each side; allow at "
         "least --tile %d",
-        side, l->overlap, 2 * l->overlap + 8 * multiple);
+        side, l->overlap, 2 * l->overlap + MAX(multiple, 64));
   l->tile_height = MIN(side, l->height);
   l->tile_width = MIN(side, l->width);
   return 0;

@@ -60,7 +60,7 @@ int nd_backward(nd_graph *g, nd_tensor loss) {
     return nd_fail("backward: this graph has its gradient already");
   g->differentiated = true;
   int forward_nodes = nd_node_count(g);
-  nd_tensor one = nd_constant(g, 1);
+  nd_tensor one = nd_constant(g, 1, &(float){1});
   if (one >= 0)
     nd_value_of(g, loss)->gradient = one;
   for (int i = forward_nodes - 1; i >= 0 && !nd_graph_failed(g); i--) {

@@ -56,6 +56,7 @@ typedef struct nd_value {
   int producer; /* node, -1: input or parameter */
   bool needs_gradient, is_output, is_input;
   nd_tensor gradient; /* after nd_backward */
+  nd_tensor next;     /* of state: what a run leaves in it; ND_NONE: nothing sets it */
   char *name;         /* inputs and outputs */
 } nd_value;
 
@@ -127,8 +128,6 @@ nd_node *nd_last_node(nd_graph *g);
 nd_tensor nd_new_value(nd_graph *g, int rank, const int *dims);
 /* Fails the graph with a message about the node being built. */
 nd_tensor nd_bad_node(nd_graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* A constant, one element. */
-nd_tensor nd_constant(nd_graph *g, float x);
 /* For examples: an input that requires a gradient. */
 nd_tensor nd_example_input(nd_graph *g, int n, int h, int w, int c);
 /* For examples: a parameter of the given shape. */

@@ -98,8 +98,13 @@ void nd_scope_pop(nd_graph *g) {
 }
 
 nd_tensor nd_new_value(nd_graph *g, int rank, const int *dims) {
-  nd_value v = {
-      .rank = rank, .dims = {1, 1, 1, 1}, .count = 1, .param = -1, .producer = -1, .gradient = ND_NONE};
+  nd_value v = {.rank = rank,
+                .dims = {1, 1, 1, 1},
+                .count = 1,
+                .param = -1,
+                .producer = -1,
+                .gradient = ND_NONE,
+                .next = ND_NONE};
   for (int i = 0; i < rank; i++) {
     if (dims[i] < 1 || v.count > MAX_ELEMENTS / (size_t)dims[i])
       return nd_bad_node(g, "a tensor of dimensions %d x %d x %d x %d cannot be made", dims[0],
@@ -142,25 +147,50 @@ static nd_tensor *param_slot(nd_graph *g, int index) {
   return &g->param_tensor[index];
 }
 
-nd_tensor nd_parameter(nd_graph *g, const char *name, nd_init init, int rank, const int *dims) {
+static nd_tensor named(nd_graph *g, const char *name, nd_param wanted) {
   if (nd_graph_failed(g))
     return ND_NONE;
   g_autofree char *full = scoped(g, name);
-  int index = nd_params_declare(g->params, full, init, rank, dims);
+  int index = nd_params_declare(g->params, full, wanted);
   if (index < 0)
     return nd_graph_fail(g);
   nd_tensor *slot = param_slot(g, index);
   if (*slot < 0) {
-    nd_tensor t = nd_new_value(g, rank, dims);
+    nd_tensor t = nd_new_value(g, wanted.rank, wanted.dims);
     if (t < 0)
       return t;
     nd_value *v = nd_value_of(g, t);
     v->param = index;
     v->place = ND_IN_VALUES;
-    v->needs_gradient = true;
+    v->needs_gradient = !wanted.state;
     *slot = t;
   }
   return *slot;
+}
+
+static nd_param wanted_param(nd_init init, bool state, int rank, const int *dims) {
+  nd_param p = {.init = init, .state = state, .rank = rank, .dims = {1, 1, 1, 1}};
+  memcpy(p.dims, dims, (size_t)rank * sizeof *dims);
+  return p;
+}
+
+nd_tensor nd_parameter(nd_graph *g, const char *name, nd_init init, int rank, const int *dims) {
+  return named(g, name, wanted_param(init, false, rank, dims));
+}
+
+nd_tensor nd_state(nd_graph *g, const char *name, nd_init init, int rank, const int *dims) {
+  return named(g, name, wanted_param(init, true, rank, dims));
+}
+
+nd_tensor nd_state_now(const nd_graph *g, nd_tensor state) {
+  return state >= 0 && nd_value_of(g, state)->next >= 0 ? nd_value_of(g, state)->next : state;
+}
+
+void nd_state_set(nd_graph *g, nd_tensor state, nd_tensor next) {
+  if (!nd_ready(g, 2, (nd_tensor[]){state, next}))
+    return;
+  nd_value_of(g, state)->next = next;
+  nd_value_of(g, next)->is_output = true;
 }
 
 const int *nd_dims(const nd_graph *g, nd_tensor t) {

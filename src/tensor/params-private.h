@@ -11,7 +11,8 @@ struct nd_params {
   size_t size;
 };
 
-/* Index of the parameter, declared when new; -1 when it is known with another shape. */
-int nd_params_declare(nd_params *p, const char *name, nd_init init, int rank, const int *dims);
+/* Index of the parameter, declared when new (with name and offset filled in); -1 when it is known with
+ * another shape. */
+int nd_params_declare(nd_params *p, const char *name, nd_param wanted);
 
 #endif

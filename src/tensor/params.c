@@ -28,7 +28,7 @@ size_t nd_params_size(const nd_params *p) {
 size_t nd_params_count(const nd_params *p) {
   size_t count = 0;
   for (int i = 0; i < nd_params_length(p); i++)
-    count += nd_params_at(p, i)->count;
+    count += nd_params_at(p, i)->state ? 0 : nd_params_at(p, i)->count;
   return count;
 }
 
@@ -49,35 +49,40 @@ const nd_param *nd_params_find(const nd_params *p, const char *name) {
   return i < 0 ? NULL : nd_params_at(p, i);
 }
 
-static int declare(nd_params *p, const char *name, nd_init init, int rank, const int *dims) {
-  nd_param added = {.rank = rank, .dims = {1, 1, 1, 1}, .offset = p->size, .count = 1, .init = init};
-  for (int i = 0; i < rank; i++) {
-    added.dims[i] = dims[i];
-    added.count *= (size_t)dims[i];
-  }
+static int declare(nd_params *p, const char *name, nd_param added) {
   char *owned = g_strdup(name);
   added.name = owned;
+  added.offset = p->size;
+  added.count = 1;
+  for (int i = 0; i < added.rank; i++)
+    added.count *= (size_t)added.dims[i];
   p->size += (added.count + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
   g_array_append_val(p->list, added);
   g_hash_table_insert(p->by_name, owned, GINT_TO_POINTER((int)p->list->len));
   return (int)p->list->len - 1;
 }
 
-int nd_params_declare(nd_params *p, const char *name, nd_init init, int rank, const int *dims) {
+int nd_params_declare(nd_params *p, const char *name, nd_param wanted) {
   int i = find(p, name);
   if (i < 0)
-    return declare(p, name, init, rank, dims);
+    return declare(p, name, wanted);
   const nd_param *known = nd_params_at(p, i);
-  if (known->rank != rank || memcmp(known->dims, dims, (size_t)rank * sizeof *dims))
+  if (known->rank != wanted.rank || memcmp(known->dims, wanted.dims, sizeof known->dims))
     return nd_fail("parameter '%s' is used with two different shapes", name);
+  if (known->state != wanted.state)
+    return nd_fail("parameter '%s' is used as a weight and as state", name);
   return i;
 }
 
-static void init_kaiming(const nd_param *q, uint64_t seed, float *values) {
+static float deviation_of(const nd_param *q) {
   double fan_in = 1;
   for (int i = 1; i < q->rank; i++)
     fan_in *= q->dims[i];
-  float deviation = (float)sqrt(2 / fan_in);
+  return q->init == ND_INIT_SMALL ? 0.02f : q->init == ND_INIT_NORMAL ? 1 : (float)sqrt(2 / fan_in);
+}
+
+static void init_normal(const nd_param *q, uint64_t seed, float *values) {
+  float deviation = deviation_of(q);
   nd_rng r = nd_rng_make(seed, 0, g_str_hash(q->name), ND_RANDOM_WEIGHTS);
   nd_rng_fill_normal(&r, values, q->count);
   for (size_t i = 0; i < q->count; i++)
@@ -88,8 +93,8 @@ void nd_params_init(const nd_params *p, uint64_t seed, float *values) {
   memset(values, 0, p->size * sizeof *values);
   for (int k = 0; k < nd_params_length(p); k++) {
     const nd_param *q = nd_params_at(p, k);
-    if (q->init == ND_INIT_KAIMING)
-      init_kaiming(q, seed, values + q->offset);
+    if (q->init == ND_INIT_KAIMING || q->init == ND_INIT_SMALL || q->init == ND_INIT_NORMAL)
+      init_normal(q, seed, values + q->offset);
     else if (q->init == ND_INIT_ONE)
       for (size_t i = 0; i < q->count; i++)
         values[q->offset + i] = 1;

@@ -105,6 +105,16 @@ float *nd_plan_tensor(nd_plan *plan, nd_tensor t) {
   return plan->data[t];
 }
 
+void nd_plan_store_state(const nd_plan *plan, float *values) {
+  const nd_graph *g = plan->graph;
+  for (int i = 0; i < g->n_param_tensor; i++) {
+    nd_tensor next = g->param_tensor[i] < 0 ? ND_NONE : nd_value_of(g, g->param_tensor[i])->next;
+    const nd_param *p = nd_params_at(g->params, i);
+    if (next >= 0)
+      memcpy(values + p->offset, plan->data[next], p->count * sizeof *values);
+  }
+}
+
 void nd_plan_set_window(nd_plan *plan, nd_window window) {
   plan->window = window;
 }

@@ -34,6 +34,8 @@ typedef enum nd_dtype { ND_F32 } nd_dtype;
  */
 typedef enum nd_init {
   ND_INIT_KAIMING, /* normal, standard deviation sqrt(2 / fan_in): He et al. 2015, gain sqrt(2) */
+  ND_INIT_SMALL,   /* normal, standard deviation 0.02 */
+  ND_INIT_NORMAL,  /* normal, standard deviation 1 */
   ND_INIT_ZERO,
   ND_INIT_ONE
 } nd_init;
@@ -43,12 +45,13 @@ typedef struct nd_param {
   int rank, dims[4];
   size_t offset, count; /* in floats */
   nd_init init;
+  bool state; /* no weight: see nd_state */
 } nd_param;
 
 nd_params *nd_params_new(void);
 void nd_params_free(nd_params *p);
 size_t nd_params_size(const nd_params *p);  /* floats, including the padding between parameters */
-size_t nd_params_count(const nd_params *p); /* weights, without padding */
+size_t nd_params_count(const nd_params *p); /* weights, without padding and state */
 int nd_params_length(const nd_params *p);   /* named parameters */
 const nd_param *nd_params_at(const nd_params *p, int i);
 const nd_param *nd_params_find(const nd_params *p, const char *name); /* NULL: not there */
@@ -70,6 +73,12 @@ nd_tensor nd_input(nd_graph *g, const char *name, int n, int h, int w, int c);
 void nd_output(nd_graph *g, const char *name, nd_tensor t); /* readable after a run */
 /* The parameter scope + name; declared when new, else of the same shape. dims in PyTorch's order. */
 nd_tensor nd_parameter(nd_graph *g, const char *name, nd_init init, int rank, const int *dims);
+/* State: numbers that stand among the parameters but are set by running a graph, not by its gradient (which
+ * is zero), such as running statistics. nd_state_now is what they hold at this place of the graph,
+ * nd_state_set what they hold from here on; nd_plan_store_state makes that the value after a run. */
+nd_tensor nd_state(nd_graph *g, const char *name, nd_init init, int rank, const int *dims);
+nd_tensor nd_state_now(const nd_graph *g, nd_tensor state);
+void nd_state_set(nd_graph *g, nd_tensor state, nd_tensor next);
 /* N, H, W, C. */
 const int *nd_dims(const nd_graph *g, nd_tensor t);
 /* Tells the graph that building failed (with nd_fail's message set); later calls do nothing. */
@@ -96,6 +105,10 @@ typedef struct nd_conv2d_settings {
 /* weights: out x in/groups x kh x kw (rank 4), out x in (rank 2) or out x in x 1 (rank 3); bias: out, or
  * ND_NONE. Rank 2 and 3 make it the linear layer on the channels of each position. */
 nd_tensor nd_conv2d(nd_graph *g, nd_tensor x, nd_tensor weights, nd_tensor bias, nd_conv2d_settings s);
+/* The transposed convolution: weights in x out/groups x kh x kw, output (in - 1) stride - 2 pad + dilation
+ * (k - 1) + 1; without activation. */
+nd_tensor nd_conv_transpose2d(nd_graph *g, nd_tensor x, nd_tensor weights, nd_tensor bias,
+                              nd_conv2d_settings s);
 /* a: n,h,rows,k; b: n,h,k,columns (after the transpositions asked for); n,h: the batch. Result times scale.
  */
 nd_tensor nd_matmul(nd_graph *g, nd_tensor a, nd_tensor b, bool transpose_a, bool transpose_b, float scale);
@@ -118,12 +131,38 @@ typedef struct nd_layer_norm_settings {
 /* Ba et al. 2016, over the channels of each pixel; weight: c; bias: c, or ND_NONE. */
 nd_tensor nd_layer_norm(nd_graph *g, nd_tensor x, nd_tensor weight, nd_tensor bias, nd_layer_norm_settings s);
 
+typedef struct nd_batch_norm_settings {
+  float epsilon, momentum; /* momentum: the share of a batch in the running statistics */
+} nd_batch_norm_settings;
+/* Ioffe & Szegedy 2015, over all pixels of all samples; weight, bias, running mean and variance (state): c.
+ * In a training graph by the statistics of the batch, which also move the running ones (the variance by n /
+ * (n
+ * - 1), as in PyTorch); else by the running ones. */
+nd_tensor nd_batch_norm(nd_graph *g, nd_tensor x, nd_tensor weight, nd_tensor bias, nd_tensor running_mean,
+                        nd_tensor running_variance, nd_batch_norm_settings s);
+
+typedef struct nd_window_attention_settings {
+  int window, shift, heads; /* 0 <= shift < window <= 32 */
+} nd_window_attention_settings;
+/* Attention of each pixel to those of its window x window pixels (Liu et al. 2021), the windows' grid moved
+ * by shift down and to the right; windows are cut at the picture's border, which is Swin's cyclic shift with
+ * its mask. q: n,h,w,3c (queries, keys, values, each head after head), or n,h,w,c with kv: n,h,w,2c (else
+ * ND_NONE). bias: (2 window - 1)^2 x heads, added to the scores by relative position as in Swin's tables. */
+nd_tensor nd_window_attention(nd_graph *g, nd_tensor q, nd_tensor kv, nd_tensor bias,
+                              nd_window_attention_settings s);
+
 nd_tensor nd_activate(nd_graph *g, nd_tensor x, nd_act kind, float slope);
+/* n,h,w,2c to n,h,w,c: the first half, through the activation (NONE or GELU), times the second. */
+nd_tensor nd_gate(nd_graph *g, nd_tensor x, nd_act activation);
 nd_tensor nd_softmax(nd_graph *g, nd_tensor x); /* over the last axis */
 nd_tensor nd_dropout(nd_graph *g, nd_tensor x, float probability);
 nd_tensor nd_average_pool(nd_graph *g, nd_tensor x, int size); /* window = stride = size */
 nd_tensor nd_upsample_nearest(nd_graph *g, nd_tensor x, int factor);
-nd_tensor nd_upsample_bilinear(nd_graph *g, nd_tensor x, int factor); /* corners aligned */
+nd_tensor nd_upsample_bilinear(nd_graph *g, nd_tensor x, int factor);         /* corners aligned */
+nd_tensor nd_upsample_bilinear_centred(nd_graph *g, nd_tensor x, int factor); /* the centres of pixels are */
+/* Shi et al. 2016, channels in PyTorch's order: n,h,w,c f^2 to n,h f,w f,c, and the way back. */
+nd_tensor nd_pixel_shuffle(nd_graph *g, nd_tensor x, int factor);
+nd_tensor nd_pixel_unshuffle(nd_graph *g, nd_tensor x, int factor);
 nd_tensor nd_concat(nd_graph *g, nd_tensor a, nd_tensor b, int axis); /* axis 0 (batch) or 3 (channels) */
 nd_tensor nd_slice(nd_graph *g, nd_tensor x, int axis, int begin, int length); /* axis 0 or 3 */
 /* Shapes equal, or 1 where b (then a) is repeated. */
@@ -132,7 +171,8 @@ nd_tensor nd_mul(nd_graph *g, nd_tensor a, nd_tensor b);
 nd_tensor nd_sum_to(nd_graph *g, nd_tensor x, const int dims[4]);        /* sums the axes where dims is 1 */
 nd_tensor nd_affine(nd_graph *g, nd_tensor x, float scale, float shift); /* scale x + shift */
 nd_tensor nd_reshape(nd_graph *g, nd_tensor x, int n, int h, int w, int c); /* same memory */
-nd_tensor nd_detach(nd_graph *g, nd_tensor x); /* no gradient passes; same memory */
+nd_tensor nd_detach(nd_graph *g, nd_tensor x);                      /* no gradient passes; same memory */
+nd_tensor nd_constant(nd_graph *g, int count, const float *values); /* 1,1,1,count; at most 4 */
 /* level n,1,1,1 to n,1,1,width: cosines, then sines, of level times width/2 frequencies from 1 down to
  * 1/max_period (Vaswani et al. 2017). */
 nd_tensor nd_sinusoidal_embedding(nd_graph *g, nd_tensor level, int width, float max_period);
@@ -140,6 +180,10 @@ nd_tensor nd_sinusoidal_embedding(nd_graph *g, nd_tensor level, int width, float
  * w); merge is the way back for dense heads: n,h,w,heads width. */
 nd_tensor nd_split_heads(nd_graph *g, nd_tensor x, int heads, int begin, int stride, int width);
 nd_tensor nd_merge_heads(nd_graph *g, nd_tensor x, int h, int w);
+/* Attention between the channels (Zamir et al. 2022) of qkv: n,h,w,3c = [queries, keys, values], in as many
+ * heads of neighbouring channels as temperature has elements: softmax(temperature q' k) v, where the columns
+ * of q and k (a channel over all pixels) have length 1. n,h,w,c. */
+nd_tensor nd_channel_attention(nd_graph *g, nd_tensor qkv, nd_tensor temperature);
 /* Where mask (n,1,1,1) is 1, channels [b, a], else [a, b]. */
 nd_tensor nd_shuffle_pair(nd_graph *g, nd_tensor a, nd_tensor b, nd_tensor mask);
 /* Losses: one element, the mean over everything. */
@@ -156,6 +200,8 @@ void nd_plan_free(nd_plan *plan);
 void nd_plan_bind(nd_plan *plan, const float *values, float *gradients);
 /* Memory of an input or output. Inputs are overwritten by a run: write all of them before each. */
 float *nd_plan_tensor(nd_plan *plan, nd_tensor t);
+/* After a run: the state it left into values. */
+void nd_plan_store_state(const nd_plan *plan, float *values);
 /* From now on the graph's pictures are the part height x width at (y, x) of pictures full_height x
  * full_width: what depends on the whole picture's size (bilinear up-sampling) is done as in the whole. All
  * must be multiples of the network's coarsest pixel. All zero: the picture is the whole. */

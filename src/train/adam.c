@@ -8,6 +8,8 @@ typedef struct work {
   const nd_adam_settings *s;
   nd_train_state *state;
   float step_size, root, decay, scale; /* lr / (1 - b1^t), 1 / sqrt(1 - b2^t), EMA decay, of the gradient */
+  float shrink;                        /* weight decay */
+  size_t first;                        /* where ranges begin */
 } work;
 
 ND_KERNEL static void update(size_t begin, size_t end, int thread, void *context) {
@@ -17,13 +19,26 @@ ND_KERNEL static void update(size_t begin, size_t end, int thread, void *context
   float *restrict e = w->state->ema;
   const float *restrict g = w->state->gradients;
   const float b1 = w->s->beta1, b2 = w->s->beta2, eps = w->s->epsilon, size = w->step_size, root = w->root;
-  const float shrink = w->s->weight_decay, decay = w->decay, scale = w->scale;
-  for (size_t i = begin; i < end; i++) {
+  const float shrink = w->shrink, decay = w->decay, scale = w->scale;
+  for (size_t i = w->first + begin; i < w->first + end; i++) {
     float d = scale * g[i] + shrink * p[i];
     m[i] = b1 * m[i] + (1 - b1) * d;
     v[i] = b2 * v[i] + (1 - b2) * d * d;
     p[i] -= size * m[i] / (sqrtf(v[i]) * root + eps);
     e[i] = decay * e[i] + (1 - decay) * p[i];
+  }
+}
+
+/* Weight decay is for weights. Apart from it, state stays as it is by itself: its gradient is zero. */
+static void update_all(work *w, const nd_params *params) {
+  for (int i = 0, n = nd_params_length(params); i < n;) {
+    const nd_param *first = nd_params_at(params, i);
+    while (i < n && nd_params_at(params, i)->state == first->state)
+      i++;
+    size_t end = i < n ? nd_params_at(params, i)->offset : nd_params_size(params);
+    w->first = first->offset;
+    w->shrink = first->state ? 0 : w->s->weight_decay;
+    nd_parallel(end - first->offset, 1 << 16, update, w);
   }
 }
 
@@ -35,7 +50,7 @@ void nd_adam_step(nd_train_state *state, const nd_adam_settings *s, double gradi
   /* Until then the average is the weights themselves. */
   w.decay = state->step > s->ema_from_step ? s->ema : 0;
   w.scale = (float)gradient_scale;
-  nd_parallel(state->size, 1 << 16, update, &w);
+  update_all(&w, state->params);
 }
 
 enum { NORM_BLOCK = 1 << 14 };

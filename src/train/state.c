@@ -1,8 +1,9 @@
 /* The buffers of training. */
 #include "train/train-private.h"
 
-int nd_train_state_new(size_t size, nd_train_state *out) {
-  *out = (nd_train_state){.size = size};
+int nd_train_state_new(const nd_params *params, nd_train_state *out) {
+  size_t size = nd_params_size(params);
+  *out = (nd_train_state){.params = params, .size = size};
   float **buffers[] = {&out->values, &out->gradients, &out->moment1, &out->moment2, &out->ema};
   int failed = 0;
   for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {

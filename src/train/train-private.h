@@ -2,17 +2,18 @@
 #ifndef ND_TRAIN_PRIVATE_H
 #define ND_TRAIN_PRIVATE_H
 
-#include "base/base.h"
+#include "tensor/tensor.h"
 
 /* All that changes in training; buffers of `size` floats laid out as the parameters. */
 typedef struct nd_train_state {
+  const nd_params *params; /* the caller's */
   size_t size;
   uint64_t step; /* steps done */
   float *values, *gradients, *moment1, *moment2, *ema;
   double *partial; /* scratch of nd_gradient_norm */
 } nd_train_state;
 
-int nd_train_state_new(size_t size, nd_train_state *out);
+int nd_train_state_new(const nd_params *params, nd_train_state *out);
 void nd_train_state_free(nd_train_state *state);
 
 typedef struct nd_adam_settings {
@@ -21,7 +22,8 @@ typedef struct nd_adam_settings {
   uint64_t ema_from_step;
 } nd_adam_settings;
 
-/* One step from state->gradients times gradient_scale; counts the step. */
+/* One step from state->gradients times gradient_scale; counts the step. Parameters that are state (nd_state)
+ * keep their values, and their average is made like that of the weights. */
 void nd_adam_step(nd_train_state *state, const nd_adam_settings *s, double gradient_scale);
 double nd_gradient_norm(const nd_train_state *state);
 size_t nd_gradient_norm_blocks(size_t size);

@@ -23,7 +23,7 @@ static int build(nd_trainer *t) {
                      &t->objective);
   if (nd_backward(t->graph, t->objective.loss) || nd_compile(t->graph, &t->plan))
     return -1;
-  if (nd_train_state_new(nd_params_size(t->params), &t->state))
+  if (nd_train_state_new(t->params, &t->state))
     return -1;
   nd_plan_bind(t->plan, t->state.values, t->state.gradients);
   return 0;
@@ -186,6 +186,7 @@ int nd_trainer_step(nd_trainer *t, nd_step_result *out) {
     return not_finite(t, batch, &s);
   double clip = r->training.gradient_clip,
          scale = clip > 0 && s.gradient_norm > clip ? clip / s.gradient_norm : 1;
+  nd_plan_store_state(t->plan, t->state.values);
   nd_adam_step(&t->state, &t->adam, scale);
   *out = s;
   return 0;

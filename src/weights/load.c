@@ -62,7 +62,7 @@ static void find_extra(const nd_safetensors *file, const char *file_prefix, cons
     if (!g_str_has_prefix(name, file_prefix))
       continue;
     g_autofree char *own = g_strconcat(prefix, name + strlen(file_prefix), NULL);
-    if (!nd_params_find(params, own))
+    if (!nd_params_find(params, own) && !nd_net_is_buffer(name))
       complain(c, "'%s' is not in the network", name);
   }
 }

@@ -25,7 +25,8 @@ int nd_model_save(const char *path, const nd_net *net, bool residual, const nd_p
                   const char *prefix, const float *values, const nd_st_metadata *extra, size_t n_extra);
 
 /* Fills the parameters that start with `prefix` from the file's tensors named file_prefix + rest. Missing
- * tensors and wrong shapes are an error that lists them; extra ones too when `exact`. */
+ * tensors and wrong shapes are an error that lists them; extra ones too when `exact`, except buffers
+ * (nd_net_is_buffer). */
 int nd_weights_load(const nd_safetensors *file, const char *file_prefix, const nd_params *params,
                     const char *prefix, bool exact, float *values);
 

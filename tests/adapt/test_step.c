@@ -51,8 +51,8 @@ static void fill_weights(trial *t) {
   nd_params_free(all);
 }
 
-static void open_trial(trial *t, nd_objective_settings s) {
-  *t = (trial){.restoration = network("unet", ND_RESTORATION, "width=4;depth=2"),
+static void open_trial_with(trial *t, nd_net *restoration, nd_objective_settings s) {
+  *t = (trial){.restoration = restoration,
                .diffusion = network("guided", ND_DIFFUSION,
                                     "width=4;multipliers=1,2;res_blocks=1;attention_levels=;head_channels=4;"
                                     "norm_groups=2;dropout=0"),
@@ -61,9 +61,13 @@ static void open_trial(trial *t, nd_objective_settings s) {
   nd_objective_build(t->g, &s, t->restoration, t->diffusion, N, SIZE, &t->o);
   if (nd_backward(t->g, t->o.loss) || nd_compile(t->g, &t->plan))
     fail_msg("%s", nd_error());
-  assert_int_equal(nd_train_state_new(nd_params_size(t->params), &t->state), 0);
+  assert_int_equal(nd_train_state_new(t->params, &t->state), 0);
   nd_plan_bind(t->plan, t->state.values, t->state.gradients);
   fill_weights(t);
+}
+
+static void open_trial(trial *t, nd_objective_settings s) {
+  open_trial_with(t, network("unet", ND_RESTORATION, "width=4;depth=2"), s);
 }
 
 static void close_trial(trial *t) {
@@ -135,28 +139,80 @@ static void expect_losses(trial *t, const golden *g, const char *prefix, int ste
   expect_loss(t, t->o.loss_negative, g, prefix, "loss.negative", step);
 }
 
+static void expect_state(const trial *t, const golden *g, const char *prefix, const float *values) {
+  for (int i = 0; i < nd_params_length(t->params); i++) {
+    const nd_param *p = nd_params_at(t->params, i);
+    if (p->state)
+      golden_expect(golden_tensor(g, "%s%s", prefix, p->name), values + p->offset, 1e-4);
+  }
+}
+
+/* inputs: the golden file of the pictures and draws. */
+static void check_steps(trial *t, const golden *g, const golden *inputs) {
+  nd_adam_settings adam = {1e-3, 0.9f, 0.999f, 1e-8f, 0, 0.9f, 0};
+  for (int step = 0; step < STEPS; step++) {
+    double alpha = nd_adapt_alpha(0.2, (uint64_t)step + 3, 10);
+    if (t->o.alpha >= 0)
+      assert_true(fabs(alpha - number(g, "", "alpha", step)) < 1e-12);
+    feed(t, inputs, alpha, true, step);
+    nd_run(t->plan, 0, 0, 0);
+    expect_losses(t, g, "", step);
+    if (step == 0)
+      assert_true(golden_expect_params(g, "gradient.", t->params, t->state.gradients, "qkv.bias", 1e-4) > 8);
+    nd_plan_store_state(t->plan, t->state.values);
+    nd_adam_step(&t->state, &adam, 1);
+  }
+  golden_expect_params(g, "weights.", t->params, t->state.values, "qkv.bias", 1e-4);
+  golden_expect_params(g, "average.", t->params, t->state.ema, "qkv.bias", 1e-4);
+  expect_state(t, g, "weights.", t->state.values);
+  expect_state(t, g, "average.", t->state.ema);
+}
+
 static void check_mode(nd_mode mode, const char *file) {
   golden *g = golden_open(file);
   nd_objective_settings s = nd_objective_defaults();
   s.mode = mode;
   trial t;
   open_trial(&t, s);
-  nd_adam_settings adam = {1e-3, 0.9f, 0.999f, 1e-8f, 0, 0.9f, 0};
-  for (int step = 0; step < STEPS; step++) {
-    double alpha = nd_adapt_alpha(0.2, (uint64_t)step + 3, 10);
-    if (mode != ND_MODE_SOURCE)
-      assert_true(fabs(alpha - number(g, "", "alpha", step)) < 1e-12);
-    feed(&t, g, alpha, true, step);
-    nd_run(t.plan, 0, 0, 0);
-    expect_losses(&t, g, "", step);
-    if (step == 0)
-      assert_true(golden_expect_params(g, "gradient.", t.params, t.state.gradients, "qkv.bias", 1e-4) > 8);
-    nd_adam_step(&t.state, &adam, 1);
-  }
-  golden_expect_params(g, "weights.", t.params, t.state.values, "qkv.bias", 1e-4);
-  golden_expect_params(g, "average.", t.params, t.state.ema, "qkv.bias", 1e-4);
+  check_steps(&t, g, g);
   close_trial(&t);
   nd_safetensors_close(g);
+}
+
+/* Statistics of each domain by itself; running ones that Adam leaves alone and the average follows. */
+static void batch_normalised_step_equals_pytorch(void **state) {
+  (void)state;
+  golden *g = golden_open("step_batch_norm"), *inputs = golden_open("step_paired");
+  trial t;
+  open_trial_with(&t, network("dncnn", ND_RESTORATION, "width=4;depth=4"), nd_objective_defaults());
+  check_steps(&t, g, inputs);
+  assert_true(nd_params_find(t.params, "RestorationNet.dncnn.6.running_var")->state);
+  close_trial(&t);
+  nd_safetensors_close(g);
+  nd_safetensors_close(inputs);
+}
+
+/* Weight decay is not for running statistics. */
+static void weight_decay_spares_state(void **state) {
+  (void)state;
+  golden *inputs = golden_open("step_paired");
+  const nd_adam_settings adam = {1e-2, 0.9f, 0.999f, 1e-8f, 0.5f, 0.9f, 0};
+  trial t;
+  open_trial_with(&t, network("dncnn", ND_RESTORATION, "width=4;depth=4"), nd_objective_defaults());
+  feed(&t, inputs, 0.1, true, 0);
+  nd_run(t.plan, 0, 0, 0);
+  nd_plan_store_state(t.plan, t.state.values);
+  float *before = g_memdup2(t.state.values, t.state.size * sizeof *before);
+  nd_adam_step(&t.state, &adam, 1);
+  for (int i = 0; i < nd_params_length(t.params); i++) {
+    const nd_param *p = nd_params_at(t.params, i);
+    bool same = !memcmp(before + p->offset, t.state.values + p->offset, p->count * sizeof *before);
+    if (same != p->state)
+      fail_msg("%s %s", p->name, same ? "was left alone" : "was changed");
+  }
+  g_free(before);
+  close_trial(&t);
+  nd_safetensors_close(inputs);
 }
 
 static void source_step_equals_pytorch(void **state) {
@@ -249,9 +305,10 @@ static void the_ramp_has_its_ends(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(source_step_equals_pytorch),       cmocka_unit_test(paired_step_equals_pytorch),
-      cmocka_unit_test(unpaired_step_equals_pytorch),     cmocka_unit_test(every_switch_equals_pytorch),
-      cmocka_unit_test(draws_depend_on_the_sample_alone), cmocka_unit_test(the_ramp_has_its_ends),
+      cmocka_unit_test(source_step_equals_pytorch),           cmocka_unit_test(paired_step_equals_pytorch),
+      cmocka_unit_test(unpaired_step_equals_pytorch),         cmocka_unit_test(every_switch_equals_pytorch),
+      cmocka_unit_test(batch_normalised_step_equals_pytorch), cmocka_unit_test(weight_decay_spares_state),
+      cmocka_unit_test(draws_depend_on_the_sample_alone),     cmocka_unit_test(the_ramp_has_its_ends),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

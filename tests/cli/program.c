@@ -121,21 +121,26 @@ void truncate_file(const char *path, size_t keep) {
 }
 
 void write_recipe(const char *path, const char *mode, int steps) {
-  g_autofree char *text = g_strdup_printf(
-      "mode: %s\n"
-      "restoration: {network: unet, width: 4, depth: 2}\n"
-      "diffusion: {network: guided, width: 4, multipliers: [1, 2], res_blocks: 1, attention_levels: [],\n"
-      "  head_channels: 4, norm_groups: 2, dropout: 0.2}\n"
-      "adapt: {ramp_steps: 10}\n"
-      "data:\n"
-      "  clean: clean\n"
-      "  degradation: {kind: gaussian, sigma_max: 40}\n"
-      "  real: noisy\n"
-      "  patch_size: 16\n"
-      "  batch_size: 2\n"
-      "training: {steps: %d, learning_rate: 1e-3, ema: 0.9}\n"
-      "validation: {input: noisy, target: clean, every: 20}\n"
-      "output: {log_every: 10, checkpoint_every: 20}\n",
-      mode, steps);
+  write_recipe_of(path, mode, steps, "network: unet, width: 4, depth: 2",
+                  "network: guided, width: 4, multipliers: [1, 2], res_blocks: 1, attention_levels: [], "
+                  "head_channels: 4, norm_groups: 2, dropout: 0.2");
+}
+
+void write_recipe_of(const char *path, const char *mode, int steps, const char *restoration,
+                     const char *diffusion) {
+  g_autofree char *text = g_strdup_printf("mode: %s\n"
+                                          "restoration: {%s}\n"
+                                          "diffusion: {%s}\n"
+                                          "adapt: {ramp_steps: 10}\n"
+                                          "data:\n"
+                                          "  clean: clean\n"
+                                          "  degradation: {kind: gaussian, sigma_max: 40}\n"
+                                          "  real: noisy\n"
+                                          "  patch_size: 16\n"
+                                          "  batch_size: 2\n"
+                                          "training: {steps: %d, learning_rate: 1e-3, ema: 0.9}\n"
+                                          "validation: {input: noisy, target: clean, every: 20}\n"
+                                          "output: {log_every: 10, checkpoint_every: 20}\n",
+                                          mode, restoration, diffusion, steps);
   write_text(path, text);
 }

@@ -32,5 +32,8 @@ void write_text(const char *path, const char *text);
 void truncate_file(const char *path, size_t keep);
 /* A recipe of tiny networks; mode: source, paired, unpaired. */
 void write_recipe(const char *path, const char *mode, int steps);
+/* The same with these sections' contents: "network: unet, width: 4". */
+void write_recipe_of(const char *path, const char *mode, int steps, const char *restoration,
+                     const char *diffusion);
 
 #endif

@@ -45,12 +45,23 @@ static void every_mode_gives_a_model(void **state) {
                  "16", NULL);
 }
 
-static double first_loss_over_last(const char *folder) {
+/* Column of line i of a log, the head being line 0. */
+static double log_cell(char **lines, int i, int column) {
+  g_auto(GStrv) cells = g_strsplit(lines[i], ",", -1);
+  return g_ascii_strtod(cells[column], NULL);
+}
+
+/* The mean of a column's first lines over that of its last. */
+static double first_over_last(const char *folder, int column, int count) {
   g_autofree char *path = g_build_filename(folder, "log.csv", NULL), *text = NULL;
   assert_true(g_file_get_contents(path, &text, NULL, NULL));
   g_auto(GStrv) lines = g_strsplit(g_strchomp(text), "\n", -1);
-  double first = g_ascii_strtod(strchr(lines[1], ',') + 1, NULL);
-  double last = g_ascii_strtod(strchr(lines[g_strv_length(lines) - 1], ',') + 1, NULL);
+  int end = (int)g_strv_length(lines);
+  double first = 0, last = 0;
+  for (int i = 1; i <= count; i++) {
+    first += log_cell(lines, i, column);
+    last += log_cell(lines, end - i, column);
+  }
   return first / last;
 }
 
@@ -60,9 +71,22 @@ static void the_loss_falls(void **state) {
   write_recipe("r.yaml", "source", 600);
   expect_status(0, "train", "r.yaml", "-o", "run", "--set", "validation.every=0", "--set",
                 "training.learning_rate=3e-3", "--set", "data.degradation.sigma_min=40", NULL);
-  double fall = first_loss_over_last("run");
+  double fall = first_over_last("run", 1, 1);
   if (!(fall > 1.5))
     fail_msg("the loss fell by %.2f only", fall);
+}
+
+static void sr3_learns(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe_of("r.yaml", "paired", 150, "network: unet, width: 4, depth: 2",
+                  "network: sr3, width: 8, multipliers: [1, 2], res_blocks: 1, attention_levels: [2], "
+                  "norm_groups: 4");
+  expect_status(0, "train", "r.yaml", "-o", "run", "--set", "validation.every=0", "--set",
+                "training.learning_rate=3e-3", "--set", "training.threads=1", NULL);
+  double fall = first_over_last("run", 4, 3);
+  if (!(fall > 1.5))
+    fail_msg("the loss of the positives fell by %.2f only", fall);
 }
 
 static void expect_same_files(const char *a, const char *b) {
@@ -106,6 +130,24 @@ static void an_interrupted_run_ends_in_the_same_bytes(void **state) {
   expect_same_files("straight/checkpoint-00000040.safetensors", "asked/checkpoint-00000040.safetensors");
 }
 
+/* The running statistics of batch normalisation are part of a checkpoint and of a model. */
+static void running_statistics_survive_an_interruption(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe_of(
+      "r.yaml", "paired", 40, "network: dncnn, width: 4, depth: 4",
+      "network: guided, width: 4, multipliers: [1], res_blocks: 1, head_channels: 4, norm_groups: 2");
+  expect_status(0, "train", "r.yaml", "-o", "straight", NULL);
+  interrupt_training("killed", SIGKILL);
+  expect_status(0, "train", "--resume", "killed", NULL);
+  expect_same_files("straight/checkpoint-00000040.safetensors", "killed/checkpoint-00000040.safetensors");
+  nd_model *m;
+  assert_int_equal(nd_model_load("straight/model.safetensors", &m), 0);
+  assert_true(m->values[nd_params_find(m->params, "dncnn.3.running_mean")->offset] != 0);
+  nd_model_free(m);
+  expect_status(0, "restore", "--model", "straight/model.safetensors", "noisy/0.png", "-o", "out.png", NULL);
+}
+
 static void a_run_can_be_extended_and_started_from(void **state) {
   (void)state;
   make_pairs();
@@ -124,8 +166,11 @@ static void a_run_can_be_extended_and_started_from(void **state) {
 
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
-  const struct CMUnitTest tests[] = {TEST(every_mode_gives_a_model), TEST(the_loss_falls),
+  const struct CMUnitTest tests[] = {TEST(every_mode_gives_a_model),
+                                     TEST(the_loss_falls),
+                                     TEST(sr3_learns),
                                      TEST(an_interrupted_run_ends_in_the_same_bytes),
+                                     TEST(running_statistics_survive_an_interruption),
                                      TEST(a_run_can_be_extended_and_started_from)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ double golden_distance(const nd_st_tensor *t, const float *found, double floor);
 /* Fails the test when the distance is above tolerance. */
 void golden_expect(const nd_st_tensor *t, const float *found, double tolerance);
 /* Compares a buffer laid out as params with the tensors <prefix><parameter name>; parameters whose names end
- * in skipped_ending (NULL: none) are left out. Returns how many were compared. */
+ * in skipped_ending (NULL: none), and state, are left out. Returns how many were compared. */
 int golden_expect_params(const golden *g, const char *prefix, const nd_params *params, const float *values,
                          const char *skipped_ending, double tolerance);
 

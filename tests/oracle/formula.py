@@ -18,12 +18,13 @@ def mixed(p, count):
 
 
 def value(name, shape, p):
-    """float32 weights: uniform with Kaiming's variance; norm weights about 1, biases about 0, both +-0.1."""
+    """float32 weights: uniform with Kaiming's variance; norm weights and running variances about 1, biases and running
+    means about 0, all +-0.1."""
     v = mixed(p, math.prod(shape))
     if len(shape) > 1:
         v = math.sqrt(6 / math.prod(shape[1:])) * v
     else:
-        v = (1 if name.endswith("weight") else 0) + 0.1 * v
+        v = (1 if name.endswith(("weight", "running_var")) else 0) + 0.1 * v
     return torch.from_numpy(v.astype(np.float32).reshape(shape))
 
 

@@ -13,14 +13,33 @@ import pathlib
 import numpy as np
 import torch
 
+import baselines
 import method
 from formula import fill
 from networks import GuidedUNet, UNet, level_embedding
+from restormer import Restormer
+from sr3 import SR3UNet
+from windows import SwinIR, Uformer
 
 GUIDED_MIDDLE = {"width": 8, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "head_channels": 8,
                  "norm_groups": 4}
 GUIDED_ATTENTION = {"width": 4, "multipliers": (1, 2, 3), "res_blocks": 2, "attention_rates": (2,),
                     "head_channels": 4, "norm_groups": 2}
+SWINIR_SQUARE = {"width": 6, "depths": (2,), "heads": (2,), "window": 8, "mlp_ratio": 2.0}
+SWINIR_WIDE = {"width": 12, "depths": (2, 3), "heads": (3, 2), "window": 4, "mlp_ratio": 1.5}
+DNCNN = {"width": 8, "depth": 6}
+NAFNET_SQUARE = {"width": 6, "middle_blocks": 1, "encoder_blocks": (1, 2), "decoder_blocks": (1, 1)}
+NAFNET_WIDE = {"width": 8, "middle_blocks": 2, "encoder_blocks": (1,), "decoder_blocks": (2,)}
+SR3_ADDED = {"width": 4, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "norm_groups": 2}
+SR3_AFFINE = {"width": 4, "multipliers": (1, 2, 3), "res_blocks": 2, "attention_rates": (2,), "norm_groups": 2,
+              "affine": True}
+RESTORMER = {"width": 4, "blocks": (1, 1), "refinement": 1, "heads": (1, 2)}
+RESTORMER_BIASED = {"width": 4, "blocks": (1, 1, 1), "refinement": 0, "heads": (2, 2, 4), "expansion": 1.5, "bias": True,
+                    "norm_bias": True}
+STEP_DNCNN = {"width": 4, "depth": 4}
+UFORMER_SQUARE = {"width": 4, "depths": (2, 1, 2), "heads": (1, 2, 2), "window": 8, "mlp_ratio": 2.0, "image_size": 16}
+UFORMER_WIDE = {"width": 8, "depths": (2, 1, 2), "heads": (2, 4, 1), "window": 4, "mlp_ratio": 1.5, "image_size": 64,
+                "modulators": 1, "transposed_up": 1}
 STEP_UNET = {"width": 4, "depth": 2}
 STEP_GUIDED = {"width": 4, "multipliers": (1, 2), "res_blocks": 1, "attention_rates": (), "head_channels": 4,
                "norm_groups": 2}
@@ -47,9 +66,13 @@ class Draws:
         return self.cast(self.rng.standard_normal(shape))
 
 
+def running(net):
+    return {name: b for name, b in net.named_buffers() if "running_" in name}
+
+
 def formula_net(make, settings, dtype):
     net = make(**settings).to(dtype).eval()
-    fill(dict(net.named_parameters()))
+    fill({**dict(net.named_parameters()), **running(net)})
     return net
 
 
@@ -70,18 +93,34 @@ def forward_backward(net, x, *rest, draws):
             **gradients(net)}
 
 
-def unet(settings, n, h, w):
+NETWORKS = {"unet": UNet, "swinir": SwinIR, "nafnet": baselines.NAFNet, "dncnn": baselines.DnCNN,
+            "restormer": Restormer, "uformer": Uformer}
+
+
+def residual(network, settings, n, h, w):
     def make(dtype):
         draws = Draws([1, h, w], dtype)
-        return forward_backward(formula_net(UNet, settings, dtype), draws.uniform(n, 3, h, w), draws=draws)
-    return make, {"network": "unet", **settings}
+        net = formula_net(NETWORKS[network], settings, dtype)
+        return forward_backward(net, draws.uniform(n, 3, h, w), draws=draws)
+    return make, {"network": network, **settings}
 
 
-def unet_restore(settings, h, w):
+def trained(network, settings, n, h, w):
+    """In training mode: by the batch's statistics; `after.NAME`: the running ones after the pass."""
+    def make(dtype):
+        draws = Draws([6, h, w], dtype)
+        net = formula_net(NETWORKS[network], settings, dtype).train()
+        out = forward_backward(net, draws.uniform(n, 3, h, w), draws=draws)
+        return {**out, **{f"after.{name}": b for name, b in running(net).items()}}
+    return make, {"network": network, **settings}
+
+
+def restored(network, settings, h, w, multiple):
     def make(dtype):
         x = Draws([2], dtype).uniform(1, 3, h, w)
-        return {"x": nhwc(x), "restored": nhwc(method.restore(formula_net(UNet, settings, dtype), x))}
-    return make, {"network": "unet", **settings}
+        net = formula_net(NETWORKS[network], settings, dtype)
+        return {"x": nhwc(x), "restored": nhwc(method.restore(net, x, multiple))}
+    return make, {"network": network, **settings}
 
 
 def guided(settings, n, h, w):
@@ -92,6 +131,15 @@ def guided(settings, n, h, w):
         return {"level": level, "embedding": level_embedding(level, settings["width"]),
                 "embedding_64": level_embedding(level, 64), **out}
     return make, {"network": "guided", **settings}
+
+
+def sr3(settings, n, h, w):
+    def make(dtype):
+        draws = Draws([5, h, w], dtype)
+        level = draws.cast([0.03, 0.6, 0.999][:n])
+        out = forward_backward(formula_net(SR3UNet, settings, dtype), draws.normal(n, 9, h, w), level, draws=draws)
+        return {"level": level, **out}
+    return make, {"network": "sr3", **settings}
 
 
 # ---- Diffusion -----------------------------------------------------------------------------------------------
@@ -136,19 +184,20 @@ def step_inputs(dtype, n=3, size=8):
     return batch, draws, stored
 
 
-def formula_trainer(settings, dtype):
-    restoration, diffusion = UNet(**STEP_UNET).to(dtype), GuidedUNet(**STEP_GUIDED, dropout=0).to(dtype)
+def formula_trainer(settings, dtype, network):
+    name, sizes = network
+    restoration, diffusion = NETWORKS[name](**sizes).to(dtype), GuidedUNet(**STEP_GUIDED, dropout=0).to(dtype)
     trainer = method.Trainer(restoration, diffusion, settings, STEP["lr"], STEP["decay"])
-    fill(trainer.weights)
+    fill(trainer.all)
     for name, average in trainer.average.items():
-        average.copy_(trainer.weights[name].detach())
+        average.copy_(trainer.all[name].detach())
     return trainer
 
 
-def run_steps(settings, dtype, ramp=STEP["ramp"]):
+def run_steps(settings, dtype, ramp=STEP["ramp"], network=("unet", STEP_UNET)):
     """Three steps from the formula's weights: losses before each, gradients of the first, weights at the end."""
     batch, draws, stored = step_inputs(dtype)
-    trainer = formula_trainer(settings, dtype)
+    trainer = formula_trainer(settings, dtype, network)
     weights = [method.alpha(STEP["lambda"], progress, ramp) for progress in STEP["progress"]]
     losses, grads = [], None
     for draw, weight in zip(draws, weights):
@@ -157,7 +206,7 @@ def run_steps(settings, dtype, ramp=STEP["ramp"]):
     out = {f"loss.{name}": torch.tensor([each[name] for each in losses], dtype=torch.float64) for name in losses[0]}
     if settings.mode != "source":
         out["alpha"] = torch.tensor(weights, dtype=torch.float64)
-    after = {f"weights.{name}": p.detach() for name, p in trainer.weights.items()}
+    after = {f"weights.{name}": p.detach() for name, p in trainer.all.items()}
     after.update({f"average.{name}": a for name, a in trainer.average.items()})
     return stored, out, grads, after
 
@@ -167,6 +216,12 @@ def step(mode):
         stored, out, grads, after = run_steps(method.Settings(mode=mode), dtype)
         return {**stored, **out, **grads, **after}
     return make, {"mode": mode, "restoration": STEP_UNET, "diffusion": STEP_GUIDED, **STEP}
+
+
+def step_batch_norm(dtype):
+    """As `step`, paired, with a network that normalises by its batch; the pictures and draws are step_paired's."""
+    stored, out, grads, after = run_steps(method.Settings(), dtype, network=("dncnn", STEP_DNCNN))
+    return {**out, **grads, **after}
 
 
 VARIATIONS = {
@@ -194,16 +249,34 @@ def variations(dtype):
 
 
 GOLDENS = {
-    "unet_square": unet({"width": 6, "depth": 3}, 2, 16, 16),
-    "unet_wide": unet({"width": 8, "depth": 2}, 1, 16, 24),
-    "unet_restore": unet_restore({"width": 8, "depth": 4}, 13, 10),
+    "unet_square": residual("unet", {"width": 6, "depth": 3}, 2, 16, 16),
+    "unet_wide": residual("unet", {"width": 8, "depth": 2}, 1, 16, 24),
+    "unet_restore": restored("unet", {"width": 8, "depth": 4}, 13, 10, 8),
+    "swinir_square": residual("swinir", SWINIR_SQUARE, 2, 16, 16),
+    "swinir_wide": residual("swinir", SWINIR_WIDE, 1, 12, 20),
+    "swinir_restore": restored("swinir", SWINIR_WIDE, 13, 10, 4),
+    "dncnn_square": residual("dncnn", DNCNN, 2, 16, 16),
+    "dncnn_training": trained("dncnn", DNCNN, 3, 11, 14),
+    "dncnn_restore": restored("dncnn", DNCNN, 13, 10, 1),
+    "nafnet_square": residual("nafnet", NAFNET_SQUARE, 2, 16, 16),
+    "nafnet_wide": residual("nafnet", NAFNET_WIDE, 1, 8, 14),
+    "nafnet_restore": restored("nafnet", NAFNET_SQUARE, 13, 10, 4),
+    "restormer_square": residual("restormer", RESTORMER, 2, 8, 8),
+    "restormer_wide": residual("restormer", RESTORMER_BIASED, 1, 12, 20),
+    "restormer_restore": restored("restormer", RESTORMER_BIASED, 13, 10, 4),
+    "uformer_square": residual("uformer", UFORMER_SQUARE, 2, 16, 16),
+    "uformer_wide": residual("uformer", UFORMER_WIDE, 1, 16, 24),
+    "uformer_restore": restored("uformer", UFORMER_WIDE, 13, 21, 8),
     "guided_middle": guided(GUIDED_MIDDLE, 2, 16, 16),
     "guided_attention": guided(GUIDED_ATTENTION, 2, 8, 12),
+    "sr3_added": sr3(SR3_ADDED, 2, 16, 16),
+    "sr3_affine": sr3(SR3_AFFINE, 2, 8, 12),
     "schedules": (schedules, {"start": 1e-6, "end": 1e-2}),
     "sampler": (sampler, {"network": "guided", **STEP_GUIDED}),
     "step_source": step("source"),
     "step_paired": step("paired"),
     "step_unpaired": step("unpaired"),
+    "step_batch_norm": (step_batch_norm, {"mode": "paired", "restoration": STEP_DNCNN, "diffusion": STEP_GUIDED, **STEP}),
     "step_variations": (variations, {"restoration": STEP_UNET, "diffusion": STEP_GUIDED, **STEP,
                                      "variations": VARIATIONS}),
 }

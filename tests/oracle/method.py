@@ -125,6 +125,13 @@ def alpha(weight, progress, ramp):
     return weight * (2 / (1 + math.exp(-5 * min(progress / ramp, 1))) - 1)
 
 
+def restore_domains(restoration, domains):
+    """One pass over all pictures; one for each domain, in turn, with a network that normalises by its batch."""
+    if any(isinstance(module, torch.nn.BatchNorm2d) for module in restoration.modules()):
+        return torch.cat([restoration(x) for x in domains])
+    return restoration(torch.cat(domains))
+
+
 def objective(restoration, diffusion, batch, draws, weight, settings):
     """All losses of a step as a dictionary of numbers; `total` is the one to differentiate. weight: alpha.
 
@@ -141,8 +148,9 @@ def objective(restoration, diffusion, batch, draws, weight, settings):
     """
     s = settings
     n = len(batch.synthetic)
-    x = batch.synthetic if s.mode == "source" else torch.cat([batch.synthetic, batch.real])
-    output = restoration(x)
+    domains = [batch.synthetic] if s.mode == "source" else [batch.synthetic, batch.real]
+    x = torch.cat(domains)
+    output = restore_domains(restoration, domains)
     z = x + output if s.residual else output
     losses = {"restoration": charbonnier(z[:n], batch.clean)}
     losses["total"] = losses["restoration"]
@@ -186,7 +194,8 @@ class Trainer:
       m = b1 m + (1 - b1) grad;  v = b2 v + (1 - b2) grad^2
       w = w - lr (m / (1 - b1^k)) / (sqrt(v / (1 - b2^k)) + epsilon)
     Weights without a gradient (D in source mode) stay. Then average = decay average + (1 - decay) w, from the initial
-    weights and the first step on, without bias correction.
+    weights and the first step on, without bias correction; the running statistics of batch normalisation are averaged
+    like the weights.
     """
 
     def __init__(self, restoration, diffusion, settings, lr=1e-4, decay=0.9999):
@@ -196,7 +205,9 @@ class Trainer:
             nets["denoise_fn"] = diffusion
         self.weights = {f"{scope}.{k}": p for scope, net in nets.items() for k, p in net.named_parameters()}
         self.adam = torch.optim.Adam(self.weights.values(), lr=lr)
-        self.average = {name: p.detach().clone() for name, p in self.weights.items()}
+        running = {f"{scope}.{k}": b for scope, net in nets.items() for k, b in net.named_buffers() if "running_" in k}
+        self.all = {**self.weights, **running}
+        self.average = {name: p.detach().clone() for name, p in self.all.items()}
 
     def step(self, batch, draws, weight):
         """One update; returns the losses before it. Each parameter's .grad is left in place."""
@@ -206,7 +217,7 @@ class Trainer:
         self.adam.step()
         with torch.no_grad():
             for name, average in self.average.items():
-                average.mul_(self.decay).add_(self.weights[name], alpha=1 - self.decay)
+                average.mul_(self.decay).add_(self.all[name], alpha=1 - self.decay)
         return {name: value.item() for name, value in losses.items()}
 
 

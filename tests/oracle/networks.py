@@ -1,4 +1,4 @@
-"""The two networks in PyTorch, written from the description of the method and the parameter listings.
+"""U-Net and guided-diffusion U-Net in PyTorch, written from the method's description and the parameter listings.
 
 Only layers that have parameters are modules, held in containers whose keys give the released checkpoints' parameter
 names; everything else (activations, resampling, skips) is written out in `forward`. Works with torch 1.13 and later,

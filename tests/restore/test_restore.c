@@ -15,8 +15,8 @@ typedef struct setup {
   float *values;
 } setup;
 
-static void open_setup(setup *u, const char *settings) {
-  assert_int_equal(nd_net_from_text("unet", ND_RESTORATION, settings, &u->net), 0);
+static void open_setup(setup *u, const char *network, const char *settings) {
+  assert_int_equal(nd_net_from_text(network, ND_RESTORATION, settings, &u->net), 0);
   u->params = nd_params_new();
   nd_graph *g = nd_graph_new(u->params);
   int size = nd_net_multiple(u->net);
@@ -58,9 +58,10 @@ static double largest_difference(const float *a, const float *b, size_t n) {
   return d;
 }
 
-static void expect_tiled_equals_whole(const char *settings, int height, int width, int tile) {
+static void expect_tiled_equals_whole(const char *network, const char *settings, int height, int width,
+                                      int tile) {
   setup u;
-  open_setup(&u, settings);
+  open_setup(&u, network, settings);
   float *x = random_picture(height, width);
   nd_restorer_settings whole = nd_restorer_defaults(), tiled = whole;
   whole.tile = 100000;
@@ -72,7 +73,8 @@ static void expect_tiled_equals_whole(const char *settings, int height, int widt
     scale = fmax(scale, fabs((double)a[i]));
   double d = largest_difference(a, b, n);
   if (!(d <= 2e-5 * scale))
-    fail_msg("%s, %d x %d, tiles of %d: off by %g of %g", settings, width, height, tile, d, scale);
+    fail_msg("%s %s, %d x %d, tiles of %d: off by %g of %g", network, settings, width, height, tile, d,
+             scale);
   g_free(x);
   g_free(a);
   g_free(b);
@@ -81,53 +83,111 @@ static void expect_tiled_equals_whole(const char *settings, int height, int widt
 
 static void tiled_equals_whole(void **state) {
   (void)state;
-  expect_tiled_equals_whole("width=4;depth=2", 97, 64, 48);
-  expect_tiled_equals_whole("width=4;depth=3", 203, 157, 96);
-  expect_tiled_equals_whole("width=4;depth=4", 331, 260, 208);
-  expect_tiled_equals_whole("width=4;depth=4", 64, 500, 224);
+  expect_tiled_equals_whole("unet", "width=4;depth=2", 97, 64, 48);
+  expect_tiled_equals_whole("unet", "width=4;depth=3", 203, 157, 96);
+  expect_tiled_equals_whole("unet", "width=4;depth=4", 331, 260, 208);
+  expect_tiled_equals_whole("unet", "width=4;depth=4", 64, 500, 224);
+  expect_tiled_equals_whole("dncnn", "width=6;depth=7", 75, 121, 37);
+  expect_tiled_equals_whole("swinir", "width=4;depths=2,3;heads=2,1;window=4", 75, 121, 52);
+  expect_tiled_equals_whole("swinir", "width=6;depths=2;heads=2;window=8", 130, 40, 64);
+  expect_tiled_equals_whole("uformer", "width=4;depths=1,2,1;heads=1,2,2;window=4", 150, 70, 96);
+  expect_tiled_equals_whole(
+      "uformer", "width=4;depths=2,1,2;heads=1,2,2;window=4;modulators=1;transposed_up=1", 150, 160, 112);
 }
 
 /* A pixel farther away than the reach changes nothing; one inside does. */
-static void the_reach_is_enough_and_not_absurd(void **state) {
-  (void)state;
+/* A pixel farther away than the reach changes nothing; one near it does. */
+static void expect_reach(const char *network, const char *settings, int least) {
   setup u;
-  open_setup(&u, "width=4;depth=3");
-  enum { SIZE = 192, AT = 96 };
-  int reach = nd_net_reach(u.net), farthest = 0;
-  float *x = random_picture(SIZE, SIZE);
+  open_setup(&u, network, settings);
+  int reach = nd_net_reach(u.net), farthest = 0, middle = (reach + 16) / 8 * 8, size = 2 * middle;
+  float *x = random_picture(size, size);
   nd_restorer_settings s = nd_restorer_defaults();
-  float *before = restored(&u, s, x, SIZE, SIZE);
-  for (int c = 0; c < 3; c++)
-    x[(AT * SIZE + AT) * 3 + c] += 100;
-  float *after = restored(&u, s, x, SIZE, SIZE);
-  for (int i = 0; i < SIZE * SIZE; i++)
-    if (fabs((double)before[3 * i] - (double)after[3 * i]) > 1e-4)
-      farthest = MAX(farthest, MAX(abs(i / SIZE - AT), abs(i % SIZE - AT)));
-  assert_in_range(farthest, reach / 3, reach);
+  float *before = restored(&u, s, x, size, size);
+  for (int at = middle; at < middle + 8; at++) {
+    float *changed = g_memdup2(x, (size_t)(size * size * 3) * sizeof *x);
+    for (int c = 0; c < 3; c++)
+      changed[(at * size + at) * 3 + c] += 100;
+    float *after = restored(&u, s, changed, size, size);
+    for (int i = 0; i < size * size; i++)
+      if (fabs((double)before[3 * i] - (double)after[3 * i]) > 1e-4)
+        farthest = MAX(farthest, MAX(abs(i / size - at), abs(i % size - at)));
+    g_free(changed);
+    g_free(after);
+  }
+  if (farthest > reach || farthest < least)
+    fail_msg("%s %s: a pixel reaches %d pixels, not %d to %d", network, settings, farthest, least, reach);
   g_free(x);
   g_free(before);
-  g_free(after);
   close_setup(&u);
 }
 
-static void odd_sizes_equal_pytorch(void **state) {
+static void the_reach_is_enough_and_not_absurd(void **state) {
   (void)state;
+  expect_reach("unet", "width=4;depth=3", 15);
+  expect_reach("dncnn", "width=6;depth=7", 6);
+  expect_reach("swinir", "width=6;depths=1,1;heads=2,1;window=8", 19);
+  expect_reach("swinir", "width=6;depths=2;heads=2;window=4", 9);
+  expect_reach("uformer", "width=4;depths=1,1,2;heads=1,1,1;window=4;transposed_up=1", 20);
+  expect_reach("uformer", "width=4;depths=1,1,2;heads=1,1,1;window=4", 20);
+}
+
+static void expect_odd_size(const char *golden_name, const char *network, const char *settings) {
   setup u;
-  open_setup(&u, "width=8;depth=4");
-  golden *g = golden_open("unet_restore");
-  float x[13 * 10 * 3];
+  open_setup(&u, network, settings);
+  golden *g = golden_open(golden_name);
+  const nd_st_tensor *t = golden_tensor(g, "x");
+  float *x = g_new(float, t->count);
   golden_copy(g, "x", x);
-  float *y = restored(&u, nd_restorer_defaults(), x, 13, 10);
+  float *y = restored(&u, nd_restorer_defaults(), x, (int)t->shape[1], (int)t->shape[2]);
   golden_expect(golden_tensor(g, "restored"), y, 1e-4);
+  g_free(x);
   g_free(y);
   nd_safetensors_close(g);
   close_setup(&u);
 }
 
+static void odd_sizes_equal_pytorch(void **state) {
+  (void)state;
+  expect_odd_size("unet_restore", "unet", "width=8;depth=4");
+  expect_odd_size("dncnn_restore", "dncnn", "width=8;depth=6");
+  expect_odd_size("nafnet_restore", "nafnet",
+                  "width=6;middle_blocks=1;encoder_blocks=1,2;decoder_blocks=1,1");
+  expect_odd_size("swinir_restore", "swinir", "width=12;depths=2,3;heads=3,2;window=4;mlp_ratio=1.5");
+  expect_odd_size("uformer_restore", "uformer",
+                  "width=8;depths=2,1,2;heads=2,4,1;window=4;mlp_ratio=1.5;image_size=64;"
+                  "modulators=1;transposed_up=1");
+  expect_odd_size("restormer_restore", "restormer",
+                  "width=4;blocks=1,1,1;refinement=0;heads=2,2,4;expansion=1.5;bias=1;norm_bias=1");
+}
+
+static void expect_no_tiles(const char *network, const char *settings) {
+  setup u;
+  open_setup(&u, network, settings);
+  float *x = random_picture(64, 48), *y = g_new(float, 64 * 48 * 3);
+  nd_restorer_settings s = nd_restorer_defaults();
+  nd_restorer *r;
+  s.tile = 32;
+  assert_int_equal(nd_restorer_new(u.net, u.params, "", u.values, s, &r), 0);
+  assert_int_equal(nd_restorer_run(r, x, 64, 48, y, NULL, NULL), -1);
+  assert_non_null(strstr(nd_error(), "whole picture"));
+  nd_restorer_free(r);
+  g_free(x);
+  g_free(y);
+  close_setup(&u);
+}
+
+/* Attention between channels, or their means, see the whole picture: tiles would give another result. */
+static void a_network_that_sees_everything_is_not_tiled(void **state) {
+  (void)state;
+  expect_no_tiles("restormer", "width=4;blocks=1,1;refinement=0;heads=1,1");
+  expect_no_tiles("nafnet", "width=4;middle_blocks=1;encoder_blocks=1;decoder_blocks=1");
+}
+
 static void strength_scales_the_correction(void **state) {
   (void)state;
   setup u;
-  open_setup(&u, "width=4;depth=2");
+  open_setup(&u, "unet", "width=4;depth=2");
   float *x = random_picture(9, 7);
   nd_restorer_settings s = nd_restorer_defaults();
   float *full = restored(&u, s, x, 9, 7);
@@ -144,7 +204,7 @@ static void strength_scales_the_correction(void **state) {
 static void tiny_and_grey_pictures_work(void **state) {
   (void)state;
   setup u;
-  open_setup(&u, "width=4;depth=4");
+  open_setup(&u, "unet", "width=4;depth=4");
   nd_restorer *r;
   assert_int_equal(nd_restorer_new(u.net, u.params, "", u.values, nd_restorer_defaults(), &r), 0);
   for (int size = 1; size <= 5; size += 2) {
@@ -163,7 +223,7 @@ static void tiny_and_grey_pictures_work(void **state) {
 static void the_result_may_take_the_inputs_place(void **state) {
   (void)state;
   setup u;
-  open_setup(&u, "width=4;depth=2");
+  open_setup(&u, "unet", "width=4;depth=2");
   float *x = random_picture(100, 90);
   nd_restorer_settings s = nd_restorer_defaults();
   s.tile = 48;
@@ -181,7 +241,7 @@ static void the_result_may_take_the_inputs_place(void **state) {
 static void memory_is_kept_to(void **state) {
   (void)state;
   setup u;
-  open_setup(&u, "width=8;depth=3");
+  open_setup(&u, "unet", "width=8;depth=3");
   float *x = random_picture(600, 500);
   nd_restorer_settings s = nd_restorer_defaults();
   s.memory = 8 << 20;
@@ -205,10 +265,14 @@ static void memory_is_kept_to(void **state) {
 int main(void) {
   nd_image_start();
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(tiled_equals_whole),          cmocka_unit_test(the_reach_is_enough_and_not_absurd),
-      cmocka_unit_test(odd_sizes_equal_pytorch),     cmocka_unit_test(strength_scales_the_correction),
-      cmocka_unit_test(tiny_and_grey_pictures_work), cmocka_unit_test(the_result_may_take_the_inputs_place),
+      cmocka_unit_test(tiled_equals_whole),
+      cmocka_unit_test(the_reach_is_enough_and_not_absurd),
+      cmocka_unit_test(odd_sizes_equal_pytorch),
+      cmocka_unit_test(strength_scales_the_correction),
+      cmocka_unit_test(tiny_and_grey_pictures_work),
+      cmocka_unit_test(the_result_may_take_the_inputs_place),
       cmocka_unit_test(memory_is_kept_to),
+      cmocka_unit_test(a_network_that_sees_everything_is_not_tiled),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,7 +77,7 @@ static size_t y_size(const nd_conv_shape *s) {
 }
 
 static size_t w_size(const nd_conv_shape *s) {
-  return (size_t)(s->co * s->ci * s->kh * s->kw);
+  return (size_t)(s->co * (s->ci / s->groups) * s->kh * s->kw);
 }
 
 /* Calls visit for each product of the convolution, with the indices of y, x and weight. */
@@ -86,9 +86,11 @@ static void visit_input(const nd_conv_shape *s, size_t y, int image, int iy, int
                         visit_fn visit, void *context) {
   if (iy < 0 || iy >= s->h || ix < 0 || ix >= s->w)
     return;
-  size_t x = (((size_t)image * (size_t)s->h + (size_t)iy) * (size_t)s->w + (size_t)ix) * (size_t)s->ci;
-  size_t taps = (size_t)(s->kh * s->kw), w = (size_t)o * (size_t)s->ci * taps + (size_t)tap;
-  for (size_t i = 0; i < (size_t)s->ci; i++)
+  size_t taps = (size_t)(s->kh * s->kw), in = (size_t)(s->ci / s->groups),
+         w = (size_t)o * in * taps + (size_t)tap;
+  size_t x = (((size_t)image * (size_t)s->h + (size_t)iy) * (size_t)s->w + (size_t)ix) * (size_t)s->ci +
+             (size_t)(o / (s->co / s->groups)) * in;
+  for (size_t i = 0; i < in; i++)
     visit(y, x + i, w + i * taps, context);
 }
 
@@ -279,6 +281,21 @@ static void kernels_strides_pads_dilations(void **state) {
   }
 }
 
+/* Channels that fill vectors and slices or do not, several blocks of rows, any padding and dilation. */
+static void depthwise(void **state) {
+  (void)state;
+  const int channels[] = {2, 5, 16, 33, 128, 131};
+  const int cases[][2] = {{1, 1}, {0, 1}, {2, 1}, {3, 1}, {2, 2}, {1, 3}}; /* pad, dilation */
+  for (int i = 0; i < 6; i++) {
+    nd_conv_shape s = shape(2, 9, 7, channels[i], channels[i], 3, 1, cases[i][0], cases[i][1]),
+                  large = shape(2, 40, 61, 6, 6, 3, 1, cases[i][0], cases[i][1]);
+    s.groups = channels[i], large.groups = 6;
+    assert_int_equal(nd_conv_choose(&s, ND_CONV_FORWARD), ND_CONV_DEPTHWISE);
+    run_all(&s);
+    run_all(&large);
+  }
+}
+
 /* More channels than one group of the sum, more pixels than one block, both orders of Winograd's loops. */
 static void large_shapes(void **state) {
   (void)state;
@@ -329,6 +346,8 @@ static void unsupported_shapes(void **state) {
   nd_conv_shape s = shape(1, 8, 8, 4, 4, 3, 1, 1, 1), t;
   t = s, t.groups = 2;
   assert_false(nd_conv_supported(&t));
+  t = s, t.groups = 4, t.stride = 2, t.oh = t.ow = 4;
+  assert_false(nd_conv_supported(&t));
   t = s, t.oh = 7;
   assert_false(nd_conv_supported(&t));
   t = s, t.kh = 12;
@@ -339,9 +358,13 @@ static void unsupported_shapes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(odd_sizes_and_channels), cmocka_unit_test(kernels_strides_pads_dilations),
-      cmocka_unit_test(large_shapes),           cmocka_unit_test(winograd_error_is_small),
-      cmocka_unit_test(special_values),         cmocka_unit_test(unsupported_shapes),
+      cmocka_unit_test(odd_sizes_and_channels),
+      cmocka_unit_test(kernels_strides_pads_dilations),
+      cmocka_unit_test(depthwise),
+      cmocka_unit_test(large_shapes),
+      cmocka_unit_test(winograd_error_is_small),
+      cmocka_unit_test(special_values),
+      cmocka_unit_test(unsupported_shapes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

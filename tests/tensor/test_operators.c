@@ -1,6 +1,7 @@
 /* Every operator in the table, on each of its examples: the compiled fp32 result against the naive reference
  * in double precision, and the compiled gradients against finite differences of that reference. */
 #include "tensor/graph-private.h"
+#include "tensor/kernels/micro.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -190,10 +191,17 @@ static void operators_agree_on_three_threads(void **state) {
   nd_set_threads(0);
 }
 
+static void operators_agree_in_plain_c(void **state) {
+  nd_micro_force(&nd_micro_portable);
+  operators_agree_with_reference_and_differences(state);
+  nd_micro_force(NULL);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(operators_agree_with_reference_and_differences),
       cmocka_unit_test(operators_agree_on_three_threads),
+      cmocka_unit_test(operators_agree_in_plain_c),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
-/* The rule: processor cycles estimated for AVX2 from the counts of multiply-adds and of vectors transformed, with
- * constants measured on Zen 3 (bench/conv_kernels.c, options -d and -w). */
+/* The rule: processor cycles estimated for AVX2 from the counts of multiply-adds and of vectors transformed,
+ * with constants measured on Zen 3 (bench/conv_kernels.c, options -d and -w). */
 #include "tensor/kernels/choose.h"
 
+#include "tensor/kernels/depthwise.h"
 #include "tensor/kernels/tiles.h"
 #include "tensor/kernels/winograd.h"
 
@@ -31,6 +32,8 @@ static double winograd_cycles(const nd_conv_shape *s, int in, int out, double ti
 }
 
 nd_conv_method nd_conv_choose(const nd_conv_shape *s, nd_conv_pass pass) {
+  if (nd_depthwise_takes(s))
+    return ND_CONV_DEPTHWISE;
   if (!nd_winograd_takes(s))
     return ND_CONV_DIRECT;
   if (forced != ND_CONV_AUTO)

@@ -1,10 +1,15 @@
-/* Which of the two methods computes a convolution. */
+/* Which method computes a convolution. */
 #ifndef ND_KERNELS_CHOOSE_H
 #define ND_KERNELS_CHOOSE_H
 
 #include "tensor/kernels/conv.h"
 
-typedef enum nd_conv_method { ND_CONV_AUTO, ND_CONV_DIRECT, ND_CONV_WINOGRAD } nd_conv_method;
+typedef enum nd_conv_method {
+  ND_CONV_AUTO,
+  ND_CONV_DIRECT,
+  ND_CONV_WINOGRAD,
+  ND_CONV_DEPTHWISE
+} nd_conv_method;
 typedef enum nd_conv_pass { ND_CONV_FORWARD, ND_CONV_BACKWARD_DATA, ND_CONV_BACKWARD_WEIGHTS } nd_conv_pass;
 
 /* Depends on the shape alone. Never ND_CONV_AUTO. */

@@ -2,6 +2,7 @@
 #include "tensor/kernels/conv.h"
 
 #include "tensor/kernels/choose.h"
+#include "tensor/kernels/depthwise.h"
 #include "tensor/kernels/direct.h"
 #include "tensor/kernels/winograd.h"
 
@@ -12,14 +13,17 @@ static bool fits(int in, int out, int kernel, const nd_conv_shape *s) {
 }
 
 bool nd_conv_supported(const nd_conv_shape *s) {
-  return s->groups == 1 && s->n > 0 && s->ci > 0 && s->co > 0 && s->stride > 0 && s->dilation > 0 &&
-         s->pad >= 0 && fits(s->h, s->oh, s->kh, s) && fits(s->w, s->ow, s->kw, s);
+  return (s->groups == 1 || nd_depthwise_takes(s)) && s->n > 0 && s->ci > 0 && s->co > 0 && s->stride > 0 &&
+         s->dilation > 0 && s->pad >= 0 && fits(s->h, s->oh, s->kh, s) && fits(s->w, s->ow, s->kw, s);
 }
 
 static size_t forward(const nd_conv_shape *s, const float *x, const float *weights, const nd_epilogue *e,
                       float *y, void *scratch) {
   nd_arena a = {scratch, 0};
-  if (nd_conv_choose(s, ND_CONV_FORWARD) == ND_CONV_WINOGRAD)
+  nd_conv_method method = nd_conv_choose(s, ND_CONV_FORWARD);
+  if (method == ND_CONV_DEPTHWISE)
+    return nd_depthwise_forward(s, x, weights, e, y, a);
+  if (method == ND_CONV_WINOGRAD)
     return nd_winograd_forward(s, x, weights, e, y, a);
   return nd_direct_forward(s, x, weights, e, y, a);
 }
@@ -36,7 +40,10 @@ void nd_conv_forward(const nd_conv_shape *s, const float *x, const float *weight
 static size_t backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
                             void *scratch) {
   nd_arena a = {scratch, 0};
-  if (nd_conv_choose(s, ND_CONV_BACKWARD_DATA) == ND_CONV_WINOGRAD)
+  nd_conv_method method = nd_conv_choose(s, ND_CONV_BACKWARD_DATA);
+  if (method == ND_CONV_DEPTHWISE)
+    return nd_depthwise_backward_data(s, dy, weights, dx, a);
+  if (method == ND_CONV_WINOGRAD)
     return nd_winograd_backward_data(s, dy, weights, dx, a);
   return nd_direct_backward_data(s, dy, weights, dx, a);
 }
@@ -53,7 +60,10 @@ void nd_conv_backward_data(const nd_conv_shape *s, const float *dy, const float 
 static size_t backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
                                float *dbias, void *scratch) {
   nd_arena a = {scratch, 0};
-  if (nd_conv_choose(s, ND_CONV_BACKWARD_WEIGHTS) == ND_CONV_WINOGRAD)
+  nd_conv_method method = nd_conv_choose(s, ND_CONV_BACKWARD_WEIGHTS);
+  if (method == ND_CONV_DEPTHWISE)
+    return nd_depthwise_backward_weights(s, x, dy, dweights, dbias, a);
+  if (method == ND_CONV_WINOGRAD)
     return nd_winograd_backward_weights(s, x, dy, dweights, dbias, a);
   return nd_direct_backward_weights(s, x, dy, dweights, dbias, a);
 }

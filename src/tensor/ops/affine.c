@@ -1,4 +1,4 @@
-/* scale x + shift with constants; also the plain copy (1, 0) and, without input, the constant shift. */
+/* scale x + shift with constants; also the plain copy (1, 0). */
 #include "tensor/ops/ops-private.h"
 
 typedef struct work {
@@ -13,7 +13,7 @@ ND_KERNEL static void range(size_t begin, size_t end, int thread, void *context)
   const float scale = w->a.scale, shift = w->a.shift, *x = w->x;
   float *out = w->out;
   for (size_t i = begin; i < end; i++)
-    out[i] = x ? scale * x[i] + shift : shift;
+    out[i] = scale * x[i] + shift;
 }
 
 static void run(const nd_run_context *r) {
@@ -24,14 +24,14 @@ static void run(const nd_run_context *r) {
 static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
                      nd_tensor *din) {
   const nd_affine_attr *a = n->attr;
-  if (n->n_in && wanted[0])
+  if (wanted[0])
     din[0] = nd_affine(g, dout[0], a->scale, 0);
 }
 
 static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {
   const nd_affine_attr *a = n->attr;
   for (size_t i = 0; i < nd_out_value(g, n, 0)->count; i++)
-    out[0][i] = n->n_in ? (double)a->scale * in[0][i] + (double)a->shift : (double)a->shift;
+    out[0][i] = (double)a->scale * in[0][i] + (double)a->shift;
 }
 
 nd_tensor nd_affine(nd_graph *g, nd_tensor x, float scale, float shift) {
@@ -39,11 +39,6 @@ nd_tensor nd_affine(nd_graph *g, nd_tensor x, float scale, float shift) {
     return ND_NONE;
   nd_affine_attr a = {scale, shift};
   return nd_append_like(g, &nd_op_affine, &a, 1, &x, x);
-}
-
-nd_tensor nd_constant(nd_graph *g, float x) {
-  nd_affine_attr a = {0, x};
-  return nd_append(g, &nd_op_affine, &a, 0, NULL, 1, 1, 1, 1);
 }
 
 static nd_tensor example(nd_graph *g, int i) {

@@ -1,19 +1,13 @@
 /* Convolution with bias and activation; with 1 x 1 weights it is the linear layer on every position. Dense
- * shapes go to the project's kernels, the rest to oneDNN. */
+ * and depth-wise shapes go to the project's kernels, the rest to oneDNN. */
 #include "tensor/dnnl-private.h"
-#include "tensor/kernels/conv.h"
-#include "tensor/ops/ops-private.h"
+#include "tensor/ops/conv-private.h"
 
 #include <string.h>
 
 extern const nd_op nd_op_conv2d;
 
-typedef struct conv_attr {
-  nd_conv_shape shape;
-  nd_conv2d_settings s;
-} conv_attr;
-
-static const conv_attr *attr_of(const nd_run_context *r) {
+static const nd_conv_attr *attr_of(const nd_run_context *r) {
   return r->node->attr;
 }
 
@@ -23,7 +17,7 @@ static nd_activation kernel_activation(nd_act a) {
 
 /* Runs fn of the kernels, or makes the oneDNN primitive that stands in for it. */
 static int prepare(nd_node *n, nd_dnnl_pass pass, size_t (*scratch)(const nd_conv_shape *)) {
-  const conv_attr *a = n->attr;
+  const nd_conv_attr *a = n->attr;
   if (nd_conv_supported(&a->shape)) {
     n->scratch_bytes = scratch(&a->shape);
     return 0;
@@ -57,7 +51,7 @@ static int prepare_weights(const nd_graph *g, nd_node *n) {
 }
 
 static void run_forward(const nd_run_context *r) {
-  const conv_attr *a = attr_of(r);
+  const nd_conv_attr *a = attr_of(r);
   const float *x = nd_run_in(r, 0), *w = nd_run_in(r, 1), *b = nd_run_in(r, 2);
   float *y = nd_run_out(r, 0);
   nd_activation act = kernel_activation(a->s.activation);
@@ -86,37 +80,37 @@ static void run_weights(const nd_run_context *r) {
 
 static double flops(const nd_graph *g, const nd_node *n) {
   (void)g;
-  const nd_conv_shape *s = &((const conv_attr *)n->attr)->shape;
+  const nd_conv_shape *s = &((const nd_conv_attr *)n->attr)->shape;
   return 2.0 * s->n * s->oh * s->ow * s->co * (s->ci / s->groups) * s->kh * s->kw;
 }
 
-static const nd_op conv2d_backward_data = {.name = "conv2d_backward_data",
-                                           .attr_size = sizeof(conv_attr),
-                                           .prepare = prepare_data,
-                                           .release = release,
-                                           .run = run_data,
-                                           .flops = flops};
-static const nd_op conv2d_backward_weights = {.name = "conv2d_backward_weights",
-                                              .attr_size = sizeof(conv_attr),
-                                              .prepare = prepare_weights,
-                                              .release = release,
-                                              .run = run_weights,
-                                              .flops = flops};
+const nd_op nd_op_conv2d_backward_data = {.name = "conv2d_backward_data",
+                                          .attr_size = sizeof(nd_conv_attr),
+                                          .prepare = prepare_data,
+                                          .release = release,
+                                          .run = run_data,
+                                          .flops = flops};
+const nd_op nd_op_conv2d_backward_weights = {.name = "conv2d_backward_weights",
+                                             .attr_size = sizeof(nd_conv_attr),
+                                             .prepare = prepare_weights,
+                                             .release = release,
+                                             .run = run_weights,
+                                             .flops = flops};
 
 static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
                      nd_tensor *din) {
-  const conv_attr *a = n->attr;
+  const nd_conv_attr *a = n->attr;
   nd_tensor dy = dout[0];
   if (a->s.activation != ND_ACT_NONE)
     dy = nd_activate_backward(g, n->out[0], dy, a->s.activation, a->s.slope);
   bool biased = n->in[2] >= 0 && wanted[2];
   if (wanted[1] || biased) {
-    din[1] = nd_append_like(g, &conv2d_backward_weights, a, 2, (nd_tensor[]){n->in[0], dy}, n->in[1]);
+    din[1] = nd_append_like(g, &nd_op_conv2d_backward_weights, a, 2, (nd_tensor[]){n->in[0], dy}, n->in[1]);
     if (biased)
       din[2] = nd_append_output(g, 1, &a->shape.co);
   }
   if (wanted[0])
-    din[0] = nd_append_like(g, &conv2d_backward_data, a, 2, (nd_tensor[]){dy, n->in[1]}, n->in[0]);
+    din[0] = nd_append_like(g, &nd_op_conv2d_backward_data, a, 2, (nd_tensor[]){dy, n->in[1]}, n->in[0]);
 }
 
 static double reference_at(const nd_conv_shape *s, const double *x, const double *w, int n, int oy, int ox,
@@ -137,7 +131,7 @@ static double reference_at(const nd_conv_shape *s, const double *x, const double
 
 static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {
   (void)g;
-  const conv_attr *a = n->attr;
+  const nd_conv_attr *a = n->attr;
   const nd_conv_shape *s = &a->shape;
   double slope = a->s.activation == ND_ACT_NONE ? 1 : a->s.activation == ND_ACT_RELU ? 0 : (double)a->s.slope;
   double *y = out[0];
@@ -162,7 +156,7 @@ nd_tensor nd_conv2d(nd_graph *g, nd_tensor x, nd_tensor weights, nd_tensor bias,
   if (w->dims[1] * s.groups != xv->dims[3] || w->dims[0] % s.groups)
     return nd_bad_node(g, "convolution of %d channels with weights for %d", xv->dims[3],
                        w->dims[1] * s.groups);
-  conv_attr a = {.s = s};
+  nd_conv_attr a = {.s = s};
   a.shape = (nd_conv_shape){.n = xv->dims[0],
                             .h = xv->dims[1],
                             .w = xv->dims[2],
@@ -207,7 +201,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_conv2d = {.name = "conv2d",
-                            .attr_size = sizeof(conv_attr),
+                            .attr_size = sizeof(nd_conv_attr),
                             .gradient = gradient,
                             .prepare = prepare_forward,
                             .release = release,

@@ -5,10 +5,13 @@
 
 extern const nd_op nd_op_sum_to;
 
+enum { ROWS = 256 }; /* a block of the sums of rows */
+
 typedef struct work {
   const float *x;
   float *out;
   const int *in, *dims;
+  float *partial; /* by block, of rows */
 } work;
 
 /* One element of the result at a time over the axes before the last, channels together: the summation order
@@ -39,10 +42,64 @@ static void range(size_t begin, size_t end, int thread, void *context) {
   }
 }
 
+/* The common case, all pixels of a sample or of all samples into one: whole rows of channels, in blocks. */
+static bool sums_rows(const nd_value *x, const nd_value *out) {
+  return out->dims[1] == 1 && out->dims[2] == 1 && out->dims[3] == x->dims[3];
+}
+
+static size_t rows_of(const nd_value *x, const nd_value *out) {
+  return x->count / out->count;
+}
+
+static size_t blocks_of(const nd_value *x, const nd_value *out) {
+  return (rows_of(x, out) + ROWS - 1) / ROWS;
+}
+
+ND_KERNEL static void sum_rows(const float *restrict x, size_t rows, size_t c, float *restrict sum) {
+  for (size_t k = 0; k < c; k++)
+    sum[k] = x[k];
+  for (size_t i = 1; i < rows; i++)
+    for (size_t k = 0; k < c; k++)
+      sum[k] += x[i * c + k];
+}
+
+static void row_blocks(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  size_t c = (size_t)w->dims[3], rows = (size_t)w->in[0] * (size_t)w->in[1] * (size_t)w->in[2];
+  rows /= (size_t)w->dims[0];
+  size_t blocks = (rows + ROWS - 1) / ROWS;
+  for (size_t i = begin; i < end; i++) {
+    size_t at = i % blocks * ROWS;
+    sum_rows(w->x + (i / blocks * rows + at) * c, MIN(rows - at, ROWS), c, w->partial + i * c);
+  }
+}
+
+static void run_rows(work *w, const nd_value *x, const nd_value *out) {
+  size_t c = (size_t)out->dims[3], blocks = blocks_of(x, out), groups = out->count / c;
+  nd_parallel(groups * blocks, ND_GRAIN / ROWS / c + 1, row_blocks, w);
+  for (size_t i = 0; i < out->count; i++) {
+    double sum = 0;
+    for (size_t b = 0; b < blocks; b++)
+      sum += (double)w->partial[(i / c * blocks + b) * c + i % c];
+    w->out[i] = (float)sum;
+  }
+}
+
+static int prepare(const nd_graph *g, nd_node *n) {
+  const nd_value *x = nd_in_value(g, n, 0), *out = nd_out_value(g, n, 0);
+  if (sums_rows(x, out))
+    n->scratch_bytes = out->count * blocks_of(x, out) * sizeof(float);
+  return 0;
+}
+
 static void run(const nd_run_context *r) {
   const nd_value *out = nd_run_out_value(r, 0), *x = nd_run_in_value(r, 0);
-  work w = {nd_run_in(r, 0), nd_run_out(r, 0), x->dims, out->dims};
-  nd_parallel(out->count, 1, range, &w);
+  work w = {nd_run_in(r, 0), nd_run_out(r, 0), x->dims, out->dims, r->scratch};
+  if (sums_rows(x, out))
+    run_rows(&w, x, out);
+  else
+    nd_parallel(out->count, 1, range, &w);
 }
 
 static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
@@ -78,9 +135,17 @@ nd_tensor nd_sum_to(nd_graph *g, nd_tensor x, const int dims[4]) {
 }
 
 static nd_tensor example(nd_graph *g, int i) {
-  static const int to[][4] = {{1, 1, 1, 1}, {2, 1, 1, 5}, {1, 1, 1, 5}, {2, 3, 4, 1}};
-  return i < (int)G_N_ELEMENTS(to) ? nd_sum_to(g, nd_example_input(g, 2, 3, 4, 5), to[i]) : ND_NONE;
+  static const int to[][4] = {{1, 1, 1, 1}, {2, 1, 1, 5}, {1, 1, 1, 5}, {2, 3, 4, 1}, {2, 1, 4, 5}};
+  if (i < (int)G_N_ELEMENTS(to))
+    return nd_sum_to(g, nd_example_input(g, 2, 3, 4, 5), to[i]);
+  return i == (int)G_N_ELEMENTS(to) /* several blocks */
+             ? nd_sum_to(g, nd_example_input(g, 2, 17, 19, 3), (int[]){2, 1, 1, 3})
+             : ND_NONE;
 }
 
-const nd_op nd_op_sum_to = {
-    .name = "sum_to", .gradient = gradient, .run = run, .reference = reference, .example = example};
+const nd_op nd_op_sum_to = {.name = "sum_to",
+                            .gradient = gradient,
+                            .prepare = prepare,
+                            .run = run,
+                            .reference = reference,
+                            .example = example};

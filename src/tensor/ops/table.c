@@ -4,9 +4,36 @@
 #define LIST(X)                                                                                              \
   X(activate)                                                                                                \
   X(add)                                                                                                     \
-  X(affine) X(average_pool) X(concat) X(conv2d) X(detach) X(dropout) X(group_norm) X(layer_norm) X(matmul)   \
-      X(merge_heads) X(mul) X(pair_loss) X(reshape) X(shuffle_pair) X(sinusoidal_embedding) X(slice)         \
-          X(softmax) X(split_heads) X(sum_to) X(upsample_bilinear) X(upsample_nearest)
+  X(affine)                                                                                                  \
+  X(average_pool)                                                                                            \
+  X(batch_moments)                                                                                           \
+  X(batch_norm)                                                                                              \
+  X(channel_attention)                                                                                       \
+  X(concat)                                                                                                  \
+  X(constant)                                                                                                \
+  X(conv2d)                                                                                                  \
+  X(conv_transpose2d)                                                                                        \
+  X(detach)                                                                                                  \
+  X(dropout)                                                                                                 \
+  X(gate)                                                                                                    \
+  X(group_norm)                                                                                              \
+  X(layer_norm)                                                                                              \
+  X(matmul)                                                                                                  \
+  X(merge_heads)                                                                                             \
+  X(mul)                                                                                                     \
+  X(pair_loss)                                                                                               \
+  X(pixel_shuffle)                                                                                           \
+  X(pixel_unshuffle)                                                                                         \
+  X(reshape)                                                                                                 \
+  X(shuffle_pair)                                                                                            \
+  X(sinusoidal_embedding)                                                                                    \
+  X(slice)                                                                                                   \
+  X(softmax)                                                                                                 \
+  X(split_heads)                                                                                             \
+  X(sum_to)                                                                                                  \
+  X(upsample_bilinear)                                                                                       \
+  X(upsample_nearest)                                                                                        \
+  X(window_attention)
 
 #define DECLARE(name) extern const nd_op nd_op_##name;
 #define ADDRESS(name) &nd_op_##name,

@@ -1,12 +1,18 @@
-/* Bilinear up-sampling with corners aligned: output i samples the input at i (in - 1) / (out - 1). That
+/* Bilinear up-sampling. With corners aligned output i samples the input at i (in - 1) / (out - 1). That
  * position depends on the whole picture's size, so a run on a part of one (nd_window) samples where the whole
- * would. The gradient gathers, for one row of the input, from the output rows that touch it. */
+ * would. Centred it samples at (i + 1/2) / factor - 1/2, beyond the border at the border. The gradient
+ * gathers, for one row of the input, from the output rows that touch it. */
 #include "tensor/ops/ops-private.h"
 
 #include <math.h>
 #include <string.h>
 
 extern const nd_op nd_op_upsample_bilinear;
+
+typedef struct upsample_attr {
+  int factor;
+  bool centred;
+} upsample_attr;
 
 typedef struct tap {
   int low, high;
@@ -16,6 +22,7 @@ typedef struct tap {
 /* One axis: sizes of this input and output, and of the whole picture's at this level. */
 typedef struct axis {
   int in, out, begin, full_in, full_out; /* begin: where this input starts in the whole */
+  bool centred;
 } axis;
 
 typedef struct work {
@@ -26,7 +33,15 @@ typedef struct work {
   size_t c;
 } work;
 
+static tap tap_centred(int i, axis a) {
+  double at = MAX((i + 0.5) * a.in / a.out - 0.5, 0);
+  int low = (int)at;
+  return low + 1 < a.in ? (tap){low, low + 1, (float)(at - low)} : (tap){a.in - 1, a.in - 1, 0};
+}
+
 static tap tap_of(int i, axis a) {
+  if (a.centred)
+    return tap_centred(i, a);
   if (a.full_in == 1)
     return (tap){0, 0, 0};
   i += a.begin * (a.full_out / a.full_in);
@@ -37,9 +52,9 @@ static tap tap_of(int i, axis a) {
 
 static axis axis_of(int in, int out, int begin, int full, int window) {
   if (!window)
-    return (axis){in, out, 0, in, out};
+    return (axis){in, out, 0, in, out, false};
   int rate = window / in; /* how much coarser this level is than the picture */
-  return (axis){in, out, begin / rate, full / rate, full / rate * (out / in)};
+  return (axis){in, out, begin / rate, full / rate, full / rate * (out / in), false};
 }
 
 ND_KERNEL static void mix_row(const float *restrict top, const float *restrict bottom, float v, const work *w,
@@ -78,6 +93,15 @@ ND_KERNEL static void gather_row(const float *restrict dy, float v, const work *
   }
 }
 
+/* The rows of the output that may sample row y of the input. */
+static void outputs_of(int y, const work *w, int *first, int *last) {
+  double step = w->rows.centred ? (double)w->big_h / w->h
+                : w->h > 1      ? (double)(w->big_h - 1) / (w->h - 1)
+                                : w->big_h;
+  *first = MAX(0, (int)((y - 1) * step));
+  *last = MIN(w->big_h - 1, (int)ceil((y + (w->rows.centred ? 2 : 1)) * step));
+}
+
 static void backward_rows(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const work *w = context;
@@ -87,8 +111,8 @@ static void backward_rows(size_t begin, size_t end, int thread, void *context) {
     float *dx = w->out + i * row;
     memset(dx, 0, row * sizeof *dx);
     const float *dy = w->x + i / (size_t)w->h * (size_t)w->big_h * big_row;
-    double step = w->h > 1 ? (double)(w->big_h - 1) / (w->h - 1) : w->big_h;
-    int first = MAX(0, (int)((y - 1) * step)), last = MIN(w->big_h - 1, (int)ceil((y + 1) * step));
+    int first, last;
+    outputs_of(y, w, &first, &last);
     for (int o = first; o <= last; o++) {
       tap t = tap_of(o, w->rows);
       float v = (t.low == y ? 1 - t.t : 0) + (t.high == y && t.high != t.low ? t.t : 0);
@@ -101,15 +125,17 @@ static void backward_rows(size_t begin, size_t end, int thread, void *context) {
 static work work_of(const nd_run_context *r, const nd_value *small, const nd_value *big) {
   const nd_window *p = r->window;
   int h = small->dims[1], w = small->dims[2], big_h = big->dims[1], big_w = big->dims[2];
-  return (work){.x = nd_run_in(r, 0),
-                .out = nd_run_out(r, 0),
-                .h = h,
-                .w = w,
-                .big_h = big_h,
-                .big_w = big_w,
-                .rows = axis_of(h, big_h, p->y, p->full_height, p->height),
-                .columns = axis_of(w, big_w, p->x, p->full_width, p->width),
-                .c = (size_t)small->dims[3]};
+  work out = {.x = nd_run_in(r, 0),
+              .out = nd_run_out(r, 0),
+              .h = h,
+              .w = w,
+              .big_h = big_h,
+              .big_w = big_w,
+              .rows = axis_of(h, big_h, p->y, p->full_height, p->height),
+              .columns = axis_of(w, big_w, p->x, p->full_width, p->width),
+              .c = (size_t)small->dims[3]};
+  out.rows.centred = out.columns.centred = ((const upsample_attr *)r->node->attr)->centred;
+  return out;
 }
 
 static void run(const nd_run_context *r) {
@@ -123,7 +149,7 @@ static void run_backward(const nd_run_context *r) {
 }
 
 static const nd_op upsample_bilinear_backward = {
-    .name = "upsample_bilinear_backward", .attr_size = sizeof(int), .run = run_backward};
+    .name = "upsample_bilinear_backward", .attr_size = sizeof(upsample_attr), .run = run_backward};
 
 static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
                      nd_tensor *din) {
@@ -131,15 +157,21 @@ static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const
     din[0] = nd_append_like(g, &upsample_bilinear_backward, n->attr, 1, dout, n->in[0]);
 }
 
+static double sampled_at(int i, int in, int out, bool centred) {
+  if (centred)
+    return CLAMP((i + 0.5) * in / out - 0.5, 0, in - 1);
+  return out > 1 ? (double)i * (in - 1) / (out - 1) : 0;
+}
+
 static void reference(const nd_graph *g, const nd_node *node, const double *const *in, double *const *out) {
   const nd_value *a = nd_in_value(g, node, 0), *b = nd_out_value(g, node, 0);
   int h = a->dims[1], w = a->dims[2], c = a->dims[3];
+  bool centred = ((const upsample_attr *)node->attr)->centred;
   double *y = out[0];
   for (int n = 0; n < b->dims[0]; n++)
     for (int i = 0; i < b->dims[1]; i++)
       for (int j = 0; j < b->dims[2]; j++) {
-        double sy = b->dims[1] > 1 ? (double)i * (h - 1) / (b->dims[1] - 1) : 0;
-        double sx = b->dims[2] > 1 ? (double)j * (w - 1) / (b->dims[2] - 1) : 0;
+        double sy = sampled_at(i, h, b->dims[1], centred), sx = sampled_at(j, w, b->dims[2], centred);
         int y0 = (int)floor(sy), x0 = (int)floor(sx), y1 = MIN(y0 + 1, h - 1), x1 = MIN(x0 + 1, w - 1);
         double v = sy - y0, u = sx - x0;
         const double *p = in[0] + n * h * w * c;
@@ -149,21 +181,31 @@ static void reference(const nd_graph *g, const nd_node *node, const double *cons
       }
 }
 
-nd_tensor nd_upsample_bilinear(nd_graph *g, nd_tensor x, int factor) {
+static nd_tensor upsample(nd_graph *g, nd_tensor x, upsample_attr a) {
   if (!nd_ready(g, 1, &x))
     return ND_NONE;
   const int *d = nd_dims(g, x);
-  return nd_append(g, &nd_op_upsample_bilinear, &factor, 1, &x, d[0], d[1] * factor, d[2] * factor, d[3]);
+  return nd_append(g, &nd_op_upsample_bilinear, &a, 1, &x, d[0], d[1] * a.factor, d[2] * a.factor, d[3]);
+}
+
+nd_tensor nd_upsample_bilinear(nd_graph *g, nd_tensor x, int factor) {
+  return upsample(g, x, (upsample_attr){factor, false});
+}
+
+nd_tensor nd_upsample_bilinear_centred(nd_graph *g, nd_tensor x, int factor) {
+  return upsample(g, x, (upsample_attr){factor, true});
 }
 
 static nd_tensor example(nd_graph *g, int i) {
   static const int size[][3] = {{3, 4, 2}, {1, 5, 2}, {5, 1, 3}, {4, 6, 2}};
-  return i < 4 ? nd_upsample_bilinear(g, nd_example_input(g, 2, size[i][0], size[i][1], 3), size[i][2])
-               : ND_NONE;
+  if (i >= 8)
+    return ND_NONE;
+  nd_tensor x = nd_example_input(g, 2, size[i % 4][0], size[i % 4][1], 3);
+  return upsample(g, x, (upsample_attr){size[i % 4][2], i >= 4});
 }
 
 const nd_op nd_op_upsample_bilinear = {.name = "upsample_bilinear",
-                                       .attr_size = sizeof(int),
+                                       .attr_size = sizeof(upsample_attr),
                                        .gradient = gradient,
                                        .run = run,
                                        .reference = reference,

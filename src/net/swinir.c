@@ -1,0 +1,119 @@
+/* SwinIR (Liang et al. 2021) for denoising: a convolution, groups of shifted-window transformer blocks
+ * (Liu et al. 2021) that each end in a convolution, a convolution back. It returns the residual. */
+#include "net/net-private.h"
+
+#include <glib.h>
+
+static const float EPSILON = 1e-5f;
+/* The published code takes the mean of its training pictures from its input. */
+static const float MINUS_MEAN[3] = {-0.4488f, -0.4371f, -0.4040f};
+
+static nd_tensor norm(nd_graph *g, const char *name, nd_tensor x) {
+  return nd_layer_layer_norm(g, name, x, (nd_layer_norm_settings){.epsilon = EPSILON});
+}
+
+static nd_tensor attention(nd_graph *g, nd_tensor x, nd_window_attention_settings s) {
+  int c = nd_dims(g, x)[3];
+  nd_scope_push(g, "attn");
+  nd_tensor bias = nd_layer_position_bias(g, s), qkv = nd_layer_linear(g, "qkv", x, 3 * c);
+  x = nd_layer_linear(g, "proj", nd_window_attention(g, qkv, ND_NONE, bias, s), c);
+  nd_scope_pop(g);
+  return x;
+}
+
+static nd_tensor feed_forward(nd_graph *g, nd_tensor x, int hidden) {
+  int c = nd_dims(g, x)[3];
+  nd_scope_push(g, "mlp");
+  x = nd_activate(g, nd_layer_linear(g, "fc1", x, hidden), ND_ACT_GELU, 0);
+  x = nd_layer_linear(g, "fc2", x, c);
+  nd_scope_pop(g);
+  return x;
+}
+
+static nd_tensor block(nd_graph *g, nd_tensor x, nd_window_attention_settings s, int hidden) {
+  x = nd_add(g, x, attention(g, norm(g, "norm1", x), s));
+  return nd_add(g, x, feed_forward(g, norm(g, "norm2", x), hidden));
+}
+
+static nd_tensor group(nd_graph *g, const nd_net *net, nd_tensor x, int depth, int heads) {
+  int c = nd_dims(g, x)[3], window = nd_net_int(net, "window");
+  nd_tensor y = x;
+  for (int i = 0; i < depth; i++) {
+    nd_window_attention_settings s = {window, nd_window_shift(i, window), heads};
+    nd_scope_push(g, "residual_group.blocks.%d", i);
+    y = block(g, y, s, (int)(c * nd_net_real(net, "mlp_ratio")));
+    nd_scope_pop(g);
+  }
+  return nd_add(g, nd_layer_conv(g, "conv", y, (nd_conv_layer){.out = c, .kernel = 3}), x);
+}
+
+/* Deep features of the shallow ones. */
+static nd_tensor body(nd_graph *g, const nd_net *net, nd_tensor x) {
+  int depths[ND_MAX_LIST], heads[ND_MAX_LIST], groups = nd_net_list(net, "depths", depths);
+  nd_net_list(net, "heads", heads);
+  x = norm(g, "patch_embed.norm", x);
+  for (int i = 0; i < groups; i++) {
+    nd_scope_push(g, "layers.%d", i);
+    x = group(g, net, x, depths[i], heads[i]);
+    nd_scope_pop(g);
+  }
+  return norm(g, "norm", x);
+}
+
+static nd_tensor restore(nd_graph *g, const nd_net *net, nd_tensor x) {
+  nd_conv_layer keep = {.out = nd_net_int(net, "width"), .kernel = 3};
+  x = nd_layer_conv(g, "conv_first", nd_add(g, x, nd_constant(g, 3, MINUS_MEAN)), keep);
+  x = nd_add(g, nd_layer_conv(g, "conv_after_body", body(g, net, x), keep), x);
+  return nd_layer_conv(g, "conv_last", x, (nd_conv_layer){.out = 3, .kernel = 3});
+}
+
+static int multiple(const nd_net *net) {
+  return nd_net_int(net, "window");
+}
+
+static nd_span spread(const nd_net *net, nd_span s) {
+  int depths[ND_MAX_LIST], groups = nd_net_list(net, "depths", depths), window = nd_net_int(net, "window");
+  s = nd_span_grow(s, 1);
+  for (int k = 0; k < groups; k++) {
+    for (int i = 0; i < depths[k]; i++)
+      s = nd_span_window(s, window, nd_window_shift(i, window));
+    s = nd_span_grow(s, 1);
+  }
+  return nd_span_grow(s, 2);
+}
+
+static int reach(const nd_net *net) {
+  int farthest = 0;
+  for (int at = 0; at < multiple(net); at++)
+    farthest = MAX(farthest, nd_span_reach(spread(net, (nd_span){at, at}), at));
+  return farthest;
+}
+
+static int check(const nd_net *net) {
+  int depths[ND_MAX_LIST], heads[ND_MAX_LIST], width = nd_net_int(net, "width");
+  int groups = nd_net_list(net, "depths", depths), listed = nd_net_list(net, "heads", heads);
+  if (groups < 1 || groups != listed)
+    return nd_fail("swinir: depths has %d numbers and heads %d; give one of each a group, such as 6,6,6,6",
+                   groups, listed);
+  for (int i = 0; i < groups; i++)
+    if (width % heads[i])
+      return nd_fail("swinir: %d channels do not split into %d heads", width, heads[i]);
+  return 0;
+}
+
+const nd_network nd_swinir = {
+    .name = "swinir",
+    .role = ND_RESTORATION,
+    .settings = {{"width", ND_SETTING_INT, "180", 1, 1024, "channels (the lightweight setting: 60)"},
+                 {"depths", ND_SETTING_LIST, "6,6,6,6,6,6", 1, 64,
+                  "blocks of each group (lightweight: 6,6,6,6)"},
+                 {"heads", ND_SETTING_LIST, "6,6,6,6,6,6", 1, 64, "attention heads of each group"},
+                 {"window", ND_SETTING_INT, "8", 1, 32, "side of an attention window in pixels"},
+                 {"mlp_ratio", ND_SETTING_REAL, "2", 0.1, 16,
+                  "hidden channels of the feed-forward layers, as a multiple of width"}},
+    .restore = restore,
+    .multiple = multiple,
+    .reach = reach,
+    .check = check,
+    .buffers = {"attn.relative_position_index", "attn_mask"},
+};

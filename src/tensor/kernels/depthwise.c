@@ -1,0 +1,215 @@
+/* There are nine products to each number read, so memory sets the pace: channels stand side by side in the
+ * vectors, pixels are visited in the order of memory, and a tap outside the picture reads a row of zeros. */
+#include "tensor/kernels/depthwise.h"
+
+#include "base/base.h"
+
+#include <string.h>
+
+enum { TAPS = 9, LANES = 16 };
+enum { CHANNELS = 128, PIXELS = 1024 }; /* a block of backward weights: its sums stay in the L1 cache */
+
+typedef struct job {
+  int n, h, w, oh, ow, pad, dilation; /* x is n,h,w,c; y is n,oh,ow,c */
+  size_t c;
+  const float *x, *zeros; /* zeros: c of them */
+  const float
+      *filter; /* [channels / LANES][TAPS + 1][LANES], the last row the bias: one address serves all */
+  const nd_epilogue *e;
+  float *y;
+  const float *dy;
+  int block_rows, blocks, slices; /* of backward weights: rows of output, and of channels */
+  float *sums;                    /* [blocks][TAPS + 1][c], the last row those of dy */
+} job;
+
+bool nd_depthwise_takes(const nd_conv_shape *s) {
+  return s->groups > 1 && s->ci == s->groups && s->co == s->groups && s->kh == 3 && s->kw == 3 &&
+         s->stride == 1;
+}
+
+static job job_of(const nd_conv_shape *s) {
+  return (job){.n = s->n,
+               .h = s->h,
+               .w = s->w,
+               .oh = s->oh,
+               .ow = s->ow,
+               .pad = s->pad,
+               .dilation = s->dilation,
+               .c = (size_t)s->ci};
+}
+
+/* ---- Forward, and backward data: the same with the kernel turned round ---- */
+
+/* The nine pixels under the kernel at column `x` of the output, given the three rows. */
+static inline void find_taps(const job *j, const float *const rows[3], int x, const float *taps[TAPS]) {
+  for (int i = 0; i < TAPS; i++) {
+    int column = x - j->pad + i % 3 * j->dilation;
+    taps[i] = rows[i / 3] && column >= 0 && column < j->w ? rows[i / 3] + (size_t)column * j->c : j->zeros;
+  }
+}
+
+/* NULL for a row outside the picture. row: of all samples' outputs, one below the other. */
+static inline void find_rows(const job *j, size_t row, const float *rows[3]) {
+  size_t image = row / (size_t)j->oh;
+  int y = (int)(row % (size_t)j->oh) - j->pad;
+  for (int i = 0; i < 3; i++, y += j->dilation)
+    rows[i] = y >= 0 && y < j->h ? j->x + (image * (size_t)j->h + (size_t)y) * (size_t)j->w * j->c : NULL;
+}
+
+/* Up to LANES channels from channel k on. */
+static inline void sum_lanes(const float *const x[TAPS], size_t k, size_t lanes, const float *restrict w,
+                             float *restrict y) {
+  const float *restrict x0 = x[0] + k, *restrict x1 = x[1] + k, *restrict x2 = x[2] + k;
+  const float *restrict x3 = x[3] + k, *restrict x4 = x[4] + k, *restrict x5 = x[5] + k;
+  const float *restrict x6 = x[6] + k, *restrict x7 = x[7] + k, *restrict x8 = x[8] + k;
+  for (size_t i = 0; i < lanes; i++) {
+    float top = x0[i] * w[i] + x1[i] * w[LANES + i] + x2[i] * w[2 * LANES + i];
+    float middle = x3[i] * w[3 * LANES + i] + x4[i] * w[4 * LANES + i] + x5[i] * w[5 * LANES + i];
+    float bottom = x6[i] * w[6 * LANES + i] + x7[i] * w[7 * LANES + i] + x8[i] * w[8 * LANES + i];
+    y[i] = w[TAPS * LANES + i] + top + middle + bottom;
+  }
+}
+
+static inline void sum_taps(const float *const x[TAPS], const float *w, float *y, size_t c) {
+  size_t k = 0;
+  for (; k + LANES <= c; k += LANES, w += (TAPS + 1) * LANES)
+    sum_lanes(x, k, LANES, w, y + k);
+  sum_lanes(x, k, c - k, w, y + k);
+}
+
+ND_KERNEL static void output_rows(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const job *j = context;
+  size_t c = j->c;
+  float slope = j->e->activation == ND_LEAKY_RELU ? j->e->slope : 0;
+  const float *rows[3], *taps[TAPS];
+  for (size_t row = begin; row < end; row++) {
+    find_rows(j, row, rows);
+    for (int x = 0; x < j->ow; x++) {
+      float *restrict y = j->y + (row * (size_t)j->ow + (size_t)x) * c;
+      find_taps(j, rows, x, taps);
+      sum_taps(taps, j->filter, y, c);
+      for (size_t k = 0; k < c && j->e->activation != ND_LINEAR; k++)
+        y[k] = y[k] < 0 ? y[k] * slope : y[k];
+    }
+  }
+}
+
+/* weights: c,1,3,3. turned: the kernel by half a turn. */
+static void pack_filter(const float *weights, const float *bias, size_t c, bool turned, float *to) {
+  for (size_t k = 0; k < c; k++) {
+    float *lane = to + k / LANES * (TAPS + 1) * LANES + k % LANES;
+    for (size_t i = 0; i < TAPS; i++)
+      lane[i * LANES] = weights[k * TAPS + (turned ? TAPS - 1 - i : i)];
+    lane[TAPS * LANES] = bias ? bias[k] : 0;
+  }
+}
+
+static size_t correlate(job j, const float *weights, bool turned, nd_arena scratch) {
+  size_t blocks = (j.c + LANES - 1) / LANES;
+  float *filter = nd_arena_floats(&scratch, blocks * (TAPS + 1) * LANES);
+  float *zeros = nd_arena_floats(&scratch, j.c);
+  if (!scratch.base)
+    return scratch.used;
+  pack_filter(weights, j.e->bias, j.c, turned, filter);
+  memset(zeros, 0, j.c * sizeof *zeros);
+  j.filter = filter;
+  j.zeros = zeros;
+  nd_parallel((size_t)j.n * (size_t)j.oh, 1 + 8192 / ((size_t)j.ow * j.c), output_rows, &j);
+  return scratch.used;
+}
+
+size_t nd_depthwise_forward(const nd_conv_shape *s, const float *x, const float *weights,
+                            const nd_epilogue *e, float *y, nd_arena scratch) {
+  job j = job_of(s);
+  j.x = x;
+  j.e = e;
+  j.y = y;
+  return correlate(j, weights, false, scratch);
+}
+
+size_t nd_depthwise_backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
+                                  nd_arena scratch) {
+  job j = job_of(s);
+  j.h = s->oh, j.w = s->ow, j.oh = s->h, j.ow = s->w;
+  j.pad = 2 * s->dilation - s->pad;
+  j.x = dy;
+  j.e = &(nd_epilogue){NULL, ND_LINEAR, 0};
+  j.y = dx;
+  return correlate(j, weights, true, scratch);
+}
+
+/* ---- Backward weights ---- */
+
+typedef float block_sums[TAPS + 1][CHANNELS];
+
+static inline void add_pixel(const float *const x[TAPS], const float *restrict dy, size_t c,
+                             float (*restrict sums)[CHANNELS]) {
+  const float *restrict x0 = x[0], *restrict x1 = x[1], *restrict x2 = x[2], *restrict x3 = x[3];
+  const float *restrict x4 = x[4], *restrict x5 = x[5], *restrict x6 = x[6], *restrict x7 = x[7];
+  const float *restrict x8 = x[8];
+  for (size_t k = 0; k < c; k++) {
+    float d = dy[k];
+    sums[0][k] += x0[k] * d, sums[1][k] += x1[k] * d, sums[2][k] += x2[k] * d;
+    sums[3][k] += x3[k] * d, sums[4][k] += x4[k] * d, sums[5][k] += x5[k] * d;
+    sums[6][k] += x6[k] * d, sums[7][k] += x7[k] * d, sums[8][k] += x8[k] * d;
+    sums[9][k] += d;
+  }
+}
+
+/* Unit i: a block of rows of the output, a slice of channels. */
+ND_KERNEL static void weight_blocks(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const job *j = context;
+  size_t all = (size_t)j->n * (size_t)j->oh;
+  for (size_t i = begin; i < end; i++) {
+    size_t block = i / (size_t)j->slices, first = i % (size_t)j->slices * CHANNELS;
+    size_t count = j->c - first < CHANNELS ? j->c - first : CHANNELS;
+    block_sums sums;
+    memset(sums, 0, sizeof sums);
+    const float *rows[3], *taps[TAPS];
+    for (size_t row = block * (size_t)j->block_rows; row < all && row < (block + 1) * (size_t)j->block_rows;
+         row++) {
+      find_rows(j, row, rows);
+      for (int x = 0; x < j->ow; x++) {
+        find_taps(j, rows, x, taps);
+        for (int t = 0; t < TAPS; t++)
+          taps[t] += first;
+        add_pixel(taps, j->dy + (row * (size_t)j->ow + (size_t)x) * j->c + first, count, sums);
+      }
+    }
+    for (size_t t = 0; t <= TAPS; t++)
+      memcpy(j->sums + (block * (TAPS + 1) + t) * j->c + first, sums[t], count * sizeof(float));
+  }
+}
+
+static float total(const job *j, size_t tap, size_t channel) {
+  double sum = 0;
+  for (size_t b = 0; b < (size_t)j->blocks; b++)
+    sum += (double)j->sums[(b * (TAPS + 1) + tap) * j->c + channel];
+  return (float)sum;
+}
+
+size_t nd_depthwise_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
+                                     float *dbias, nd_arena scratch) {
+  job j = job_of(s);
+  j.x = x;
+  j.dy = dy;
+  j.block_rows = 1 + (PIXELS - 1) / j.ow;
+  j.blocks = (j.n * j.oh + j.block_rows - 1) / j.block_rows;
+  j.slices = (s->ci + CHANNELS - 1) / CHANNELS;
+  float *zeros = nd_arena_floats(&scratch, j.c);
+  j.sums = nd_arena_floats(&scratch, (size_t)j.blocks * (TAPS + 1) * j.c);
+  if (!scratch.base)
+    return scratch.used;
+  memset(zeros, 0, j.c * sizeof *zeros);
+  j.zeros = zeros;
+  nd_parallel((size_t)j.blocks * (size_t)j.slices, 1, weight_blocks, &j);
+  for (size_t k = 0; k < j.c; k++) {
+    for (size_t t = 0; t < TAPS; t++)
+      dweights[k * TAPS + t] = total(&j, t, k);
+    if (dbias)
+      dbias[k] = total(&j, TAPS, k);
+  }
+  return scratch.used;
+}

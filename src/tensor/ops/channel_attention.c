@@ -1,0 +1,369 @@
+/* Attention between channels instead of pixels (Zamir et al. 2022, "transposed attention"). A head has d
+ * query, key and value channels:
+ *
+ *   cosine_ij = q_i . k_j / (|q_i| |k_j|), over all pixels;  A_i = softmax_j(temperature cosine_ij)
+ *   out_i = sum_j A_ij v_j
+ *
+ * Only d x d numbers a head depend on the whole picture, so one pass over the pixels gathers them and one
+ * applies them; neither the heads nor the normalised channels are ever laid out. Backward likewise: with
+ * D = dout v', dA = D, and G the gradient of q k',
+ *
+ *   dq_i = sum_j G_ij k_j + a_i q_i;  dk_j = sum_i G_ij q_i + b_j k_j;  dv_j = sum_i A_ij dout_i
+ *
+ * where a and b are what the norms contribute. Pixels are summed in parts whose number depends on the shape
+ * alone. */
+#include "tensor/ops/ops-private.h"
+
+#include <math.h>
+#include <string.h>
+
+extern const nd_op nd_op_channel_attention;
+
+enum { MOST_PARTS = 64, PART = 256 /* pixels at least */, BLOCK = 32 /* pixels that stay in the cache */ };
+
+static const double SMALLEST_NORM = 1e-12;
+
+/* Sizes, and where things stand. Statistics of a head, kept for backward: A[d][d], cosine[d][d], 1 / |q|[d],
+ * 1 / |k|[d]. */
+typedef struct work {
+  size_t samples, heads, d, c, pixels, parts;
+  const float *qkv, *temperature, *dy;
+  float *statistics; /* [samples][heads][2 d + 2][d] */
+  float *out;        /* the result, or the gradient of qkv */
+  float *sums;       /* [samples][heads][parts][record] */
+  size_t record;
+  float *matrices; /* [samples][heads][apply]: what the last pass applies */
+  size_t apply;
+  float *dtemperature; /* [samples][heads] */
+} work;
+
+static size_t parts_of(size_t pixels) {
+  return MIN((pixels + PART - 1) / PART, MOST_PARTS);
+}
+
+static work work_of(const nd_graph *g, const nd_node *n, bool backward) {
+  const nd_value *x = nd_in_value(g, n, 0);
+  work w = {.samples = (size_t)x->dims[0],
+            .heads = nd_in_value(g, n, 1)->count,
+            .c = (size_t)x->dims[3] / 3,
+            .pixels = (size_t)x->dims[1] * (size_t)x->dims[2]};
+  w.d = w.c / w.heads;
+  w.parts = parts_of(w.pixels);
+  w.record = backward ? w.d * w.d : (w.d + 2) * w.d;    /* D; or q k', |q|^2, |k|^2 */
+  w.apply = backward ? (2 * w.d + 2) * w.d : w.d * w.d; /* G, G', a, b; or A' */
+  return w;
+}
+
+static size_t scratch_floats(const work *w) {
+  return w->samples * w->heads * (w->parts * w->record + w->apply + 1);
+}
+
+static void take_scratch(work *w, float *scratch) {
+  size_t heads = w->samples * w->heads;
+  w->sums = scratch;
+  w->matrices = w->sums + heads * w->parts * w->record;
+  w->dtemperature = w->matrices + heads * w->apply;
+}
+
+/* y += sum over i < count of factors[i] rows[i], vectors of n; four rows at a time, for y is the dearest to
+ * load and store. */
+static inline void add_rows(float *restrict y, size_t n, size_t count, const float *factors,
+                            size_t factor_stride, const float *rows, size_t row_stride) {
+  for (size_t i = 0; i < count; i += 4) {
+    float f[4];
+    const float *r[4];
+    for (size_t k = 0; k < 4; k++) {
+      size_t at = MIN(i + k, count - 1);
+      f[k] = i + k < count ? factors[at * factor_stride] : 0;
+      r[k] = rows + at * row_stride;
+    }
+    for (size_t k = 0; k < n; k++)
+      y[k] += f[0] * r[0][k] + f[1] * r[1][k] + f[2] * r[2][k] + f[3] * r[3][k];
+  }
+}
+
+/* sum[i][j] += a_i b_j over the pixels. */
+static inline void correlate(float *restrict sum, size_t d, size_t pixels, const float *a, size_t a_stride,
+                             const float *b, size_t b_stride) {
+  for (size_t i = 0; i < d; i++)
+    add_rows(sum + i * d, d, pixels, a + i, a_stride, b, b_stride);
+}
+
+static inline void add_squares(float *restrict sum, size_t d, size_t pixels, const float *a, size_t stride) {
+  for (size_t p = 0; p < pixels; p++, a += stride)
+    for (size_t i = 0; i < d; i++)
+      sum[i] += a[i] * a[i];
+}
+
+/* One part of one head: item = (sample, head, part). Forward: q k' and the squared norms; backward: dout v'.
+ */
+ND_KERNEL static void gather(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  size_t d = w->d, c = w->c, stride = 3 * c;
+  for (size_t item = begin; item < end; item++) {
+    size_t part = item % w->parts, head = item / w->parts % w->heads, sample = item / w->parts / w->heads;
+    float *sum = w->sums + item * w->record;
+    memset(sum, 0, w->record * sizeof *sum);
+    size_t last = (part + 1) * w->pixels / w->parts;
+    for (size_t p = part * w->pixels / w->parts; p < last; p += BLOCK) {
+      size_t count = MIN(BLOCK, last - p), pixel = sample * w->pixels + p;
+      const float *q = w->qkv + pixel * stride + head * d;
+      if (w->dy) {
+        correlate(sum, d, count, w->dy + pixel * c + head * d, c, q + 2 * c, stride);
+      } else {
+        correlate(sum, d, count, q, stride, q + c, stride);
+        add_squares(sum + d * d, d, count, q, stride);
+        add_squares(sum + d * d + d, d, count, q + c, stride);
+      }
+    }
+  }
+}
+
+/* The sums of a head over all parts: its first record. */
+static inline const float *total(const work *w, size_t head) {
+  float *sum = w->sums + head * w->parts * w->record;
+  for (size_t part = 1; part < w->parts; part++)
+    for (size_t i = 0; i < w->record; i++)
+      sum[i] += sum[part * w->record + i];
+  return sum;
+}
+
+/* row: temperature times cosines, replaced by their softmax. */
+static void softmax(double *row, size_t n) {
+  double top = row[0], sum = 0;
+  for (size_t j = 1; j < n; j++)
+    top = MAX(top, row[j]);
+  for (size_t j = 0; j < n; j++)
+    sum += row[j] = exp(row[j] - top);
+  for (size_t j = 0; j < n; j++)
+    row[j] /= sum;
+}
+
+/* The statistics of heads [begin, end) of all samples, and A' for the last pass. */
+ND_KERNEL static void finish(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  size_t d = w->d;
+  for (size_t head = begin; head < end; head++) {
+    const float *sum = total(w, head);
+    float *attention = w->statistics + head * (2 * d + 2) * d, *cosine = attention + d * d;
+    float *over_norm = cosine + d * d, *transposed = w->matrices + head * w->apply;
+    double row[d], temperature = (double)w->temperature[head % w->heads];
+    for (size_t i = 0; i < 2 * d; i++)
+      over_norm[i] = (float)(1 / MAX(sqrt((double)sum[d * d + i]), SMALLEST_NORM));
+    for (size_t i = 0; i < d; i++) {
+      for (size_t j = 0; j < d; j++) {
+        double x = (double)sum[i * d + j] * (double)over_norm[i] * (double)over_norm[d + j];
+        cosine[i * d + j] = (float)x;
+        row[j] = temperature * x;
+      }
+      softmax(row, d);
+      for (size_t j = 0; j < d; j++)
+        attention[i * d + j] = transposed[j * d + i] = (float)row[j];
+    }
+  }
+}
+
+ND_KERNEL static void apply(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  size_t d = w->d;
+  memset(w->out + begin * w->c, 0, (end - begin) * w->c * sizeof *w->out);
+  for (size_t pixel = begin; pixel < end; pixel++)
+    for (size_t head = 0; head < w->heads; head++) {
+      const float *v = w->qkv + pixel * 3 * w->c + 2 * w->c + head * d;
+      const float *m = w->matrices + (pixel / w->pixels * w->heads + head) * w->apply;
+      add_rows(w->out + pixel * w->c + head * d, d, d, v, 1, m, d);
+    }
+}
+
+static int prepare(const nd_graph *g, nd_node *n) {
+  work w = work_of(g, n, false);
+  n->scratch_bytes = scratch_floats(&w) * sizeof(float);
+  return 0;
+}
+
+/* Pixels a thread takes at least in the last pass. */
+static size_t grain(const work *w) {
+  return ND_GRAIN / (w->c * w->d) + 1;
+}
+
+static void run(const nd_run_context *r) {
+  work w = work_of(r->graph, r->node, false);
+  w.qkv = nd_run_in(r, 0), w.temperature = nd_run_in(r, 1);
+  w.out = nd_run_out(r, 0), w.statistics = nd_run_out(r, 1);
+  take_scratch(&w, r->scratch);
+  nd_parallel(w.samples * w.heads * w.parts, 1, gather, &w);
+  nd_parallel(w.samples * w.heads, 1, finish, &w);
+  nd_parallel(w.samples * w.pixels, grain(&w), apply, &w);
+}
+
+/* ---- Backward ---- */
+/* Row i of G from dA: the softmax's gradient, then the temperature's, the norms' and the product's. */
+static inline double finish_row(const work *w, size_t head, size_t i, const float *da, double *from_norms) {
+  size_t d = w->d;
+  const float *attention = w->statistics + head * (2 * d + 2) * d + i * d, *cosine = attention + d * d;
+  const float *over_norm = w->statistics + head * (2 * d + 2) * d + 2 * d * d;
+  float *g = w->matrices + head * w->apply + i * d, *transposed = w->matrices + head * w->apply + d * d + i;
+  double mean = 0, dtemperature = 0, temperature = (double)w->temperature[head % w->heads];
+  for (size_t j = 0; j < d; j++)
+    mean += (double)attention[j] * (double)da[j];
+  for (size_t j = 0; j < d; j++) {
+    double ds = (double)attention[j] * ((double)da[j] - mean), x = ds * (double)cosine[j];
+    dtemperature += x;
+    from_norms[i] -= temperature * x;
+    from_norms[d + j] -= temperature * x;
+    g[j] = transposed[j * d] = (float)(temperature * ds * (double)over_norm[i] * (double)over_norm[d + j]);
+  }
+  return dtemperature;
+}
+
+ND_KERNEL static void finish_backward(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  size_t d = w->d;
+  for (size_t head = begin; head < end; head++) {
+    const float *over_norm = w->statistics + head * (2 * d + 2) * d + 2 * d * d;
+    const float *da = total(w, head);
+    float *ab = w->matrices + head * w->apply + 2 * d * d;
+    double from_norms[2 * d], dtemperature = 0;
+    memset(from_norms, 0, sizeof from_norms);
+    for (size_t i = 0; i < d; i++)
+      dtemperature += finish_row(w, head, i, da + i * d, from_norms);
+    for (size_t i = 0; i < 2 * d; i++) {
+      double over = (double)over_norm[i];
+      ab[i] = over * SMALLEST_NORM < 0.999 ? (float)(from_norms[i] * over * over) : 0;
+    }
+    w->dtemperature[head] = (float)dtemperature;
+  }
+}
+
+/* out = x scale + sum over j of factors[j] rows[j] */
+static inline void scaled_plus_rows(float *restrict out, size_t d, const float *x, const float *scale,
+                                    const float *factors, const float *rows) {
+  for (size_t i = 0; i < d; i++)
+    out[i] = x[i] * scale[i];
+  add_rows(out, d, d, factors, 1, rows, d);
+}
+
+ND_KERNEL static void apply_backward(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  size_t d = w->d, c = w->c;
+  for (size_t pixel = begin; pixel < end; pixel++)
+    for (size_t h = 0; h < w->heads; h++) {
+      size_t head = pixel / w->pixels * w->heads + h;
+      const float *q = w->qkv + pixel * 3 * c + h * d, *k = q + c, *dy = w->dy + pixel * c + h * d;
+      const float *g = w->matrices + head * w->apply, *ab = g + 2 * d * d;
+      float *dq = w->out + pixel * 3 * c + h * d;
+      scaled_plus_rows(dq, d, q, ab, k, g + d * d);
+      scaled_plus_rows(dq + c, d, k, ab + d, q, g);
+      memset(dq + 2 * c, 0, d * sizeof *dq);
+      add_rows(dq + 2 * c, d, d, dy, 1, w->statistics + head * (2 * d + 2) * d, d);
+    }
+}
+
+static int prepare_backward(const nd_graph *g, nd_node *n) {
+  work w = work_of(g, n, true);
+  n->scratch_bytes = scratch_floats(&w) * sizeof(float);
+  return 0;
+}
+
+static void run_backward(const nd_run_context *r) {
+  work w = work_of(r->graph, r->node, true);
+  w.qkv = nd_run_in(r, 0), w.temperature = nd_run_in(r, 1), w.statistics = nd_run_in(r, 2);
+  w.dy = nd_run_in(r, 3), w.out = nd_run_out(r, 0);
+  take_scratch(&w, r->scratch);
+  nd_parallel(w.samples * w.heads * w.parts, 1, gather, &w);
+  nd_parallel(w.samples * w.heads, 1, finish_backward, &w);
+  nd_parallel(w.samples * w.pixels, grain(&w), apply_backward, &w);
+  float *dtemperature = nd_run_out(r, 1);
+  memset(dtemperature, 0, w.heads * sizeof *dtemperature);
+  for (size_t i = 0; i < w.samples * w.heads; i++)
+    dtemperature[i % w.heads] += w.dtemperature[i];
+}
+
+static double flops(const nd_graph *g, const nd_node *n) {
+  work w = work_of(g, n, false);
+  return 4.0 * (double)(w.samples * w.pixels * w.c * w.d);
+}
+
+static double flops_backward(const nd_graph *g, const nd_node *n) {
+  return 2 * flops(g, n);
+}
+
+static const nd_op channel_attention_backward = {.name = "channel_attention_backward",
+                                                 .prepare = prepare_backward,
+                                                 .run = run_backward,
+                                                 .flops = flops_backward};
+
+static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
+                     nd_tensor *din) {
+  nd_tensor in[] = {n->in[0], n->in[1], n->out[1], dout[0]};
+  nd_tensor dqkv = nd_append_like(g, &channel_attention_backward, NULL, 4, in, n->in[0]);
+  if (dqkv < 0)
+    return;
+  const nd_value *t = nd_in_value(g, n, 1);
+  nd_tensor dtemperature = nd_append_output(g, t->rank, (int[]){ND_DIMS(t)});
+  din[0] = wanted[0] ? dqkv : ND_NONE;
+  din[1] = wanted[1] ? dtemperature : ND_NONE;
+}
+
+/* ---- Reference and building ---- */
+static double correlation(const double *a, const double *b, size_t pixels, size_t stride) {
+  double sum = 0;
+  for (size_t p = 0; p < pixels; p++)
+    sum += a[p * stride] * b[p * stride];
+  return sum;
+}
+
+/* The statistics are for backward alone: left out. */
+static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {
+  work w = work_of(g, n, false);
+  for (size_t i = 0; i < w.samples * w.c; i++) {
+    size_t sample = i / w.c, channel = i % w.c, head = channel / w.d, stride = 3 * w.c;
+    const double *q = in[0] + sample * w.pixels * stride + channel, *k = q - channel + w.c + head * w.d;
+    double row[w.d], *y = out[0] + sample * w.pixels * w.c + channel;
+    for (size_t j = 0; j < w.d; j++) {
+      double norms = sqrt(correlation(q, q, w.pixels, stride) * correlation(k + j, k + j, w.pixels, stride));
+      row[j] = in[1][head] * correlation(q, k + j, w.pixels, stride) / norms;
+    }
+    softmax(row, w.d);
+    for (size_t p = 0; p < w.pixels; p++) {
+      y[p * w.c] = 0;
+      for (size_t j = 0; j < w.d; j++)
+        y[p * w.c] += row[j] * k[p * stride + w.c + j];
+    }
+  }
+}
+
+nd_tensor nd_channel_attention(nd_graph *g, nd_tensor qkv, nd_tensor temperature) {
+  if (!nd_ready(g, 2, (nd_tensor[]){qkv, temperature}))
+    return ND_NONE;
+  const nd_value *x = nd_value_of(g, qkv);
+  int heads = (int)nd_value_of(g, temperature)->count, n = x->dims[0], c = x->dims[3] / 3;
+  if (x->dims[3] % 3 || c % heads)
+    return nd_bad_node(g, "%d channels are not queries, keys and values of %d heads", x->dims[3], heads);
+  nd_tensor y = nd_append(g, &nd_op_channel_attention, NULL, 2, (nd_tensor[]){qkv, temperature}, n,
+                          x->dims[1], x->dims[2], c);
+  if (y >= 0)
+    nd_append_output(g, 4, (int[]){n, heads, 2 * c / heads + 2, c / heads});
+  return y;
+}
+
+static nd_tensor example(nd_graph *g, int i) {
+  static const int e[][5] = {{2, 3, 5, 8, 2}, {1, 17, 18, 5, 1}, {1, 2, 1, 18, 3}}; /* n, h, w, c, heads */
+  if (i >= (int)G_N_ELEMENTS(e))
+    return ND_NONE;
+  nd_tensor qkv = nd_example_input(g, e[i][0], e[i][1], e[i][2], 3 * e[i][3]);
+  return nd_channel_attention(g, qkv, nd_example_parameter(g, 3, e[i][4], 1, 1, 1));
+}
+
+const nd_op nd_op_channel_attention = {.name = "channel_attention",
+                                       .gradient = gradient,
+                                       .prepare = prepare,
+                                       .run = run,
+                                       .reference = reference,
+                                       .flops = flops,
+                                       .example = example};

@@ -1,0 +1,76 @@
+/* Model files: what else may stand in them. */
+#include "weights/model.h"
+
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+static nd_params *params_of(nd_net *net) {
+  nd_params *params = nd_params_new();
+  nd_graph *g = nd_graph_new(params);
+  int size = nd_net_multiple(net);
+  assert_true(nd_net_restore(g, net, nd_input(g, "x", 1, size, size, 3)) >= 0);
+  nd_graph_free(g);
+  return params;
+}
+
+/* As published: the weights, and one more tensor. */
+static void save_with(const char *path, const char *network, const char *settings, const char *extra) {
+  nd_net *net;
+  assert_int_equal(nd_net_from_text(network, ND_RESTORATION, settings, &net), 0);
+  nd_params *params = params_of(net);
+  float *values = g_new0(float, nd_params_size(params));
+  nd_params_init(params, 3, values);
+  int64_t index[16] = {0};
+  g_autoptr(GArray) tensors = g_array_new(FALSE, FALSE, sizeof(nd_st_tensor));
+  for (int i = 0; i < nd_params_length(params); i++) {
+    const nd_param *p = nd_params_at(params, i);
+    nd_st_tensor t = {p->name, ND_ST_F32, p->rank, {0}, p->count, values + p->offset};
+    for (int k = 0; k < p->rank; k++)
+      t.shape[k] = p->dims[k];
+    g_array_append_val(tensors, t);
+  }
+  nd_st_tensor t = {extra, ND_ST_I64, 2, {4, 4}, 16, index};
+  g_array_append_val(tensors, t);
+  nd_st_metadata metadata[] = {{"noiseda.network", network}, {"noiseda.settings", settings}};
+  assert_int_equal(
+      nd_safetensors_save(path, (nd_st_tensor *)(void *)tensors->data, tensors->len, metadata, 2), 0);
+  g_free(values);
+  nd_params_free(params);
+  nd_net_free(net);
+}
+
+static void buffers_are_passed_over_and_other_extras_are_not(void **state) {
+  (void)state;
+  g_autofree char *folder = g_dir_make_tmp("noiseda-XXXXXX", NULL),
+                  *path = g_build_filename(folder, "m.safetensors", NULL);
+  const char *swinir = "width=4;depths=2;heads=2;window=2";
+  nd_model *m;
+  save_with(path, "swinir", swinir, "layers.0.residual_group.blocks.0.attn.relative_position_index");
+  if (nd_model_load(path, &m))
+    fail_msg("%s", nd_error());
+  const nd_param *p = nd_params_find(m->params, "conv_last.weight");
+  assert_true(m->values[p->offset] != 0);
+  nd_model_free(m);
+  save_with(path, "swinir", swinir, "layers.0.residual_group.blocks.1.attn_mask");
+  assert_int_equal(nd_model_load(path, &m), 0);
+  nd_model_free(m);
+  save_with(path, "swinir", swinir, "layers.0.residual_group.blocks.1.mask");
+  assert_int_equal(nd_model_load(path, &m), -1);
+  assert_non_null(strstr(nd_error(), "blocks.1.mask"));
+  save_with(path, "dncnn", "width=4;depth=3", "dncnn.3.num_batches_tracked");
+  if (nd_model_load(path, &m))
+    fail_msg("%s", nd_error());
+  assert_true(m->values[nd_params_find(m->params, "dncnn.3.running_var")->offset] == 1);
+  nd_model_free(m);
+  g_unlink(path);
+  g_rmdir(folder);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(buffers_are_passed_over_and_other_extras_are_not)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
