@@ -12,6 +12,8 @@
 
 /* The longest vector of any variant, in floats; a panel is at most two of them wide. */
 enum { ND_MAX_LANES = 16, ND_MAX_WIDTH = 2 * ND_MAX_LANES };
+/* Independent sums in multiply_adds: enough for two units with a latency of four to five. */
+enum { ND_CHAINS = 12 };
 
 /* One product of a sum of products: rows of A times k rows of the panel b. */
 typedef struct nd_term {
@@ -36,6 +38,9 @@ typedef struct nd_micro {
    */
   void (*finish)(int m, int channels, int width, const float *c, const nd_epilogue *e, float *y,
                  ptrdiff_t y_pixel);
+
+  /* Nothing but n * ND_CHAINS multiply-adds of vectors in registers, to time (peak.c). */
+  float (*multiply_adds)(int n);
 
   /* The five transforms of Winograd's F(4x4, 3x3), for `vectors` vectors of neighbouring channels. A pixel
    * argument points at each pixel's channel 0; `channel` is the first channel taken. The 36 results (or

@@ -138,6 +138,19 @@ static ND_TARGET void finish(int m, int channels, int width, const float *c, con
   }
 }
 
+/* n times a multiply-add in each of ND_CHAINS vectors that do not wait for one another. */
+static ND_TARGET float multiply_adds(int n) {
+  vec m = splat(0.5f), c = splat(1), a0 = c, a1 = c, a2 = c, a3 = c, a4 = c, a5 = c, a6 = c, a7 = c, a8 = c;
+  vec a9 = c, a10 = c, a11 = c;
+  for (; n > 0; n--) {
+#define ND_MULTIPLY_ADD(r, p, i) a##r = a##r * m + c;
+    ND_EACH_ROW(ND_MULTIPLY_ADD)
+    __asm__ volatile("" : "+x"(m)); /* otherwise the loop could be worked out beforehand */
+  }
+  vec sum = a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11;
+  return sum[0];
+}
+
 #include "tensor/kernels/winograd_template.h"
 
 const nd_micro ND_NAME = {
@@ -145,6 +158,7 @@ const nd_micro ND_NAME = {
     .lanes = ND_LANES,
     .panel = panel,
     .finish = finish,
+    .multiply_adds = multiply_adds,
     .winograd_input = winograd_input,
     .winograd_output = winograd_output,
     .winograd_gradient = winograd_gradient,
