@@ -84,8 +84,10 @@ static void add_time(GString *text, const nd_profile *p, double seconds) {
 }
 
 static void add_rates(GString *text, const nd_profile *p, const row *r) {
-  add_rate(text, r->flops, r->seconds, p->peak_flops);
-  add_rate(text, r->bytes, r->seconds, p->peak_bandwidth);
+  if (r->flops > 0 || r->bytes > 0)
+    add_rate(text, r->flops, r->seconds, p->peak_flops);
+  if (r->bytes > 0)
+    add_rate(text, r->bytes, r->seconds, p->peak_bandwidth);
   g_string_append_printf(text, "%s\n", bound(p, r));
 }
 

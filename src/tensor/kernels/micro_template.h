@@ -140,15 +140,17 @@ static ND_TARGET void finish(int m, int channels, int width, const float *c, con
 
 /* n times a multiply-add in each of ND_CHAINS vectors that do not wait for one another. */
 static ND_TARGET float multiply_adds(int n) {
-  vec m = splat(0.5f), c = splat(1), a0 = c, a1 = c, a2 = c, a3 = c, a4 = c, a5 = c, a6 = c, a7 = c, a8 = c;
-  vec a9 = c, a10 = c, a11 = c;
-  for (; n > 0; n--) {
+#define ND_CHAIN(r, p, i) vec a##r = splat(r); /* all different, so that none can be left out */
 #define ND_MULTIPLY_ADD(r, p, i) a##r = a##r * m + c;
+#define ND_ADD_UP(r, p, i) m += a##r;
+  vec m = splat((float)n), c = splat(1);
+  m = 1 / m;
+  ND_EACH_ROW(ND_CHAIN)
+  for (; n > 0; n--) {
     ND_EACH_ROW(ND_MULTIPLY_ADD)
-    __asm__ volatile("" : "+x"(m)); /* otherwise the loop could be worked out beforehand */
   }
-  vec sum = a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + a10 + a11;
-  return sum[0];
+  ND_EACH_ROW(ND_ADD_UP)
+  return m[0];
 }
 
 #include "tensor/kernels/winograd_template.h"

@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-enum { FMA_RUN = 200000, FMA_REPEATS = 60, TRIAD_REPEATS = 6 };
+enum { FMA_RUN = 200000, NANOSECONDS = 200 * 1000 * 1000 };
 
 static volatile float sink; /* makes the results count */
 
@@ -37,14 +37,14 @@ ND_KERNEL static void run_triad(size_t begin, size_t end, int thread, void *cont
     a[i] = t->b[i] + 0.5f * t->c[i];
 }
 
-/* Seconds of the fastest of several runs. */
-static double fastest(int repeats, size_t n, nd_range_fn fn, void *context) {
-  int64_t best = INT64_MAX;
-  for (int i = 0; i < repeats; i++) {
-    int64_t begun = nd_clock();
+/* Seconds of the fastest run in a while. */
+static double fastest(size_t n, nd_range_fn fn, void *context) {
+  int64_t best = INT64_MAX, now = nd_clock(), end = now + NANOSECONDS;
+  while (now < end) {
+    int64_t begun = now;
     nd_parallel(n, 1, fn, context);
-    int64_t took = nd_clock() - begun;
-    best = took < best ? took : best;
+    now = nd_clock();
+    best = now - begun < best ? now - begun : best;
   }
   return 1e-9 * (double)(best > 0 ? best : 1);
 }
@@ -52,7 +52,7 @@ static double fastest(int repeats, size_t n, nd_range_fn fn, void *context) {
 double nd_peak_flops(void) {
   const nd_micro *m = nd_micro_best();
   size_t threads = (size_t)nd_threads();
-  double seconds = fastest(FMA_REPEATS, threads, run_multiply_adds, (void *)m);
+  double seconds = fastest(threads, run_multiply_adds, (void *)m);
   return 2.0 * ND_CHAINS * m->lanes * FMA_RUN * (double)threads / seconds;
 }
 
@@ -74,7 +74,7 @@ double nd_peak_bandwidth(void) {
     return 0;
   nd_parallel(3 * n, 1, fill, memory);
   triad t = {memory, memory + n, memory + 2 * n};
-  double seconds = fastest(TRIAD_REPEATS, n, run_triad, &t);
+  double seconds = fastest(n, run_triad, &t);
   nd_mem_free(memory);
   return 3.0 * sizeof(float) * (double)n / seconds;
 }
