@@ -16,6 +16,17 @@ nd_mask nd_mask_make(const nd_run_context *r, float p) {
   return m;
 }
 
+/* Two draws of 16 bits from each number: the low half's factors first. */
+static inline __attribute__((always_inline)) void factors(const uint32_t *restrict numbers, const nd_mask *m,
+                                                          float *restrict out) {
+  const int32_t threshold = (int32_t)m->threshold;
+  const float keep = m->keep_scale;
+  for (int i = 0; i < BLOCKS; i++)
+    out[i] = (int32_t)(numbers[i] & 0xffff) < threshold ? 0.0f : keep;
+  for (int i = 0; i < BLOCKS; i++)
+    out[BLOCKS + i] = (int32_t)(numbers[i] >> 16) < threshold ? 0.0f : keep;
+}
+
 /* Philox over many counters side by side, so that the rounds vectorise; 8 draws of 16 bits a counter. */
 ND_KERNEL void nd_mask_fill(const nd_mask *m, uint32_t sample, uint32_t block, float out[ND_MASK_BLOCK]) {
   uint32_t c0[BLOCKS], c1[BLOCKS], c2[BLOCKS], c3[BLOCKS], k0 = m->key[0], k1 = m->key[1];
@@ -29,12 +40,10 @@ ND_KERNEL void nd_mask_fill(const nd_mask *m, uint32_t sample, uint32_t block, f
       c2[i] = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
       c3[i] = (uint32_t)p0;
     }
-  const uint32_t threshold = m->threshold, *draws[] = {c0, c1, c2, c3};
-  for (int k = 0; k < 4; k++)
-    for (int i = 0; i < BLOCKS; i++) {
-      out[(2 * k) * BLOCKS + i] = (draws[k][i] & 0xffff) < threshold ? 0 : m->keep_scale;
-      out[(2 * k + 1) * BLOCKS + i] = draws[k][i] >> 16 < threshold ? 0 : m->keep_scale;
-    }
+  factors(c0, m, out);
+  factors(c1, m, out + 2 * BLOCKS);
+  factors(c2, m, out + 4 * BLOCKS);
+  factors(c3, m, out + 6 * BLOCKS);
 }
 
 typedef struct work {
