@@ -4,12 +4,15 @@
  *   ND_LANES               floats in a vector
  *   ND_TARGET              the attribute that switches the instruction set on
  *   ND_ROWS_TWO, _ONE      rows of the largest tile, for panels two and one vectors wide
+ *   ND_MULTIPLY_EVEN       see philox_template.h
  *
  * A tile of C stays in registers while the terms are summed ("batch-reduce GEMM": Georganas et al., 2019,
  * "High-Performance Deep Learning via a Single Building Block"); rows of A are read where they lie, with any
  * step between rows and along k, so that neither a convolution nor a transposed product needs a copy of A.
  */
 #include "tensor/kernels/micro.h"
+
+#include <string.h>
 
 #define ND_INLINE static inline __attribute__((always_inline)) ND_TARGET
 
@@ -153,6 +156,7 @@ static ND_TARGET float multiply_adds(int n) {
   return m[0];
 }
 
+#include "tensor/kernels/philox_template.h"
 #include "tensor/kernels/winograd_template.h"
 
 const nd_micro ND_NAME = {
@@ -161,6 +165,7 @@ const nd_micro ND_NAME = {
     .panel = panel,
     .finish = finish,
     .multiply_adds = multiply_adds,
+    .philox = philox,
     .winograd_input = winograd_input,
     .winograd_output = winograd_output,
     .winograd_gradient = winograd_gradient,
