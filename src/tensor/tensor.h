@@ -187,7 +187,8 @@ void nd_profile_end(nd_profile *p);
 /* What ran since `begun` (nd_clock) was stage `name`, a constant, and touched so many bytes of memory (0: not
  * known). Returns the time now, where the next stage begins. */
 int64_t nd_profile_stage(nd_profile *p, const char *name, int64_t begun, double bytes);
-/* Measures this machine's limits for the table: a fraction of a second, and up to 512 MB of memory for a moment. */
+/* Measures this machine's limits for the table: a fraction of a second, and up to 512 MB of memory for a
+ * moment. */
 void nd_profile_measure(nd_profile *p);
 /* By operator, most expensive first: calls and time a unit, rates and their shares of the machine's limits;
  * then the stages, and the most expensive shapes. unit: "step". The string is the caller's: g_free. */
