@@ -8,12 +8,12 @@
 #include "tensor/kernels/choose.h"
 #include "tensor/kernels/conv.h"
 #include "tensor/kernels/micro.h"
+#include "tensor/kernels/peak.h"
 
 #include "base/base.h"
 
 #include <dnnl.h>
 #include <float.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,51 +28,6 @@ static double now(void) {
   struct timespec t;
   clock_gettime(nd_threads() == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* ---- The peak ---- */
-
-enum { CHAINS = 12, FMA_RUN = 2000000 };
-typedef float vec8 __attribute__((vector_size(32)));
-typedef float vec16 __attribute__((vector_size(64)));
-
-/* Twelve independent chains of multiply-adds in registers: enough for two units with a latency of four to
- * five. */
-#define PEAK_LOOP(vec)                                                                                       \
-  vec a0 = {0}, a1 = a0 + 1, a2 = a0 + 2, a3 = a0 + 3, a4 = a0 + 4, a5 = a0 + 5, a6 = a0 + 6, a7 = a0 + 7;   \
-  vec a8 = a0 + 8, a9 = a0 + 9, b0 = a0 + 10, b1 = a0 + 11, m = a0 + 0.5f, c = a0 + 1;                       \
-  for (int i = 0; i < FMA_RUN; i++) {                                                                        \
-    a0 = a0 * m + c, a1 = a1 * m + c, a2 = a2 * m + c, a3 = a3 * m + c, a4 = a4 * m + c, a5 = a5 * m + c;    \
-    a6 = a6 * m + c, a7 = a7 * m + c, a8 = a8 * m + c, a9 = a9 * m + c, b0 = b0 * m + c, b1 = b1 * m + c;    \
-    __asm__ volatile("" : "+x"(m));                                                                          \
-  }                                                                                                          \
-  vec sum = a0 + a1 + a2 + a3 + a4 + a5 + a6 + a7 + a8 + a9 + b0 + b1;                                       \
-  return sum[0];
-
-__attribute__((target("avx2,fma"))) static float fma_avx2(void) {
-  PEAK_LOOP(vec8)
-}
-
-__attribute__((target("avx512f"))) static float fma_avx512(void) {
-  PEAK_LOOP(vec16)
-}
-
-static volatile float sink;
-
-/* GFLOP/s of all threads together. */
-static double measure_peak(void) {
-  bool wide = nd_micro_best()->lanes == 16;
-  double best = DBL_MAX;
-  for (int i = 0; i < 9; i++) {
-    double start = now();
-    float sum = 0;
-#pragma omp parallel num_threads(nd_threads()) reduction(+ : sum)
-    sum += wide ? fma_avx512() : fma_avx2();
-    double took = now() - start;
-    sink = sum;
-    best = took < best ? took : best;
-  }
-  return 2.0 * CHAINS * (wide ? 16 : 8) * FMA_RUN * nd_threads() / best * 1e-9;
 }
 
 /* ---- Shapes and buffers ---- */
@@ -293,7 +248,7 @@ int main(int argc, char **argv) {
   must(dnnl_stream_create(&stream, engine, dnnl_stream_default_flags), "stream");
   printf(
       "%s, %d threads, peak %.0f GFLOP/s; GFLOP/s ours, time, GFLOP/s oneDNN of forward | data | weights\n",
-      nd_micro_best()->name, nd_threads(), measure_peak());
+      nd_micro_best()->name, nd_threads(), nd_peak_flops() * 1e-9);
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
     nd_conv_shape s = shape_of(&table[i]);
     char name[64];

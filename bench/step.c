@@ -1,7 +1,7 @@
 /* Times a whole training step (paired, shuffle and contrast, dropout 0.2, Adam over both networks, EMA) on
  * random pictures, and prints one JSON line; bench/torch_step.py does the same in PyTorch.
  *
- *   step --setting release|small --patch P --batch N [--steps K] [--threads T]
+ *   step --setting release|small --patch P --batch N [--steps K] [--threads T] [--profile]
  */
 #include "adapt/adapt.h"
 #include "train/train-private.h"
@@ -42,6 +42,7 @@ static void fill(nd_plan *plan, nd_tensor t, size_t count, uint32_t which) {
 typedef struct options {
   char *setting;
   int patch, batch, steps, threads;
+  gboolean profile;
 } options;
 
 typedef struct bench {
@@ -49,27 +50,35 @@ typedef struct bench {
   nd_plan *plan;
   nd_schedule *schedule;
   nd_train_state state;
+  nd_profile *profile;
 } bench;
 
 static double one_step(bench *b, const options *q, uint64_t step) {
   static const nd_adam_settings adam = {1e-4, 0.9f, 0.999f, 1e-8f, 0, 0.9999f, 0};
   size_t count = (size_t)q->batch * (size_t)q->patch * (size_t)q->patch * 3;
   gint64 begun = g_get_monotonic_time();
+  nd_profile_begin(b->profile);
   fill(b->plan, b->o.synthetic, count, 1);
   fill(b->plan, b->o.clean, count, 2);
   fill(b->plan, b->o.real, count, 3);
   nd_plan_tensor(b->plan, b->o.alpha)[0] = 0.1f;
   nd_objective_draw(&b->o, b->plan, b->schedule, 1, 999, 1, step, 0);
   nd_run(b->plan, 1, step, 0);
+  int64_t at = nd_clock();
   nd_gradient_norm(&b->state);
   nd_plan_store_state(b->plan, b->state.values);
   nd_adam_step(&b->state, &adam, 1);
+  nd_profile_stage(b->profile, "gradient norm, Adam, average", at,
+                   10.0 * (double)b->state.size * sizeof(float));
+  nd_profile_end(b->profile);
   return (double)(g_get_monotonic_time() - begun) / 1e3;
 }
 
 static void measure(bench *b, const options *q, double compile_ms) {
   double *ms = g_new(double, q->steps);
   one_step(b, q, 0);
+  b->profile = q->profile ? nd_profile_new() : NULL;
+  nd_plan_record(b->plan, b->profile);
   for (int i = 0; i < q->steps; i++)
     ms[i] = one_step(b, q, (uint64_t)i + 1);
   qsort(ms, (size_t)q->steps, sizeof *ms, compare);
@@ -84,6 +93,13 @@ static void measure(bench *b, const options *q, double compile_ms) {
          nd_plan_flops(b->plan) / 1e6 / median, (double)usage.ru_maxrss / 1024,
          (double)nd_plan_bytes(b->plan) / 1e6, compile_ms, (double)nd_plan_tensor(b->plan, b->o.loss)[0]);
   g_free(ms);
+  if (!b->profile)
+    return;
+  nd_profile_measure(b->profile);
+  g_autofree char *table = nd_profile_table(b->profile, "step");
+  printf("%s", table);
+  nd_plan_record(b->plan, NULL);
+  nd_profile_free(b->profile);
 }
 
 static void run(const options *q, const setting *s) {
@@ -119,6 +135,7 @@ int main(int argc, char **argv) {
       {"batch", 0, 0, G_OPTION_ARG_INT, &q.batch, "batch size", NULL},
       {"steps", 0, 0, G_OPTION_ARG_INT, &q.steps, "timed steps", NULL},
       {"threads", 0, 0, G_OPTION_ARG_INT, &q.threads, "threads", NULL},
+      {"profile", 0, 0, G_OPTION_ARG_NONE, &q.profile, "print where the time goes", NULL},
       {0}};
   g_autoptr(GOptionContext) context = g_option_context_new(NULL);
   g_option_context_add_main_entries(context, entries, NULL);

@@ -82,6 +82,10 @@ typedef void (*nd_range_fn)(size_t begin, size_t end, int thread, void *context)
  * nobody waits for a thread that has not started. */
 void nd_parallel(size_t n, size_t grain, nd_range_fn fn, void *context);
 
+/* ---- Clock --------------------------------------------------------------------------------------------
+ */
+int64_t nd_clock(void); /* nanoseconds since some fixed moment; never goes back */
+
 /* ---- Files --------------------------------------------------------------------------------------------
  */
 /* Writes bytes to a temporary name beside path, syncs, renames: path holds the old content or the new. */

@@ -3,7 +3,7 @@
 #ifndef ND_CLI_H
 #define ND_CLI_H
 
-#include "base/base.h"
+#include "tensor/tensor.h"
 
 #include <glib.h>
 
@@ -28,5 +28,20 @@ int nd_cli_wrong(const char *format, ...) G_GNUC_PRINTF(1, 2);
 char *nd_cli_duration(double seconds);
 /* "2G", "512M", "1048576": bytes; 0 and an error when it is none. */
 size_t nd_cli_bytes(const char *text);
+
+/* ---- profile.c: --profile of the commands that run networks ---- */
+typedef struct nd_cli_profile {
+  gboolean table;
+  const char *trace; /* file to write, or NULL */
+} nd_cli_profile;
+/* Two of a command's options; a gboolean and a char *, to be freed. */
+#define ND_CLI_PROFILE_ENTRIES(table, trace)                                                                 \
+  {"profile", 0, 0, G_OPTION_ARG_NONE, table, "print where the time goes", NULL}, {                          \
+    "profile-trace", 0, 0, G_OPTION_ARG_FILENAME, trace,                                                     \
+        "the same, and a trace for chrome://tracing or Perfetto", "FILE.json"                                \
+  }
+bool nd_cli_profile_wanted(const nd_cli_profile *p);
+/* Prints the table and writes the trace. unit: "step", "picture". */
+int nd_cli_profile_print(const nd_cli_profile *p, nd_profile *profile, const char *unit);
 
 #endif

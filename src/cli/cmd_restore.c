@@ -10,6 +10,7 @@
 typedef struct job {
   nd_restorer *restorer;
   nd_save_options save;
+  nd_profile *profile; /* or NULL */
   gboolean overwrite;
   int done, failed;
 } job;
@@ -18,14 +19,21 @@ static int restore_picture(const job *j, const char *in, const char *out) {
   nd_image image;
   if (!j->overwrite && g_file_test(out, G_FILE_TEST_EXISTS))
     return nd_fail("'%s' exists already; --overwrite replaces it", out);
+  nd_profile_begin(j->profile);
+  int64_t at = nd_clock();
   if (nd_image_load(in, &image))
     return -1;
+  nd_profile_stage(j->profile, "load the picture", at, 0);
   int failed = nd_restorer_run_image(j->restorer, &image, NULL, NULL);
   if (failed)
     nd_fail_in("'%s'", in);
-  else
+  at = nd_clock();
+  if (!failed)
     failed = nd_image_save(out, &image, &j->save);
   nd_image_free(&image);
+  nd_profile_stage(j->profile, "save the picture", at, 0);
+  if (!failed)
+    nd_profile_end(j->profile);
   return failed;
 }
 
@@ -74,6 +82,7 @@ static int restore_with(const char *model_path, nd_restorer_settings s, job *j, 
   if (nd_model_load(model_path, &model))
     return nd_cli_failed();
   s.residual = model->residual;
+  s.profile = j->profile;
   int failed = nd_restorer_new(model->net, model->params, "", model->values, s, &j->restorer);
   if (!failed)
     restore_all(j, in, out);
@@ -86,8 +95,19 @@ static int restore_with(const char *model_path, nd_restorer_settings s, job *j, 
   return j->failed ? ND_EXIT_FAILED : ND_EXIT_DONE;
 }
 
+static int restore_profiled(const char *model_path, nd_restorer_settings s, job *j, char **in,
+                            const char *out, const nd_cli_profile *profile) {
+  j->profile = nd_cli_profile_wanted(profile) ? nd_profile_new() : NULL;
+  int status = restore_with(model_path, s, j, in, out);
+  if (j->profile && j->done && nd_cli_profile_print(profile, j->profile, "picture"))
+    status = nd_cli_failed();
+  nd_profile_free(j->profile);
+  return status;
+}
+
 static int run(int argc, char **argv) {
-  g_autofree char *model = NULL, *out = NULL, *memory = NULL;
+  g_autofree char *model = NULL, *out = NULL, *memory = NULL, *trace = NULL;
+  nd_cli_profile profile = {0};
   nd_restorer_settings s = nd_restorer_defaults();
   job j = {0};
   int threads = 0;
@@ -101,6 +121,7 @@ static int run(int argc, char **argv) {
       {"bits", 0, 0, G_OPTION_ARG_INT, &j.save.bits, "8 or 16 (default: as the input)", "N"},
       {"quality", 0, 0, G_OPTION_ARG_INT, &j.save.quality, "of JPEG and WebP, 1 to 100 (default 95)", "N"},
       {"overwrite", 0, 0, G_OPTION_ARG_NONE, &j.overwrite, "replace files that exist", NULL},
+      ND_CLI_PROFILE_ENTRIES(&profile.table, &trace),
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads to use (default: all processors)", "N"},
       {0}};
   if (!nd_cli_parse(&argc, &argv, entries, "--model M IN... -o OUT",
@@ -117,7 +138,8 @@ static int run(int argc, char **argv) {
   if (memory && !(s.memory = nd_cli_bytes(memory)))
     return nd_cli_wrong("%s", nd_error());
   nd_set_threads(threads);
-  return restore_with(model, s, &j, argv + 1, out);
+  profile.trace = trace;
+  return restore_profiled(model, s, &j, argv + 1, out, &profile);
 }
 
 const nd_command nd_cmd_restore = {"restore", "restore photographs with a model", run};

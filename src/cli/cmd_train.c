@@ -41,30 +41,34 @@ static void print_validated(uint64_t step, const nd_validation *v, void *context
   fflush(stdout);
 }
 
-/* The validation pictures, opened once. */
-typedef struct judge {
-  const nd_recipe *recipe;
-  nd_pairs *pairs;
-} judge;
+/* One call of the command. */
+typedef struct training {
+  char *folder, **overrides; /* KEY=VALUE, NULL at the end; or NULL */
+  nd_cli_profile profile;
+  int profile_steps;
+  bool profile_failed; /* its trace could not be written */
+  nd_recipe recipe;
+  nd_pairs *pairs; /* the validation pictures, opened once */
+} training;
 
-static int open_judge(judge *j, const nd_recipe *r) {
-  j->recipe = r;
+static int open_validation(training *t) {
+  const nd_recipe *r = &t->recipe;
   if (!*r->validation.input)
     return 0;
   nd_pair_source source = {.input_dir = r->validation.input, .target_dir = r->validation.target};
-  return nd_pairs_open(&source, (uint64_t)r->seed, &j->pairs) ? nd_fail_in("validation") : 0;
+  return nd_pairs_open(&source, (uint64_t)r->seed, &t->pairs) ? nd_fail_in("validation") : 0;
 }
 
 static int validate(const nd_net *net, nd_params *params, const float *values, nd_validation *out,
                     void *context) {
-  const judge *j = context;
+  const training *t = context;
   nd_restorer_settings settings = nd_restorer_defaults();
-  settings.residual = j->recipe->restoration.residual;
+  settings.residual = t->recipe.restoration.residual;
   nd_restorer *restorer;
   nd_scores scores;
   if (nd_restorer_new(net, params, ND_SCOPE_RESTORATION, values, settings, &restorer))
     return -1;
-  int failed = nd_evaluate(restorer, j->pairs, (size_t)j->recipe->validation.pictures, NULL, NULL, &scores);
+  int failed = nd_evaluate(restorer, t->pairs, (size_t)t->recipe.validation.pictures, NULL, NULL, &scores);
   nd_restorer_free(restorer);
   if (failed)
     return -1;
@@ -73,46 +77,58 @@ static int validate(const nd_net *net, nd_params *params, const float *values, n
   return 0;
 }
 
-static nd_train_hooks hooks_for(judge *j) {
-  return (nd_train_hooks){.context = j,
+/* Training goes on when the trace cannot be written; the exit status tells. */
+static void print_profile(nd_profile *profile, void *context) {
+  training *t = context;
+  if (!nd_cli_profile_print(&t->profile, profile, "step"))
+    return;
+  nd_cli_failed();
+  t->profile_failed = true;
+}
+
+static nd_train_hooks hooks_for(training *t) {
+  return (nd_train_hooks){.context = t,
                           .progress = print_progress,
                           .validate = validate,
                           .validated = print_validated,
-                          .stop = asked_to_stop};
+                          .stop = asked_to_stop,
+                          .profile_steps = nd_cli_profile_wanted(&t->profile) ? t->profile_steps : 0,
+                          .profiled = print_profile};
 }
 
-static int start(const char *path, char **overrides, const char *folder) {
-  nd_recipe recipe;
-  nd_recipe_init(&recipe);
-  int failed = nd_recipe_load(&recipe, path);
-  for (int i = 0; !failed && overrides && overrides[i]; i++)
-    failed = nd_recipe_set(&recipe, overrides[i]);
-  judge j = {0};
+static int start(training *t, const char *path) {
+  nd_recipe_init(&t->recipe);
+  int failed = nd_recipe_load(&t->recipe, path);
+  for (int i = 0; !failed && t->overrides && t->overrides[i]; i++)
+    failed = nd_recipe_set(&t->recipe, t->overrides[i]);
   if (!failed)
-    failed = nd_recipe_check(&recipe) || open_judge(&j, &recipe);
-  nd_train_hooks hooks = hooks_for(&j);
-  if (!failed)
-    failed = nd_train_start(&recipe, folder, &hooks);
-  nd_pairs_close(j.pairs);
-  nd_recipe_clear(&recipe);
-  return failed;
+    failed = nd_recipe_check(&t->recipe) || open_validation(t);
+  nd_train_hooks hooks = hooks_for(t);
+  return failed || nd_train_start(&t->recipe, t->folder, &hooks);
 }
 
-static int resume(const char *folder, char **overrides) {
-  nd_recipe recipe;
-  judge j = {0};
-  int failed = nd_train_recipe_of(folder, &recipe) || open_judge(&j, &recipe);
-  nd_train_hooks hooks = hooks_for(&j);
-  if (!failed)
-    failed = nd_train_resume(folder, (const char *const *)overrides, &hooks);
-  nd_pairs_close(j.pairs);
-  nd_recipe_clear(&recipe);
-  return failed;
+static int resume(training *t) {
+  nd_train_hooks hooks = hooks_for(t);
+  return nd_train_recipe_of(t->folder, &t->recipe) || open_validation(t) ||
+         nd_train_resume(t->folder, (const char *const *)t->overrides, &hooks);
+}
+
+static int finish(training *t, int failed) {
+  nd_pairs_close(t->pairs);
+  nd_recipe_clear(&t->recipe);
+  if (failed)
+    return nd_cli_failed();
+  if (stopping)
+    printf("stopped and saved; 'noiseda train --resume %s' goes on\n", t->folder);
+  else
+    printf("done: %s/model.safetensors\n", t->folder);
+  return t->profile_failed ? ND_EXIT_FAILED : ND_EXIT_DONE;
 }
 
 static int run(int argc, char **argv) {
   g_auto(GStrv) overrides = NULL;
-  g_autofree char *folder = NULL, *resumed = NULL;
+  g_autofree char *folder = NULL, *resumed = NULL, *trace = NULL;
+  training t = {.profile_steps = 10};
   int threads = 0;
   const GOptionEntry entries[] = {
       {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &overrides, "set a key over the recipe; may be repeated",
@@ -120,6 +136,9 @@ static int run(int argc, char **argv) {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "the run folder to make", "RUN"},
       {"resume", 'r', 0, G_OPTION_ARG_FILENAME, &resumed, "continue the run in this folder", "RUN"},
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads to use (default: all processors)", "N"},
+      ND_CLI_PROFILE_ENTRIES(&t.profile.table, &trace),
+      {"profile-steps", 0, 0, G_OPTION_ARG_INT, &t.profile_steps,
+       "how many steps to profile, after three others (default 10); training then goes on", "N"},
       {0}};
   if (!nd_cli_parse(
           &argc, &argv, entries, "RECIPE.yaml -o RUN  |  --resume RUN",
@@ -129,18 +148,15 @@ static int run(int argc, char **argv) {
   if (resumed ? argc != 1 || folder : argc != 2 || !folder)
     return nd_cli_wrong(resumed ? "--resume takes the recipe and the folder of the run it continues"
                                 : "one recipe and -o RUN are needed");
+  if (t.profile_steps < 1)
+    return nd_cli_wrong("--profile-steps is at least 1");
   signal(SIGINT, ask_to_stop);
   signal(SIGTERM, ask_to_stop);
   nd_set_threads(threads);
-  int failed = resumed ? resume(resumed, overrides) : start(argv[1], overrides, folder);
-  if (failed)
-    return nd_cli_failed();
-  const char *where = resumed ? resumed : folder;
-  if (stopping)
-    printf("stopped and saved; 'noiseda train --resume %s' goes on\n", where);
-  else
-    printf("done: %s/model.safetensors\n", where);
-  return ND_EXIT_DONE;
+  t.folder = resumed ? resumed : folder;
+  t.overrides = overrides;
+  t.profile.trace = trace;
+  return finish(&t, resumed ? resume(&t) : start(&t, argv[1]));
 }
 
 const nd_command nd_cmd_train = {"train", "train or adapt a restoration network", run};

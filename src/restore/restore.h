@@ -10,10 +10,11 @@
 typedef struct nd_restorer nd_restorer;
 
 typedef struct nd_restorer_settings {
-  size_t memory;   /* bytes the network's buffers may take; larger pictures are tiled. 0: 1 GiB */
-  int tile;        /* side of a tile in pixels, overlap included; 0: as large as memory allows */
-  bool residual;   /* restored = x + R(x); else R(x) */
-  double strength; /* 0..1: how much of the correction is applied */
+  size_t memory;       /* bytes the network's buffers may take; larger pictures are tiled. 0: 1 GiB */
+  int tile;            /* side of a tile in pixels, overlap included; 0: as large as memory allows */
+  bool residual;       /* restored = x + R(x); else R(x) */
+  double strength;     /* 0..1: how much of the correction is applied */
+  nd_profile *profile; /* records the runs; NULL: none. It must outlive the restorer */
 } nd_restorer_settings;
 nd_restorer_settings nd_restorer_defaults(void); /* 1 GiB, no tile given, residual, strength 1 */
 

@@ -29,10 +29,7 @@ static void drop_plan(nd_restorer *r) {
   r->graph = NULL;
 }
 
-static int make_plan(nd_restorer *r, int height, int width) {
-  if (r->plan && r->plan_height == height && r->plan_width == width)
-    return 0;
-  drop_plan(r);
+static int build_plan(nd_restorer *r, int height, int width) {
   size_t known = nd_params_size(r->params);
   nd_graph *g = r->graph = nd_graph_new(r->params);
   nd_graph_set_training(g, false);
@@ -48,6 +45,18 @@ static int make_plan(nd_restorer *r, int height, int width) {
   nd_plan_bind(r->plan, r->values, NULL);
   r->plan_height = height;
   r->plan_width = width;
+  return 0;
+}
+
+static int make_plan(nd_restorer *r, int height, int width) {
+  if (r->plan && r->plan_height == height && r->plan_width == width)
+    return 0;
+  drop_plan(r);
+  int64_t begun = nd_clock();
+  if (build_plan(r, height, width))
+    return -1;
+  nd_plan_record(r->plan, r->settings.profile);
+  nd_profile_stage(r->settings.profile, "plan", begun, 0);
   return 0;
 }
 
@@ -180,9 +189,13 @@ static void copy_out(const nd_restorer *r, const picture *p, const layout *l, sp
 static void run_tile(nd_restorer *r, const picture *p, const layout *l, span rows, span columns) {
   nd_plan_set_window(
       r->plan, (nd_window){rows.start, columns.start, l->tile_height, l->tile_width, l->height, l->width});
+  int64_t begun = nd_clock();
   copy_in(p, rows.start, columns.start, l->tile_height, l->tile_width, nd_plan_tensor(r->plan, r->x));
+  nd_profile_stage(r->settings.profile, "copy tile in", begun, 0);
   nd_run(r->plan, 0, 0, 0);
+  begun = nd_clock();
   copy_out(r, p, l, rows, columns, nd_plan_tensor(r->plan, r->y));
+  nd_profile_stage(r->settings.profile, "copy tile out", begun, 0);
 }
 
 static int run_tiles(nd_restorer *r, const picture *p, const layout *l, nd_tile_progress progress,

@@ -16,12 +16,4 @@ size_t nd_dnnl_conv_scratch(const nd_dnnl_conv *c);
 void nd_dnnl_conv_run(nd_dnnl_conv *c, const float *a, const float *b, float *out, const float *bias,
                       nd_activation activation, float slope, void *scratch);
 
-/* Batched: out[batch][m][n] = a[batch][m][k] b[batch][k][n], a and b transposed in memory if asked. */
-typedef struct nd_dnnl_matmul nd_dnnl_matmul;
-int nd_dnnl_matmul_new(int batch, int m, int n, int k, bool transpose_a, bool transpose_b,
-                       nd_dnnl_matmul **out);
-void nd_dnnl_matmul_free(nd_dnnl_matmul *mm);
-size_t nd_dnnl_matmul_scratch(const nd_dnnl_matmul *mm);
-void nd_dnnl_matmul_run(nd_dnnl_matmul *mm, const float *a, const float *b, float *out, void *scratch);
-
 #endif

@@ -38,12 +38,6 @@ struct nd_dnnl_conv {
   size_t scratch_bytes, scratchpad_offset, bias_offset;
 };
 
-struct nd_dnnl_matmul {
-  part main;
-  dnnl_memory_t a, b, out, scratchpad;
-  size_t scratch_bytes;
-};
-
 static dnnl_engine_t engine;
 static dnnl_stream_t stream;
 
@@ -352,88 +346,4 @@ void nd_dnnl_conv_run(nd_dnnl_conv *c, const float *a, const float *b, float *ou
   const nd_conv_shape *s = &c->shape;
   if (activation != ND_LINEAR)
     activate(out, (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->co, activation, slope);
-}
-
-/* ---- Matrix product ---- */
-static md_handle matrix(dnnl_dim_t batch, dnnl_dim_t rows, dnnl_dim_t columns, bool transposed) {
-  dnnl_dim_t strides[] = {rows * columns, transposed ? 1 : columns, transposed ? rows : 1};
-  return md_plain(3, (dnnl_dim_t[]){batch, rows, columns}, strides);
-}
-
-static dnnl_status_t matmul_pd(md_handle a, md_handle b, md_handle out, const_dnnl_primitive_attr_t attr,
-                               dnnl_primitive_desc_t *pd) {
-#if DNNL_VERSION_MAJOR >= 3
-  return dnnl_matmul_primitive_desc_create(pd, engine, a, b, NULL, out, attr);
-#else
-  dnnl_matmul_desc_t d;
-  dnnl_status_t status = dnnl_matmul_desc_init(&d, a, b, NULL, out);
-  return status == dnnl_success ? dnnl_primitive_desc_create(pd, &d, attr, engine, NULL) : status;
-#endif
-}
-
-static int matmul_build(nd_dnnl_matmul *mm, md_handle a, md_handle b, md_handle out) {
-  dnnl_primitive_attr_t attr = NULL;
-  dnnl_primitive_attr_create(&attr);
-  dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
-  dnnl_primitive_desc_t pd = NULL;
-  int failed = check(matmul_pd(a, b, out, attr, &pd), "plan a matrix product");
-  dnnl_primitive_attr_destroy(attr);
-  if (failed)
-    return -1;
-  mm->a = memory_of(a);
-  mm->b = memory_of(b);
-  mm->out = memory_of(out);
-  mm->scratchpad = memory_of(pd_md(pd, dnnl_query_scratchpad_md));
-  mm->scratch_bytes = dnnl_memory_desc_get_size(pd_md(pd, dnnl_query_scratchpad_md));
-  part_arg(&mm->main, DNNL_ARG_SRC, mm->a);
-  part_arg(&mm->main, DNNL_ARG_WEIGHTS, mm->b);
-  part_arg(&mm->main, DNNL_ARG_DST, mm->out);
-  part_arg(&mm->main, DNNL_ARG_SCRATCHPAD, mm->scratchpad);
-  failed = check(dnnl_primitive_create(&mm->main.primitive, pd), "make a matrix product");
-  dnnl_primitive_desc_destroy(pd);
-  return failed;
-}
-
-int nd_dnnl_matmul_new(int batch, int m, int n, int k, bool transpose_a, bool transpose_b,
-                       nd_dnnl_matmul **out) {
-  *out = NULL;
-  if (start())
-    return -1;
-  nd_dnnl_matmul *mm = g_new0(nd_dnnl_matmul, 1);
-  md_handle a = matrix(batch, m, k, transpose_a), b = matrix(batch, k, n, transpose_b),
-            y = matrix(batch, m, n, false);
-  int failed = matmul_build(mm, a, b, y);
-  md_free(a);
-  md_free(b);
-  md_free(y);
-  if (failed) {
-    nd_dnnl_matmul_free(mm);
-    return -1;
-  }
-  *out = mm;
-  return 0;
-}
-
-void nd_dnnl_matmul_free(nd_dnnl_matmul *mm) {
-  if (!mm)
-    return;
-  dnnl_memory_destroy(mm->a);
-  dnnl_memory_destroy(mm->b);
-  dnnl_memory_destroy(mm->out);
-  dnnl_memory_destroy(mm->scratchpad);
-  dnnl_primitive_destroy(mm->main.primitive);
-  g_free(mm);
-}
-
-size_t nd_dnnl_matmul_scratch(const nd_dnnl_matmul *mm) {
-  return mm->scratch_bytes;
-}
-
-void nd_dnnl_matmul_run(nd_dnnl_matmul *mm, const float *a, const float *b, float *out, void *scratch) {
-  set(mm->a, a);
-  set(mm->b, b);
-  set(mm->out, out);
-  set(mm->scratchpad, scratch);
-  part_run(&mm->main);
-  dnnl_stream_wait(stream);
 }

@@ -13,7 +13,12 @@ struct nd_plan {
   char *arena;
   void **data; /* by tensor */
   nd_window window;
+  nd_profile *profile; /* NULL: runs are not recorded */
+  guint profile_first; /* the profile's entry of the plan's first node */
 };
+
+/* Operations of one run of a node; 0 for a view. */
+double nd_node_flops(const nd_graph *g, const nd_node *n);
 
 /* Lifetimes, in-place unions and offsets: fills root, place, scratch_place, arena_bytes from order. */
 void nd_plan_memory(nd_plan *plan);

@@ -1,6 +1,7 @@
 /* From a graph to something that runs: drop what nobody needs, prepare the operators, place the buffers. */
 #include "tensor/plan-private.h"
 #include "tensor/params-private.h"
+#include "tensor/profile-private.h"
 
 #include <string.h>
 
@@ -130,8 +131,12 @@ void nd_run(nd_plan *plan, uint64_t seed, uint64_t step, uint32_t first_sample) 
     int node = g_array_index(plan->order, int, i);
     r.node = nd_node_at(plan->graph, node);
     r.scratch = plan->arena + plan->scratch_place[node];
-    if (!r.node->op->view)
-      r.node->op->run(&r);
+    if (r.node->op->view)
+      continue;
+    int64_t begun = plan->profile ? nd_clock() : 0;
+    r.node->op->run(&r);
+    if (plan->profile)
+      nd_profile_node(plan->profile, plan->profile_first + i, begun);
   }
 }
 
@@ -143,7 +148,7 @@ int nd_plan_nodes(const nd_plan *plan) {
   return (int)plan->order->len;
 }
 
-static double node_flops(const nd_graph *g, const nd_node *n) {
+double nd_node_flops(const nd_graph *g, const nd_node *n) {
   if (n->op->view)
     return 0;
   return n->op->flops ? n->op->flops(g, n) : (double)nd_out_value(g, n, 0)->count;
@@ -152,7 +157,7 @@ static double node_flops(const nd_graph *g, const nd_node *n) {
 double nd_plan_flops(const nd_plan *plan) {
   double sum = 0;
   for (guint i = 0; i < plan->order->len; i++)
-    sum += node_flops(plan->graph, nd_node_at(plan->graph, g_array_index(plan->order, int, i)));
+    sum += nd_node_flops(plan->graph, nd_node_at(plan->graph, g_array_index(plan->order, int, i)));
   return sum;
 }
 
@@ -163,7 +168,7 @@ static void describe_node(const nd_plan *plan, int at, GString *text) {
   const nd_value *root = nd_value_of(g, plan->root[n->out[0]]);
   g_autofree char *shape = g_strdup_printf("%dx%dx%dx%d", ND_DIMS(v));
   g_string_append_printf(text, "%5d  %-24s %-18s %10.2f %10.2f  ", at, n->op->name, shape,
-                         node_flops(g, n) / 1e6, (double)v->count * (double)nd_dtype_size(v->dtype) / 1e6);
+                         nd_node_flops(g, n) / 1e6, (double)v->count * (double)nd_dtype_size(v->dtype) / 1e6);
   if (n->op->view)
     g_string_append(text, "view\n");
   else if (root->place == ND_IN_ARENA)

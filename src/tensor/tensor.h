@@ -218,4 +218,28 @@ int nd_plan_nodes(const nd_plan *plan);
 /* A line a node: operator, shape, MFLOP, bytes, place. The string is the caller's: g_free. */
 char *nd_plan_describe(const nd_plan *plan);
 
+/* ---- Profile -------------------------------------------------------------------------------------------
+ * Where the time goes: each node of the plans recorded, and named stages of the work around them, over any
+ * number of units (training steps, pictures). A NULL profile records nothing, so callers need no check.
+ */
+typedef struct nd_profile nd_profile;
+nd_profile *nd_profile_new(void);
+void nd_profile_free(nd_profile *p); /* NULL is fine; no plan may still be recorded in it */
+/* Runs of plan are recorded in p from now on; NULL: no longer. Results are the same bytes either way. */
+void nd_plan_record(nd_plan *plan, nd_profile *p);
+/* A unit begins; it ends. One that does not end is not counted as a unit. */
+void nd_profile_begin(nd_profile *p);
+void nd_profile_end(nd_profile *p);
+/* What ran since `begun` (nd_clock) was stage `name`, a constant, and touched so many bytes of memory (0: not
+ * known). Returns the time now, where the next stage begins. */
+int64_t nd_profile_stage(nd_profile *p, const char *name, int64_t begun, double bytes);
+/* Measures this machine's limits for the table: a fraction of a second, and up to 512 MB of memory for a
+ * moment. */
+void nd_profile_measure(nd_profile *p);
+/* By operator, most expensive first: calls and time a unit, rates and their shares of the machine's limits;
+ * then the stages, and the most expensive shapes. unit: "step". The string is the caller's: g_free. */
+char *nd_profile_table(const nd_profile *p, const char *unit);
+/* The last run of every node and stage as JSON for chrome://tracing or Perfetto. The caller's: g_free. */
+char *nd_profile_trace(const nd_profile *p);
+
 #endif

@@ -17,6 +17,8 @@ typedef struct run {
   gint64 since; /* of the last report, microseconds */
   double best;
   uint64_t saved_at;
+  nd_profile *profile; /* NULL: none is asked for, or it is over */
+  int steps_run;       /* in this process */
 } run;
 
 static void add_result(run *r, const nd_step_result *s) {
@@ -82,14 +84,59 @@ static int save(run *r) {
 /* What is due after a step. */
 static int after_step(run *r) {
   uint64_t step = r->t->state.step;
+  int64_t at = nd_clock();
   bool last = step == (uint64_t)r->recipe->training.steps;
   bool validates = r->hooks->validate && *r->recipe->validation.input;
-  if ((due(r->recipe->output.log_every, step) || last) && report(r))
+  if (due(r->recipe->output.log_every, step) || last) {
+    if (report(r))
+      return -1;
+    at = nd_profile_stage(r->t->profile, "report", at, 0);
+  }
+  if (validates && (due(r->recipe->validation.every, step) || (last && r->recipe->validation.every > 0))) {
+    if (validate(r))
+      return -1;
+    at = nd_profile_stage(r->t->profile, "validation", at, 0);
+  }
+  if (due(r->recipe->output.checkpoint_every, step) || last) {
+    if (save(r))
+      return -1;
+    nd_profile_stage(r->t->profile, "checkpoint", at, 0);
+  }
+  return 0;
+}
+
+/* ---- The profile of a few steps ---- */
+static void end_profile(run *r) {
+  if (!r->profile)
+    return;
+  nd_trainer_record(r->t, NULL);
+  gint64 begun = g_get_monotonic_time();
+  r->hooks->profiled(r->profile, r->hooks->context);
+  r->since += g_get_monotonic_time() - begun; /* not the training's time */
+  nd_profile_free(r->profile);
+  r->profile = NULL;
+}
+
+static void profile_before_step(run *r) {
+  if (r->profile && r->steps_run == ND_PROFILE_WARM_UP)
+    nd_trainer_record(r->t, r->profile);
+  if (r->steps_run == ND_PROFILE_WARM_UP + r->hooks->profile_steps)
+    end_profile(r);
+  r->steps_run++;
+  nd_profile_begin(r->t->profile);
+}
+
+/* ---- The loop ---- */
+static int one_step(run *r) {
+  nd_step_result s;
+  profile_before_step(r);
+  if (nd_trainer_step(r->t, &s))
     return -1;
-  if (validates && (due(r->recipe->validation.every, step) || (last && r->recipe->validation.every > 0)) &&
-      validate(r))
+  add_result(r, &s);
+  if (after_step(r))
     return -1;
-  return (due(r->recipe->output.checkpoint_every, step) || last) && save(r) ? -1 : 0;
+  nd_profile_end(r->t->profile);
+  return 0;
 }
 
 static int loop(run *r) {
@@ -98,11 +145,7 @@ static int loop(run *r) {
   while (r->t->state.step < (uint64_t)r->recipe->training.steps) {
     if (r->hooks->stop && r->hooks->stop(r->hooks->context))
       return save(r);
-    nd_step_result s;
-    if (nd_trainer_step(r->t, &s))
-      return -1;
-    add_result(r, &s);
-    if (after_step(r))
+    if (one_step(r))
       return -1;
   }
   return 0;
@@ -111,7 +154,11 @@ static int loop(run *r) {
 static int run_trainer(nd_trainer *t, const nd_recipe *recipe, const char *folder,
                        const nd_train_hooks *hooks) {
   run r = {.t = t, .recipe = recipe, .folder = folder, .hooks = hooks, .saved_at = UINT64_MAX};
-  return nd_trainer_open_data(t) || loop(&r) ? -1 : 0;
+  if (hooks->profile_steps > 0)
+    r.profile = nd_profile_new();
+  int failed = nd_trainer_open_data(t) || loop(&r);
+  end_profile(&r);
+  return failed ? -1 : 0;
 }
 
 static int make_folder(const char *folder) {

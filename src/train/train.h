@@ -26,6 +26,8 @@ typedef struct nd_validation {
   int pictures;
 } nd_validation;
 
+enum { ND_PROFILE_WARM_UP = 3 };
+
 typedef struct nd_train_hooks {
   void *context;
   void (*progress)(const nd_train_report *report, void *context); /* may be NULL */
@@ -35,6 +37,10 @@ typedef struct nd_train_hooks {
                   void *context);
   void (*validated)(uint64_t step, const nd_validation *result, void *context); /* may be NULL */
   bool (*stop)(void *context); /* asked between steps: true saves and returns; may be NULL */
+  /* How many steps to record, after ND_PROFILE_WARM_UP others; 0: none. `profiled` is called once with what
+   * was recorded: fewer steps, or none, when the run ends before. */
+  int profile_steps;
+  void (*profiled)(nd_profile *profile, void *context);
 } nd_train_hooks;
 
 /* Starts a run in folder (made when missing; it must not hold a run already). */

@@ -17,6 +17,7 @@ typedef struct nd_trainer {
   nd_train_state state;
   nd_adam_settings adam;
   nd_loader *loader;
+  nd_profile *profile; /* NULL: steps are not recorded */
 } nd_trainer;
 
 typedef struct nd_step_result {
@@ -29,6 +30,8 @@ int nd_trainer_new(const nd_recipe *recipe, nd_trainer **out);
 void nd_trainer_free(nd_trainer *t); /* NULL is fine */
 /* Starts reading data at the state's step. */
 int nd_trainer_open_data(nd_trainer *t);
+/* Steps are recorded in p from now on; NULL: no longer. */
+void nd_trainer_record(nd_trainer *t, nd_profile *p);
 /* One step on the next batch. A loss or gradient that is not finite is an error that names the batch's files.
  */
 int nd_trainer_step(nd_trainer *t, nd_step_result *out);

@@ -165,29 +165,48 @@ static int not_finite(const nd_trainer *t, const nd_batch *b, const nd_step_resu
                  t->state.step + 1, r->loss, r->gradient_norm, files->str);
 }
 
+void nd_trainer_record(nd_trainer *t, nd_profile *p) {
+  t->profile = p;
+  nd_plan_record(t->plan, p);
+}
+
+/* The gradient's norm, then Adam, unless something is not finite. */
+static int update(nd_trainer *t, const nd_batch *batch, nd_step_result *s) {
+  double bytes = (double)(t->state.size * sizeof(float)), clip = t->recipe->training.gradient_clip;
+  int64_t at = nd_clock();
+  s->gradient_norm = nd_gradient_norm(&t->state);
+  at = nd_profile_stage(t->profile, "gradient norm", at, bytes);
+  if (!isfinite(s->loss) || !isfinite(s->gradient_norm))
+    return not_finite(t, batch, s);
+  nd_plan_store_state(t->plan, t->state.values);
+  nd_adam_step(&t->state, &t->adam, clip > 0 && s->gradient_norm > clip ? clip / s->gradient_norm : 1);
+  /* Reads the gradient; reads and writes weights, two moments and the average. */
+  nd_profile_stage(t->profile, "Adam and average", at, 9 * bytes);
+  return 0;
+}
+
 int nd_trainer_step(nd_trainer *t, nd_step_result *out) {
   const nd_recipe *r = t->recipe;
   const nd_batch *batch;
   nd_step_result s = {0};
+  int64_t at = nd_clock();
   if (nd_loader_next(t->loader, &batch, &s.wait_seconds))
     return -1;
+  at = nd_profile_stage(t->profile, "wait for data", at, 0);
   uint64_t step = t->state.step, seed = (uint64_t)r->seed;
   s.alpha = nd_adapt_alpha(r->adapt.lambda, step, r->adapt.ramp ? (uint64_t)r->adapt.ramp_steps : 0);
   feed(t, batch, s.alpha);
+  at = nd_profile_stage(t->profile, "copy the batch", at, 0);
   nd_objective_draw(&t->objective, t->plan, t->schedule, r->adapt.t_min, r->adapt.t_max, seed, step, 0);
+  nd_profile_stage(t->profile, "draw noise and levels", at, 0);
   nd_run(t->plan, seed, step, 0);
   s.loss = read_number(t, t->objective.loss);
   s.restoration = read_number(t, t->objective.loss_restoration);
   s.diffusion = read_number(t, t->objective.loss_diffusion);
   s.positive = read_number(t, t->objective.loss_positive);
   s.negative = read_number(t, t->objective.loss_negative);
-  s.gradient_norm = nd_gradient_norm(&t->state);
-  if (!isfinite(s.loss) || !isfinite(s.gradient_norm))
-    return not_finite(t, batch, &s);
-  double clip = r->training.gradient_clip,
-         scale = clip > 0 && s.gradient_norm > clip ? clip / s.gradient_norm : 1;
-  nd_plan_store_state(t->plan, t->state.values);
-  nd_adam_step(&t->state, &t->adam, scale);
+  if (update(t, batch, &s))
+    return -1;
   *out = s;
   return 0;
 }

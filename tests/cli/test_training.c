@@ -3,6 +3,7 @@
 #include "weights/model.h"
 
 #include <glib/gstdio.h>
+#include <json-glib/json-glib.h>
 #include <math.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -164,6 +165,64 @@ static void a_run_can_be_extended_and_started_from(void **state) {
   assert_false(g_file_test("d", G_FILE_TEST_EXISTS));
 }
 
+/* Events of a kind in the trace. */
+static int count_events(const char *path, const char *category) {
+  g_autoptr(JsonParser) parser = json_parser_new();
+  g_autoptr(GError) error = NULL;
+  if (!json_parser_load_from_file(parser, path, &error))
+    fail_msg("%s: %s", path, error->message);
+  JsonArray *events =
+      json_object_get_array_member(json_node_get_object(json_parser_get_root(parser)), "traceEvents");
+  int n = 0;
+  for (guint i = 0; i < json_array_get_length(events); i++)
+    n += !strcmp(json_object_get_string_member(json_array_get_object_element(events, i), "cat"), category);
+  return n;
+}
+
+static void expect_words(const outcome *o, const char *const *words) {
+  for (; *words; words++)
+    if (!strstr(o->out, *words))
+      fail_msg("'%s' is not in: %s (%s)", *words, o->out, o->err);
+}
+
+static void a_profile_tells_and_changes_nothing(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "paired", 20);
+  expect_status(0, "train", "r.yaml", "-o", "plain", NULL);
+  outcome o = run_program("train", "r.yaml", "-o", "seen", "--profile-trace", "seen/trace.json", NULL);
+  assert_int_equal(o.status, 0);
+  expect_words(&o, (const char *const[]){"profile of 10 steps", "\nconv2d_backward_weights ", "\ngroup_norm ",
+                                         "\nAdam and average ", "\nwait for data ", "\nreport ",
+                                         "peak: ", "step 20/20", "done: seen", NULL});
+  outcome_clear(&o);
+  assert_true(count_events("seen/trace.json", "node") > 100);
+  assert_int_equal(count_events("seen/trace.json", "unit"), 1);
+  expect_same_files("plain/checkpoint-00000020.safetensors", "seen/checkpoint-00000020.safetensors");
+  o = run_program("train", "r.yaml", "-o", "short", "--set", "training.steps=5", "--profile", NULL);
+  expect_words(&o, (const char *const[]){"profile of 2 steps", "\ncheckpoint ", NULL});
+  outcome_clear(&o);
+  expect_status(1, "train", "r.yaml", "-o", "lost", "--profile-trace", "nowhere/t.json", NULL);
+  expect_run("lost");
+}
+
+static void restoring_can_be_profiled(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 1);
+  expect_status(0, "train", "r.yaml", "-o", "run", NULL);
+  expect_status(0, "restore", "-m", "run/model.safetensors", "noisy", "-o", "plain", "--tile", "32", NULL);
+  outcome o = run_program("restore", "-m", "run/model.safetensors", "noisy", "-o", "seen", "--tile", "32",
+                          "--profile-trace", "t.json", NULL);
+  assert_int_equal(o.status, 0);
+  expect_words(&o,
+               (const char *const[]){"profile of 4 pictures", "\nconv2d ", "\nupsample_bilinear ",
+                                     "\nload the picture ", "\ncopy tile in ", "\nsave the picture ", NULL});
+  outcome_clear(&o);
+  assert_int_equal(count_events("t.json", "stage"), 5);
+  expect_same_files("plain/2.png", "seen/2.png");
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {TEST(every_mode_gives_a_model),
@@ -171,6 +230,8 @@ int main(void) {
                                      TEST(sr3_learns),
                                      TEST(an_interrupted_run_ends_in_the_same_bytes),
                                      TEST(running_statistics_survive_an_interruption),
-                                     TEST(a_run_can_be_extended_and_started_from)};
+                                     TEST(a_run_can_be_extended_and_started_from),
+                                     TEST(a_profile_tells_and_changes_nothing),
+                                     TEST(restoring_can_be_profiled)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,8 +10,14 @@
 
 #include "tensor/kernels/conv.h"
 
+#include <stdint.h>
+
 /* The longest vector of any variant, in floats; a panel is at most two of them wide. */
 enum { ND_MAX_LANES = 16, ND_MAX_WIDTH = 2 * ND_MAX_LANES };
+/* What philox draws at once. */
+enum { ND_PHILOX_COUNTERS = 32 };
+/* Independent sums in multiply_adds: enough for two units with a latency of four to five. */
+enum { ND_CHAINS = 12 };
 
 /* One product of a sum of products: rows of A times k rows of the panel b. */
 typedef struct nd_term {
@@ -36,6 +42,13 @@ typedef struct nd_micro {
    */
   void (*finish)(int m, int channels, int width, const float *c, const nd_epilogue *e, float *y,
                  ptrdiff_t y_pixel);
+
+  /* Philox4x32-10 of the counters first + {i, 0, 0, 0}, i < ND_PHILOX_COUNTERS: number k of counter i into
+   * out[k][i]. */
+  void (*philox)(const uint32_t key[2], const uint32_t first[4], uint32_t out[4][ND_PHILOX_COUNTERS]);
+
+  /* Nothing but n * ND_CHAINS multiply-adds of vectors in registers, to time (peak.c). */
+  float (*multiply_adds)(int n);
 
   /* The five transforms of Winograd's F(4x4, 3x3), for `vectors` vectors of neighbouring channels. A pixel
    * argument points at each pixel's channel 0; `channel` is the first channel taken. The 36 results (or

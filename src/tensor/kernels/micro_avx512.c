@@ -1,11 +1,14 @@
 /* The inner loops: AVX-512: 32 registers, 24 of them sums. */
 #if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+
 #define ND_NAME nd_micro_avx512
 #define ND_NAME_TEXT "avx512"
 #define ND_LANES 16
 #define ND_TARGET __attribute__((target("avx512f,avx2,fma")))
 #define ND_ROWS_TWO 12 /* rows of a tile two vectors wide */
 #define ND_ROWS_ONE 12 /* and one vector wide */
+#define ND_MULTIPLY_EVEN(a, b) ((wide)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
 #include "tensor/kernels/micro_template.h"
 #else
 typedef int nd_not_on_this_processor;

@@ -4,12 +4,15 @@
  *   ND_LANES               floats in a vector
  *   ND_TARGET              the attribute that switches the instruction set on
  *   ND_ROWS_TWO, _ONE      rows of the largest tile, for panels two and one vectors wide
+ *   ND_MULTIPLY_EVEN       see philox_template.h
  *
  * A tile of C stays in registers while the terms are summed ("batch-reduce GEMM": Georganas et al., 2019,
  * "High-Performance Deep Learning via a Single Building Block"); rows of A are read where they lie, with any
  * step between rows and along k, so that neither a convolution nor a transposed product needs a copy of A.
  */
 #include "tensor/kernels/micro.h"
+
+#include <string.h>
 
 #define ND_INLINE static inline __attribute__((always_inline)) ND_TARGET
 
@@ -138,6 +141,22 @@ static ND_TARGET void finish(int m, int channels, int width, const float *c, con
   }
 }
 
+/* n times a multiply-add in each of ND_CHAINS vectors that do not wait for one another. */
+static ND_TARGET float multiply_adds(int n) {
+#define ND_CHAIN(r, p, i) vec a##r = splat(r); /* all different, so that none can be left out */
+#define ND_MULTIPLY_ADD(r, p, i) a##r = a##r * m + c;
+#define ND_ADD_UP(r, p, i) m += a##r;
+  vec m = splat((float)n), c = splat(1);
+  m = 1 / m;
+  ND_EACH_ROW(ND_CHAIN)
+  for (; n > 0; n--) {
+    ND_EACH_ROW(ND_MULTIPLY_ADD)
+  }
+  ND_EACH_ROW(ND_ADD_UP)
+  return m[0];
+}
+
+#include "tensor/kernels/philox_template.h"
 #include "tensor/kernels/winograd_template.h"
 
 const nd_micro ND_NAME = {
@@ -145,6 +164,8 @@ const nd_micro ND_NAME = {
     .lanes = ND_LANES,
     .panel = panel,
     .finish = finish,
+    .multiply_adds = multiply_adds,
+    .philox = philox,
     .winograd_input = winograd_input,
     .winograd_output = winograd_output,
     .winograd_gradient = winograd_gradient,

@@ -1,12 +1,13 @@
 /* Dropout (Srivastava et al. 2014), inverted: kept elements are divided by 1 - p. */
 #include "tensor/ops/dropout-private.h"
+#include "tensor/kernels/micro.h"
 #include "tensor/ops/ops-private.h"
 
 #include <math.h>
 
 extern const nd_op nd_op_dropout;
 
-enum { DRAWS = 8, BLOCKS = ND_MASK_BLOCK / DRAWS, ROUNDS = 10 };
+_Static_assert(8 * ND_PHILOX_COUNTERS == ND_MASK_BLOCK, "eight draws of 16 bits from a counter");
 
 nd_mask nd_mask_make(const nd_run_context *r, float p) {
   nd_mask m = {.key = {(uint32_t)r->seed, (uint32_t)(r->seed >> 32)}, .step = (uint32_t)r->step};
@@ -16,25 +17,22 @@ nd_mask nd_mask_make(const nd_run_context *r, float p) {
   return m;
 }
 
-/* Philox over many counters side by side, so that the rounds vectorise; 8 draws of 16 bits a counter. */
-ND_KERNEL void nd_mask_fill(const nd_mask *m, uint32_t sample, uint32_t block, float out[ND_MASK_BLOCK]) {
-  uint32_t c0[BLOCKS], c1[BLOCKS], c2[BLOCKS], c3[BLOCKS], k0 = m->key[0], k1 = m->key[1];
-  for (uint32_t i = 0; i < BLOCKS; i++)
-    c0[i] = block * BLOCKS + i, c1[i] = sample, c2[i] = m->step, c3[i] = m->stream;
-  for (int round = 0; round < ROUNDS; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
-    for (int i = 0; i < BLOCKS; i++) {
-      uint64_t p0 = 0xD2511F53ull * c0[i], p1 = 0xCD9E8D57ull * c2[i];
-      c0[i] = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
-      c1[i] = (uint32_t)p1;
-      c2[i] = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
-      c3[i] = (uint32_t)p0;
-    }
-  const uint32_t threshold = m->threshold, *draws[] = {c0, c1, c2, c3};
+/* Two draws of 16 bits from each number: the low half's factors first. */
+ND_KERNEL static void factors(const uint32_t *restrict numbers, const nd_mask *m, float *restrict out) {
+  const int32_t threshold = (int32_t)m->threshold;
+  const float keep = m->keep_scale;
+  for (int i = 0; i < ND_PHILOX_COUNTERS; i++)
+    out[i] = (int32_t)(numbers[i] & 0xffff) < threshold ? 0.0f : keep;
+  for (int i = 0; i < ND_PHILOX_COUNTERS; i++)
+    out[ND_PHILOX_COUNTERS + i] = (int32_t)(numbers[i] >> 16) < threshold ? 0.0f : keep;
+}
+
+void nd_mask_fill(const nd_mask *m, uint32_t sample, uint32_t block, float out[ND_MASK_BLOCK]) {
+  uint32_t numbers[4][ND_PHILOX_COUNTERS];
+  const uint32_t first[] = {block * ND_PHILOX_COUNTERS, sample, m->step, m->stream};
+  nd_micro_best()->philox(m->key, first, numbers);
   for (int k = 0; k < 4; k++)
-    for (int i = 0; i < BLOCKS; i++) {
-      out[(2 * k) * BLOCKS + i] = (draws[k][i] & 0xffff) < threshold ? 0 : m->keep_scale;
-      out[(2 * k + 1) * BLOCKS + i] = draws[k][i] >> 16 < threshold ? 0 : m->keep_scale;
-    }
+    factors(numbers[k], m, out + k * 2 * ND_PHILOX_COUNTERS);
 }
 
 typedef struct work {

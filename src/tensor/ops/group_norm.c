@@ -182,22 +182,26 @@ static void run(const nd_run_context *r) {
 }
 
 /* ---- Backward ---- */
-/* dz = dy silu'(z) into dx, with its sum and its product with x by channel. */
-ND_KERNEL static void dz_block(const float *restrict x, float *restrict dz, size_t pixels, size_t c,
-                               const float *restrict scale, const float *restrict shift, bool silu,
-                               float *restrict sum, float *restrict product) {
-  memset(sum, 0, c * sizeof *sum);
-  memset(product, 0, c * sizeof *product);
+/* dz = dy silu'(z) into dz, adding it and its product with x to the sums by channel. */
+ND_KERNEL static void dz_silu(const float *restrict x, float *restrict dz, size_t pixels, size_t c,
+                              const float *restrict scale, const float *restrict shift, float *restrict sum,
+                              float *restrict product) {
   for (size_t p = 0; p < pixels; p++, x += c, dz += c)
     for (size_t k = 0; k < c; k++) {
-      float d = dz[k];
-      if (silu) {
-        float z = x[k] * scale[k] + shift[k], e = nd_sigmoidf(z);
-        d *= e * (1 + z * (1 - e));
-      }
+      float z = x[k] * scale[k] + shift[k], e = nd_sigmoidf(z), d = dz[k] * e * (1 + z * (1 - e));
       dz[k] = d;
       sum[k] += d;
       product[k] += d * x[k];
+    }
+}
+
+/* The same without activation, where dz = dy. */
+ND_KERNEL static void dz_linear(const float *restrict x, const float *restrict dz, size_t pixels, size_t c,
+                                float *restrict sum, float *restrict product) {
+  for (size_t p = 0; p < pixels; p++, x += c, dz += c)
+    for (size_t k = 0; k < c; k++) {
+      sum[k] += dz[k];
+      product[k] += dz[k] * x[k];
     }
 }
 
@@ -213,8 +217,11 @@ static void dz_blocks(size_t begin, size_t end, int thread, void *context) {
       memcpy(dz, w->dy + at * c, count * c * sizeof *dz);
     if (w->s->dropout > 0)
       drop_block(w, i, dz, count * c);
-    dz_block(w->x + at * c, dz, count, c, affine, affine + c, w->s->activation == ND_ACT_SILU, sums,
-             sums + c);
+    memset(sums, 0, 2 * c * sizeof *sums);
+    if (w->s->activation == ND_ACT_SILU)
+      dz_silu(w->x + at * c, dz, count, c, affine, affine + c, sums, sums + c);
+    else
+      dz_linear(w->x + at * c, dz, count, c, sums, sums + c);
   }
 }
 

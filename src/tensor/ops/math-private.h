@@ -8,7 +8,8 @@
 /* e^x to about 1e-7 relative: x = n ln 2 + r, |r| <= ln 2 / 2, polynomial in r, exponent set to n. */
 static inline float nd_expf(float x) {
   const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
-  x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+  x = x < -87.0f ? -87.0f : x;     /* one after the other and NaN last: vector minimum and maximum */
+  x = x > 88.0f ? 88.0f : x;
   float n = (x * 1.44269504f + magic) - magic;
   float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
   float p = 1.9875691500e-4f;

@@ -1,0 +1,26 @@
+/* --profile: the table on the terminal, the trace in a file. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool nd_cli_profile_wanted(const nd_cli_profile *p) {
+  return p->table || p->trace;
+}
+
+static int write_trace(const char *path, const nd_profile *profile) {
+  g_autofree char *text = nd_profile_trace(profile);
+  if (nd_file_write_atomic(path, text, strlen(text)))
+    return nd_fail_in("--profile-trace");
+  printf("trace: %s, for chrome://tracing or ui.perfetto.dev\n", path);
+  return 0;
+}
+
+int nd_cli_profile_print(const nd_cli_profile *p, nd_profile *profile, const char *unit) {
+  nd_profile_measure(profile);
+  g_autofree char *table = nd_profile_table(profile, unit);
+  printf("\n%s\n", table);
+  int failed = p->trace ? write_trace(p->trace, profile) : 0;
+  fflush(stdout);
+  return failed;
+}
