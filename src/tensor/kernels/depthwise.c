@@ -1,6 +1,7 @@
 /* There are nine products to each number read, so memory sets the pace: channels stand side by side in the
  * vectors, pixels are visited in the order of memory, and a tap outside the picture reads a row of zeros. */
 #include "tensor/kernels/depthwise.h"
+#include "tensor/kernels/sums.h"
 
 #include "base/base.h"
 
@@ -184,10 +185,7 @@ ND_KERNEL static void weight_blocks(size_t begin, size_t end, int thread, void *
 }
 
 static float total(const job *j, size_t tap, size_t channel) {
-  double sum = 0;
-  for (size_t b = 0; b < (size_t)j->blocks; b++)
-    sum += (double)j->sums[(b * (TAPS + 1) + tap) * j->c + channel];
-  return (float)sum;
+  return (float)nd_sum_apart(j->sums + tap * j->c + channel, (size_t)j->blocks, (TAPS + 1) * j->c);
 }
 
 size_t nd_depthwise_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,

@@ -2,7 +2,7 @@
 
 #include "base/base.h"
 #include "tensor/kernels/micro.h"
-#include "tensor/ops/math-private.h"
+#include "tensor/kernels/sums.h"
 
 #include <math.h>
 #include <string.h>
@@ -183,20 +183,6 @@ static inline size_t bias_at(const shape *s, const window *w, int i, int y) {
   return (size_t)(down * side + right);
 }
 
-static inline void softmax(float *restrict x, int n) {
-  float top = x[0], sum = 0;
-#pragma omp simd reduction(max : top)
-  for (int k = 0; k < n; k++)
-    top = x[k] > top ? x[k] : top;
-#pragma omp simd reduction(+ : sum)
-  for (int k = 0; k < n; k++) {
-    x[k] = nd_expf(x[k] - top);
-    sum += x[k];
-  }
-  for (int k = 0; k < n; k++)
-    x[k] /= sum;
-}
-
 /* Products of queries and keys to attention weights. */
 ND_KERNEL static void weigh(const shape *s, const window *w, const float *bias, const panels *scores,
                             float *line) {
@@ -207,7 +193,7 @@ ND_KERNEL static void weigh(const shape *s, const window *w, const float *bias, 
       for (int x = 0; x < w->w; x++)
         line[y * w->w + x] += b[x];
     }
-    softmax(line, w->tokens);
+    nd_row_softmax(line, (size_t)w->tokens);
     put_row(scores, i, line);
   }
 }
@@ -216,14 +202,9 @@ ND_KERNEL static void weigh(const shape *s, const window *w, const float *bias, 
 ND_KERNEL static void weigh_backward(const shape *s, const window *w, const panels *weights, const panels *ds,
                                      float *line, float *dline, float *dbias) {
   for (int i = 0; i < w->tokens; i++) {
-    float dot = 0;
     get_row(weights, i, line);
     get_row(ds, i, dline);
-#pragma omp simd reduction(+ : dot)
-    for (int k = 0; k < w->tokens; k++)
-      dot += line[k] * dline[k];
-    for (int k = 0; k < w->tokens; k++)
-      dline[k] = line[k] * (dline[k] - dot);
+    nd_row_softmax_backward(line, dline, (size_t)w->tokens);
     put_row(ds, i, dline);
     for (int y = 0; y < w->h; y++) {
       float *b = dbias + bias_at(s, w, i, y);

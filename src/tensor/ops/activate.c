@@ -1,5 +1,5 @@
 /* ReLU, leaky ReLU (Maas et al. 2013), SiLU and GELU (Hendrycks & Gimpel 2016), element by element. */
-#include "tensor/ops/math-private.h"
+#include "tensor/kernels/elementary.h"
 #include "tensor/ops/ops-private.h"
 
 #include <math.h>

@@ -6,14 +6,13 @@
  * In training, mean and variance are those of the batch (operator batch_moments) and the gradient passes
  * through them; else they are the running ones and constants. Sums are gathered by blocks of pixels: their
  * order depends on the shape alone. */
+#include "tensor/kernels/sums.h"
 #include "tensor/ops/ops-private.h"
 
 #include <math.h>
 #include <string.h>
 
 extern const nd_op nd_op_batch_norm, nd_op_batch_moments;
-
-enum { PIXELS = 256 }; /* a block of the sums */
 
 typedef struct attr {
   float epsilon;
@@ -27,12 +26,8 @@ typedef struct work {
   float *sums; /* [blocks][2][c] */
 } work;
 
-static inline size_t block_count(size_t pixels) {
-  return (pixels + PIXELS - 1) / PIXELS;
-}
-
 static inline size_t block_pixels(size_t pixels, size_t block) {
-  return MIN(PIXELS, pixels - block * PIXELS);
+  return MIN(ND_SUM_BLOCK, pixels - block * ND_SUM_BLOCK);
 }
 
 /* ---- Mean and variance ---- */
@@ -44,7 +39,7 @@ ND_KERNEL static void moment_blocks(size_t begin, size_t end, int thread, void *
   size_t c = w->c;
   for (size_t b = begin; b < end; b++) {
     size_t n = block_pixels(w->pixels, b);
-    const float *restrict x = w->x + b * PIXELS * c;
+    const float *restrict x = w->x + b * ND_SUM_BLOCK * c;
     float *restrict sum = w->sums + 2 * b * c, *restrict squares = sum + c;
     memset(sum, 0, 2 * c * sizeof *sum);
     for (size_t i = 0; i < n; i++)
@@ -59,16 +54,13 @@ ND_KERNEL static void moment_blocks(size_t begin, size_t end, int thread, void *
 }
 
 static double total(const work *w, size_t which, size_t channel) {
-  double sum = 0;
-  for (size_t b = 0; b < block_count(w->pixels); b++)
-    sum += (double)w->sums[(2 * b + which) * w->c + channel];
-  return sum;
+  return nd_sum_apart(w->sums + which * w->c + channel, nd_sum_blocks(w->pixels), 2 * w->c);
 }
 
 /* Between the blocks' means and the mean of all (Chan et al. 1979). */
 static double squares_between(const work *w, double mean, size_t channel) {
   double sum = 0;
-  for (size_t b = 0; b < block_count(w->pixels); b++) {
+  for (size_t b = 0; b < nd_sum_blocks(w->pixels); b++) {
     double n = (double)block_pixels(w->pixels, b), d = (double)w->sums[2 * b * w->c + channel] / n - mean;
     sum += n * d * d;
   }
@@ -84,7 +76,7 @@ static work work_of(const nd_run_context *r) {
 static void run_moments(const nd_run_context *r) {
   work w = work_of(r);
   w.sums = r->scratch;
-  nd_parallel(block_count(w.pixels), 1, moment_blocks, &w);
+  nd_parallel(nd_sum_blocks(w.pixels), 1, moment_blocks, &w);
   float *variance = nd_run_out(r, 1);
   for (size_t k = 0; k < w.c; k++) {
     double n = (double)w.pixels, mean = total(&w, 0, k) / n;
@@ -96,7 +88,7 @@ static void run_moments(const nd_run_context *r) {
 static size_t sums_bytes(const nd_graph *g, const nd_node *n) {
   const nd_value *x = nd_in_value(g, n, 0);
   size_t c = (size_t)x->dims[3];
-  return block_count(x->count / c) * 2 * c * sizeof(float);
+  return nd_sum_blocks(x->count / c) * 2 * c * sizeof(float);
 }
 
 static int prepare_moments(const nd_graph *g, nd_node *n) {
@@ -159,7 +151,7 @@ ND_KERNEL static void gradient_blocks(size_t begin, size_t end, int thread, void
   const work *w = context;
   size_t c = w->c;
   for (size_t b = begin; b < end; b++) {
-    const float *x = w->x + b * PIXELS * c, *dy = w->dy + b * PIXELS * c;
+    const float *x = w->x + b * ND_SUM_BLOCK * c, *dy = w->dy + b * ND_SUM_BLOCK * c;
     float *restrict sum = w->sums + 2 * b * c, *restrict product = sum + c;
     memset(sum, 0, 2 * c * sizeof *sum);
     for (size_t i = 0; i < block_pixels(w->pixels, b); i++)
@@ -192,7 +184,7 @@ static void run_backward(const nd_run_context *r) {
   w.dy = nd_run_in(r, 4);
   w.sums = affine + 3 * w.c;
   w.affine = affine;
-  nd_parallel(block_count(w.pixels), 1, gradient_blocks, &w);
+  nd_parallel(nd_sum_blocks(w.pixels), 1, gradient_blocks, &w);
   for (size_t k = 0; k < w.c; k++) {
     double s = 1 / sqrt((double)variance[k] + (double)a->epsilon), sum = total(&w, 0, k),
            product = total(&w, 1, k), scale = (double)weight[k] * s,

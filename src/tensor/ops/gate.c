@@ -1,6 +1,6 @@
 /* Gates: the first half of the channels times the second (Chen et al. 2022, the simple gate), the first half
  * through GELU where asked for (Zamir et al. 2022). */
-#include "tensor/ops/math-private.h"
+#include "tensor/kernels/elementary.h"
 #include "tensor/ops/ops-private.h"
 
 #include <math.h>

@@ -7,8 +7,8 @@
  * Backward likewise: one pass gathers sum dz and sum dz xhat per channel and leaves dz in dx, one turns it
  * into dx. Statistics are gathered by blocks of pixels, summed in double: the order depends on the shape
  * alone. */
+#include "tensor/kernels/sums.h"
 #include "tensor/ops/dropout-private.h"
-#include "tensor/ops/math-private.h"
 #include "tensor/ops/ops-private.h"
 
 #include <math.h>
@@ -18,7 +18,9 @@ extern const nd_op nd_op_group_norm;
 
 typedef nd_group_norm_settings settings;
 
-enum { PIXELS = 256 }; /* a block of the statistics; a multiple of it times channels fills mask blocks */
+enum {
+  PIXELS = ND_SUM_BLOCK
+}; /* a block of the statistics; a multiple of it times channels fills mask blocks */
 
 typedef struct work {
   const settings *s;
@@ -38,7 +40,7 @@ static work work_of(const nd_run_context *r) {
   const nd_value *x = nd_run_in_value(r, 0);
   work w = {.s = r->node->attr, .n = x->dims[0], .c = x->dims[3], .x = nd_run_in(r, 0)};
   w.pixels = (size_t)x->dims[1] * (size_t)x->dims[2];
-  w.blocks = (w.pixels + PIXELS - 1) / PIXELS;
+  w.blocks = nd_sum_blocks(w.pixels);
   w.mask = nd_mask_make(r, w.s->dropout);
   w.first_sample = r->first_sample;
   return w;
@@ -80,11 +82,8 @@ static void sum_blocks(size_t begin, size_t end, int thread, void *context) {
 
 static void channel_totals(const work *w, int sample, int k, double *first, double *second) {
   const float *sums = w->sums + (size_t)sample * w->blocks * 2 * (size_t)w->c;
-  *first = *second = 0;
-  for (size_t b = 0; b < w->blocks; b++, sums += 2 * w->c) {
-    *first += (double)sums[k];
-    *second += (double)sums[w->c + k];
-  }
+  *first = nd_sum_apart(sums + k, w->blocks, 2 * (size_t)w->c);
+  *second = nd_sum_apart(sums + w->c + k, w->blocks, 2 * (size_t)w->c);
 }
 
 /* Mean and 1 / deviation of every group. */
@@ -163,7 +162,7 @@ static void apply_blocks(size_t begin, size_t end, int thread, void *context) {
 
 static int prepare(const nd_graph *g, nd_node *n) {
   const nd_value *x = nd_in_value(g, n, 0);
-  size_t blocks = ((size_t)x->dims[1] * (size_t)x->dims[2] + PIXELS - 1) / PIXELS;
+  size_t blocks = nd_sum_blocks((size_t)x->dims[1] * (size_t)x->dims[2]);
   n->scratch_bytes = (size_t)x->dims[0] * (size_t)x->dims[3] * (2 * blocks + 2 + 3) * sizeof(float);
   return 0;
 }

@@ -5,6 +5,7 @@
  * and Restormer's variant without bias, y = x r weight, in which the mean stays (Zamir et al. 2022). Backward
  * computes the statistics again. Gradients of the weights are gathered by blocks of pixels: the order of the
  * sums depends on the shape alone. */
+#include "tensor/kernels/sums.h"
 #include "tensor/ops/ops-private.h"
 
 #include <math.h>
@@ -13,8 +14,6 @@
 extern const nd_op nd_op_layer_norm;
 
 typedef nd_layer_norm_settings settings;
-
-enum { PIXELS = 256 }; /* a block of the sums */
 
 typedef struct work {
   settings s;
@@ -27,10 +26,6 @@ typedef struct work {
 typedef struct moments {
   float mean, r; /* mean: what is subtracted, 0 when it is kept */
 } moments;
-
-static inline size_t block_count(size_t pixels) {
-  return (pixels + PIXELS - 1) / PIXELS;
-}
 
 static inline moments moments_of(const float *restrict x, size_t c, settings s, float *mean) {
   float sum = 0, squares = 0;
@@ -86,7 +81,7 @@ ND_KERNEL static void backward_blocks(size_t begin, size_t end, int thread, void
   for (size_t b = begin; b < end; b++) {
     float *dweight = w->sums + 2 * b * w->c;
     memset(dweight, 0, 2 * w->c * sizeof *dweight);
-    for (size_t i = b * PIXELS; i < MIN((b + 1) * PIXELS, w->pixels); i++)
+    for (size_t i = b * ND_SUM_BLOCK; i < MIN((b + 1) * ND_SUM_BLOCK, w->pixels); i++)
       backward_row(w, i, dweight, dweight + w->c);
   }
 }
@@ -112,23 +107,19 @@ static void run_backward(const nd_run_context *r) {
   work w = work_of(r);
   w.dy = nd_run_in(r, 3);
   w.sums = r->scratch;
-  size_t blocks = block_count(w.pixels);
+  size_t blocks = nd_sum_blocks(w.pixels);
   nd_parallel(blocks, 1, backward_blocks, &w);
   for (int which = 0; which < 2; which++) {
     float *out = which == 0 || w.bias ? nd_run_out(r, 1 + which) : NULL;
-    for (size_t k = 0; out && k < w.c; k++) {
-      double sum = 0;
-      for (size_t b = 0; b < blocks; b++)
-        sum += (double)w.sums[(2 * b + (size_t)which) * w.c + k];
-      out[k] = (float)sum;
-    }
+    for (size_t k = 0; out && k < w.c; k++)
+      out[k] = (float)nd_sum_apart(w.sums + (size_t)which * w.c + k, blocks, 2 * w.c);
   }
 }
 
 static int prepare_backward(const nd_graph *g, nd_node *n) {
   const nd_value *x = nd_in_value(g, n, 0);
   size_t c = (size_t)x->dims[3];
-  n->scratch_bytes = block_count(x->count / c) * 2 * c * sizeof(float);
+  n->scratch_bytes = nd_sum_blocks(x->count / c) * 2 * c * sizeof(float);
   return 0;
 }
 

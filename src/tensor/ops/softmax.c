@@ -1,5 +1,5 @@
 /* Softmax over the last axis, rows in parallel. */
-#include "tensor/ops/math-private.h"
+#include "tensor/kernels/sums.h"
 #include "tensor/ops/ops-private.h"
 
 #include <math.h>
@@ -13,53 +13,6 @@ typedef struct work {
   size_t c;
 } work;
 
-/* Side by side, so that sums and maxima over a row vectorise; their order depends on the length alone. */
-enum { LANES = 16 };
-
-static inline float largest(const float *x, size_t n) {
-  float lanes[LANES], top = x[0];
-  size_t k = 0;
-  for (int i = 0; i < LANES; i++)
-    lanes[i] = x[0];
-  for (; k + LANES <= n; k += LANES)
-    for (int i = 0; i < LANES; i++)
-      lanes[i] = x[k + (size_t)i] > lanes[i] ? x[k + (size_t)i] : lanes[i];
-  for (; k < n; k++)
-    top = x[k] > top ? x[k] : top;
-  for (int i = 0; i < LANES; i++)
-    top = lanes[i] > top ? lanes[i] : top;
-  return top;
-}
-
-static inline float sum_lanes(const float lanes[LANES]) {
-  float sum = 0;
-  for (int i = 0; i < LANES; i++)
-    sum += lanes[i];
-  return sum;
-}
-
-static inline float sum_of(const float *x, size_t n) {
-  float lanes[LANES] = {0}, rest = 0;
-  size_t k = 0;
-  for (; k + LANES <= n; k += LANES)
-    for (size_t i = 0; i < LANES; i++)
-      lanes[i] += x[k + i];
-  for (; k < n; k++)
-    rest += x[k];
-  return sum_lanes(lanes) + rest;
-}
-
-static inline float dot(const float *x, const float *y, size_t n) {
-  float lanes[LANES] = {0}, rest = 0;
-  size_t k = 0;
-  for (; k + LANES <= n; k += LANES)
-    for (size_t i = 0; i < LANES; i++)
-      lanes[i] += x[k + i] * y[k + i];
-  for (; k < n; k++)
-    rest += x[k] * y[k];
-  return sum_lanes(lanes) + rest;
-}
-
 /* Both work on the output alone, as most often it has the input's memory. */
 ND_KERNEL static void forward_rows(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
@@ -69,12 +22,7 @@ ND_KERNEL static void forward_rows(size_t begin, size_t end, int thread, void *c
     float *y = w->out + r * c;
     if (w->out != w->x)
       memcpy(y, w->x + r * c, c * sizeof *y);
-    const float top = largest(y, c);
-    for (size_t k = 0; k < c; k++)
-      y[k] = nd_expf(y[k] - top);
-    const float scale = 1 / sum_of(y, c);
-    for (size_t k = 0; k < c; k++)
-      y[k] *= scale;
+    nd_row_softmax(y, c);
   }
 }
 
@@ -83,13 +31,10 @@ ND_KERNEL static void backward_rows(size_t begin, size_t end, int thread, void *
   const work *w = context;
   const size_t c = w->c;
   for (size_t r = begin; r < end; r++) {
-    const float *restrict y = w->x + r * c;
-    float *restrict dx = w->out + r * c;
+    float *dx = w->out + r * c;
     if (w->out != w->dy)
       memcpy(dx, w->dy + r * c, c * sizeof *dx);
-    const float mean = dot(y, dx, c);
-    for (size_t k = 0; k < c; k++)
-      dx[k] = y[k] * (dx[k] - mean);
+    nd_row_softmax_backward(w->x + r * c, dx, c);
   }
 }
 

@@ -1,17 +1,17 @@
 /* Sums over the axes that the result has with length 1: the gradient of repetition. */
+#include "tensor/kernels/sums.h"
 #include "tensor/ops/ops-private.h"
 
 #include <string.h>
 
 extern const nd_op nd_op_sum_to;
 
-enum { ROWS = 256 }; /* a block of the sums of rows */
-
 typedef struct work {
   const float *x;
   float *out;
   const int *in, *dims;
-  float *partial; /* by block, of rows */
+  size_t rows, blocks; /* of rows: those of one group, which becomes a row of the result */
+  float *partial;      /* a row a block */
 } work;
 
 /* One element of the result at a time over the axes before the last, channels together: the summation order
@@ -51,10 +51,6 @@ static size_t rows_of(const nd_value *x, const nd_value *out) {
   return x->count / out->count;
 }
 
-static size_t blocks_of(const nd_value *x, const nd_value *out) {
-  return (rows_of(x, out) + ROWS - 1) / ROWS;
-}
-
 ND_KERNEL static void sum_rows(const float *restrict x, size_t rows, size_t c, float *restrict sum) {
   for (size_t k = 0; k < c; k++)
     sum[k] = x[k];
@@ -66,36 +62,33 @@ ND_KERNEL static void sum_rows(const float *restrict x, size_t rows, size_t c, f
 static void row_blocks(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const work *w = context;
-  size_t c = (size_t)w->dims[3], rows = (size_t)w->in[0] * (size_t)w->in[1] * (size_t)w->in[2];
-  rows /= (size_t)w->dims[0];
-  size_t blocks = (rows + ROWS - 1) / ROWS;
+  size_t c = (size_t)w->dims[3];
   for (size_t i = begin; i < end; i++) {
-    size_t at = i % blocks * ROWS;
-    sum_rows(w->x + (i / blocks * rows + at) * c, MIN(rows - at, ROWS), c, w->partial + i * c);
+    size_t at = i % w->blocks * ND_SUM_BLOCK;
+    sum_rows(w->x + (i / w->blocks * w->rows + at) * c, MIN(w->rows - at, ND_SUM_BLOCK), c,
+             w->partial + i * c);
   }
 }
 
 static void run_rows(work *w, const nd_value *x, const nd_value *out) {
-  size_t c = (size_t)out->dims[3], blocks = blocks_of(x, out), groups = out->count / c;
-  nd_parallel(groups * blocks, ND_GRAIN / ROWS / c + 1, row_blocks, w);
-  for (size_t i = 0; i < out->count; i++) {
-    double sum = 0;
-    for (size_t b = 0; b < blocks; b++)
-      sum += (double)w->partial[(i / c * blocks + b) * c + i % c];
-    w->out[i] = (float)sum;
-  }
+  size_t c = (size_t)out->dims[3];
+  w->rows = rows_of(x, out);
+  w->blocks = nd_sum_blocks(w->rows);
+  nd_parallel(out->count / c * w->blocks, ND_GRAIN / ND_SUM_BLOCK / c + 1, row_blocks, w);
+  for (size_t i = 0; i < out->count; i++)
+    w->out[i] = (float)nd_sum_apart(w->partial + i / c * w->blocks * c + i % c, w->blocks, c);
 }
 
 static int prepare(const nd_graph *g, nd_node *n) {
   const nd_value *x = nd_in_value(g, n, 0), *out = nd_out_value(g, n, 0);
   if (sums_rows(x, out))
-    n->scratch_bytes = out->count * blocks_of(x, out) * sizeof(float);
+    n->scratch_bytes = out->count * nd_sum_blocks(rows_of(x, out)) * sizeof(float);
   return 0;
 }
 
 static void run(const nd_run_context *r) {
   const nd_value *out = nd_run_out_value(r, 0), *x = nd_run_in_value(r, 0);
-  work w = {nd_run_in(r, 0), nd_run_out(r, 0), x->dims, out->dims, r->scratch};
+  work w = {nd_run_in(r, 0), nd_run_out(r, 0), x->dims, out->dims, 0, 0, r->scratch};
   if (sums_rows(x, out))
     run_rows(&w, x, out);
   else

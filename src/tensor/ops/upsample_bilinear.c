@@ -50,11 +50,11 @@ static tap tap_of(int i, axis a) {
   return (tap){CLAMP(here, 0, a.in - 1), CLAMP(here + 1, 0, a.in - 1), (float)(at - low)};
 }
 
-static axis axis_of(int in, int out, int begin, int full, int window) {
+static axis axis_of(int in, int out, int begin, int full, int window, bool centred) {
   if (!window)
-    return (axis){in, out, 0, in, out, false};
+    return (axis){in, out, 0, in, out, centred};
   int rate = window / in; /* how much coarser this level is than the picture */
-  return (axis){in, out, begin / rate, full / rate, full / rate * (out / in), false};
+  return (axis){in, out, begin / rate, full / rate, full / rate * (out / in), centred};
 }
 
 ND_KERNEL static void mix_row(const float *restrict top, const float *restrict bottom, float v, const work *w,
@@ -125,17 +125,16 @@ static void backward_rows(size_t begin, size_t end, int thread, void *context) {
 static work work_of(const nd_run_context *r, const nd_value *small, const nd_value *big) {
   const nd_window *p = r->window;
   int h = small->dims[1], w = small->dims[2], big_h = big->dims[1], big_w = big->dims[2];
-  work out = {.x = nd_run_in(r, 0),
-              .out = nd_run_out(r, 0),
-              .h = h,
-              .w = w,
-              .big_h = big_h,
-              .big_w = big_w,
-              .rows = axis_of(h, big_h, p->y, p->full_height, p->height),
-              .columns = axis_of(w, big_w, p->x, p->full_width, p->width),
-              .c = (size_t)small->dims[3]};
-  out.rows.centred = out.columns.centred = ((const upsample_attr *)r->node->attr)->centred;
-  return out;
+  bool centred = ((const upsample_attr *)r->node->attr)->centred;
+  return (work){.x = nd_run_in(r, 0),
+                .out = nd_run_out(r, 0),
+                .h = h,
+                .w = w,
+                .big_h = big_h,
+                .big_w = big_w,
+                .rows = axis_of(h, big_h, p->y, p->full_height, p->height, centred),
+                .columns = axis_of(w, big_w, p->x, p->full_width, p->width, centred),
+                .c = (size_t)small->dims[3]};
 }
 
 static void run(const nd_run_context *r) {

@@ -1,6 +1,6 @@
 /* Functions that the compiler can vectorise. */
-#ifndef ND_MATH_PRIVATE_H
-#define ND_MATH_PRIVATE_H
+#ifndef ND_KERNELS_ELEMENTARY_H
+#define ND_KERNELS_ELEMENTARY_H
 
 #include <stdint.h>
 #include <string.h>
