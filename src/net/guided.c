@@ -134,12 +134,7 @@ static nd_tensor predict_noise(nd_graph *g, const nd_net *net, nd_tensor x, nd_t
 const nd_network nd_guided = {
     .name = "guided",
     .role = ND_DIFFUSION,
-    .settings = {{"width", ND_SETTING_INT, "64", 2, 1024, "channels of the first level"},
-                 {"multipliers", ND_SETTING_LIST, "1,2,4,8", 1, 64,
-                  "channels of each level, as multiples of width"},
-                 {"res_blocks", ND_SETTING_INT, "2", 1, 8, "residual blocks a level"},
-                 {"attention_levels", ND_SETTING_LIST, "16", 1, 128,
-                  "down-sampling rates that get attention besides the middle"},
+    .settings = {ND_DIFFUSION_SHAPE_SETTINGS("16"),
                  {"head_channels", ND_SETTING_INT, "32", 1, 512, "channels of an attention head"},
                  {"dropout", ND_SETTING_REAL, "0.2", 0, 0.99, "probability, in every residual block"},
                  {"norm_groups", ND_SETTING_INT, "32", 1, 256, "groups of the normalisation"}},

@@ -61,6 +61,13 @@ int nd_span_reach(nd_span s, int from);
 typedef struct nd_diffusion_shape {
   int width, levels, multipliers[ND_MAX_LIST], res_blocks, n_attention, attention[ND_MAX_LIST];
 } nd_diffusion_shape;
+#define ND_DIFFUSION_SHAPE_SETTINGS(attention_levels)                                                        \
+  {"width", ND_SETTING_INT, "64", 2, 1024, "channels of the first level"},                                   \
+      {"multipliers", ND_SETTING_LIST, "1,2,4,8", 1, 64, "channels of each level, as multiples of width"},   \
+      {"res_blocks", ND_SETTING_INT, "2", 1, 8, "residual blocks a level"}, {                                \
+    "attention_levels", ND_SETTING_LIST, attention_levels, 1, 128,                                           \
+        "down-sampling rates that get attention besides the middle"                                          \
+  }
 nd_diffusion_shape nd_diffusion_shape_of(const nd_net *net);
 bool nd_diffusion_attends(const nd_diffusion_shape *s, int level);
 int nd_diffusion_multiple(const nd_net *net);
