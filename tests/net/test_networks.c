@@ -183,10 +183,15 @@ static void sr3_equals_pytorch(void **state) {
           "width=4;multipliers=1,2,3;res_blocks=2;attention_levels=2;norm_groups=2;affine=1", 1e-4);
 }
 
+/* On the smallest picture that it takes: parameters do not depend on the size. */
+static void build_smallest(built *b, const char *name, nd_role role, const char *settings) {
+  nd_net *net = network(name, role, settings);
+  build(b, net, 1, nd_net_multiple(net), nd_net_multiple(net));
+}
+
 static void expect_count(const char *name, nd_role role, const char *settings, size_t expected) {
   built b;
-  nd_net *net = network(name, role, settings);
-  build(&b, net, 1, nd_net_multiple(net), nd_net_multiple(net));
+  build_smallest(&b, name, role, settings);
   if (nd_params_count(b.params) != expected)
     fail_msg("%s %s has %zu weights, not %zu", name, settings, nd_params_count(b.params), expected);
   finish(&b);
@@ -238,33 +243,23 @@ static void check_listing(const char *file, const nd_params *params) {
   assert_int_equal(listed, nd_params_length(params));
 }
 
+static void expect_listing(const char *name, nd_role role, const char *settings, const char *file) {
+  built b;
+  build_smallest(&b, name, role, settings);
+  check_listing(file, b.params);
+  finish(&b);
+}
+
 static void names_and_shapes_are_the_releases(void **state) {
   (void)state;
-  built b;
-  build(&b, network("unet", ND_RESTORATION, "width=64"), 1, 16, 16);
-  check_listing("unet.txt", b.params);
-  finish(&b);
-  build(&b, network("swinir", ND_RESTORATION, "width=180"), 1, 8, 8);
-  check_listing("swinir.txt", b.params);
-  finish(&b);
-  build(&b, network("dncnn", ND_RESTORATION, "width=64"), 1, 16, 16);
-  check_listing("dncnn.txt", b.params);
-  finish(&b);
-  build(&b, network("nafnet", ND_RESTORATION, "width=32"), 1, 16, 16);
-  check_listing("nafnet.txt", b.params);
-  finish(&b);
-  build(&b, network("restormer", ND_RESTORATION, ""), 1, 16, 16);
-  check_listing("restormer.txt", b.params);
-  finish(&b);
-  build(&b, network("uformer", ND_RESTORATION, "width=32"), 1, 128, 128);
-  check_listing("uformer.txt", b.params);
-  finish(&b);
-  build(&b, network("guided", ND_DIFFUSION, "width=64"), 1, 16, 16);
-  check_listing("diffusion_guided.txt", b.params);
-  finish(&b);
-  build(&b, network("sr3", ND_DIFFUSION, ""), 1, 16, 16);
-  check_listing("diffusion_sr3.txt", b.params);
-  finish(&b);
+  expect_listing("unet", ND_RESTORATION, "width=64", "unet.txt");
+  expect_listing("swinir", ND_RESTORATION, "width=180", "swinir.txt");
+  expect_listing("dncnn", ND_RESTORATION, "width=64", "dncnn.txt");
+  expect_listing("nafnet", ND_RESTORATION, "width=32", "nafnet.txt");
+  expect_listing("restormer", ND_RESTORATION, "", "restormer.txt");
+  expect_listing("uformer", ND_RESTORATION, "width=32", "uformer.txt");
+  expect_listing("guided", ND_DIFFUSION, "width=64", "diffusion_guided.txt");
+  expect_listing("sr3", ND_DIFFUSION, "", "diffusion_sr3.txt");
 }
 
 static void wrong_settings_are_named(void **state) {
