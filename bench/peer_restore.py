@@ -15,15 +15,16 @@ import time
 
 import numpy as np
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "oracle"))
+
 WIDTH, DEPTH, OVERLAP = 64, 4, 96
 
 
 def make(folder, height, width):
     import torch
-    from safetensors.torch import save_file
-
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "oracle"))
     from networks import UNet, init_release
+    from safetensors.torch import save_file
+    from skimage.io import imsave
 
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
@@ -40,12 +41,7 @@ def make(folder, height, width):
     rng = np.random.default_rng(0)
     photo = np.stack([np.sin(x / (40 + 9 * c)) * np.cos(y / (55 + 5 * c)) for c in range(3)], -1) * 0.4 + 0.5
     photo = np.clip(photo + rng.normal(0, 0.08, photo.shape), 0, 1)
-    write(folder / "photo.tif", np.rint(photo * 255).astype(np.uint8))
-
-
-def write(path, photo):
-    from skimage.io import imsave
-    imsave(str(path), photo, check_contrast=False)
+    imsave(str(folder / "photo.tif"), np.rint(photo * 255).astype(np.uint8), check_contrast=False)
 
 
 def runner(runtime, folder, threads, precision):
@@ -63,9 +59,8 @@ def runner(runtime, folder, threads, precision):
         compiled = core.compile_model(str(folder / "model.onnx"), "CPU", settings)
         return lambda x: compiled(x)[0]
     import torch
-    from safetensors.torch import load_file
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "oracle"))
     from networks import UNet
+    from safetensors.torch import load_file
     torch.set_num_threads(threads)
     net = UNet(WIDTH, DEPTH).eval()
     net.load_state_dict(load_file(str(folder / "model.safetensors")))
