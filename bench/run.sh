@@ -1,14 +1,15 @@
 #!/bin/sh
 # Times a training step here and in every PyTorch at hand, in turn, several times over, and writes the tables of
-# docs/performance.md to standard output. usage: run.sh BUILD_FOLDER
+# docs/performance.md to standard output; every measurement is shown as it is made and kept in BUILD_FOLDER/steps.txt.
+# usage: run.sh BUILD_FOLDER
 # PYTORCHES: interpreters that have torch (default: python3 and, where there is one, .peer/bin/python).
 set -eu
 build=$1
 here=$(cd "$(dirname "$0")" && pwd)
 rounds=${ROUNDS:-3}
 threads=${THREADS:-$(nproc)}
-results=$(mktemp)
-trap 'rm -f "$results"' EXIT
+results=$build/steps.txt
+: >"$results"
 
 have_torch() { "$1" -c 'import torch' >/dev/null 2>&1; }
 pytorches=
@@ -21,7 +22,9 @@ done
 one() {
   kind=$1
   shift
-  "$@" 2>/dev/null | tail -n 1 | sed "s#^#$kind #" >>"$results" || echo "$kind failed" >&2
+  line=$("$@" 2>/dev/null | tail -n 1)
+  [ -n "$line" ] || { echo "$kind failed" >&2 && return; }
+  echo "$kind $line" | tee -a "$results" >&2
 }
 
 setting() { # NAME PATCH BATCH
@@ -39,6 +42,7 @@ setting() { # NAME PATCH BATCH
 setting small 64 4
 setting release 64 3
 setting release 128 1
+setting release 128 3
 
 number() { sed -n "s/.*\"$1\": \([0-9.]*\).*/\1/p"; }
 printf '| step | program | median ms | peak MB |\n|---|---|---|---|\n'
