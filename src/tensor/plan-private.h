@@ -13,6 +13,8 @@ struct nd_plan {
   char *arena;
   void **data; /* by tensor */
   nd_window window;
+  nd_share share;
+  nd_watch watch;
 };
 
 /* Lifetimes, in-place unions and offsets: fills root, place, scratch_place, arena_bytes from order. */

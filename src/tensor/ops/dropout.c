@@ -9,18 +9,28 @@ extern const nd_op nd_op_dropout;
 enum { DRAWS = 8, BLOCKS = ND_MASK_BLOCK / DRAWS, ROUNDS = 10 };
 
 nd_mask nd_mask_make(const nd_run_context *r, float p) {
-  nd_mask m = {.key = {(uint32_t)r->seed, (uint32_t)(r->seed >> 32)}, .step = (uint32_t)r->step};
+  nd_mask m = {.key = {(uint32_t)r->seed, (uint32_t)(r->seed >> 32)},
+               .step = (uint32_t)r->step,
+               .first_sample = r->first_sample,
+               .share = r->share};
   m.stream = (uint32_t)ND_RANDOM_DROPOUT | r->node->stream << 8;
   m.threshold = (uint32_t)lrintf(p * 65536);
   m.keep_scale = m.threshold < 65536 ? 65536.0f / (float)(65536 - m.threshold) : 0;
   return m;
 }
 
+/* A sample's number in the global batch: a second part of a tensor counts on after the whole batch. */
+static uint32_t sample_number(const nd_mask *m, uint32_t sample) {
+  const nd_share *s = &m->share;
+  return m->first_sample + (s->count ? sample % s->count + sample / s->count * s->total : sample);
+}
+
 /* Philox over many counters side by side, so that the rounds vectorise; 8 draws of 16 bits a counter. */
 ND_KERNEL void nd_mask_fill(const nd_mask *m, uint32_t sample, uint32_t block, float out[ND_MASK_BLOCK]) {
+  const uint32_t number = sample_number(m, sample);
   uint32_t c0[BLOCKS], c1[BLOCKS], c2[BLOCKS], c3[BLOCKS], k0 = m->key[0], k1 = m->key[1];
   for (uint32_t i = 0; i < BLOCKS; i++)
-    c0[i] = block * BLOCKS + i, c1[i] = sample, c2[i] = m->step, c3[i] = m->stream;
+    c0[i] = block * BLOCKS + i, c1[i] = number, c2[i] = m->step, c3[i] = m->stream;
   for (int round = 0; round < ROUNDS; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
     for (int i = 0; i < BLOCKS; i++) {
       uint64_t p0 = 0xD2511F53ull * c0[i], p1 = 0xCD9E8D57ull * c2[i];
@@ -42,7 +52,6 @@ typedef struct work {
   float *out;
   size_t per_sample;
   nd_mask mask;
-  uint32_t first_sample;
 } work;
 
 ND_KERNEL static void multiply(const float *x, const float *mask, float *out, size_t n) {
@@ -61,7 +70,7 @@ static void range(size_t begin, size_t end, int thread, void *context) {
   size_t blocks = blocks_of(w->per_sample);
   for (size_t i = begin; i < end; i++) {
     size_t sample = i / blocks, block = i % blocks, at = block * ND_MASK_BLOCK;
-    nd_mask_fill(&w->mask, w->first_sample + (uint32_t)sample, (uint32_t)block, mask);
+    nd_mask_fill(&w->mask, (uint32_t)sample, (uint32_t)block, mask);
     size_t n = MIN(ND_MASK_BLOCK, w->per_sample - at);
     multiply(w->x + sample * w->per_sample + at, mask, w->out + sample * w->per_sample + at, n);
   }
@@ -70,8 +79,7 @@ static void range(size_t begin, size_t end, int thread, void *context) {
 static void run(const nd_run_context *r) {
   const nd_value *v = nd_run_out_value(r, 0);
   size_t n = (size_t)v->dims[0], per_sample = v->count / n;
-  work w = {nd_run_in(r, 0), nd_run_out(r, 0), per_sample, nd_mask_make(r, *(const float *)r->node->attr),
-            r->first_sample};
+  work w = {nd_run_in(r, 0), nd_run_out(r, 0), per_sample, nd_mask_make(r, *(const float *)r->node->attr)};
   nd_parallel(n * blocks_of(per_sample), ND_GRAIN / ND_MASK_BLOCK, range, &w);
 }
 
