@@ -73,15 +73,16 @@ static int validate(const nd_net *net, nd_params *params, const float *values, n
   return 0;
 }
 
-static nd_train_hooks hooks_for(judge *j) {
+static nd_train_hooks hooks_for(judge *j, nd_group *group) {
   return (nd_train_hooks){.context = j,
+                          .group = group,
                           .progress = print_progress,
                           .validate = validate,
                           .validated = print_validated,
                           .stop = asked_to_stop};
 }
 
-static int start(const char *path, char **overrides, const char *folder) {
+static int start(const char *path, char **overrides, const char *folder, nd_group *group) {
   nd_recipe recipe;
   nd_recipe_init(&recipe);
   int failed = nd_recipe_load(&recipe, path);
@@ -90,7 +91,8 @@ static int start(const char *path, char **overrides, const char *folder) {
   judge j = {0};
   if (!failed)
     failed = nd_recipe_check(&recipe) || open_judge(&j, &recipe);
-  nd_train_hooks hooks = hooks_for(&j);
+  nd_train_hooks hooks = hooks_for(&j, group);
+  failed = nd_group_check(group, failed);
   if (!failed)
     failed = nd_train_start(&recipe, folder, &hooks);
   nd_pairs_close(j.pairs);
@@ -98,16 +100,32 @@ static int start(const char *path, char **overrides, const char *folder) {
   return failed;
 }
 
-static int resume(const char *folder, char **overrides) {
+static int resume(const char *folder, char **overrides, nd_group *group) {
   nd_recipe recipe;
   judge j = {0};
   int failed = nd_train_recipe_of(folder, &recipe) || open_judge(&j, &recipe);
-  nd_train_hooks hooks = hooks_for(&j);
+  nd_train_hooks hooks = hooks_for(&j, group);
+  failed = nd_group_check(group, failed);
   if (!failed)
     failed = nd_train_resume(folder, (const char *const *)overrides, &hooks);
   nd_pairs_close(j.pairs);
   nd_recipe_clear(&recipe);
   return failed;
+}
+
+/* One process of a group speaks, but each tells what broke the group. */
+static int finish(nd_group *group, int failed, const char *folder) {
+  bool leads = nd_group_rank(group) == 0;
+  if (failed && (leads || nd_group_broken(group)))
+    nd_cli_failed();
+  nd_group_close(group);
+  if (failed)
+    return ND_EXIT_FAILED;
+  if (leads && stopping)
+    printf("stopped and saved; 'noiseda train --resume %s' goes on\n", folder);
+  else if (leads)
+    printf("done: %s/model.safetensors\n", folder);
+  return ND_EXIT_DONE;
 }
 
 static int run(int argc, char **argv) {
@@ -131,16 +149,15 @@ static int run(int argc, char **argv) {
                                 : "one recipe and -o RUN are needed");
   signal(SIGINT, ask_to_stop);
   signal(SIGTERM, ask_to_stop);
+  signal(SIGUSR1, ask_to_stop); /* which mpirun passes on to all processes */
   nd_set_threads(threads);
-  int failed = resumed ? resume(resumed, overrides) : start(argv[1], overrides, folder);
-  if (failed)
+  nd_group *group;
+  if (nd_group_open(&group))
     return nd_cli_failed();
-  const char *where = resumed ? resumed : folder;
-  if (stopping)
-    printf("stopped and saved; 'noiseda train --resume %s' goes on\n", where);
-  else
-    printf("done: %s/model.safetensors\n", where);
-  return ND_EXIT_DONE;
+  if (nd_group_rank(group))
+    nd_log_set_sink(NULL, NULL);
+  int failed = resumed ? resume(resumed, overrides, group) : start(argv[1], overrides, folder, group);
+  return finish(group, failed, resumed ? resumed : folder);
 }
 
 const nd_command nd_cmd_train = {"train", "train or adapt a restoration network", run};
