@@ -40,6 +40,8 @@ static int processors(void) {
 int nd_group_join(int size, nd_group **out) {
   /* A process that waits gives way: rank 0 may be using all processors for a validation meanwhile. */
   g_setenv("OMPI_MCA_mpi_yield_when_idle", "1", FALSE);
+  /* Open MPI's own choice for sums in place sends all data up and down a tree, log N times what is needed. */
+  g_setenv("OMPI_MCA_coll_libnbc_iallreduce_algorithm", "3", FALSE);
   int level, found = 1;
   if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS)
     return nd_fail("cannot start MPI");

@@ -83,13 +83,21 @@ static bool losses_known(void *context) {
   return !p->again;
 }
 
+/* The last pass goes backward only once its slope is known to be right: what it finds is final. */
+static void gradient_known(int param, void *context) {
+  nd_trainer *t = context;
+  if (t->pass.begun == t->recipe->training.accumulation_steps)
+    nd_reduction_gradient(t->reduction, param);
+}
+
 int nd_trainer_prepare_step(nd_trainer *t) {
   const nd_objective *o = &t->objective;
   nd_tensor last = o->loss_negative >= 0   ? o->loss_negative
                    : o->loss_positive >= 0 ? o->loss_positive
                                            : o->loss_restoration;
-  nd_plan_set_watch(t->plan, (nd_watch){.tensor = last, .computed = losses_known, .context = t});
+  nd_plan_set_watch(t->plan, (nd_watch){last, losses_known, gradient_known, t});
   nd_plan_set_share(t->plan, (nd_share){(uint32_t)t->micro_batch, (uint32_t)t->recipe->data.batch_size});
+  t->reduction = nd_reduction_new(t->params, t->group, 0);
   if (t->recipe->training.accumulation_steps > 1 &&
       !(t->accumulated = nd_mem_alloc(t->state.size * sizeof(float), "accumulated gradients")))
     return -1;
@@ -97,23 +105,12 @@ int nd_trainer_prepare_step(nd_trainer *t) {
 }
 
 /* ---- Passes ---- */
-typedef struct addition {
-  float *to;
-  const float *from;
-} addition;
-
-ND_KERNEL static void add_range(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
-  const addition *a = context;
-  float *restrict to = a->to;
-  const float *restrict from = a->from;
-  for (size_t i = begin; i < end; i++)
-    to[i] += from[i];
-}
-
-static void add(float *to, const float *from, size_t n) {
-  addition a = {to, from};
-  nd_parallel(n, 1 << 16, add_range, &a);
+/* The sum of the passes before the last. */
+static void accumulate(nd_trainer *t, int k) {
+  if (k == 0)
+    memcpy(t->accumulated, t->state.gradients, t->state.size * sizeof(float));
+  else
+    nd_add_into(t->accumulated, t->state.gradients, t->state.size);
 }
 
 static void run_pass(nd_trainer *t, const nd_batch *batch, int k, double alpha) {
@@ -125,29 +122,23 @@ static void run_pass(nd_trainer *t, const nd_batch *batch, int k, double alpha) 
   nd_run(t->plan, seed, step, first);
 }
 
-/* Sums the gradient over the passes into state.gradients. */
 static void run_passes(nd_trainer *t, const nd_batch *batch, double alpha) {
   int passes = t->recipe->training.accumulation_steps;
-  size_t size = t->state.size;
   t->pass = (nd_pass){0};
+  nd_reduction_start(t->reduction, t->state.gradients, t->accumulated);
   for (int k = 0; k < passes; k++) {
     run_pass(t, batch, k, alpha);
-    if (k == 0 && passes > 1)
-      memcpy(t->accumulated, t->state.gradients, size * sizeof(float));
-    else if (k < passes - 1)
-      add(t->accumulated, t->state.gradients, size);
+    if (k < passes - 1)
+      accumulate(t, k);
   }
-  if (passes > 1 && !t->pass.again && !t->pass.failed)
-    add(t->state.gradients, t->accumulated, size);
 }
 
+/* Leaves the gradient's sum over passes and processes in state.gradients. */
 static int sum_gradients(nd_trainer *t, const nd_batch *batch, double alpha) {
   run_passes(t, batch, alpha);
   if (t->pass.again)
     run_passes(t, batch, alpha);
-  if (t->pass.failed || nd_group_begin_sum(t->group, t->state.gradients, t->state.size))
-    return -1;
-  return nd_group_finish(t->group);
+  return t->pass.failed ? -1 : nd_reduction_finish(t->reduction);
 }
 
 static int not_finite(const nd_trainer *t, const nd_batch *b, const nd_step_result *r) {

@@ -3,6 +3,7 @@
 #define ND_TRAINER_PRIVATE_H
 
 #include "data/data.h"
+#include "train/reduction-private.h"
 #include "train/train-private.h"
 #include "train/train.h"
 
@@ -33,6 +34,7 @@ typedef struct nd_trainer {
   nd_train_state state;
   nd_adam_settings adam;
   nd_loader *loader;
+  nd_reduction *reduction;
   float *accumulated; /* the gradient of the micro-batches before the last; NULL: there is but one */
   nd_losses last;     /* of the last step, over the global batch */
   nd_pass pass;

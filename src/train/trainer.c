@@ -115,6 +115,7 @@ void nd_trainer_free(nd_trainer *t) {
   nd_schedule_free(t->schedule);
   nd_train_state_free(&t->state);
   nd_mem_free(t->accumulated);
+  nd_reduction_free(t->reduction);
   g_free(t);
 }
 
