@@ -24,7 +24,7 @@ static int failed_call(nd_group *g, int code, const char *what) {
 }
 
 /* Several processes of this machine share its processors, unless the launcher bound each to its own. */
-static int processors(void) {
+static int processors(const nd_group *g) {
   MPI_Comm here;
   int neighbours = 1;
   if (MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here) == MPI_SUCCESS) {
@@ -33,8 +33,15 @@ static int processors(void) {
   }
   cpu_set_t set;
   int all = (int)sysconf(_SC_NPROCESSORS_ONLN);
-  int bound = sched_getaffinity(0, sizeof set, &set) ? all : CPU_COUNT(&set);
-  return CLAMP(all / neighbours, 1, bound);
+  int bound = sched_getaffinity(0, sizeof set, &set) ? all : CPU_COUNT(&set),
+      share = MAX(1, all / neighbours);
+  if (bound < share && nd_group_rank(g) == 0)
+    nd_log(
+        ND_LOG_WARNING,
+        "each process is bound to %d of its machine's %d processors and has %d for itself; 'mpirun --bind-to "
+        "none' lets it use them",
+        bound, all, share);
+  return MIN(share, bound);
 }
 
 int nd_group_join(int size, nd_group **out) {
@@ -56,7 +63,7 @@ int nd_group_join(int size, nd_group **out) {
   nd_group *g = g_new0(nd_group, 1);
   g->size = size;
   MPI_Comm_rank(MPI_COMM_WORLD, &g->rank);
-  g->threads = processors();
+  g->threads = processors(g);
   g->running = g_array_new(FALSE, FALSE, sizeof(MPI_Request));
   *out = g;
   return 0;
