@@ -26,7 +26,7 @@ BEGIN {
     pieces = int((bytes + piece - 1) / piece)
     sum = n > 1 ? seconds(n, bytes) + pieces * 2 * hops * latency : 0
     tail = n > 1 ? seconds(n, piece) + 2 * hops * latency : 0  # the last piece waits for the last gradient
-    step = max(slowest + tail, max(half * slowest + sum / 2, first * slowest + sum)) + 5 * hops * latency
+    step = max(slowest + tail, max(half * slowest + sum / 2, first * slowest + sum)) + 4 * hops * latency
     printf "%5d  %6.3f  %12.1f%%  %9.1f%%  %8.1f\n", n, step, 100 * (step - slowest) / step, 100 * T / step, n * T / step
   }
 }
