@@ -52,14 +52,15 @@ void nd_trainer_free(nd_trainer *t); /* NULL is fine */
 int nd_trainer_share(nd_trainer *t);
 /* Starts reading data at the state's step. */
 int nd_trainer_open_data(nd_trainer *t);
+/* Weights to start from: a model file, a file with the prefixes of ND_SCOPE_*, or a checkpoint. */
+int nd_trainer_init_from(nd_trainer *t, const char *path);
+
 /* ---- step.c ---- */
+/* Once the plan and the state are there. */
 int nd_trainer_prepare_step(nd_trainer *t);
 /* One step on the next batch. A loss or gradient that is not finite is an error that names the batch's files.
  */
 int nd_trainer_step(nd_trainer *t, nd_step_result *out);
-
-/* Weights to start from: a model file, a file with the prefixes of ND_SCOPE_*, or a checkpoint. */
-int nd_trainer_init_from(nd_trainer *t, const char *path);
 
 /* ---- checkpoint.c ---- */
 int nd_checkpoint_save(const nd_trainer *t, const char *folder);
