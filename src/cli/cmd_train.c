@@ -128,6 +128,14 @@ static int finish(nd_group *group, int failed, const char *folder) {
   return ND_EXIT_DONE;
 }
 
+/* The option is a key of the recipe like others: as one, it is not overruled by the recipe's. */
+static void set_threads(char ***overrides, int threads) {
+  guint n = *overrides ? g_strv_length(*overrides) : 0;
+  *overrides = g_renew(char *, *overrides, n + 2);
+  (*overrides)[n] = g_strdup_printf("training.threads=%d", threads);
+  (*overrides)[n + 1] = NULL;
+}
+
 static int run(int argc, char **argv) {
   g_auto(GStrv) overrides = NULL;
   g_autofree char *folder = NULL, *resumed = NULL;
@@ -150,7 +158,8 @@ static int run(int argc, char **argv) {
   signal(SIGINT, ask_to_stop);
   signal(SIGTERM, ask_to_stop);
   signal(SIGUSR1, ask_to_stop); /* which mpirun passes on to all processes */
-  nd_set_threads(threads);
+  if (threads)
+    set_threads(&overrides, threads);
   nd_group *group;
   if (nd_group_open(&group))
     return nd_cli_failed();
