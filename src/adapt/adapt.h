@@ -36,6 +36,10 @@ typedef struct nd_objective {
 void nd_objective_build(nd_graph *g, const nd_objective_settings *s, const nd_net *restoration,
                         const nd_net *diffusion, int n, int patch_size, nd_objective *out);
 
+/* Whether the contrast has a slope at these means: max(0, positive - negative + margin), as the graph computes it.
+ * False where there is none. */
+bool nd_objective_contrast_active(const nd_objective *o, float positive, float negative);
+
 /* Writes noise, levels and masks for the samples first_sample ... of a step; all are functions of (seed,
  * step, sample). t_min, t_max: see nd_schedule_draw. */
 void nd_objective_draw(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, int t_min,

@@ -90,6 +90,10 @@ static nd_tensor contrastive_loss(nd_graph *g, nd_objective *o, const nd_net *ne
   return nd_affine(g, nd_add(g, o->loss_positive, hinge), 0.5f, 0);
 }
 
+bool nd_objective_contrast_active(const nd_objective *o, float positive, float negative) {
+  return o->loss_negative >= 0 && positive - negative + o->settings.margin > 0;
+}
+
 static nd_tensor plain_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor y,
                             nd_tensor positive) {
   o->loss_positive = nd_mse(g, o->noise, predict(g, net, nd_concat(g, y, positive, 3), o->level));

@@ -49,6 +49,7 @@ typedef struct training {
   bool profile_failed; /* its trace could not be written */
   nd_recipe recipe;
   nd_pairs *pairs; /* the validation pictures, opened once */
+  nd_group *group; /* NULL: alone */
 } training;
 
 static int open_validation(training *t) {
@@ -86,13 +87,20 @@ static void print_profile(nd_profile *profile, void *context) {
   t->profile_failed = true;
 }
 
+/* One process of a group speaks. */
+static bool leads(const training *t) {
+  return nd_group_rank(t->group) == 0;
+}
+
 static nd_train_hooks hooks_for(training *t) {
   return (nd_train_hooks){.context = t,
+                          .group = t->group,
                           .progress = print_progress,
                           .validate = validate,
                           .validated = print_validated,
                           .stop = asked_to_stop,
-                          .profile_steps = nd_cli_profile_wanted(&t->profile) ? t->profile_steps : 0,
+                          .profile_steps =
+                              leads(t) && nd_cli_profile_wanted(&t->profile) ? t->profile_steps : 0,
                           .profiled = print_profile};
 }
 
@@ -104,25 +112,39 @@ static int start(training *t, const char *path) {
   if (!failed)
     failed = nd_recipe_check(&t->recipe) || open_validation(t);
   nd_train_hooks hooks = hooks_for(t);
-  return failed || nd_train_start(&t->recipe, t->folder, &hooks);
+  return nd_group_check(t->group, failed) || nd_train_start(&t->recipe, t->folder, &hooks);
 }
 
 static int resume(training *t) {
   nd_train_hooks hooks = hooks_for(t);
-  return nd_train_recipe_of(t->folder, &t->recipe) || open_validation(t) ||
+  int failed = nd_train_recipe_of(t->folder, &t->recipe) || open_validation(t);
+  return nd_group_check(t->group, failed) ||
          nd_train_resume(t->folder, (const char *const *)t->overrides, &hooks);
 }
 
+/* Each process tells what broke the group. */
 static int finish(training *t, int failed) {
+  bool speaks = leads(t);
   nd_pairs_close(t->pairs);
   nd_recipe_clear(&t->recipe);
+  if (failed && (speaks || nd_group_broken(t->group)))
+    nd_cli_failed();
+  nd_group_close(t->group);
   if (failed)
-    return nd_cli_failed();
-  if (stopping)
+    return ND_EXIT_FAILED;
+  if (speaks && stopping)
     printf("stopped and saved; 'noiseda train --resume %s' goes on\n", t->folder);
-  else
+  else if (speaks)
     printf("done: %s/model.safetensors\n", t->folder);
   return t->profile_failed ? ND_EXIT_FAILED : ND_EXIT_DONE;
+}
+
+/* The option is a key of the recipe like others: as one, it is not overruled by the recipe's. */
+static void set_threads(char ***overrides, int threads) {
+  guint n = *overrides ? g_strv_length(*overrides) : 0;
+  *overrides = g_renew(char *, *overrides, n + 2);
+  (*overrides)[n] = g_strdup_printf("training.threads=%d", threads);
+  (*overrides)[n + 1] = NULL;
 }
 
 static int run(int argc, char **argv) {
@@ -152,10 +174,16 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong("--profile-steps is at least 1");
   signal(SIGINT, ask_to_stop);
   signal(SIGTERM, ask_to_stop);
-  nd_set_threads(threads);
+  signal(SIGUSR1, ask_to_stop); /* which mpirun passes on to all processes */
+  if (threads)
+    set_threads(&overrides, threads);
   t.folder = resumed ? resumed : folder;
   t.overrides = overrides;
   t.profile.trace = trace;
+  if (nd_group_open(&t.group))
+    return nd_cli_failed();
+  if (!leads(&t))
+    nd_log_set_sink(NULL, NULL);
   return finish(&t, resumed ? resume(&t) : start(&t, argv[1]));
 }
 

@@ -79,6 +79,7 @@ struct nd_run_context {
   void *scratch;
   uint64_t seed, step;
   uint32_t first_sample;
+  nd_share share;
   const nd_window *window; /* all zero: the input is the whole picture */
 };
 

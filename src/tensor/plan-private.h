@@ -15,6 +15,8 @@ struct nd_plan {
   nd_window window;
   nd_profile *profile; /* NULL: runs are not recorded */
   guint profile_first; /* the profile's entry of the plan's first node */
+  nd_share share;
+  nd_watch watch;
 };
 
 /* Operations of one run of a node; 0 for a view. */

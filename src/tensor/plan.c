@@ -120,23 +120,51 @@ void nd_plan_set_window(nd_plan *plan, nd_window window) {
   plan->window = window;
 }
 
+void nd_plan_set_share(nd_plan *plan, nd_share share) {
+  plan->share = share;
+}
+
+void nd_plan_set_watch(nd_plan *plan, nd_watch watch) {
+  plan->watch = watch;
+}
+
+/* False: the run is to end here. */
+static bool tell(const nd_plan *plan, const nd_node *n) {
+  const nd_watch *w = &plan->watch;
+  bool go_on = true;
+  for (int i = 0; i < n->n_out; i++) {
+    const nd_value *v = nd_out_value(plan->graph, n, i);
+    if (w->gradient && v->place == ND_IN_GRADIENTS)
+      w->gradient(v->param, w->context);
+    if (w->computed && n->out[i] == w->tensor)
+      go_on = w->computed(w->context) && go_on;
+  }
+  return go_on;
+}
+
+static void run_node(const nd_plan *plan, const nd_run_context *r, guint at) {
+  int64_t begun = plan->profile ? nd_clock() : 0;
+  r->node->op->run(r);
+  if (plan->profile)
+    nd_profile_node(plan->profile, plan->profile_first + at, begun);
+}
+
 void nd_run(nd_plan *plan, uint64_t seed, uint64_t step, uint32_t first_sample) {
   nd_run_context r = {.graph = plan->graph,
                       .data = plan->data,
                       .seed = seed,
                       .step = step,
                       .first_sample = first_sample,
+                      .share = plan->share,
                       .window = &plan->window};
   for (guint i = 0; i < plan->order->len; i++) {
     int node = g_array_index(plan->order, int, i);
     r.node = nd_node_at(plan->graph, node);
     r.scratch = plan->arena + plan->scratch_place[node];
-    if (r.node->op->view)
-      continue;
-    int64_t begun = plan->profile ? nd_clock() : 0;
-    r.node->op->run(&r);
-    if (plan->profile)
-      nd_profile_node(plan->profile, plan->profile_first + i, begun);
+    if (!r.node->op->view)
+      run_node(plan, &r, i);
+    if (!tell(plan, r.node))
+      return;
   }
 }
 

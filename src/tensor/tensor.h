@@ -209,6 +209,22 @@ typedef struct nd_window {
   int y, x, height, width, full_height, full_width;
 } nd_window;
 void nd_plan_set_window(nd_plan *plan, nd_window window);
+/* The graph's samples are `count` of a batch of `total`: a part of it for this process, or for this pass.
+ * Tensors of k times count samples (both domains, positives and negatives) hold k parts, each of a batch of
+ * its own. All zero, as at first: the graph has the whole batch. */
+typedef struct nd_share {
+  uint32_t count, total;
+} nd_share;
+void nd_plan_set_share(nd_plan *plan, nd_share share);
+/* What a run tells while it goes on, all on the calling thread. A NULL function is not called. */
+typedef struct nd_watch {
+  nd_tensor tensor; /* computed() is called as soon as this output is there: outputs so far may be changed,
+                       and what follows is computed from the changed ones. False: the run ends there. */
+  bool (*computed)(void *context);
+  void (*gradient)(int param, void *context); /* this parameter's gradient is final */
+  void *context;
+} nd_watch;
+void nd_plan_set_watch(nd_plan *plan, nd_watch watch);
 /* seed, step and a sample's place in the global batch (first_sample for the graph's sample 0) choose its
  * dropout masks. Allocates nothing. */
 void nd_run(nd_plan *plan, uint64_t seed, uint64_t step, uint32_t first_sample);

@@ -70,6 +70,7 @@ typedef struct nd_recipe {
     int64_t ema_from_step;
     int precision; /* nd_recipe_precision */
     double gradient_clip;
+    int accumulation_steps;
     char *init_from;
     int threads;
   } training;

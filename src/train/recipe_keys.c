@@ -78,7 +78,7 @@ const nd_recipe_key nd_recipe_keys[] = {
     PATH(data.reference,
          "mode unpaired: folder of unrelated clean photos; default: data.clean or data.target"),
     NUMBER(data.patch_size, "128", 8, 4096, "side of the square patches, in pixels"),
-    NUMBER(data.batch_size, "3", 1, 4096, "patches a step, of all processes together"),
+    NUMBER(data.batch_size, "3", 1, 4096, "patches a step, of all processes and accumulation steps together"),
     FLAG(data.augment, "true", "the eight flips and rotations"),
     NUMBER(data.workers, "1", 1, 256, "threads that prepare batches"),
     NUMBER(data.cache_mb, "1024", 0, 16777216, "decoded pictures kept in memory, in MiB"),
@@ -93,6 +93,8 @@ const nd_recipe_key nd_recipe_keys[] = {
     NUMBER(training.ema_from_step, "0", 0, LARGEST, "until then the average equals the weights"),
     CHOICE(training.precision, "fp32", precisions, "of activations"),
     NUMBER(training.gradient_clip, "0", 0, LARGEST, "largest norm of the gradient; 0: not clipped"),
+    NUMBER(training.accumulation_steps, "1", 1, 4096,
+           "parts of the batch that go through the networks one after the other, to save memory"),
     PATH(training.init_from, "weights file to start from"),
     NUMBER(training.threads, "0", 0, 1024, "0: as many as there are processors"),
 

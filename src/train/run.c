@@ -74,15 +74,25 @@ static bool due(int64_t every, uint64_t step) {
   return every > 0 && step % (uint64_t)every == 0;
 }
 
+/* One process of a group writes. */
+static bool leads(const run *r) {
+  return nd_group_rank(r->t->group) == 0;
+}
+
+/* Processes go on from the bits that were saved: on machines of different kinds their weights may have
+ * drifted apart by roundings. */
 static int save(run *r) {
   if (r->saved_at == r->t->state.step)
     return 0;
   r->saved_at = r->t->state.step;
-  return nd_checkpoint_save(r->t, r->folder) || nd_journal_curve(r->folder) ? -1 : 0;
+  if (nd_trainer_share(r->t))
+    return -1;
+  int failed = leads(r) && (nd_checkpoint_save(r->t, r->folder) || nd_journal_curve(r->folder));
+  return nd_group_check(r->t->group, failed);
 }
 
-/* What is due after a step. */
-static int after_step(run *r) {
+/* What is to be reported after a step. */
+static int look_back(run *r) {
   uint64_t step = r->t->state.step;
   int64_t at = nd_clock();
   bool last = step == (uint64_t)r->recipe->training.steps;
@@ -95,8 +105,17 @@ static int after_step(run *r) {
   if (validates && (due(r->recipe->validation.every, step) || (last && r->recipe->validation.every > 0))) {
     if (validate(r))
       return -1;
-    at = nd_profile_stage(r->t->profile, "validation", at, 0);
+    nd_profile_stage(r->t->profile, "validation", at, 0);
   }
+  return 0;
+}
+
+static int after_step(run *r) {
+  uint64_t step = r->t->state.step;
+  bool last = step == (uint64_t)r->recipe->training.steps;
+  if (nd_group_check(r->t->group, leads(r) && look_back(r)))
+    return -1;
+  int64_t at = nd_clock();
   if (due(r->recipe->output.checkpoint_every, step) || last) {
     if (save(r))
       return -1;
@@ -139,11 +158,20 @@ static int one_step(run *r) {
   return 0;
 }
 
+/* Whoever is asked to stop, all do. */
+static int asked_to_stop(const run *r, bool *stop) {
+  bool here = r->hooks->stop && r->hooks->stop(r->hooks->context);
+  return nd_group_any(r->t->group, here, stop);
+}
+
 static int loop(run *r) {
   r->since = g_get_monotonic_time();
   r->best = nd_journal_best(r->folder);
   while (r->t->state.step < (uint64_t)r->recipe->training.steps) {
-    if (r->hooks->stop && r->hooks->stop(r->hooks->context))
+    bool stop;
+    if (asked_to_stop(r, &stop))
+      return -1;
+    if (stop)
       return save(r);
     if (one_step(r))
       return -1;
@@ -156,7 +184,7 @@ static int run_trainer(nd_trainer *t, const nd_recipe *recipe, const char *folde
   run r = {.t = t, .recipe = recipe, .folder = folder, .hooks = hooks, .saved_at = UINT64_MAX};
   if (hooks->profile_steps > 0)
     r.profile = nd_profile_new();
-  int failed = nd_trainer_open_data(t) || loop(&r);
+  int failed = nd_trainer_share(t) || nd_group_check(t->group, nd_trainer_open_data(t)) || loop(&r);
   end_profile(&r);
   return failed ? -1 : 0;
 }
@@ -176,10 +204,12 @@ static int write_recipe(const nd_recipe *recipe, const char *folder) {
 }
 
 int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *hooks) {
-  nd_trainer *t;
-  if (nd_recipe_check(recipe) || nd_trainer_new(recipe, &t))
-    return -1;
-  int failed = make_folder(folder) || write_recipe(recipe, folder) || run_trainer(t, recipe, folder, hooks);
+  nd_trainer *t = NULL;
+  nd_group *group = hooks->group;
+  bool writes = nd_group_rank(group) == 0;
+  int failed = nd_group_check(group, nd_recipe_check(recipe) || nd_trainer_new(recipe, group, &t)) ||
+               nd_group_check(group, writes && (make_folder(folder) || write_recipe(recipe, folder))) ||
+               run_trainer(t, recipe, folder, hooks);
   nd_trainer_free(t);
   return failed ? -1 : 0;
 }
@@ -192,23 +222,30 @@ int nd_train_recipe_of(const char *folder, nd_recipe *out) {
   return nd_recipe_load(out, path);
 }
 
-static int resume(nd_recipe *recipe, const char *folder, const char *const *overrides,
-                  const nd_train_hooks *hooks) {
+static int open_resumed(nd_recipe *recipe, const char *const *overrides, nd_group *group, nd_trainer **t) {
   for (int i = 0; overrides && overrides[i]; i++)
     if (nd_recipe_set(recipe, overrides[i]))
       return -1;
-  nd_trainer *t;
-  if (nd_recipe_check(recipe) || nd_trainer_new(recipe, &t))
-    return -1;
-  int failed = nd_checkpoint_load(t, folder) || nd_journal_rewind(folder, t->state.step) ||
-               write_recipe(recipe, folder) || run_trainer(t, recipe, folder, hooks);
-  nd_trainer_free(t);
-  return failed ? -1 : 0;
+  return nd_recipe_check(recipe) || nd_trainer_new(recipe, group, t) ? -1 : 0;
+}
+
+static int rewind_folder(nd_trainer *t, const nd_recipe *recipe, const char *folder) {
+  return nd_checkpoint_load(t, folder) || nd_journal_rewind(folder, t->state.step) ||
+                 write_recipe(recipe, folder)
+             ? -1
+             : 0;
 }
 
 int nd_train_resume(const char *folder, const char *const *overrides, const nd_train_hooks *hooks) {
   nd_recipe recipe;
-  int failed = nd_train_recipe_of(folder, &recipe) || resume(&recipe, folder, overrides, hooks);
+  nd_trainer *t = NULL;
+  nd_group *group = hooks->group;
+  bool writes = nd_group_rank(group) == 0;
+  int failed = nd_group_check(group, nd_train_recipe_of(folder, &recipe) ||
+                                         open_resumed(&recipe, overrides, group, &t)) ||
+               nd_group_check(group, writes && rewind_folder(t, &recipe, folder)) ||
+               run_trainer(t, &recipe, folder, hooks);
+  nd_trainer_free(t);
   nd_recipe_clear(&recipe);
   return failed ? -1 : 0;
 }

@@ -1,4 +1,4 @@
-/* The buffers of training. */
+/* The buffers of training, and their sums. */
 #include "train/train-private.h"
 
 int nd_train_state_new(const nd_params *params, nd_train_state *out) {
@@ -24,4 +24,23 @@ void nd_train_state_free(nd_train_state *s) {
     nd_mem_free(buffers[i]);
   nd_mem_free(s->partial);
   *s = (nd_train_state){0};
+}
+
+typedef struct addition {
+  float *to;
+  const float *from;
+} addition;
+
+ND_KERNEL static void add_range(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const addition *a = context;
+  float *restrict to = a->to;
+  const float *restrict from = a->from;
+  for (size_t i = begin; i < end; i++)
+    to[i] += from[i];
+}
+
+void nd_add_into(float *to, const float *from, size_t n) {
+  addition a = {to, from};
+  nd_parallel(n, 1 << 16, add_range, &a);
 }

@@ -13,6 +13,9 @@ typedef struct nd_train_state {
   double *partial; /* scratch of nd_gradient_norm */
 } nd_train_state;
 
+/* to += from, n floats. */
+void nd_add_into(float *to, const float *from, size_t n);
+
 int nd_train_state_new(const nd_params *params, nd_train_state *out);
 void nd_train_state_free(nd_train_state *state);
 

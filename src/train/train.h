@@ -9,6 +9,7 @@
 #define ND_TRAIN_H
 
 #include "adapt/adapt.h"
+#include "train/group.h"
 #include "train/recipe.h"
 
 typedef struct nd_train_report {
@@ -30,6 +31,8 @@ enum { ND_PROFILE_WARM_UP = 3 };
 
 typedef struct nd_train_hooks {
   void *context;
+  nd_group *group; /* the processes that run this together; NULL: one alone. Rank 0 alone writes and calls
+                      progress, validate and validated */
   void (*progress)(const nd_train_report *report, void *context); /* may be NULL */
   /* Restores the validation pictures with these weights (params has the prefix ND_SCOPE_RESTORATION); may be
    * NULL when the recipe validates nothing. */

@@ -3,11 +3,28 @@
 #define ND_TRAINER_PRIVATE_H
 
 #include "data/data.h"
+#include "train/reduction-private.h"
 #include "train/train-private.h"
 #include "train/train.h"
 
+/* The losses of a step, or what is known of them before its end. */
+typedef struct nd_losses {
+  double restoration, positive, negative; /* 0 where the mode has none */
+} nd_losses;
+
+/* Where a step stands. */
+typedef struct nd_pass {
+  int begun;     /* micro-batches whose losses are in sum */
+  nd_losses sum; /* over them */
+  bool finite;   /* they are */
+  bool again;    /* the contrast was taken wrongly: the micro-batches have to be done again */
+  int failed;    /* the group failed */
+} nd_pass;
+
 typedef struct nd_trainer {
   const nd_recipe *recipe;
+  nd_group *group;
+  int samples, micro_batch; /* of the global batch: in this process; at once in the graph */
   nd_net *restoration, *diffusion;
   nd_params *params;
   nd_graph *graph;
@@ -17,6 +34,11 @@ typedef struct nd_trainer {
   nd_train_state state;
   nd_adam_settings adam;
   nd_loader *loader;
+  nd_reduction *reduction;
+  float *accumulated; /* the gradient of the micro-batches before the last; NULL: there is but one */
+  float *next_state;  /* what batch norms and their like keep from this step, one after the other */
+  nd_losses last;     /* of the last step, over the global batch */
+  nd_pass pass;
   nd_profile *profile; /* NULL: steps are not recorded */
 } nd_trainer;
 
@@ -26,18 +48,23 @@ typedef struct nd_step_result {
 
 nd_objective_settings nd_recipe_objective(const nd_recipe *recipe);
 /* Everything but the loader: networks, graph, plan, initial weights (training.init_from included). */
-int nd_trainer_new(const nd_recipe *recipe, nd_trainer **out);
+int nd_trainer_new(const nd_recipe *recipe, nd_group *group, nd_trainer **out);
 void nd_trainer_free(nd_trainer *t); /* NULL is fine */
+/* Gives all processes the state of rank 0. */
+int nd_trainer_share(nd_trainer *t);
 /* Starts reading data at the state's step. */
 int nd_trainer_open_data(nd_trainer *t);
+/* Weights to start from: a model file, a file with the prefixes of ND_SCOPE_*, or a checkpoint. */
+int nd_trainer_init_from(nd_trainer *t, const char *path);
+
+/* ---- step.c ---- */
+/* Once the plan and the state are there. */
+int nd_trainer_prepare_step(nd_trainer *t);
 /* Steps are recorded in p from now on; NULL: no longer. */
 void nd_trainer_record(nd_trainer *t, nd_profile *p);
 /* One step on the next batch. A loss or gradient that is not finite is an error that names the batch's files.
  */
 int nd_trainer_step(nd_trainer *t, nd_step_result *out);
-
-/* Weights to start from: a model file, a file with the prefixes of ND_SCOPE_*, or a checkpoint. */
-int nd_trainer_init_from(nd_trainer *t, const char *path);
 
 /* ---- checkpoint.c ---- */
 int nd_checkpoint_save(const nd_trainer *t, const char *folder);

@@ -1,4 +1,4 @@
-/* One training step: batch in, gradients, Adam. */
+/* A training run in memory: networks, graph, buffers, data; step.c does the steps. */
 #include "train/trainer-private.h"
 #include "weights/model.h"
 
@@ -19,13 +19,46 @@ static int build(nd_trainer *t) {
   t->params = nd_params_new();
   t->graph = nd_graph_new(t->params);
   nd_objective_settings s = nd_recipe_objective(r);
-  nd_objective_build(t->graph, &s, t->restoration, t->diffusion, r->data.batch_size, r->data.patch_size,
+  nd_objective_build(t->graph, &s, t->restoration, t->diffusion, t->micro_batch, r->data.patch_size,
                      &t->objective);
   if (nd_backward(t->graph, t->objective.loss) || nd_compile(t->graph, &t->plan))
     return -1;
   if (nd_train_state_new(t->params, &t->state))
     return -1;
   nd_plan_bind(t->plan, t->state.values, t->state.gradients);
+  return nd_trainer_prepare_step(t);
+}
+
+/* Which numbers of processes divide n: "1, 2, 4". */
+static char *divisors(int n) {
+  GString *text = g_string_new(NULL);
+  for (int i = 1; i <= n; i++)
+    if (n % i == 0)
+      g_string_append_printf(text, "%s%d", i > 1 ? ", " : "", i);
+  return g_string_free(text, FALSE);
+}
+
+/* The part of the global batch that is this process's, and that of it which goes through the networks at
+ * once. */
+static int share_batch(nd_trainer *t) {
+  int batch = t->recipe->data.batch_size, passes = t->recipe->training.accumulation_steps,
+      processes = nd_group_size(t->group);
+  if (batch % passes) {
+    g_autofree char *fit = divisors(batch);
+    return nd_recipe_fail(t->recipe, "training.accumulation_steps",
+                          "training.accumulation_steps is %d and data.batch_size %d; %s divide it", passes,
+                          batch, fit);
+  }
+  if (batch / passes % processes) {
+    g_autofree char *fit = divisors(batch / passes);
+    return nd_recipe_fail(
+        t->recipe, "data.batch_size",
+        "a batch of %d in %d passes cannot be shared equally by %d processes; with %s processes "
+        "it can (data.batch_size is that of all processes together)",
+        batch, passes, processes, fit);
+  }
+  t->samples = batch / processes;
+  t->micro_batch = t->samples / passes;
   return 0;
 }
 
@@ -46,12 +79,23 @@ static int initialise(nd_trainer *t) {
                          r->schedule.beta_end, &t->schedule);
 }
 
-int nd_trainer_new(const nd_recipe *recipe, nd_trainer **out) {
+int nd_trainer_share(nd_trainer *t) {
+  float *buffers[] = {t->state.values, t->state.ema, t->state.moment1, t->state.moment2};
+  if (nd_group_broadcast(t->group, &t->state.step, sizeof t->state.step))
+    return -1;
+  for (size_t i = 0; i < G_N_ELEMENTS(buffers); i++)
+    if (nd_group_broadcast(t->group, buffers[i], t->state.size * sizeof(float)))
+      return -1;
+  return 0;
+}
+
+int nd_trainer_new(const nd_recipe *recipe, nd_group *group, nd_trainer **out) {
   *out = NULL;
   nd_trainer *t = g_new0(nd_trainer, 1);
   t->recipe = recipe;
-  nd_set_threads(recipe->training.threads);
-  if (build(t) || initialise(t)) {
+  t->group = group;
+  nd_set_threads(recipe->training.threads ? recipe->training.threads : nd_group_threads(group));
+  if (share_batch(t) || build(t) || initialise(t)) {
     nd_trainer_free(t);
     return -1;
   }
@@ -70,6 +114,9 @@ void nd_trainer_free(nd_trainer *t) {
   nd_net_free(t->diffusion);
   nd_schedule_free(t->schedule);
   nd_train_state_free(&t->state);
+  nd_mem_free(t->accumulated);
+  nd_mem_free(t->next_state);
+  nd_reduction_free(t->reduction);
   g_free(t);
 }
 
@@ -128,85 +175,11 @@ int nd_trainer_open_data(nd_trainer *t) {
                                       : s.pairs.target_dir;
   s.patch_size = r->data.patch_size;
   s.batch_size = r->data.batch_size;
+  s.sample_begin = nd_group_rank(t->group) * t->samples;
+  s.sample_count = t->samples;
   s.augment = r->data.augment;
   s.seed = (uint64_t)r->seed;
   s.workers = r->data.workers;
   s.cache_bytes = (size_t)r->data.cache_mb << 20;
   return nd_loader_open(&s, t->state.step, &t->loader);
-}
-
-static void put(nd_plan *plan, nd_tensor t, const float *data, size_t count) {
-  if (t >= 0 && data)
-    memcpy(nd_plan_tensor(plan, t), data, count * sizeof *data);
-}
-
-static void feed(nd_trainer *t, const nd_batch *b, double alpha) {
-  const nd_objective *o = &t->objective;
-  size_t count = (size_t)b->samples * (size_t)b->patch_size * (size_t)b->patch_size * 3;
-  put(t->plan, o->synthetic, b->synthetic, count);
-  put(t->plan, o->clean, b->clean, count);
-  put(t->plan, o->real, b->real, count);
-  put(t->plan, o->reference, b->reference, count);
-  if (o->alpha >= 0)
-    nd_plan_tensor(t->plan, o->alpha)[0] = (float)alpha;
-}
-
-static double read_number(const nd_trainer *t, nd_tensor x) {
-  return x >= 0 ? (double)nd_plan_tensor(t->plan, x)[0] : NAN;
-}
-
-static int not_finite(const nd_trainer *t, const nd_batch *b, const nd_step_result *r) {
-  g_autoptr(GString) files = g_string_new(NULL);
-  for (int i = 0; i < b->samples; i++)
-    g_string_append_printf(files, "%s'%s'", i ? ", " : "", b->pair_names[i]);
-  return nd_fail("step %" G_GUINT64_FORMAT
-                 ": the loss is %g and the gradient's norm %g; weights are kept as they were "
-                 "before it. Lower training.learning_rate or set training.gradient_clip. The batch: %s",
-                 t->state.step + 1, r->loss, r->gradient_norm, files->str);
-}
-
-void nd_trainer_record(nd_trainer *t, nd_profile *p) {
-  t->profile = p;
-  nd_plan_record(t->plan, p);
-}
-
-/* The gradient's norm, then Adam, unless something is not finite. */
-static int update(nd_trainer *t, const nd_batch *batch, nd_step_result *s) {
-  double bytes = (double)(t->state.size * sizeof(float)), clip = t->recipe->training.gradient_clip;
-  int64_t at = nd_clock();
-  s->gradient_norm = nd_gradient_norm(&t->state);
-  at = nd_profile_stage(t->profile, "gradient norm", at, bytes);
-  if (!isfinite(s->loss) || !isfinite(s->gradient_norm))
-    return not_finite(t, batch, s);
-  nd_plan_store_state(t->plan, t->state.values);
-  nd_adam_step(&t->state, &t->adam, clip > 0 && s->gradient_norm > clip ? clip / s->gradient_norm : 1);
-  /* Reads the gradient; reads and writes weights, two moments and the average. */
-  nd_profile_stage(t->profile, "Adam and average", at, 9 * bytes);
-  return 0;
-}
-
-int nd_trainer_step(nd_trainer *t, nd_step_result *out) {
-  const nd_recipe *r = t->recipe;
-  const nd_batch *batch;
-  nd_step_result s = {0};
-  int64_t at = nd_clock();
-  if (nd_loader_next(t->loader, &batch, &s.wait_seconds))
-    return -1;
-  at = nd_profile_stage(t->profile, "wait for data", at, 0);
-  uint64_t step = t->state.step, seed = (uint64_t)r->seed;
-  s.alpha = nd_adapt_alpha(r->adapt.lambda, step, r->adapt.ramp ? (uint64_t)r->adapt.ramp_steps : 0);
-  feed(t, batch, s.alpha);
-  at = nd_profile_stage(t->profile, "copy the batch", at, 0);
-  nd_objective_draw(&t->objective, t->plan, t->schedule, r->adapt.t_min, r->adapt.t_max, seed, step, 0);
-  nd_profile_stage(t->profile, "draw noise and levels", at, 0);
-  nd_run(t->plan, seed, step, 0);
-  s.loss = read_number(t, t->objective.loss);
-  s.restoration = read_number(t, t->objective.loss_restoration);
-  s.diffusion = read_number(t, t->objective.loss_diffusion);
-  s.positive = read_number(t, t->objective.loss_positive);
-  s.negative = read_number(t, t->objective.loss_negative);
-  if (update(t, batch, &s))
-    return -1;
-  *out = s;
-  return 0;
 }

@@ -200,6 +200,71 @@ static void dropout_keeps_the_mean_and_its_rate(void **state) {
   nd_params_free(params);
 }
 
+/* Masks of a tensor with `parts` times `count` samples, of a batch of `total`, from sample `first` on. */
+static float *masks(int parts, uint32_t count, uint32_t total, uint32_t first) {
+  enum { EACH = 100 };
+  nd_params *params = nd_params_new();
+  nd_graph *g = nd_graph_new(params);
+  int n = parts * (int)count;
+  nd_tensor x = nd_input(g, "x", n, 10, 10, 1), y = nd_dropout(g, x, 0.5f);
+  nd_output(g, "y", y);
+  nd_plan *plan;
+  assert_int_equal(nd_compile(g, &plan), 0);
+  for (int i = 0; i < n * EACH; i++)
+    nd_plan_tensor(plan, x)[i] = 1;
+  nd_plan_set_share(plan, (nd_share){count, total});
+  nd_run(plan, 1, 1, first);
+  float *out = g_memdup2(nd_plan_tensor(plan, y), (gsize)n * EACH * sizeof(float));
+  nd_plan_free(plan);
+  nd_graph_free(g);
+  nd_params_free(params);
+  return out;
+}
+
+static void a_share_of_the_batch_has_the_masks_of_the_whole(void **state) {
+  (void)state;
+  g_autofree float *whole = masks(2, 4, 4, 0), *second = masks(2, 2, 4, 2);
+  assert_memory_equal(second, whole + 2 * 100, 200 * sizeof(float));
+  assert_memory_equal(second + 200, whole + 6 * 100, 200 * sizeof(float));
+}
+
+typedef struct listener {
+  chain *c;
+  int told[16], stop;
+  float before;
+} listener;
+
+static bool replace_the_loss(void *context) {
+  listener *l = context;
+  l->before = nd_plan_tensor(l->c->plan, l->c->loss)[0];
+  nd_plan_tensor(l->c->plan, l->c->loss)[0] = 5;
+  return !l->stop;
+}
+
+static void note_gradient(int param, void *context) {
+  ((listener *)context)->told[param]++;
+}
+
+static void a_watched_run_tells_and_stops(void **state) {
+  (void)state;
+  chain c;
+  chain_open(&c, 3, true);
+  listener l = {.c = &c};
+  chain_run(&c, 1);
+  float loss = nd_plan_tensor(c.plan, c.loss)[0], gradient = c.gradients[3];
+  nd_plan_set_watch(c.plan, (nd_watch){c.loss, replace_the_loss, note_gradient, &l});
+  chain_run(&c, 1);
+  assert_true(l.before == loss && nd_plan_tensor(c.plan, c.loss)[0] == 5 && c.gradients[3] == gradient);
+  for (int i = 0; i < nd_params_length(c.params); i++)
+    assert_int_equal(l.told[i], 1);
+  l.stop = 1;
+  c.gradients[3] = 77;
+  chain_run(&c, 1);
+  assert_true(c.gradients[3] == 77);
+  assert_int_equal(l.told[0], 1);
+  chain_close(&c);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(inference_memory_does_not_grow_with_depth),
@@ -210,6 +275,8 @@ int main(void) {
       cmocka_unit_test(a_detached_branch_is_not_differentiated),
       cmocka_unit_test(the_first_mistake_is_reported_with_its_place),
       cmocka_unit_test(dropout_keeps_the_mean_and_its_rate),
+      cmocka_unit_test(a_share_of_the_batch_has_the_masks_of_the_whole),
+      cmocka_unit_test(a_watched_run_tells_and_stops),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

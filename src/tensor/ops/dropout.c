@@ -10,7 +10,10 @@ extern const nd_op nd_op_dropout;
 _Static_assert(8 * ND_PHILOX_COUNTERS == ND_MASK_BLOCK, "eight draws of 16 bits from a counter");
 
 nd_mask nd_mask_make(const nd_run_context *r, float p) {
-  nd_mask m = {.key = {(uint32_t)r->seed, (uint32_t)(r->seed >> 32)}, .step = (uint32_t)r->step};
+  nd_mask m = {.key = {(uint32_t)r->seed, (uint32_t)(r->seed >> 32)},
+               .step = (uint32_t)r->step,
+               .first_sample = r->first_sample,
+               .share = r->share};
   m.stream = (uint32_t)ND_RANDOM_DROPOUT | r->node->stream << 8;
   m.threshold = (uint32_t)lrintf(p * 65536);
   m.keep_scale = m.threshold < 65536 ? 65536.0f / (float)(65536 - m.threshold) : 0;
@@ -27,9 +30,15 @@ ND_KERNEL static void factors(const uint32_t *restrict numbers, const nd_mask *m
     out[ND_PHILOX_COUNTERS + i] = (int32_t)(numbers[i] >> 16) < threshold ? 0.0f : keep;
 }
 
+/* A sample's number in the global batch: a second part of a tensor counts on after the whole batch. */
+static uint32_t sample_number(const nd_mask *m, uint32_t sample) {
+  const nd_share *s = &m->share;
+  return m->first_sample + (s->count ? sample % s->count + sample / s->count * s->total : sample);
+}
+
 void nd_mask_fill(const nd_mask *m, uint32_t sample, uint32_t block, float out[ND_MASK_BLOCK]) {
   uint32_t numbers[4][ND_PHILOX_COUNTERS];
-  const uint32_t first[] = {block * ND_PHILOX_COUNTERS, sample, m->step, m->stream};
+  const uint32_t first[] = {block * ND_PHILOX_COUNTERS, sample_number(m, sample), m->step, m->stream};
   nd_micro_best()->philox(m->key, first, numbers);
   for (int k = 0; k < 4; k++)
     factors(numbers[k], m, out + k * 2 * ND_PHILOX_COUNTERS);
@@ -40,7 +49,6 @@ typedef struct work {
   float *out;
   size_t per_sample;
   nd_mask mask;
-  uint32_t first_sample;
 } work;
 
 ND_KERNEL static void multiply(const float *x, const float *mask, float *out, size_t n) {
@@ -59,7 +67,7 @@ static void range(size_t begin, size_t end, int thread, void *context) {
   size_t blocks = blocks_of(w->per_sample);
   for (size_t i = begin; i < end; i++) {
     size_t sample = i / blocks, block = i % blocks, at = block * ND_MASK_BLOCK;
-    nd_mask_fill(&w->mask, w->first_sample + (uint32_t)sample, (uint32_t)block, mask);
+    nd_mask_fill(&w->mask, (uint32_t)sample, (uint32_t)block, mask);
     size_t n = MIN(ND_MASK_BLOCK, w->per_sample - at);
     multiply(w->x + sample * w->per_sample + at, mask, w->out + sample * w->per_sample + at, n);
   }
@@ -68,8 +76,7 @@ static void range(size_t begin, size_t end, int thread, void *context) {
 static void run(const nd_run_context *r) {
   const nd_value *v = nd_run_out_value(r, 0);
   size_t n = (size_t)v->dims[0], per_sample = v->count / n;
-  work w = {nd_run_in(r, 0), nd_run_out(r, 0), per_sample, nd_mask_make(r, *(const float *)r->node->attr),
-            r->first_sample};
+  work w = {nd_run_in(r, 0), nd_run_out(r, 0), per_sample, nd_mask_make(r, *(const float *)r->node->attr)};
   nd_parallel(n * blocks_of(per_sample), ND_GRAIN / ND_MASK_BLOCK, range, &w);
 }
 

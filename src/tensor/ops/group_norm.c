@@ -33,7 +33,6 @@ typedef struct work {
   const float *stats;     /* [n][groups][2]: mean, 1 / deviation */
   const float *dx_affine; /* [n][3][c]: dx = dz a + x b + c */
   nd_mask mask;
-  uint32_t first_sample;
 } work;
 
 static work work_of(const nd_run_context *r) {
@@ -42,7 +41,6 @@ static work work_of(const nd_run_context *r) {
   w.pixels = (size_t)x->dims[1] * (size_t)x->dims[2];
   w.blocks = nd_sum_blocks(w.pixels);
   w.mask = nd_mask_make(r, w.s->dropout);
-  w.first_sample = r->first_sample;
   return w;
 }
 
@@ -139,7 +137,7 @@ ND_KERNEL static void multiply(float *restrict y, const float *restrict mask, si
 /* Pixels [at, at + count) of a sample; at x c is a multiple of a mask block, as PIXELS is. */
 static void drop_block(const work *w, size_t i, float *y, size_t elements) {
   float mask[ND_MASK_BLOCK];
-  uint32_t sample = w->first_sample + (uint32_t)(i / w->blocks);
+  uint32_t sample = (uint32_t)(i / w->blocks);
   uint32_t block = (uint32_t)(i % w->blocks * PIXELS * (size_t)w->c / ND_MASK_BLOCK);
   for (size_t at = 0; at < elements; at += ND_MASK_BLOCK) {
     nd_mask_fill(&w->mask, sample, block++, mask);

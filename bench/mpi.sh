@@ -1,0 +1,45 @@
+#!/bin/sh
+# Training by two processes of one thread against one process of two threads: the same batch, the same machine, in
+# turn. Writes images per second (medians over steps and rounds) and their ratio; then what all-reduces cost between
+# two processes, over shared memory and over TCP on the loopback.
+# usage: mpi.sh BUILD_FOLDER [RECIPE] [KEY=VALUE ...]   (a build with -Dbench=true)
+set -eu
+build=$1
+recipe=${2:-$(dirname "$0")/../recipes/denoise-small.yaml}
+[ $# -lt 2 ] && shift 1 || shift 2
+program=$build/src/cli/noiseda
+rounds=${ROUNDS:-3}
+steps=${STEPS:-12}
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+# As root in a container mpirun wants to be told that this is meant.
+[ "$(id -u)" != 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_rmaps_base_oversubscribe=1
+
+sets=
+for s in training.steps="$steps" output.log_every=1 validation.every=0 "$@"; do sets="$sets --set $s"; done
+
+# run NAME THREADS COMMAND...: appends the images per second of each step but the first two, which warm up
+run() {
+  name=$1 threads=$2
+  shift 2
+  rm -rf "$folder/run"
+  "$@" train "$recipe" -o "$folder/run" $sets --set training.threads="$threads" >/dev/null
+  awk -F, 'NR > 3 { print $9 }' "$folder/run/log.csv" >>"$folder/$name"
+}
+median() { sort -n "$1" | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }'; }
+
+for _ in $(seq "$rounds"); do
+  run one 2 "$program"
+  run two 1 mpirun -np 2 "$program"
+done
+one=$(median "$folder/one")
+two=$(median "$folder/two")
+awk -v a="$one" -v b="$two" 'BEGIN { printf "one process, two threads: %.2f images/s; two processes, one thread each: %.2f images/s; ratio %.2f\n", a, b, b / a }'
+
+for weights in ${WEIGHTS:-71.2 5.3}; do
+  for btl in vader,self tcp,self; do
+    printf '%s: ' "$btl"
+    mpirun --mca btl "$btl" --mca btl_tcp_if_include lo -np 2 "$build/bench/allreduce" --weights "$weights" 2>/dev/null
+  done
+done

@@ -1,0 +1,250 @@
+/* One training step: batch in, gradients, Adam.
+ *
+ * The batch may be spread over processes, and in each over several passes (micro-batches). The losses are
+ * means, so the gradient of the whole batch is the mean of the gradients of its parts: but for the contrast,
+ * max(0, positive - negative + margin), whose slope depends on the means over the whole batch. They are known
+ * once every part went forward. So in the last pass, between forward and backward, the means are taken over
+ * passes and processes and put in the place of the pass's own; what follows is computed from them, the slope
+ * and the reported losses alike. Earlier passes take the slope of the step before; where that turns out
+ * wrong, the step is done again with the right one. The result is the same in either case, to the bit.
+ */
+#include "train/trainer-private.h"
+
+#include <glib.h>
+#include <math.h>
+#include <string.h>
+
+static void put(nd_plan *plan, nd_tensor t, const float *data, size_t offset, size_t count) {
+  if (t >= 0 && data)
+    memcpy(nd_plan_tensor(plan, t), data + offset, count * sizeof *data);
+}
+
+/* Pass k of the batch that this process has. */
+static void feed(nd_trainer *t, const nd_batch *b, int k, double alpha) {
+  const nd_objective *o = &t->objective;
+  size_t count = (size_t)t->micro_batch * (size_t)b->patch_size * (size_t)b->patch_size * 3,
+         offset = (size_t)k * count;
+  put(t->plan, o->synthetic, b->synthetic, offset, count);
+  put(t->plan, o->clean, b->clean, offset, count);
+  put(t->plan, o->real, b->real, offset, count);
+  put(t->plan, o->reference, b->reference, offset, count);
+  if (o->alpha >= 0)
+    nd_plan_tensor(t->plan, o->alpha)[0] = (float)alpha;
+}
+
+/* ---- Losses over the whole batch ---- */
+static double read_number(const nd_trainer *t, nd_tensor x, double otherwise) {
+  return x >= 0 ? (double)nd_plan_tensor(t->plan, x)[0] : otherwise;
+}
+
+static void write_number(const nd_trainer *t, nd_tensor x, double value) {
+  if (x >= 0)
+    nd_plan_tensor(t->plan, x)[0] = (float)value;
+}
+
+static void replace_losses(const nd_trainer *t, const nd_losses *by) {
+  write_number(t, t->objective.loss_restoration, by->restoration);
+  write_number(t, t->objective.loss_positive, by->positive);
+  write_number(t, t->objective.loss_negative, by->negative);
+}
+
+/* The mean of this step's losses over passes and processes. */
+static int mean_losses(nd_trainer *t, nd_losses *out) {
+  double sums[] = {t->pass.sum.restoration, t->pass.sum.positive, t->pass.sum.negative};
+  double parts = (double)t->recipe->training.accumulation_steps * nd_group_size(t->group);
+  if (nd_group_sum(t->group, sums, G_N_ELEMENTS(sums)))
+    return -1;
+  *out = (nd_losses){sums[0] / parts, sums[1] / parts, sums[2] / parts};
+  return 0;
+}
+
+static bool contrast_active(const nd_trainer *t, const nd_losses *l) {
+  return nd_objective_contrast_active(&t->objective, (float)l->positive, (float)l->negative);
+}
+
+/* Called in every pass when the losses of its own samples are known and no gradient is. */
+static bool losses_known(void *context) {
+  nd_trainer *t = context;
+  nd_pass *p = &t->pass;
+  nd_losses mean;
+  p->sum.restoration += read_number(t, t->objective.loss_restoration, 0);
+  p->sum.positive += read_number(t, t->objective.loss_positive, 0);
+  p->sum.negative += read_number(t, t->objective.loss_negative, 0);
+  p->finite = isfinite(p->sum.restoration + p->sum.positive + p->sum.negative);
+  if (++p->begun < t->recipe->training.accumulation_steps) {
+    replace_losses(t, &t->last);
+    return true;
+  }
+  if ((p->failed = mean_losses(t, &mean)))
+    return false;
+  p->again = p->begun > 1 && contrast_active(t, &mean) != contrast_active(t, &t->last);
+  t->last = mean;
+  replace_losses(t, &mean);
+  return !p->again;
+}
+
+/* The last pass goes backward only once its slope is known to be right: what it finds is final. */
+static void gradient_known(int param, void *context) {
+  nd_trainer *t = context;
+  if (t->pass.begun == t->recipe->training.accumulation_steps)
+    nd_reduction_gradient(t->reduction, param);
+}
+
+static size_t state_count(const nd_params *params) {
+  size_t count = 0;
+  for (int i = 0; i < nd_params_length(params); i++)
+    count += nd_params_at(params, i)->state ? nd_params_at(params, i)->count : 0;
+  return count;
+}
+
+int nd_trainer_prepare_step(nd_trainer *t) {
+  const nd_objective *o = &t->objective;
+  nd_tensor last = o->loss_negative >= 0   ? o->loss_negative
+                   : o->loss_positive >= 0 ? o->loss_positive
+                                           : o->loss_restoration;
+  nd_plan_set_watch(t->plan, (nd_watch){last, losses_known, gradient_known, t});
+  nd_plan_set_share(t->plan, (nd_share){(uint32_t)t->micro_batch, (uint32_t)t->recipe->data.batch_size});
+  t->reduction = nd_reduction_new(t->params, t->group, 0);
+  size_t state = state_count(t->params);
+  if (state && !(t->next_state = nd_mem_alloc(state * sizeof(float), "running statistics")))
+    return -1;
+  if (t->recipe->training.accumulation_steps > 1 &&
+      !(t->accumulated = nd_mem_alloc(t->state.size * sizeof(float), "accumulated gradients")))
+    return -1;
+  return 0;
+}
+
+/* ---- Passes ---- */
+/* The sum of the passes before the last. */
+static void accumulate(nd_trainer *t, int k) {
+  if (k == 0)
+    memcpy(t->accumulated, t->state.gradients, t->state.size * sizeof(float));
+  else
+    nd_add_into(t->accumulated, t->state.gradients, t->state.size);
+}
+
+static void run_pass(nd_trainer *t, const nd_batch *batch, int k, double alpha) {
+  const nd_recipe *r = t->recipe;
+  uint64_t seed = (uint64_t)r->seed, step = t->state.step;
+  uint32_t first = (uint32_t)(nd_group_rank(t->group) * t->samples + k * t->micro_batch);
+  int64_t at = nd_clock();
+  feed(t, batch, k, alpha);
+  at = nd_profile_stage(t->profile, "copy the batch", at, 0);
+  nd_objective_draw(&t->objective, t->plan, t->schedule, r->adapt.t_min, r->adapt.t_max, seed, step, first);
+  nd_profile_stage(t->profile, "draw noise and levels", at, 0);
+  nd_run(t->plan, seed, step, first);
+  /* The gradient of state is zero: its place carries the state itself through the mean over all passes. */
+  nd_plan_store_state(t->plan, t->state.gradients);
+}
+
+static void run_passes(nd_trainer *t, const nd_batch *batch, double alpha) {
+  int passes = t->recipe->training.accumulation_steps;
+  t->pass = (nd_pass){0};
+  nd_reduction_start(t->reduction, t->state.gradients, t->accumulated);
+  for (int k = 0; k < passes; k++) {
+    run_pass(t, batch, k, alpha);
+    if (k < passes - 1)
+      accumulate(t, k);
+  }
+}
+
+/* Leaves the gradient's sum over passes and processes in state.gradients. */
+static int sum_gradients(nd_trainer *t, const nd_batch *batch, double alpha) {
+  run_passes(t, batch, alpha);
+  if (t->pass.again)
+    run_passes(t, batch, alpha);
+  return t->pass.failed ? -1 : nd_reduction_finish(t->reduction);
+}
+
+/* ---- State: running statistics ---- */
+/* Out of the gradients, as the mean over passes and processes. */
+static void take_state(nd_trainer *t, double mean) {
+  float *next = t->next_state;
+  for (int i = 0; i < nd_params_length(t->params); i++) {
+    const nd_param *p = nd_params_at(t->params, i);
+    for (size_t j = p->offset; p->state && j < p->offset + p->count; j++) {
+      *next++ = (float)((double)t->state.gradients[j] * mean);
+      t->state.gradients[j] = 0;
+    }
+  }
+}
+
+static void keep_state(nd_trainer *t) {
+  const float *next = t->next_state;
+  for (int i = 0; i < nd_params_length(t->params); i++) {
+    const nd_param *p = nd_params_at(t->params, i);
+    if (!p->state)
+      continue;
+    memcpy(t->state.values + p->offset, next, p->count * sizeof *next);
+    next += p->count;
+  }
+}
+
+/* ---- The step ---- */
+static int not_finite(const nd_trainer *t, const nd_batch *b, const nd_step_result *r) {
+  g_autoptr(GString) files = g_string_new(NULL);
+  for (int i = 0; i < b->samples; i++)
+    g_string_append_printf(files, "%s'%s'", i ? ", " : "", b->pair_names[i]);
+  return nd_fail("step %" G_GUINT64_FORMAT
+                 ": the loss is %g and the gradient's norm %g; weights are kept as they were "
+                 "before it. Lower training.learning_rate or set training.gradient_clip. The batch: %s",
+                 t->state.step + 1, r->loss, r->gradient_norm, files->str);
+}
+
+static void read_losses(const nd_trainer *t, nd_step_result *s) {
+  s->loss = read_number(t, t->objective.loss, NAN);
+  s->restoration = read_number(t, t->objective.loss_restoration, NAN);
+  s->diffusion = read_number(t, t->objective.loss_diffusion, NAN);
+  s->positive = read_number(t, t->objective.loss_positive, NAN);
+  s->negative = read_number(t, t->objective.loss_negative, NAN);
+}
+
+/* A loss that is not finite is the fault of the process that has the sample; a gradient, of all. */
+static int check_finite(nd_trainer *t, const nd_batch *batch, const nd_step_result *s) {
+  if (isfinite(s->loss) && isfinite(s->gradient_norm))
+    return 0;
+  if (nd_group_check(t->group, t->pass.finite ? 0 : not_finite(t, batch, s)))
+    return -1;
+  return not_finite(t, batch, s);
+}
+
+/* The gradient's norm, then Adam, unless something is not finite. */
+static int update(nd_trainer *t, const nd_batch *batch, nd_step_result *s) {
+  double mean = 1 / ((double)t->recipe->training.accumulation_steps * nd_group_size(t->group)),
+         clip = t->recipe->training.gradient_clip, bytes = (double)(t->state.size * sizeof(float));
+  int64_t at = nd_clock();
+  take_state(t, mean);
+  s->gradient_norm = mean * nd_gradient_norm(&t->state);
+  at = nd_profile_stage(t->profile, "gradient norm", at, bytes);
+  if (check_finite(t, batch, s))
+    return -1;
+  keep_state(t);
+  nd_adam_step(&t->state, &t->adam,
+               clip > 0 && s->gradient_norm > clip ? mean * clip / s->gradient_norm : mean);
+  /* Reads the gradient; reads and writes weights, two moments and the average. */
+  nd_profile_stage(t->profile, "Adam and average", at, 9 * bytes);
+  return 0;
+}
+
+int nd_trainer_step(nd_trainer *t, nd_step_result *out) {
+  const nd_recipe *r = t->recipe;
+  const nd_batch *batch;
+  nd_step_result s = {0};
+  int64_t at = nd_clock();
+  if (nd_group_check(t->group, nd_loader_next(t->loader, &batch, &s.wait_seconds)))
+    return -1;
+  nd_profile_stage(t->profile, "wait for data", at, 0);
+  s.alpha = nd_adapt_alpha(r->adapt.lambda, t->state.step, r->adapt.ramp ? (uint64_t)r->adapt.ramp_steps : 0);
+  if (sum_gradients(t, batch, s.alpha))
+    return -1;
+  read_losses(t, &s);
+  if (update(t, batch, &s))
+    return -1;
+  *out = s;
+  return 0;
+}
+
+void nd_trainer_record(nd_trainer *t, nd_profile *p) {
+  t->profile = p;
+  nd_plan_record(t->plan, p);
+}
