@@ -104,7 +104,7 @@ static void losses_fall(void **state) {
   expect_learning("nafnet", "width=8;middle_blocks=1;encoder_blocks=1;decoder_blocks=1", 16, 60);
   expect_learning("restormer", "width=8;blocks=1,1;refinement=1;heads=1,2", 16, 60);
   expect_learning("swinir", "width=12;depths=2,2;heads=2,2;window=4", 16, 60);
-  expect_learning("uformer", "width=8;depths=2,2,2;heads=1,2,2;window=4", 16, 150);
+  expect_learning("uformer", "width=8;depths=2,2,2;heads=1,2,2;window=4", 16, 240);
 }
 
 int main(void) {
