@@ -2,7 +2,8 @@
 # Runs all tests of a build folder and ends on one line, "N passed, N failed", counted over the single tests inside
 # the programs. Exit status 1 when any failed.
 build=$1
-meson test -C "$build" --no-rebuild --print-errorlogs --num-processes "${ND_TEST_PROCESSES:-2}" 2>/dev/null
+# Sanitizers and a busy machine take their time.
+meson test -C "$build" --timeout-multiplier 8 --no-rebuild --print-errorlogs --num-processes "${ND_TEST_PROCESSES:-2}" 2>/dev/null
 status=$?
 results=$build/meson-logs/testlog.txt
 count() { awk -v what="$1" '$1 == "[" && $2 == what && $5 ~ /^test/ { n += $4 } END { print n + 0 }' "$results"; }
