@@ -1,6 +1,12 @@
-/* Reverse-mode differentiation: walks the nodes backwards and appends their gradient nodes. */
+/* Reverse-mode differentiation: walks the nodes backwards and appends their gradient nodes.
+ *
+ * What a gradient needs of the forward pass is kept until then, but for outputs of cheap operators: a second
+ * node computes them again just before the first gradient that reads them (Chen et al. 2016, "Training deep
+ * nets with sublinear memory cost"). Their inputs are mostly kept anyway, for their own gradients. */
 #include "tensor/graph-private.h"
 #include "tensor/ops/ops-private.h"
+
+#include <string.h>
 
 static void accumulate(nd_graph *g, nd_tensor t, nd_tensor contribution) {
   if (contribution < 0 || nd_graph_failed(g))
@@ -12,7 +18,34 @@ static void accumulate(nd_graph *g, nd_tensor t, nd_tensor contribution) {
   nd_value_of(g, t)->gradient = sum;
 }
 
-static void differentiate(nd_graph *g, const nd_node *node) {
+/* t, or the same computed again. `again`: by tensor of the forward pass, ND_NONE where not yet. */
+static nd_tensor recalled(nd_graph *g, nd_tensor *again, nd_tensor t) {
+  if (t < 0 || nd_value_of(g, t)->producer < 0 || nd_value_of(g, t)->is_output)
+    return t;
+  nd_node n = *nd_node_at(g, nd_value_of(g, t)->producer);
+  if (!n.op->recompute && !n.op->view)
+    return t;
+  if (again[t] >= 0)
+    return again[t];
+  nd_tensor viewed = n.in[0];
+  for (int i = 0; i < n.n_in; i++)
+    n.in[i] = recalled(g, again, n.in[i]);
+  if (n.op->view && n.in[0] == viewed)
+    return t;
+  nd_tensor first = nd_append_like(g, n.op, n.attr, n.n_in, n.in, n.out[0]);
+  if (first < 0)
+    return ND_NONE;
+  nd_last_node(g)->stream = n.stream;
+  again[n.out[0]] = first;
+  for (int i = 1; i < n.n_out; i++) {
+    int dims[4];
+    memcpy(dims, nd_value_of(g, n.out[i])->dims, sizeof dims);
+    again[n.out[i]] = nd_append_output(g, nd_value_of(g, n.out[i])->rank, dims);
+  }
+  return again[t];
+}
+
+static void differentiate(nd_graph *g, const nd_node *node, nd_tensor *again) {
   nd_tensor dout[ND_MAX_OUT], din[ND_MAX_IN];
   bool wanted[ND_MAX_IN], any = false;
   for (int i = 0; i < node->n_out; i++) {
@@ -25,7 +58,10 @@ static void differentiate(nd_graph *g, const nd_node *node) {
     wanted[i] = node->in[i] >= 0 && nd_in_value(g, node, i)->needs_gradient;
     din[i] = ND_NONE;
   }
-  node->op->gradient(g, node, dout, wanted, din);
+  nd_node reader = *node;
+  for (int i = 0; i < node->n_in; i++)
+    reader.in[i] = recalled(g, again, node->in[i]);
+  node->op->gradient(g, &reader, dout, wanted, din);
   for (int i = 0; i < node->n_in; i++)
     if (wanted[i])
       accumulate(g, node->in[i], din[i]);
@@ -60,12 +96,15 @@ int nd_backward(nd_graph *g, nd_tensor loss) {
     return nd_fail("backward: this graph has its gradient already");
   g->differentiated = true;
   int forward_nodes = nd_node_count(g);
+  g_autofree nd_tensor *again = g_new(nd_tensor, g->values->len);
+  for (guint t = 0; t < g->values->len; t++)
+    again[t] = ND_NONE;
   nd_tensor one = nd_constant(g, 1, &(float){1});
   if (one >= 0)
     nd_value_of(g, loss)->gradient = one;
   for (int i = forward_nodes - 1; i >= 0 && !nd_graph_failed(g); i--) {
     nd_node node = *nd_node_at(g, i);
-    differentiate(g, &node);
+    differentiate(g, &node, again);
   }
   for (int i = 0; i < g->n_param_tensor && !nd_graph_failed(g); i++)
     if (g->param_tensor[i] >= 0)

@@ -17,6 +17,8 @@ typedef struct nd_op {
   size_t attr_size;
   /* Shares the memory of input 0: nothing runs. */
   bool view;
+  /* Cheap: the backward pass computes its output again instead of keeping it since the forward pass. */
+  bool recompute;
   /* Bit i: the output may take the memory of input i when that dies here. */
   unsigned in_place;
   /* Appends nodes that compute the gradients of the wanted inputs; dout[i] is ND_NONE where output i has no

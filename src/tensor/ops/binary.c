@@ -153,6 +153,7 @@ const nd_op nd_op_add = {.name = "add",
                          .reference = reference,
                          .example = add_example};
 const nd_op nd_op_mul = {.name = "mul",
+                         .recompute = true,
                          .in_place = 3,
                          .gradient = mul_gradient,
                          .run = run,

@@ -102,6 +102,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_gate = {.name = "gate",
+                          .recompute = true,
                           .attr_size = sizeof(nd_act),
                           .gradient = gradient,
                           .run = run,

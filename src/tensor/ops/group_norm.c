@@ -406,6 +406,7 @@ static nd_tensor example(nd_graph *g, int i) {
 
 const nd_op nd_op_group_norm = {.name = "group_norm",
                                 .attr_size = sizeof(settings),
+                                .recompute = true,
                                 .in_place = 1,
                                 .gradient = gradient,
                                 .prepare = prepare,

@@ -204,6 +204,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_upsample_bilinear = {.name = "upsample_bilinear",
+                                       .recompute = true,
                                        .attr_size = sizeof(upsample_attr),
                                        .gradient = gradient,
                                        .run = run,
