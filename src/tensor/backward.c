@@ -6,8 +6,6 @@
 #include "tensor/graph-private.h"
 #include "tensor/ops/ops-private.h"
 
-#include <string.h>
-
 static void accumulate(nd_graph *g, nd_tensor t, nd_tensor contribution) {
   if (contribution < 0 || nd_graph_failed(g))
     return;
@@ -18,30 +16,41 @@ static void accumulate(nd_graph *g, nd_tensor t, nd_tensor contribution) {
   nd_value_of(g, t)->gradient = sum;
 }
 
+/* Appends the node that computes n's output 0 again, and notes what it gives. */
+static void append_again(nd_graph *g, const nd_node *n, const nd_tensor *in, nd_tensor *again) {
+  const nd_op *op = n->op->view ? n->op : n->op->again;
+  nd_tensor all[ND_MAX_IN];
+  int n_in = 0;
+  for (int i = 0; i < n->n_in; i++)
+    all[n_in++] = in[i];
+  for (int i = 1; op != n->op && i < n->n_out; i++)
+    all[n_in++] = n->out[i];
+  nd_tensor first = nd_append_like(g, op, n->attr, n_in, all, n->out[0]);
+  if (first < 0)
+    return;
+  nd_last_node(g)->stream = n->stream;
+  again[n->out[0]] = first;
+  for (int i = 1; op == n->op && i < n->n_out; i++) {
+    nd_value v = *nd_value_of(g, n->out[i]);
+    again[n->out[i]] = nd_append_output(g, v.rank, v.dims);
+  }
+}
+
 /* t, or the same computed again. `again`: by tensor of the forward pass, ND_NONE where not yet. */
 static nd_tensor recalled(nd_graph *g, nd_tensor *again, nd_tensor t) {
   if (t < 0 || nd_value_of(g, t)->producer < 0 || nd_value_of(g, t)->is_output)
     return t;
-  nd_node n = *nd_node_at(g, nd_value_of(g, t)->producer);
-  if (!n.op->recompute && !n.op->view)
+  const nd_node n = *nd_node_at(g, nd_value_of(g, t)->producer);
+  if (!n.op->view && (!n.op->again || (n.op->again != n.op && t != n.out[0])))
     return t;
   if (again[t] >= 0)
     return again[t];
-  nd_tensor viewed = n.in[0];
+  nd_tensor in[ND_MAX_IN] = {0};
   for (int i = 0; i < n.n_in; i++)
-    n.in[i] = recalled(g, again, n.in[i]);
-  if (n.op->view && n.in[0] == viewed)
+    in[i] = recalled(g, again, n.in[i]);
+  if (n.op->view && in[0] == n.in[0])
     return t;
-  nd_tensor first = nd_append_like(g, n.op, n.attr, n.n_in, n.in, n.out[0]);
-  if (first < 0)
-    return ND_NONE;
-  nd_last_node(g)->stream = n.stream;
-  again[n.out[0]] = first;
-  for (int i = 1; i < n.n_out; i++) {
-    int dims[4];
-    memcpy(dims, nd_value_of(g, n.out[i])->dims, sizeof dims);
-    again[n.out[i]] = nd_append_output(g, nd_value_of(g, n.out[i])->rank, dims);
-  }
+  append_again(g, &n, in, again);
   return again[t];
 }
 

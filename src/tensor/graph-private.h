@@ -12,13 +12,16 @@ typedef struct nd_node nd_node;
 typedef struct nd_run_context nd_run_context;
 
 /* One operator. A file in ops/ defines it and its gradient operators and lists them in ops/table.c. */
-typedef struct nd_op {
+typedef struct nd_op nd_op;
+struct nd_op {
   const char *name;
   size_t attr_size;
   /* Shares the memory of input 0: nothing runs. */
   bool view;
-  /* Cheap: the backward pass computes its output again instead of keeping it since the forward pass. */
-  bool recompute;
+  /* Cheap: the backward pass computes output 0 again with this operator instead of keeping it since the
+   * forward pass. It is this operator itself, or another one that takes the inputs and then the further
+   * outputs. */
+  const nd_op *again;
   /* Bit i: the output may take the memory of input i when that dies here. */
   unsigned in_place;
   /* Appends nodes that compute the gradients of the wanted inputs; dout[i] is ND_NONE where output i has no
@@ -35,7 +38,7 @@ typedef struct nd_op {
   double (*flops)(const nd_graph *g, const nd_node *node);
   /* Small graphs for the tests: builds example number i on g from nd_example_input; ND_NONE past the last. */
   nd_tensor (*example)(nd_graph *g, int i);
-} nd_op;
+};
 
 struct nd_node {
   const nd_op *op;

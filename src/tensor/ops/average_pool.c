@@ -110,7 +110,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_average_pool = {.name = "average_pool",
-                                  .recompute = true,
+                                  .again = &nd_op_average_pool,
                                   .attr_size = sizeof(int),
                                   .gradient = gradient,
                                   .run = run,

@@ -153,7 +153,7 @@ const nd_op nd_op_add = {.name = "add",
                          .reference = reference,
                          .example = add_example};
 const nd_op nd_op_mul = {.name = "mul",
-                         .recompute = true,
+                         .again = &nd_op_mul,
                          .in_place = 3,
                          .gradient = mul_gradient,
                          .run = run,

@@ -71,7 +71,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_concat = {.name = "concat",
-                            .recompute = true,
+                            .again = &nd_op_concat,
                             .attr_size = sizeof(int),
                             .gradient = gradient,
                             .run = run,

@@ -102,7 +102,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_gate = {.name = "gate",
-                          .recompute = true,
+                          .again = &nd_op_gate,
                           .attr_size = sizeof(nd_act),
                           .gradient = gradient,
                           .run = run,

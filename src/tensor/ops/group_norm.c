@@ -116,17 +116,20 @@ static void fill_affine(const work *w, const float *gamma, const float *beta, co
     }
 }
 
-ND_KERNEL static void apply_block(const float *restrict x, float *restrict y, size_t pixels, size_t c,
-                                  const float *restrict scale, const float *restrict shift, bool silu) {
+ND_KERNEL static void apply_silu(const float *restrict x, float *restrict y, size_t pixels, size_t c,
+                                 const float *restrict scale, const float *restrict shift) {
   for (size_t p = 0; p < pixels; p++, x += c, y += c)
-    if (silu)
-      for (size_t k = 0; k < c; k++) {
-        float z = x[k] * scale[k] + shift[k];
-        y[k] = z * nd_sigmoidf(z);
-      }
-    else
-      for (size_t k = 0; k < c; k++)
-        y[k] = x[k] * scale[k] + shift[k];
+    for (size_t k = 0; k < c; k++) {
+      float z = x[k] * scale[k] + shift[k];
+      y[k] = z * nd_sigmoidf(z);
+    }
+}
+
+ND_KERNEL static void apply_linear(const float *restrict x, float *restrict y, size_t pixels, size_t c,
+                                   const float *restrict scale, const float *restrict shift) {
+  for (size_t p = 0; p < pixels; p++, x += c, y += c)
+    for (size_t k = 0; k < c; k++)
+      y[k] = x[k] * scale[k] + shift[k];
 }
 
 ND_KERNEL static void multiply(float *restrict y, const float *restrict mask, size_t n) {
@@ -152,7 +155,8 @@ static void apply_blocks(size_t begin, size_t end, int thread, void *context) {
   for (size_t i = begin; i < end; i++) {
     size_t at = block_at(w, i, &count);
     const float *affine = w->affine + i / w->blocks * 2 * c;
-    apply_block(w->x + at * c, w->y + at * c, count, c, affine, affine + c, w->s->activation == ND_ACT_SILU);
+    (w->s->activation == ND_ACT_SILU ? apply_silu : apply_linear)(w->x + at * c, w->y + at * c, count, c,
+                                                                  affine, affine + c);
     if (w->s->dropout > 0)
       drop_block(w, i, w->y + at * c, count * c);
   }
@@ -165,18 +169,40 @@ static int prepare(const nd_graph *g, nd_node *n) {
   return 0;
 }
 
+static void apply(work *w, const nd_run_context *r, float *affine) {
+  w->y = nd_run_out(r, 0);
+  fill_affine(w, nd_run_in(r, 1), nd_run_in(r, 2), nd_run_in(r, 3), affine);
+  w->affine = affine;
+  nd_parallel((size_t)w->n * w->blocks, 1, apply_blocks, w);
+}
+
 static void run(const nd_run_context *r) {
   work w = work_of(r);
-  w.y = nd_run_out(r, 0);
   w.sums = r->scratch;
-  float *affine = w.sums + sums_floats(&w), *stats = nd_run_out(r, 1);
   nd_parallel((size_t)w.n * w.blocks, 1, sum_blocks, &w);
-  finish_stats(&w, stats);
-  w.stats = stats;
-  fill_affine(&w, nd_run_in(r, 1), nd_run_in(r, 2), nd_run_in(r, 3), affine);
-  w.affine = affine;
-  nd_parallel((size_t)w.n * w.blocks, 1, apply_blocks, &w);
+  finish_stats(&w, nd_run_out(r, 1));
+  w.stats = nd_run_out(r, 1);
+  apply(&w, r, w.sums + sums_floats(&w));
 }
+
+/* ---- Again, from the statistics of the forward pass (input 4) ---- */
+static int prepare_again(const nd_graph *g, nd_node *n) {
+  const nd_value *x = nd_in_value(g, n, 0);
+  n->scratch_bytes = (size_t)x->dims[0] * (size_t)x->dims[3] * 2 * sizeof(float);
+  return 0;
+}
+
+static void run_again(const nd_run_context *r) {
+  work w = work_of(r);
+  w.stats = nd_run_in(r, 4);
+  apply(&w, r, r->scratch);
+}
+
+static const nd_op group_norm_again = {.name = "group_norm_again",
+                                       .attr_size = sizeof(settings),
+                                       .in_place = 1,
+                                       .prepare = prepare_again,
+                                       .run = run_again};
 
 /* ---- Backward ---- */
 /* dz = dy silu'(z) into dz, adding it and its product with x to the sums by channel. */
@@ -406,7 +432,7 @@ static nd_tensor example(nd_graph *g, int i) {
 
 const nd_op nd_op_group_norm = {.name = "group_norm",
                                 .attr_size = sizeof(settings),
-                                .recompute = true,
+                                .again = &group_norm_again,
                                 .in_place = 1,
                                 .gradient = gradient,
                                 .prepare = prepare,

@@ -194,7 +194,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_layer_norm = {.name = "layer_norm",
-                                .recompute = true,
+                                .again = &nd_op_layer_norm,
                                 .attr_size = sizeof(settings),
                                 .in_place = 1,
                                 .gradient = gradient,

@@ -119,14 +119,14 @@ static nd_tensor unshuffle_example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_pixel_shuffle = {.name = "pixel_shuffle",
-                                   .recompute = true,
+                                   .again = &nd_op_pixel_shuffle,
                                    .attr_size = sizeof(int),
                                    .gradient = shuffle_gradient,
                                    .run = run_shuffle,
                                    .reference = reference,
                                    .example = shuffle_example};
 const nd_op nd_op_pixel_unshuffle = {.name = "pixel_unshuffle",
-                                     .recompute = true,
+                                     .again = &nd_op_pixel_unshuffle,
                                      .attr_size = sizeof(int),
                                      .gradient = unshuffle_gradient,
                                      .run = run_unshuffle,

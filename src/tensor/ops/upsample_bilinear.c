@@ -204,7 +204,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_upsample_bilinear = {.name = "upsample_bilinear",
-                                       .recompute = true,
+                                       .again = &nd_op_upsample_bilinear,
                                        .attr_size = sizeof(upsample_attr),
                                        .gradient = gradient,
                                        .run = run,

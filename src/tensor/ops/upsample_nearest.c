@@ -86,7 +86,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_upsample_nearest = {.name = "upsample_nearest",
-                                      .recompute = true,
+                                      .again = &nd_op_upsample_nearest,
                                       .attr_size = sizeof(int),
                                       .gradient = gradient,
                                       .run = run,
