@@ -67,8 +67,9 @@ fuzz:
 	  -Db_sanitize=address$(comma)undefined -Db_lundef=false,CC=clang)
 	@ninja -C build-fuzz
 	@for f in build-fuzz/tests/fuzz/fuzz_*; do [ -x $$f ] && [ -f $$f ] || continue; \
-	  mkdir -p build-fuzz/corpus-$$(basename $$f); \
-	  $$f -max_total_time=$$(($(MINUTES) * 60)) build-fuzz/corpus-$$(basename $$f) || exit 1; done
+	  name=$$(basename $$f); mkdir -p build-fuzz/corpus-$$name; \
+	  $$f -max_total_time=$$(($(MINUTES) * 60)) build-fuzz/corpus-$$name \
+	    $$(ls -d tests/fuzz/corpus/$$name 2>/dev/null) || exit 1; done
 
 install: build
 	meson install -C $(BUILD)
