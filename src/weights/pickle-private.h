@@ -1,5 +1,5 @@
 /* Python's pickle read as data. A pickle is a program for a stack machine; here it has a closed list of
- * operations (pickle.c) and of things that it may call (pickle_torch.c), all of which only make values.
+ * operations (pickle.c) and of things that it may call (pickle_calls.c), all of which only make values.
  * Nothing is imported or executed. What has no meaning here, such as the settings of a training program or
  * the state of its optimiser, becomes an opaque value. */
 #ifndef ND_PICKLE_PRIVATE_H
@@ -71,15 +71,27 @@ nd_storage *nd_pickle_find_storage(nd_pickle *p, const char *key);
 const nd_value *nd_dict_find(const nd_value *dict, const char *key);
 
 /* ---- For the files of the interpreter ---- */
+struct nd_pickle {
+  GPtrArray *values;     /* owns all */
+  GStringChunk *strings; /* owns texts */
+  GHashTable *storages;  /* by key, owned */
+  /* of the pickle being read: */
+  const guint8 *begin, *at, *end;
+  GPtrArray *stack, *memo;
+  GArray *marks; /* heights of the stack */
+  bool stopped;
+};
 nd_value *nd_pickle_value(nd_pickle *p, nd_kind kind); /* NULL and an error: too many */
 nd_value *nd_pickle_opaque(nd_pickle *p, const char *what);
 nd_storage *nd_pickle_add_storage(nd_pickle *p, const char *key);
-const nd_value *nd_value_at(const nd_value *list, guint i,
-                            nd_kind kind); /* NULL: not there, or another kind */
+/* NULL: not there, or of another kind. */
+const nd_value *nd_value_at(const nd_value *list, guint i, nd_kind kind);
 /* function(arguments), class.__new__(arguments), and what a persistent id stands for: NULL and an error where
  * it is not on the list. */
 nd_value *nd_pickle_call(nd_pickle *p, const nd_value *function, const nd_value *arguments);
 nd_value *nd_pickle_construct(nd_pickle *p, const nd_value *class_, const nd_value *arguments);
 nd_value *nd_pickle_resolve(nd_pickle *p, const nd_value *id);
+/* A tensor of storage, offset, shape and strides; element: the name of its type, NULL: as the storage. */
+nd_value *nd_pickle_tensor(nd_pickle *p, const nd_value *arguments, const nd_value *element);
 
 #endif

@@ -73,7 +73,7 @@ static void bad_checkpoints_leave_nothing(void **state) {
 
 static void expect_same_bytes(const char *a, const char *b) {
   g_autofree char *x = NULL, *y = NULL;
-  gsize n, m;
+  gsize n = 0, m = 1;
   assert_true(g_file_get_contents(a, &x, &n, NULL) && g_file_get_contents(b, &y, &m, NULL));
   assert_int_equal(n, m);
   assert_memory_equal(x, y, n);
