@@ -1,5 +1,5 @@
 /* Any bytes as a pickle: refused with a message, or every value in it can be looked at.
- *   fuzz_pickle -max_len=4096 -dict=pickle.dict NEW_CORPUS corpus/fuzz_pickle */
+ *   fuzz_pickle -max_len=4096 -dict=pickle.dict NEW_CORPUS   (corpus/fuzz_pickle.tar.gz is a start) */
 #include "weights/pytorch-private.h"
 
 #include <stdlib.h>

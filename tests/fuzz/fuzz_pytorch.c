@@ -1,6 +1,9 @@
 /* Any bytes as a checkpoint of PyTorch (zip, or the old format): refused with a message, or every tensor can
- * be read in full, and the file is then opened as a model too. fuzz_pytorch -max_len=8192 -dict=pickle.dict
- * NEW_CORPUS corpus/fuzz_pytorch ../weights/checkpoints */
+ * be read in full, and the file is then opened as a model too.
+ *
+ *   fuzz_pytorch -max_len=8192 -dict=pickle.dict NEW_CORPUS ../weights/checkpoints
+ *
+ * corpus/fuzz_pytorch.tar.gz is a start. */
 #include "weights/model.h"
 #include "weights/pytorch-private.h"
 
