@@ -2,7 +2,7 @@
 
 BUILD ?= build
 comma := ,
-RUN_DEPS := libglib2.0-dev libvips-dev libdnnl-dev libyaml-dev libjson-glib-dev
+RUN_DEPS := libglib2.0-dev libvips-dev libdnnl-dev libyaml-dev libjson-glib-dev libzip-dev
 BUILD_DEPS := gcc libc6-dev pkg-config meson ninja-build $(RUN_DEPS)
 TEST_DEPS := libcmocka-dev libopenmpi-dev openmpi-bin
 DEMO_DEPS := libvips-tools lomiri-wallpapers-16.04 mate-backgrounds
@@ -59,7 +59,8 @@ sanitize:
 	@ninja -C build-sanitize
 	@LSAN_OPTIONS=suppressions=$(CURDIR)/tests/leaks.supp UBSAN_OPTIONS=halt_on_error=1 sh tests/run.sh build-sanitize
 
-# Minutes of each fuzzer: make fuzz MINUTES=5
+# Minutes of each fuzzer: make fuzz MINUTES=5. Each starts from tests/fuzz/corpus/NAME.tar.gz, where there is one; what it
+# finds stays in build-fuzz/corpus-NAME (fuzz_NAME -merge=1 makes it small again).
 MINUTES ?= 1
 fuzz:
 	$(call install,$(BUILD_DEPS) $(SANITIZE_DEPS))
@@ -67,8 +68,9 @@ fuzz:
 	  -Db_sanitize=address$(comma)undefined -Db_lundef=false,CC=clang)
 	@ninja -C build-fuzz
 	@for f in build-fuzz/tests/fuzz/fuzz_*; do [ -x $$f ] && [ -f $$f ] || continue; \
-	  mkdir -p build-fuzz/corpus-$$(basename $$f); \
-	  $$f -max_total_time=$$(($(MINUTES) * 60)) build-fuzz/corpus-$$(basename $$f) || exit 1; done
+	  name=$$(basename $$f); found=build-fuzz/corpus-$$name; kept=tests/fuzz/corpus/$$name.tar.gz; \
+	  [ -d $$found ] || { mkdir -p $$found; [ ! -f $$kept ] || tar -xzf $$kept -C $$found; }; \
+	  $$f -max_total_time=$$(($(MINUTES) * 60)) $$found || exit 1; done
 
 install: build
 	meson install -C $(BUILD)

@@ -32,7 +32,7 @@ typedef struct noiseda_options {
   size_t memory; /* bytes for the network's buffers, 0: 1 GiB; larger pictures go in overlapping tiles */
 } noiseda_options;
 
-/* Reads a model file (safetensors). NULL on failure. The caller's: noiseda_model_close. */
+/* Reads a model file (safetensors) or a checkpoint of PyTorch. NULL on failure. The caller's: noiseda_model_close. */
 NOISEDA_API noiseda_model *noiseda_model_open(const char *path);
 NOISEDA_API void noiseda_model_close(noiseda_model *model); /* NULL is fine */
 

@@ -42,14 +42,18 @@ static int print_cost(const nd_net *net, nd_params *params, const char *scope, c
   return failed;
 }
 
-static int show_model(const char *path, const question *q) {
+static int show_model(const char *path, nd_role role, const question *q) {
   nd_model *m;
-  if (nd_model_load(path, &m))
+  if (nd_model_load_as(path, role, NULL, &m))
     return -1;
   printf("model\n");
-  print_network("restoration", m->net);
-  printf("weights: %zu\nreach: %d pixels; sizes are padded to multiples of %d\n", nd_params_count(m->params),
-         nd_net_reach(m->net), nd_net_multiple(m->net));
+  print_network(role == ND_RESTORATION ? "restoration" : "diffusion", m->net);
+  printf("weights: %zu, stored as %s\nreach: %d pixels; sizes are padded to multiples of %d\n",
+         nd_params_count(m->params), m->stored_as, nd_net_reach(m->net), nd_net_multiple(m->net));
+  if (m->recognised)
+    printf("recognised %s\n", m->recognised);
+  if (m->left_aside)
+    printf("left aside: %s\n", m->left_aside);
   int failed = print_cost(m->net, m->params, "", q);
   printf("%s", m->description);
   nd_model_free(m);
@@ -78,12 +82,15 @@ static int show(const char *path, const question *q) {
   if (g_file_test(path, G_FILE_TEST_IS_DIR))
     return show_checkpoint(path, q);
   nd_safetensors *file;
-  if (nd_safetensors_open(path, &file))
+  if (nd_weights_open(path, &file))
     return -1;
   const char *kind = nd_safetensors_metadata(file, "noiseda.kind");
   bool checkpoint = kind && !strcmp(kind, "checkpoint");
+  const char *network = nd_safetensors_metadata(file, "noiseda.network");
+  nd_role role =
+      network && g_strv_contains(nd_net_names(ND_DIFFUSION), network) ? ND_DIFFUSION : ND_RESTORATION;
   nd_safetensors_close(file);
-  return checkpoint ? show_checkpoint(path, q) : show_model(path, q);
+  return checkpoint ? show_checkpoint(path, q) : show_model(path, role, q);
 }
 
 static int run(int argc, char **argv) {

@@ -30,3 +30,12 @@ int nd_diffusion_check(const nd_net *net) {
                    nd_net_name(net), s.width, groups);
   return 0;
 }
+
+int nd_diffusion_set_shape(nd_net *net, const nd_diffusion_shape *s) {
+  return nd_net_set_int(net, "width", s->width) ||
+                 nd_net_set_list(net, "multipliers", s->multipliers, s->levels) ||
+                 nd_net_set_int(net, "res_blocks", s->res_blocks) ||
+                 nd_net_set_list(net, "attention_levels", s->attention, s->n_attention)
+             ? -1
+             : 0;
+}

@@ -34,6 +34,16 @@ static int reach(const nd_net *net) {
   return nd_net_int(net, "depth");
 }
 
+static int recognise(const nd_shapes *s, nd_net *net) {
+  int norms = 0;
+  while (nd_shapes_has(s, "dncnn.%d.running_mean", 3 * (norms + 1)))
+    norms++;
+  return nd_net_set_int(net, "width", nd_shapes_axis(s, 0, "dncnn.0.weight")) ||
+                 nd_net_set_int(net, "depth", norms + 2)
+             ? -1
+             : 0;
+}
+
 const nd_network nd_dncnn = {
     .name = "dncnn",
     .role = ND_RESTORATION,
@@ -44,4 +54,6 @@ const nd_network nd_dncnn = {
     .reach = reach,
     .normalises_batch = true,
     .buffers = {"num_batches_tracked"},
+    .landmark = "dncnn.0.weight",
+    .recognise = recognise,
 };

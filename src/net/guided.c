@@ -131,6 +131,30 @@ static nd_tensor predict_noise(nd_graph *g, const nd_net *net, nd_tensor x, nd_t
   return nd_layer_conv(g, "out.2", x, (nd_conv_layer){.out = 3, .kernel = 3});
 }
 
+/* Blocks that sample up stand last in a level; so the first tells how many others a level has. */
+static int first_up(const nd_shapes *s, int blocks) {
+  for (int i = 0; i < blocks; i++)
+    if (nd_shapes_has(s, "output_blocks.%d.1.in_layers.0.weight", i) ||
+        nd_shapes_has(s, "output_blocks.%d.2.in_layers.0.weight", i))
+      return i;
+  return blocks - 1;
+}
+
+static int recognise(const nd_shapes *s, nd_net *net) {
+  int blocks = nd_shapes_run(s, 0, ".0.in_layers.0.weight", "output_blocks.");
+  int each = first_up(s, blocks) + 1, width = nd_shapes_axis(s, 1, "cond_embed.0.weight");
+  if (each < 2 || width < 1)
+    return nd_fail("its output blocks make no levels");
+  nd_diffusion_shape d = {.width = width, .levels = MIN(blocks / each, ND_MAX_LIST), .res_blocks = each - 1};
+  for (int level = 0; level < d.levels; level++) {
+    int first = 1 + level * each;
+    d.multipliers[level] = nd_shapes_axis(s, 0, "input_blocks.%d.0.in_layers.2.weight", first) / width;
+    if (nd_shapes_has(s, "input_blocks.%d.1.qkv.weight", first))
+      d.attention[d.n_attention++] = 1 << level;
+  }
+  return nd_diffusion_set_shape(net, &d);
+}
+
 const nd_network nd_guided = {
     .name = "guided",
     .role = ND_DIFFUSION,
@@ -141,4 +165,7 @@ const nd_network nd_guided = {
     .predict_noise = predict_noise,
     .multiple = nd_diffusion_multiple,
     .check = nd_diffusion_check,
+    .landmark = "cond_embed.0.weight",
+    .recognise = recognise,
+    .unseen = {"head_channels", "dropout", "norm_groups"},
 };

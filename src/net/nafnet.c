@@ -94,6 +94,22 @@ static int check(const nd_net *net) {
   return 0;
 }
 
+static int recognise(const nd_shapes *s, nd_net *net) {
+  int levels = nd_shapes_run(s, 0, ".weight", "downs."), encoders[ND_MAX_LIST], decoders[ND_MAX_LIST];
+  for (int i = 0; i < MIN(levels, ND_MAX_LIST); i++) {
+    encoders[i] = nd_shapes_run(s, 0, ".conv1.weight", "encoders.%d.", i);
+    decoders[i] = nd_shapes_run(s, 0, ".conv1.weight", "decoders.%d.", i);
+  }
+  if (levels > ND_MAX_LIST)
+    return nd_fail("%d levels, more than %d", levels, ND_MAX_LIST);
+  return nd_net_set_int(net, "width", nd_shapes_axis(s, 0, "intro.weight")) ||
+                 nd_net_set_int(net, "middle_blocks", nd_shapes_run(s, 0, ".conv1.weight", "middle_blks.")) ||
+                 nd_net_set_list(net, "encoder_blocks", encoders, levels) ||
+                 nd_net_set_list(net, "decoder_blocks", decoders, levels)
+             ? -1
+             : 0;
+}
+
 /* Channel attention averages over the whole picture: no reach. */
 const nd_network nd_nafnet = {
     .name = "nafnet",
@@ -108,4 +124,6 @@ const nd_network nd_nafnet = {
     .restore = restore,
     .multiple = multiple,
     .check = check,
+    .landmark = "intro.weight",
+    .recognise = recognise,
 };

@@ -17,9 +17,34 @@ typedef struct nd_network {
   bool normalises_batch;
   /* Endings of the names of tensors that published files hold and that are computed here; ends with NULL. */
   const char *buffers[4];
+  /* A tensor that this network has and no other. */
+  const char *landmark;
+  /* Settings from the names and shapes of a file with the landmark. */
+  int (*recognise)(const nd_shapes *shapes, nd_net *net);
+  const char *unseen[4]; /* settings that do not show there; ends with NULL */
 } nd_network;
 
 extern const nd_network *const nd_networks[]; /* NULL at the end */
+
+/* ---- Recognition (recognise.c). Names are formats. */
+/* An axis of a tensor; 0: it is not there, or has not as many. */
+int nd_shapes_axis(const nd_shapes *s, int axis, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+bool nd_shapes_has(const nd_shapes *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* How many tensors "<format><number><ending>" there are from number `first` on, without a gap. */
+int nd_shapes_run(const nd_shapes *s, int first, const char *ending, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The window of the attention of a block, from its table of position biases. */
+int nd_shapes_window(const nd_shapes *s, const char *block);
+int nd_net_set_int(nd_net *net, const char *setting, int value);
+int nd_net_set_list(nd_net *net, const char *setting, const int *values, int n);
+/* A ratio known by what it makes of widths, rounded down: low <= ratio < high. */
+typedef struct nd_ratio {
+  double low, high;
+} nd_ratio;
+nd_ratio nd_ratio_any(void);
+void nd_ratio_narrow(nd_ratio *r, int of, int result);
+int nd_net_set_ratio(nd_net *net, const char *setting, nd_ratio r);
 
 /* ---- Layers that several networks use. Parameters: <name>.weight, <name>.bias. */
 typedef struct nd_conv_layer {
@@ -70,6 +95,8 @@ typedef struct nd_diffusion_shape {
   }
 nd_diffusion_shape nd_diffusion_shape_of(const nd_net *net);
 bool nd_diffusion_attends(const nd_diffusion_shape *s, int level);
+/* The settings of a shape. */
+int nd_diffusion_set_shape(nd_net *net, const nd_diffusion_shape *s);
 int nd_diffusion_multiple(const nd_net *net);
 int nd_diffusion_check(const nd_net *net);
 /* What the way down keeps for the way up: at most 9 a level and the first. */

@@ -173,3 +173,7 @@ int nd_net_multiple(const nd_net *net) {
 int nd_net_reach(const nd_net *net) {
   return net->kind->reach ? net->kind->reach(net) : 0;
 }
+
+const char *const *nd_net_unseen(const nd_net *net) {
+  return net->kind->unseen;
+}

@@ -55,4 +55,20 @@ bool nd_net_normalises_batch(const nd_net *net);
  * Swin's attn_mask. */
 bool nd_net_is_buffer(const char *name);
 
+/* ---- Recognition (recognise.c): which network the tensors of a file belong to ---- */
+typedef struct nd_shape {
+  int rank;
+  int64_t dims[8];
+} nd_shape;
+/* A file as recognition sees it: whether it has a tensor of that name, and its shape. */
+typedef struct nd_shapes {
+  bool (*find)(const void *file, const char *name, nd_shape *out);
+  const void *file;
+} nd_shapes;
+/* The network of a role and its settings from names and shapes. Settings that no shape shows keep their
+ * defaults. Whether all shapes fit is another question (nd_weights_load). */
+int nd_net_recognise(nd_role role, const nd_shapes *shapes, nd_net **out);
+/* The settings of which nothing shows in the weights; NULL at the end. */
+const char *const *nd_net_unseen(const nd_net *net);
+
 #endif

@@ -139,6 +139,34 @@ static int check(const nd_net *net) {
   return 0;
 }
 
+static int count_levels(const nd_shapes *s) {
+  int levels = 1;
+  while (levels < ND_MAX_LIST && nd_shapes_has(s, "down%d_%d.body.0.weight", levels, levels + 1))
+    levels++;
+  return levels;
+}
+
+static int recognise(const nd_shapes *s, nd_net *net) {
+  int levels = count_levels(s), blocks[ND_MAX_LIST], heads[ND_MAX_LIST];
+  nd_ratio expansion = nd_ratio_any();
+  for (int i = 0; i < levels; i++) {
+    g_autofree char *name = i + 1 < levels ? g_strdup_printf("encoder_level%d", i + 1) : g_strdup("latent");
+    blocks[i] = nd_shapes_run(s, 0, ".attn.temperature", "%s.", name);
+    heads[i] = nd_shapes_axis(s, 0, "%s.0.attn.temperature", name);
+    nd_ratio_narrow(&expansion, nd_shapes_axis(s, 0, "%s.0.ffn.project_out.weight", name),
+                    nd_shapes_axis(s, 1, "%s.0.ffn.project_out.weight", name));
+  }
+  return nd_net_set_int(net, "width", nd_shapes_axis(s, 0, "patch_embed.proj.weight")) ||
+                 nd_net_set_list(net, "blocks", blocks, levels) ||
+                 nd_net_set_int(net, "refinement", nd_shapes_run(s, 0, ".attn.temperature", "refinement.")) ||
+                 nd_net_set_list(net, "heads", heads, levels) ||
+                 nd_net_set_ratio(net, "expansion", expansion) ||
+                 nd_net_set_int(net, "bias", nd_shapes_has(s, "encoder_level1.0.attn.qkv.bias")) ||
+                 nd_net_set_int(net, "norm_bias", nd_shapes_has(s, "encoder_level1.0.norm1.body.bias"))
+             ? -1
+             : 0;
+}
+
 const nd_network nd_restormer = {
     .name = "restormer",
     .role = ND_RESTORATION,
@@ -156,4 +184,6 @@ const nd_network nd_restormer = {
     .restore = restore,
     .multiple = multiple,
     .check = check,
+    .landmark = "encoder_level1.0.attn.temperature",
+    .recognise = recognise,
 };

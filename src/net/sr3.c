@@ -119,6 +119,32 @@ static nd_tensor predict_noise(nd_graph *g, const nd_net *net, nd_tensor x, nd_t
   return conv_block(&b, "final_conv", x, 3, 0);
 }
 
+static int recognise(const nd_shapes *s, nd_net *net) {
+  nd_diffusion_shape d = {.width = nd_shapes_axis(s, 1, "noise_level_mlp.1.weight"), .levels = 1};
+  int attended = -1, blocks = 0;
+  if (d.width < 1)
+    return nd_fail("its noise level has no width");
+  for (int i = 1;; i++) {
+    int out = nd_shapes_axis(s, 0, "downs.%d.res_block.block1.block.3.weight", i);
+    bool down = nd_shapes_has(s, "downs.%d.conv.weight", i);
+    if (!out && !down)
+      break;
+    if (down && ++d.levels > ND_MAX_LIST)
+      return nd_fail("more than %d levels", ND_MAX_LIST);
+    if (down)
+      continue;
+    int level = d.levels - 1;
+    blocks++;
+    d.multipliers[level] = out / d.width;
+    if (nd_shapes_has(s, "downs.%d.attn.qkv.weight", i) && attended != level)
+      d.attention[d.n_attention++] = 1 << (attended = level);
+  }
+  d.res_blocks = blocks / d.levels;
+  int told = nd_shapes_axis(s, 0, "downs.1.res_block.noise_func.noise_func.0.weight"),
+      out = nd_shapes_axis(s, 0, "downs.1.res_block.block1.block.3.weight");
+  return nd_diffusion_set_shape(net, &d) || nd_net_set_int(net, "affine", told > out) ? -1 : 0;
+}
+
 const nd_network nd_sr3 = {
     .name = "sr3",
     .role = ND_DIFFUSION,
@@ -130,4 +156,7 @@ const nd_network nd_sr3 = {
     .predict_noise = predict_noise,
     .multiple = nd_diffusion_multiple,
     .check = nd_diffusion_check,
+    .landmark = "noise_level_mlp.1.weight",
+    .recognise = recognise,
+    .unseen = {"dropout", "norm_groups"},
 };

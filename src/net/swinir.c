@@ -101,6 +101,28 @@ static int check(const nd_net *net) {
   return 0;
 }
 
+static int recognise(const nd_shapes *s, nd_net *net) {
+  static const char first[] = "layers.0.residual_group.blocks.0";
+  int groups = nd_shapes_run(s, 0, ".residual_group.blocks.0.norm1.weight", "layers.");
+  int depths[ND_MAX_LIST], heads[ND_MAX_LIST];
+  for (int i = 0; i < MIN(groups, ND_MAX_LIST); i++) {
+    depths[i] = nd_shapes_run(s, 0, ".norm1.weight", "layers.%d.residual_group.blocks.", i);
+    heads[i] = nd_shapes_axis(s, 1, "layers.%d.residual_group.blocks.0.attn.relative_position_bias_table", i);
+  }
+  nd_ratio mlp = nd_ratio_any();
+  nd_ratio_narrow(&mlp, nd_shapes_axis(s, 1, "%s.mlp.fc1.weight", first),
+                  nd_shapes_axis(s, 0, "%s.mlp.fc1.weight", first));
+  if (groups > ND_MAX_LIST)
+    return nd_fail("%d groups, more than %d", groups, ND_MAX_LIST);
+  return nd_net_set_int(net, "width", nd_shapes_axis(s, 0, "conv_first.weight")) ||
+                 nd_net_set_list(net, "depths", depths, groups) ||
+                 nd_net_set_list(net, "heads", heads, groups) ||
+                 nd_net_set_int(net, "window", nd_shapes_window(s, first)) ||
+                 nd_net_set_ratio(net, "mlp_ratio", mlp)
+             ? -1
+             : 0;
+}
+
 const nd_network nd_swinir = {
     .name = "swinir",
     .role = ND_RESTORATION,
@@ -116,4 +138,6 @@ const nd_network nd_swinir = {
     .reach = reach,
     .check = check,
     .buffers = {"attn.relative_position_index", "attn_mask"},
+    .landmark = "layers.0.residual_group.blocks.0.norm1.weight",
+    .recognise = recognise,
 };

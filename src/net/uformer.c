@@ -234,6 +234,48 @@ static int check(const nd_net *net) {
   return 0;
 }
 
+static char *stage_name(int number, int levels) {
+  if (number == levels)
+    return g_strdup("conv");
+  return number < levels ? g_strdup_printf("encoderlayer_%d", number)
+                         : g_strdup_printf("decoderlayer_%d", number - levels - 1);
+}
+
+/* It shows where the picture is smaller than a window. */
+static int recognise_image_size(const nd_shapes *s, nd_net *net, int window, int levels) {
+  for (int level = 1; level <= levels; level++) {
+    g_autofree char *name = stage_name(level, levels), *block = g_strconcat(name, ".blocks.0", NULL);
+    int side = nd_shapes_window(s, block);
+    if (side > 0 && side < window)
+      return nd_net_set_int(net, "image_size", side << level);
+  }
+  return 0;
+}
+
+static int recognise(const nd_shapes *s, nd_net *net) {
+  int levels = nd_shapes_run(s, 0, ".conv.0.weight", "dowsample_"), stages = 2 * levels + 1;
+  int window = nd_shapes_window(s, "encoderlayer_0.blocks.0"), depths[ND_MAX_LIST], heads[ND_MAX_LIST];
+  if (levels > (ND_MAX_LIST - 1) / 2)
+    return nd_fail("%d levels, more than %d", levels, (ND_MAX_LIST - 1) / 2);
+  nd_ratio mlp = nd_ratio_any();
+  for (int i = 0; i < stages; i++) {
+    g_autofree char *name = stage_name(i, levels);
+    depths[i] = nd_shapes_run(s, 0, ".norm1.weight", "%s.blocks.", name);
+    heads[i] = nd_shapes_axis(s, 1, "%s.blocks.0.attn.relative_position_bias_table", name);
+    nd_ratio_narrow(&mlp, nd_shapes_axis(s, 1, "%s.blocks.0.mlp.linear1.0.weight", name),
+                    nd_shapes_axis(s, 0, "%s.blocks.0.mlp.linear1.0.weight", name));
+  }
+  return nd_net_set_int(net, "width", nd_shapes_axis(s, 0, "input_proj.proj.0.weight")) ||
+                 nd_net_set_list(net, "depths", depths, stages) ||
+                 nd_net_set_list(net, "heads", heads, stages) || nd_net_set_int(net, "window", window) ||
+                 recognise_image_size(s, net, window, levels) || nd_net_set_ratio(net, "mlp_ratio", mlp) ||
+                 nd_net_set_int(net, "modulators",
+                                nd_shapes_has(s, "decoderlayer_0.blocks.0.modulator.weight")) ||
+                 nd_net_set_int(net, "transposed_up", nd_shapes_has(s, "upsample_0.deconv.0.weight"))
+             ? -1
+             : 0;
+}
+
 const nd_network nd_uformer = {
     .name = "uformer",
     .role = ND_RESTORATION,
@@ -254,4 +296,7 @@ const nd_network nd_uformer = {
     .reach = reach,
     .check = check,
     .buffers = {"attn.relative_position_index"},
+    .landmark = "encoderlayer_0.blocks.0.norm1.weight",
+    .recognise = recognise,
+    .unseen = {"image_size"},
 };

@@ -52,6 +52,13 @@ static int reach(const nd_net *net) {
   return sum;
 }
 
+static int recognise(const nd_shapes *s, nd_net *net) {
+  return nd_net_set_int(net, "width", nd_shapes_axis(s, 0, "down_path.0.block.0.weight")) ||
+                 nd_net_set_int(net, "depth", nd_shapes_run(s, 0, ".block.0.weight", "down_path."))
+             ? -1
+             : 0;
+}
+
 const nd_network nd_unet = {
     .name = "unet",
     .role = ND_RESTORATION,
@@ -61,4 +68,6 @@ const nd_network nd_unet = {
     .restore = restore,
     .multiple = multiple,
     .reach = reach,
+    .landmark = "down_path.0.block.0.weight",
+    .recognise = recognise,
 };

@@ -147,7 +147,7 @@ static int init_from_file(nd_trainer *t, const nd_safetensors *file) {
 
 int nd_trainer_init_from(nd_trainer *t, const char *path) {
   nd_safetensors *file;
-  if (nd_safetensors_open(path, &file))
+  if (nd_weights_open(path, &file))
     return -1;
   int failed = init_from_file(t, file);
   nd_safetensors_close(file);

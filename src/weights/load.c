@@ -51,7 +51,9 @@ static void load_one(const nd_safetensors *file, const char *name, const nd_para
     complain(c, "'%s' is %s, the network has %s", name, found, expected);
     return;
   }
-  if (nd_st_to_f32(t, values + p->offset))
+  if (!nd_st_is_real(t->type))
+    complain(c, "'%s' holds %s, not floating-point numbers", name, nd_st_type_name(t->type));
+  else if (values && nd_st_to_f32(t, values + p->offset))
     complain(c, "'%s': %s", name, nd_error());
 }
 

@@ -4,6 +4,8 @@
 #include <glib.h>
 #include <string.h>
 
+enum { LISTED = 3 }; /* names of tensors that are left aside */
+
 char *nd_net_settings_text(const nd_net *net) {
   GString *s = g_string_new(NULL);
   for (int i = 0; i < nd_net_settings_count(net); i++)
@@ -28,46 +30,109 @@ int nd_net_from_text(const char *name, nd_role role, const char *settings, nd_ne
   return 0;
 }
 
-/* The release's U-Net without metadata: width and depth show in the shapes. */
-static int recognise(const nd_safetensors *file, nd_net **out) {
-  const nd_st_tensor *first = nd_safetensors_find(file, "down_path.0.block.0.weight");
-  int depth = 0;
-  for (;; depth++) {
-    char name[64];
-    g_snprintf(name, sizeof name, "down_path.%d.block.0.weight", depth);
-    if (!nd_safetensors_find(file, name))
-      break;
-  }
-  if (!first || first->rank != 4)
-    return nd_fail(
-        "it names no network (metadata 'noiseda.network') and its tensors are not those of a U-Net");
-  g_autofree char *settings = g_strdup_printf("width=%d;depth=%d", (int)first->shape[0], depth);
-  return nd_net_from_text("unet", ND_RESTORATION, settings, out);
+/* ---- Which tensors of a file ---- */
+
+/* A checkpoint of Noise-DA holds both networks and the buffers of the noise schedule. */
+static const char *const SCOPES[] = {[ND_RESTORATION] = "RestorationNet.", [ND_DIFFUSION] = "denoise_fn."};
+
+static const char *scope_in(const nd_safetensors *file, nd_role role) {
+  for (size_t i = 0; i < nd_safetensors_count(file); i++)
+    if (g_str_has_prefix(nd_safetensors_at(file, i)->name, SCOPES[role]))
+      return SCOPES[role];
+  return "";
 }
 
-static int find_network(const nd_safetensors *file, nd_model *m) {
-  const char *name = nd_safetensors_metadata(file, "noiseda.network");
-  const char *settings = nd_safetensors_metadata(file, "noiseda.settings");
-  const char *residual = nd_safetensors_metadata(file, "noiseda.residual");
+typedef struct part {
+  const nd_safetensors *file;
+  const char *scope;
+} part;
+
+static bool find_shape(const void *file, const char *name, nd_shape *out) {
+  const part *p = file;
+  g_autofree char *full = g_strconcat(p->scope, name, NULL);
+  const nd_st_tensor *t = nd_safetensors_find(p->file, full);
+  if (!t)
+    return false;
+  out->rank = t->rank;
+  memcpy(out->dims, t->shape, sizeof t->shape);
+  return true;
+}
+
+/* Whether it is the other kind of network that the file holds: then the message says so. */
+static int not_recognised(const part *p, nd_role role) {
+  g_autofree char *cause = g_strdup(nd_error());
+  nd_role other = role == ND_RESTORATION ? ND_DIFFUSION : ND_RESTORATION;
+  part rest = {p->file, scope_in(p->file, other)};
+  nd_shapes shapes = {find_shape, &rest};
+  nd_net *net;
+  if (nd_net_recognise(other, &shapes, &net))
+    return nd_fail("it names no network (metadata 'noiseda.network'), and %s", cause);
+  nd_fail(
+      "it holds a %s network, %s, and no %s network ('noiseda import --diffusion' takes diffusion networks)",
+      other == ND_DIFFUSION ? "diffusion" : "restoration", nd_net_name(net),
+      role == ND_DIFFUSION ? "diffusion" : "restoration");
+  nd_net_free(net);
+  return -1;
+}
+
+static int recognise(const part *p, nd_role role, nd_net **net) {
+  nd_shapes shapes = {find_shape, p};
+  return nd_net_recognise(role, &shapes, net) ? not_recognised(p, role) : 0;
+}
+
+/* Settings that the weights do not show are said: a wrong one goes unnoticed otherwise. */
+static char *say_recognised(const nd_net *net) {
+  GString *s = g_string_new("by names and shapes");
+  const char *const *unseen = nd_net_unseen(net);
+  for (int i = 0, n = 0; i < nd_net_settings_count(net); i++)
+    if (g_strv_contains(unseen, nd_net_setting(net, i)->name)) {
+      bool given = strcmp(nd_net_value(net, i), nd_net_setting(net, i)->fallback);
+      g_string_append_printf(s, "%s%s=%s (%s)",
+                             n++ ? ", " : "; not shown there: ", nd_net_setting(net, i)->name,
+                             nd_net_value(net, i), given ? "given" : "the default");
+    }
+  return g_string_free(s, FALSE);
+}
+
+static int find_network(const part *p, nd_role role, nd_model *m) {
+  const char *name = nd_safetensors_metadata(p->file, "noiseda.network");
+  const char *settings = nd_safetensors_metadata(p->file, "noiseda.settings");
+  const char *residual = nd_safetensors_metadata(p->file, "noiseda.residual");
   m->residual = !residual || strcmp(residual, "false");
   if (!name)
-    return recognise(file, &m->net);
-  return nd_net_from_text(name, ND_RESTORATION, settings ? settings : "", &m->net);
+    return recognise(p, role, &m->net);
+  return nd_net_from_text(name, role, settings ? settings : "", &m->net);
 }
+
+/* ---- Its parameters ---- */
+
+enum { MAX_MULTIPLE = 4096 };
 
 /* Declares the network's parameters by building it once at its smallest size. */
 static int declare(nd_model *m) {
+  int size = nd_net_multiple(m->net);
+  if (size > MAX_MULTIPLE)
+    return nd_fail("pictures would have to be multiples of %d in size", size);
   m->params = nd_params_new();
   nd_graph *g = nd_graph_new(m->params);
-  int size = nd_net_multiple(m->net);
-  nd_net_restore(g, m->net, nd_input(g, "x", 1, size, size, 3));
+  if (nd_net_role(m->net) == ND_RESTORATION)
+    nd_net_restore(g, m->net, nd_input(g, "x", 1, size, size, 3));
+  else
+    nd_net_predict_noise(g, m->net, nd_input(g, "x", 1, size, size, 9), nd_input(g, "level", 1, 1, 1, 1));
   int failed = nd_graph_failed(g) ? -1 : 0;
   nd_graph_free(g);
-  if (failed)
+  return failed;
+}
+
+/* No memory before everything fits: settings that a file claims may ask for any amount of it. */
+static int fill(const part *p, nd_model *m) {
+  if (nd_weights_load(p->file, p->scope, m->params, "", true, NULL))
     return -1;
   m->values = nd_mem_alloc(nd_params_size(m->params) * sizeof(float), "weights");
-  return m->values ? 0 : -1;
+  return m->values ? nd_weights_load(p->file, p->scope, m->params, "", true, m->values) : -1;
 }
+
+/* ---- What there is to say about it ---- */
 
 static char *describe(const nd_safetensors *file) {
   GString *s = g_string_new(NULL);
@@ -77,16 +142,65 @@ static char *describe(const nd_safetensors *file) {
   return g_string_free(s, FALSE);
 }
 
-int nd_model_load(const char *path, nd_model **out) {
+/* Tensors outside the network's scope: how many, and the first of them. */
+static char *left_aside(const part *p) {
+  GString *s = g_string_new(NULL);
+  int n = 0;
+  for (size_t i = 0; i < nd_safetensors_count(p->file); i++) {
+    const char *name = nd_safetensors_at(p->file, i)->name;
+    if (!g_str_has_prefix(name, p->scope) && n++ < LISTED)
+      g_string_append_printf(s, "%s%s", n > 1 ? ", " : "", name);
+  }
+  if (n)
+    g_string_append_printf(s, "%s (%d tensors outside %s*)", n > LISTED ? ", ..." : "", n, p->scope);
+  return g_string_free(s, !n);
+}
+
+/* The type of the weights in the file. */
+static const char *type_of(const part *p, const nd_params *params) {
+  const char *type = NULL;
+  for (int i = 0; i < nd_params_length(params); i++) {
+    g_autofree char *name = g_strconcat(p->scope, nd_params_at(params, i)->name, NULL);
+    const char *this_one = nd_st_type_name(nd_safetensors_find(p->file, name)->type);
+    if (type && strcmp(type, this_one))
+      return "several types";
+    type = this_one;
+  }
+  return type ? type : "nothing";
+}
+
+static int set_all(nd_net *net, const char *const *settings) {
+  for (int i = 0; settings && settings[i]; i++) {
+    g_auto(GStrv) pair = g_strsplit(settings[i], "=", 2);
+    if (!pair[0] || !pair[1])
+      return nd_fail("'%s' is no setting; write name=value", settings[i]);
+    if (nd_net_set(net, pair[0], pair[1]))
+      return -1;
+  }
+  return 0;
+}
+
+static int load(nd_model *m, const part *p, nd_role role, const char *const *settings) {
+  if (find_network(p, role, m) || set_all(m->net, settings) || declare(m) || fill(p, m))
+    return -1;
+  bool named = nd_safetensors_metadata(p->file, "noiseda.network");
+  m->recognised = named ? NULL : say_recognised(m->net);
+  m->description = describe(p->file);
+  m->left_aside = left_aside(p);
+  const char *format = nd_safetensors_metadata(p->file, "noiseda.source_format");
+  m->source_format = g_strdup(format ? format : "safetensors");
+  m->stored_as = type_of(p, m->params);
+  return 0;
+}
+
+int nd_model_load_as(const char *path, nd_role role, const char *const *settings, nd_model **out) {
   *out = NULL;
   nd_safetensors *file;
-  if (nd_safetensors_open(path, &file))
+  if (nd_weights_open(path, &file))
     return -1;
   nd_model *m = g_new0(nd_model, 1);
-  int failed =
-      find_network(file, m) || declare(m) || nd_weights_load(file, "", m->params, "", true, m->values);
-  if (!failed)
-    m->description = describe(file);
+  part p = {file, scope_in(file, role)};
+  int failed = load(m, &p, role, settings);
   nd_safetensors_close(file);
   if (failed) {
     nd_model_free(m);
@@ -96,6 +210,10 @@ int nd_model_load(const char *path, nd_model **out) {
   return 0;
 }
 
+int nd_model_load(const char *path, nd_model **out) {
+  return nd_model_load_as(path, ND_RESTORATION, NULL, out);
+}
+
 void nd_model_free(nd_model *m) {
   if (!m)
     return;
@@ -103,6 +221,9 @@ void nd_model_free(nd_model *m) {
   nd_params_free(m->params);
   nd_mem_free(m->values);
   g_free(m->description);
+  g_free(m->recognised);
+  g_free(m->left_aside);
+  g_free(m->source_format);
   g_free(m);
 }
 

@@ -1,4 +1,4 @@
-/* A model file: a restoration network and its weights, as safetensors. Tensors are named as in the network's
+/* A model file: a network and its weights, as safetensors. Tensors are named as in the network's
  * PyTorch state_dict; metadata: noiseda.network, noiseda.settings ("width=64;depth=4"), noiseda.residual, and
  * whatever the writer adds. */
 #ifndef ND_MODEL_H
@@ -11,13 +11,21 @@ typedef struct nd_model {
   nd_net *net;
   nd_params *params; /* of the network alone, without prefix */
   float *values;
-  bool residual;     /* restored = x + R(x) */
-  char *description; /* "key: value" lines of the file's metadata */
+  bool residual;         /* restored = x + R(x) */
+  char *description;     /* "key: value" lines of the file's metadata */
+  char *recognised;      /* how the network was found where the file does not name it; NULL: it does */
+  char *left_aside;      /* tensors of the file that belong to another network; NULL: none */
+  char *source_format;   /* "safetensors"; of a checkpoint, also where in it the tensors stood */
+  const char *stored_as; /* "F32", "BF16" ... */
 } nd_model;
 
-/* Every parameter must be there with its shape, and nothing else; the error lists what differs. A file
- * without noiseda's metadata is recognised by its names and shapes where the network allows. */
+/* A restoration network from safetensors or a checkpoint of PyTorch. Every parameter must be there with its
+ * shape, and nothing else; the error lists what differs. A file without noiseda's metadata is recognised by
+ * its names and shapes. Of a checkpoint of Noise-DA the tensors under "RestorationNet." are taken. */
 int nd_model_load(const char *path, nd_model **out);
+/* The network of either role ("denoise_fn." for diffusion), with these settings ("image_size=128"; NULL at
+ * the end, or NULL) in place of those found. */
+int nd_model_load_as(const char *path, nd_role role, const char *const *settings, nd_model **out);
 void nd_model_free(nd_model *model); /* NULL is fine */
 
 /* Writes the parameters whose names start with prefix ("RestorationNet."; "" for all), without it. */
@@ -26,7 +34,7 @@ int nd_model_save(const char *path, const nd_net *net, bool residual, const nd_p
 
 /* Fills the parameters that start with `prefix` from the file's tensors named file_prefix + rest. Missing
  * tensors and wrong shapes are an error that lists them; extra ones too when `exact`, except buffers
- * (nd_net_is_buffer). */
+ * (nd_net_is_buffer). values NULL: only that. */
 int nd_weights_load(const nd_safetensors *file, const char *file_prefix, const nd_params *params,
                     const char *prefix, bool exact, float *values);
 

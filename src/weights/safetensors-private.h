@@ -4,8 +4,29 @@
 
 #include "weights/weights.h"
 
+#include <glib.h>
+
 #define ND_ST_METADATA_KEY "__metadata__"
 enum { ND_ST_MAX_HEADER = 100000000 }; /* bytes; the limit of the format's own library */
+
+struct nd_safetensors {
+  GMappedFile *map; /* NULL: the bytes are somebody else's */
+  const char *data; /* behind the header */
+  size_t data_size;
+  GStringChunk *strings; /* owns all names, keys and values */
+  GArray *tensors;       /* nd_st_tensor, in the order of their data */
+  GHashTable *by_name;   /* name to its nd_st_tensor */
+  GPtrArray *keys;       /* of the metadata, NULL-terminated */
+  GHashTable *metadata;
+  GPtrArray *blocks; /* nd_mem_alloc: numbers that do not stand in the map */
+};
+
+/* Empty. */
+nd_safetensors *nd_safetensors_new(void);
+/* Enters all tensors in by_name once they do not move any more; fails on equal names. */
+int nd_safetensors_index(nd_safetensors *file);
+/* Adds an entry of metadata. */
+void nd_safetensors_tell(nd_safetensors *file, const char *key, const char *value);
 
 int nd_st_type_find(const char *name, nd_st_type *type);
 /* Elements and bytes that t's type and shape make; fails when they cannot be counted. */

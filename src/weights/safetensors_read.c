@@ -3,30 +3,21 @@
 
 #include <string.h>
 
-struct nd_safetensors {
-  GMappedFile *map; /* NULL: the bytes are somebody else's */
-  const char *data; /* behind the header */
-  size_t data_size;
-  GStringChunk *strings; /* owns all names, keys and values */
-  GArray *tensors;       /* nd_st_tensor, in the order of their data */
-  GHashTable *by_name;   /* name to its nd_st_tensor */
-  GPtrArray *keys;       /* of the metadata, NULL-terminated */
-  GHashTable *metadata;
-};
-
-static nd_safetensors *file_new(void) {
+nd_safetensors *nd_safetensors_new(void) {
   nd_safetensors *file = g_new0(nd_safetensors, 1);
   file->strings = g_string_chunk_new(4096);
   file->tensors = g_array_new(FALSE, TRUE, sizeof(nd_st_tensor));
   file->by_name = g_hash_table_new(g_str_hash, g_str_equal);
   file->keys = g_ptr_array_new();
   file->metadata = g_hash_table_new(g_str_hash, g_str_equal);
+  file->blocks = g_ptr_array_new_with_free_func(nd_mem_free);
   return file;
 }
 
 void nd_safetensors_close(nd_safetensors *file) {
   if (!file)
     return;
+  g_ptr_array_unref(file->blocks);
   g_hash_table_unref(file->metadata);
   g_ptr_array_unref(file->keys);
   g_hash_table_unref(file->by_name);
@@ -34,6 +25,25 @@ void nd_safetensors_close(nd_safetensors *file) {
   g_string_chunk_free(file->strings);
   g_clear_pointer(&file->map, g_mapped_file_unref);
   g_free(file);
+}
+
+int nd_safetensors_index(nd_safetensors *file) {
+  for (guint i = 0; i < file->tensors->len; i++) {
+    nd_st_tensor *t = &g_array_index(file->tensors, nd_st_tensor, i);
+    if (!g_hash_table_insert(file->by_name, (gpointer)t->name, t))
+      return nd_fail("the name '%s' occurs twice", t->name);
+  }
+  return 0;
+}
+
+void nd_safetensors_tell(nd_safetensors *file, const char *key, const char *value) {
+  GPtrArray *keys = file->keys;
+  if (keys->len)
+    g_ptr_array_set_size(keys, (gint)keys->len - 1);
+  g_ptr_array_add(keys, g_string_chunk_insert(file->strings, key));
+  g_hash_table_insert(file->metadata, keys->pdata[keys->len - 1],
+                      g_string_chunk_insert(file->strings, value));
+  g_ptr_array_add(keys, NULL);
 }
 
 static int read_metadata(nd_safetensors *file, nd_json *j) {
@@ -226,26 +236,12 @@ static int parse(nd_safetensors *file, const char *bytes, size_t n) {
 }
 
 int nd_safetensors_parse(const void *bytes, size_t n, nd_safetensors **out) {
-  *out = file_new();
+  *out = nd_safetensors_new();
   if (!parse(*out, bytes, n))
     return 0;
   nd_safetensors_close(*out);
   *out = NULL;
   return -1;
-}
-
-int nd_safetensors_open(const char *path, nd_safetensors **out) {
-  *out = NULL;
-  if (g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR))
-    return nd_fail("cannot read weights '%s': it is not a regular file", path);
-  g_autoptr(GError) error = NULL;
-  g_autoptr(GMappedFile) map = g_mapped_file_new(path, FALSE, &error);
-  if (!map)
-    return nd_fail("cannot read weights '%s': %s", path, error->message);
-  if (nd_safetensors_parse(g_mapped_file_get_contents(map), g_mapped_file_get_length(map), out))
-    return nd_fail_in("cannot read weights '%s'", path);
-  (*out)->map = g_steal_pointer(&map);
-  return 0;
 }
 
 size_t nd_safetensors_count(const nd_safetensors *file) {

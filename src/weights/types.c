@@ -117,3 +117,7 @@ int nd_st_to_f32(const nd_st_tensor *t, float *out) {
     return nd_fail("tensor '%s' holds %s, not floating-point numbers", t->name, nd_st_type_name(t->type));
   }
 }
+
+bool nd_st_is_real(nd_st_type type) {
+  return type == ND_ST_F32 || type == ND_ST_F16 || type == ND_ST_BF16 || type == ND_ST_F64;
+}

@@ -1,5 +1,6 @@
 /* Weight files: safetensors in and out (https://huggingface.co/docs/safetensors: 8 bytes little-endian header
- * length, a JSON header {name: {dtype, shape, data_offsets}, "__metadata__": {string: string}}, the data). */
+ * length, a JSON header {name: {dtype, shape, data_offsets}, "__metadata__": {string: string}}, the data),
+ * and PyTorch checkpoints in. docs/weights.md */
 #ifndef ND_WEIGHTS_H
 #define ND_WEIGHTS_H
 
@@ -24,6 +25,7 @@ typedef enum nd_st_type {
 } nd_st_type;
 const char *nd_st_type_name(nd_st_type type); /* as the format spells it: "F32", "BF16" */
 size_t nd_st_type_size(nd_st_type type);      /* bytes an element */
+bool nd_st_is_real(nd_st_type type);          /* what nd_st_to_f32 takes */
 
 typedef struct nd_st_tensor {
   const char *name;
@@ -34,6 +36,7 @@ typedef struct nd_st_tensor {
   const void *data; /* count elements; not necessarily aligned */
 } nd_st_tensor;
 
+/* Named tensors and metadata of one file. */
 typedef struct nd_safetensors nd_safetensors;
 
 /* Maps the file; every length, offset and shape is checked before use (no overlap, inside the file, count x
@@ -41,6 +44,11 @@ typedef struct nd_safetensors nd_safetensors;
  * so must the bytes: a file is to be replaced by renaming (nd_safetensors_save does), not rewritten in place.
  */
 int nd_safetensors_open(const char *path, nd_safetensors **out);
+/* The same for a safetensors file or a checkpoint of PyTorch, whichever the content is. Of a checkpoint: the
+ * tensors of the state_dict in it, at its top level or under params_ema, params, state_dict or model, without
+ * the "module." of torch.nn.DataParallel; metadata noiseda.source_format says where it stood. Nothing in the
+ * file is executed. */
+int nd_weights_open(const char *path, nd_safetensors **out);
 void nd_safetensors_close(nd_safetensors *file); /* NULL is fine */
 size_t nd_safetensors_count(const nd_safetensors *file);
 const nd_st_tensor *nd_safetensors_at(const nd_safetensors *file, size_t i);           /* in file order */

@@ -1,0 +1,71 @@
+/* Where the tensors stand in what a training program saved. */
+#include "weights/pytorch-private.h"
+
+#include <string.h>
+
+enum { MAX_DEPTH = 4, LISTED = 6 };
+
+/* In the order in which they are preferred: the average before what it is an average of. */
+static const char *const places[] = {"params_ema", "params", "state_dict", "model", "model_state_dict"};
+
+static bool holds_tensors(const nd_value *v) {
+  for (guint i = 0; i + 1 < v->items->len; i += 2) {
+    const nd_value *value = g_ptr_array_index(v->items, i + 1);
+    if (value->kind == ND_KIND_VIEW)
+      return true;
+  }
+  return false;
+}
+
+static const nd_value *dictionary_at(const nd_value *v, const char *key) {
+  const nd_value *inner = nd_dict_find(v, key);
+  return inner && inner->kind == ND_KIND_DICT ? inner : NULL;
+}
+
+/* One level down, through the first of the places that there is; says which others are passed over. */
+static const nd_value *descend(const nd_value *v, GString *place) {
+  const nd_value *found = NULL;
+  for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+    const nd_value *inner = dictionary_at(v, places[i]);
+    if (inner && found)
+      g_string_append_printf(place, " ('%s' is there too and passed over)", places[i]);
+    else if (inner)
+      g_string_append_printf(place, "%s'%s'", place->len ? ", " : "under ", places[i]);
+    found = found ? found : inner;
+  }
+  return found;
+}
+
+static int nothing_found(const nd_value *v) {
+  if (v->kind == ND_KIND_OPAQUE)
+    return nd_fail(
+        "it holds an object of the class '%s', not a dictionary of tensors; save model.state_dict() "
+        "instead",
+        v->text);
+  GString *keys = g_string_new(NULL);
+  int n = 0;
+  for (guint i = 0; v->kind == ND_KIND_DICT && i < v->items->len; i += 2) {
+    const nd_value *key = g_ptr_array_index(v->items, i);
+    if (key->kind == ND_KIND_TEXT && n++ < LISTED)
+      g_string_append_printf(keys, "%s'%.60s'", n > 1 ? ", " : "", key->text);
+  }
+  nd_fail(
+      "no dictionary of tensors at its top level or under params_ema, params, state_dict or model; %s%s%s",
+      n ? "it has " : "it holds no dictionary", keys->str, n > LISTED ? ", ..." : "");
+  g_string_free(keys, TRUE);
+  return -1;
+}
+
+int nd_pytorch_find_state(const nd_value *top, const nd_value **state, char **place) {
+  g_autoptr(GString) way = g_string_new(NULL);
+  const nd_value *v = top;
+  for (int depth = 0; v && v->kind == ND_KIND_DICT && depth < MAX_DEPTH; depth++) {
+    if (holds_tensors(v)) {
+      *state = v;
+      *place = g_strdup(way->len ? way->str : "at the top level");
+      return 0;
+    }
+    v = descend(v, way);
+  }
+  return nothing_found(top);
+}

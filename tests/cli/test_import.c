@@ -1,0 +1,174 @@
+/* Published checkpoints through the program: into a model file, used as they are, and back to Python. */
+#include "program.h"
+#include "weights/model.h"
+
+#include <glib/gstdio.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <cmocka.h>
+
+#define CHECKPOINT(name) ND_TESTS_DIR "/weights/checkpoints/" name
+
+static void expect_said(const char *said, const char *text) {
+  if (!strstr(said, text))
+    fail_msg("'%s' does not say '%s'", said, text);
+}
+
+static void a_checkpoint_becomes_a_model(void **state) {
+  (void)state;
+  outcome o = run_program("import", CHECKPOINT("noise_da.pth"), "-o", "m.safetensors", NULL);
+  assert_int_equal(o.status, 0);
+  expect_said(o.out, "PyTorch checkpoint (zip), at the top level\n");
+  expect_said(o.out, "restoration network: unet (width=4;depth=2)\nrecognised by names and shapes\n");
+  expect_said(o.out, "weights: 1983 in 16 tensors, from F32 to F32\n");
+  expect_said(o.out, "(146 tensors outside RestorationNet.*)\nwritten: m.safetensors\n");
+  outcome_clear(&o);
+  nd_safetensors *file;
+  assert_int_equal(nd_safetensors_open("m.safetensors", &file), 0);
+  assert_string_equal(nd_safetensors_metadata(file, "noiseda.source"), "noise_da.pth");
+  assert_string_equal(nd_safetensors_metadata(file, "noiseda.network"), "unet");
+  nd_safetensors_close(file);
+  o = run_program("info", "m.safetensors", NULL);
+  assert_int_equal(o.status, 0);
+  expect_said(o.out, "noiseda.source: noise_da.pth\n");
+  outcome_clear(&o);
+}
+
+static void what_the_weights_do_not_show_can_be_given(void **state) {
+  (void)state;
+  outcome o = run_program("import", CHECKPOINT("uformer_old.pth"), "-o", "m.safetensors", "--set",
+                          "image_size=16", NULL);
+  assert_int_equal(o.status, 0);
+  expect_said(o.out, "recognised by names and shapes; not shown there: image_size=16 (given)\n");
+  outcome_clear(&o);
+  expect_failure("colour", "no setting", "import", CHECKPOINT("unet.pth"), "-o", "n.safetensors", "--set",
+                 "colour=1", NULL);
+  expect_status(0, "import", CHECKPOINT("sr3.pth"), "--diffusion", "-o", "d.safetensors", NULL);
+  o = run_program("info", "--size", "16x16", "d.safetensors", NULL);
+  assert_int_equal(o.status, 0);
+  expect_said(o.out, "diffusion: sr3 (width=4;");
+  outcome_clear(&o);
+}
+
+static void bad_checkpoints_leave_nothing(void **state) {
+  (void)state;
+  write_text("m.safetensors", "precious");
+  expect_failure("m.safetensors", "--overwrite", "import", CHECKPOINT("unet.pth"), "-o", "m.safetensors",
+                 NULL);
+  expect_failure("bomb.pth", "far more than the file suggests", "import", CHECKPOINT("bomb.pth"), "-o",
+                 "m.safetensors", "--overwrite", NULL);
+  expect_failure("unet_longer.pth", "storage '0'", "import", CHECKPOINT("unet_longer.pth"), "-o",
+                 "m.safetensors", "--overwrite", NULL);
+  expect_failure("sr3.pth", "--diffusion", "import", CHECKPOINT("sr3.pth"), "-o", "n.safetensors", NULL);
+  expect_failure("gone.pth", "", "import", "gone.pth", "-o", "n.safetensors", NULL);
+  g_autofree char *text = NULL;
+  assert_true(g_file_get_contents("m.safetensors", &text, NULL, NULL));
+  assert_string_equal(text, "precious");
+  assert_false(g_file_test("n.safetensors", G_FILE_TEST_EXISTS));
+  expect_status(0, "import", CHECKPOINT("unet.pth"), "-o", "m.safetensors", "--overwrite", NULL);
+  expect_status(2, "import", CHECKPOINT("unet.pth"), NULL);
+}
+
+static void expect_same_bytes(const char *a, const char *b) {
+  g_autofree char *x = NULL, *y = NULL;
+  gsize n = 0, m = 1;
+  assert_true(g_file_get_contents(a, &x, &n, NULL) && g_file_get_contents(b, &y, &m, NULL));
+  assert_int_equal(n, m);
+  assert_memory_equal(x, y, n);
+}
+
+static void checkpoints_are_used_as_they_are(void **state) {
+  (void)state;
+  make_pairs();
+  expect_status(0, "import", CHECKPOINT("swinir_old.pth"), "-o", "m.safetensors", NULL);
+  expect_status(0, "restore", "--model", "m.safetensors", "noisy/0.png", "-o", "a.png", NULL);
+  expect_status(0, "restore", "--model", CHECKPOINT("swinir_old.pth"), "noisy/0.png", "-o", "b.png", NULL);
+  expect_same_bytes("a.png", "b.png");
+  expect_status(0, "eval", "--model", CHECKPOINT("swinir.pth"), "--input", "noisy", "--target", "clean",
+                NULL);
+}
+
+/* Both networks of a checkpoint of Noise-DA; steps so small that weights stay what they were. */
+static void training_starts_from_a_checkpoint(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe_of("r.yaml", "paired", 1, "network: unet, width: 4, depth: 2",
+                  "network: guided, width: 4, multipliers: [1, 2], res_blocks: 1, attention_levels: [2], "
+                  "head_channels: 4, norm_groups: 2");
+  expect_status(0, "train", "r.yaml", "-o", "run", "--set", "training.init_from=" CHECKPOINT("noise_da.pth"),
+                "--set", "training.learning_rate=1e-9", "--set", "training.weight_decay=0", NULL);
+  nd_model *from, *to;
+  assert_int_equal(nd_model_load(CHECKPOINT("noise_da.pth"), &from), 0);
+  assert_int_equal(nd_model_load("run/model.safetensors", &to), 0);
+  for (size_t i = 0; i < nd_params_size(from->params); i++)
+    assert_true(fabsf(from->values[i] - to->values[i]) <= 1e-6f);
+  nd_model_free(from);
+  nd_model_free(to);
+}
+
+/* ---- Back to Python ---- */
+
+/* The example in docs/weights.md. */
+static char *example(void) {
+  g_autofree char *page = NULL;
+  assert_true(g_file_get_contents(ND_TESTS_DIR "/../docs/weights.md", &page, NULL, NULL));
+  char *begin = strstr(page, "```python\n"), *end = begin ? strstr(begin + 3, "```") : NULL;
+  assert_non_null(end);
+  begin = strchr(begin, '\n') + 1;
+  return g_strndup(begin, (gsize)(end - begin));
+}
+
+enum { LACKS = 77 };
+static const char PROBE[] =
+    "import sys\ntry:\n  import torch, safetensors\nexcept ImportError:\n  sys.exit(77)\n";
+
+/* What it prints; NULL: there is no Python, or it lacks torch or safetensors. ND_PYTHON may name another. */
+static char *run_python(const char *program) {
+  const char *python = g_getenv("ND_PYTHON");
+  g_setenv("PYTHONPATH", ND_TESTS_DIR "/oracle", TRUE);
+  g_setenv("PYTHONDONTWRITEBYTECODE", "1", TRUE);
+  g_autofree char *probed = g_strconcat(PROBE, program, NULL), *err = NULL;
+  char *argv[] = {(char *)(python ? python : "python3"), (char *)"-c", probed, NULL}, *out = NULL;
+  int status;
+  if (!g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out, &err, &status, NULL))
+    return NULL;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == LACKS)
+    g_clear_pointer(&out, g_free);
+  else if (status)
+    fail_msg("the example fails: %s", err);
+  return out;
+}
+
+static void the_example_brings_weights_back(void **state) {
+  (void)state;
+  expect_status(0, "import", CHECKPOINT("noise_da.pth"), "-o", "model.safetensors", NULL);
+  g_autofree char *text = example();
+  g_autofree char *program = g_strconcat(text, "print(float(net.last.weight[2, 3, 1, 0]))\n", NULL);
+  g_autofree char *out = run_python(program);
+  if (!out)
+    skip();
+  nd_model *m;
+  assert_int_equal(nd_model_load("model.safetensors", &m), 0);
+  const nd_param *p = nd_params_find(m->params, "last.weight");
+  double expected = (double)m->values[p->offset + ((2 * 4 + 3) * 3 + 1) * 3 + 0];
+  g_auto(GStrv) lines = g_strsplit(out, "\n", 0);
+  assert_string_equal(lines[0], "1983 weights");
+  double found = g_ascii_strtod(lines[1], NULL);
+  assert_true(expected != 0 && found >= expected && found <= expected);
+  nd_model_free(m);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(a_checkpoint_becomes_a_model, folder_setup, folder_teardown),
+      cmocka_unit_test_setup_teardown(what_the_weights_do_not_show_can_be_given, folder_setup,
+                                      folder_teardown),
+      cmocka_unit_test_setup_teardown(bad_checkpoints_leave_nothing, folder_setup, folder_teardown),
+      cmocka_unit_test_setup_teardown(checkpoints_are_used_as_they_are, folder_setup, folder_teardown),
+      cmocka_unit_test_setup_teardown(training_starts_from_a_checkpoint, folder_setup, folder_teardown),
+      cmocka_unit_test_setup_teardown(the_example_brings_weights_back, folder_setup, folder_teardown)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
