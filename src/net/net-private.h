@@ -27,7 +27,7 @@ typedef struct nd_network {
 extern const nd_network *const nd_networks[]; /* NULL at the end */
 
 /* ---- Recognition (recognise.c). Names are formats. */
-/* An axis of a tensor; 0: it is not there, or has not as many. */
+/* The length of an axis of a tensor; 0: it is not there, has fewer axes, or is no possible length. */
 int nd_shapes_axis(const nd_shapes *s, int axis, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 bool nd_shapes_has(const nd_shapes *s, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -16,7 +16,7 @@ int nd_shapes_axis(const nd_shapes *s, int axis, const char *format, ...) {
   g_autofree char *name = g_strdup_vprintf(format, args);
   va_end(args);
   bool there = find(s, name, &shape) && axis < shape.rank;
-  return there && shape.dims[axis] <= INT32_MAX ? (int)shape.dims[axis] : 0;
+  return there && shape.dims[axis] > 0 && shape.dims[axis] <= INT32_MAX ? (int)shape.dims[axis] : 0;
 }
 
 bool nd_shapes_has(const nd_shapes *s, const char *format, ...) {

@@ -116,6 +116,16 @@ static void the_wrong_kind_of_network_is_named(void **state) {
                  "'down_path.0.block.0.weight' is 2x3x3x3, the network has 4x3x3x3");
 }
 
+static void what_does_not_fit_is_listed(void **state) {
+  (void)state;
+  const char *const deeper[] = {"depth=3", NULL};
+  expect_failure("checkpoints/unet.pth", ND_RESTORATION, deeper, "'down_path.2.block.0.weight' is missing; ");
+  assert_non_null(strstr(nd_error(), "; and 11 more"));
+  const char *const shallower[] = {"depth=1", NULL};
+  expect_failure("checkpoints/unet.pth", ND_RESTORATION, shallower,
+                 "'down_path.1.block.0.weight' is not in the network");
+}
+
 /* A model file made of a checkpoint is the checkpoint's network. */
 static void a_written_model_is_the_same(void **state) {
   (void)state;
@@ -137,6 +147,7 @@ static void a_written_model_is_the_same(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_weight_arrives), cmocka_unit_test(what_is_not_seen_or_not_taken_is_said),
-      cmocka_unit_test(the_wrong_kind_of_network_is_named), cmocka_unit_test(a_written_model_is_the_same)};
+      cmocka_unit_test(the_wrong_kind_of_network_is_named), cmocka_unit_test(what_does_not_fit_is_listed),
+      cmocka_unit_test(a_written_model_is_the_same)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
