@@ -3,16 +3,37 @@
 #include "restore/restore.h"
 #include "train/train.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t stopping;
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+static bool alone = true;
+static volatile sig_atomic_t stopping; /* the signal that asked for it, or 0 */
 
+/* The second signal finds its default again and ends the program: files are written whole or not at all.
+ * Launchers of several processes repeat signals; there each of them asks only. */
 static void ask_to_stop(int signal_number) {
-  (void)signal_number;
-  stopping = 1;
+  static const char text[] = "noiseda: finishing this step and saving; once more leaves at once\n";
+  int before = errno;
+  stopping = signal_number;
+  if (alone && signal_number != SIGUSR1) {
+    for (size_t i = 0; i < G_N_ELEMENTS(stop_signals); i++)
+      signal(stop_signals[i], SIG_DFL);
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+  }
+  errno = before;
+}
+
+/* What is ignored stays so: nohup. A reader of our output that goes away is no reason to stop. */
+static void listen_to_signals(void) {
+  for (size_t i = 0; i < G_N_ELEMENTS(stop_signals); i++)
+    if (signal(stop_signals[i], ask_to_stop) == SIG_IGN)
+      signal(stop_signals[i], SIG_IGN);
+  signal(SIGUSR1, ask_to_stop); /* which mpirun passes on to all processes */
+  signal(SIGPIPE, SIG_IGN);
 }
 
 static bool asked_to_stop(void *context) {
@@ -20,8 +41,21 @@ static bool asked_to_stop(void *context) {
   return stopping;
 }
 
+/* One call of the command. */
+typedef struct training {
+  char *folder, **overrides; /* KEY=VALUE, NULL at the end; or NULL */
+  nd_cli_profile profile;
+  int profile_steps;
+  bool profile_failed; /* its trace could not be written */
+  bool complete;       /* the last step is done */
+  nd_recipe recipe;
+  nd_pairs *pairs; /* the validation pictures, opened once */
+  nd_group *group; /* NULL: alone */
+} training;
+
 static void print_progress(const nd_train_report *r, void *context) {
-  (void)context;
+  training *t = context;
+  t->complete = r->step == r->steps;
   g_autofree char *left = nd_cli_duration(r->seconds_left);
   printf("step %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT "  loss %.5f  restoration %.5f", r->step, r->steps,
          r->loss, r->restoration);
@@ -40,17 +74,6 @@ static void print_validated(uint64_t step, const nd_validation *v, void *context
          v->pictures, v->psnr, v->ssim);
   fflush(stdout);
 }
-
-/* One call of the command. */
-typedef struct training {
-  char *folder, **overrides; /* KEY=VALUE, NULL at the end; or NULL */
-  nd_cli_profile profile;
-  int profile_steps;
-  bool profile_failed; /* its trace could not be written */
-  nd_recipe recipe;
-  nd_pairs *pairs; /* the validation pictures, opened once */
-  nd_group *group; /* NULL: alone */
-} training;
 
 static int open_validation(training *t) {
   const nd_recipe *r = &t->recipe;
@@ -132,9 +155,13 @@ static int finish(training *t, int failed) {
   nd_group_close(t->group);
   if (failed)
     return ND_EXIT_FAILED;
-  if (speaks && stopping)
-    printf("stopped and saved; 'noiseda train --resume %s' goes on\n", t->folder);
-  else if (speaks)
+  if (stopping && !t->complete) {
+    if (speaks)
+      printf("stopped and saved; 'noiseda train --resume %s' goes on\n", t->folder);
+    /* As shells have it, so that what follows with && does not start; a launcher would call it a crash. */
+    return t->group ? ND_EXIT_DONE : 128 + stopping;
+  }
+  if (speaks)
     printf("done: %s/model.safetensors\n", t->folder);
   return t->profile_failed ? ND_EXIT_FAILED : ND_EXIT_DONE;
 }
@@ -172,9 +199,7 @@ static int run(int argc, char **argv) {
                                 : "one recipe and -o RUN are needed");
   if (t.profile_steps < 1)
     return nd_cli_wrong("--profile-steps is at least 1");
-  signal(SIGINT, ask_to_stop);
-  signal(SIGTERM, ask_to_stop);
-  signal(SIGUSR1, ask_to_stop); /* which mpirun passes on to all processes */
+  listen_to_signals();
   if (threads)
     set_threads(&overrides, threads);
   t.folder = resumed ? resumed : folder;
@@ -182,6 +207,7 @@ static int run(int argc, char **argv) {
   t.profile.trace = trace;
   if (nd_group_open(&t.group))
     return nd_cli_failed();
+  alone = !t.group;
   if (!leads(&t))
     nd_log_set_sink(NULL, NULL);
   return finish(&t, resumed ? resume(&t) : start(&t, argv[1]));

@@ -75,8 +75,8 @@ static int by_name(gconstpointer a, gconstpointer b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Removes all but the newest output.keep checkpoints. */
-static void prune(const nd_trainer *t, const char *folder) {
+/* Removes all but the newest output.keep checkpoints; never `last`, which the manifest names. */
+static void prune(const nd_trainer *t, const char *folder, const char *last) {
   g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
   if (!dir)
     return;
@@ -87,7 +87,8 @@ static void prune(const nd_trainer *t, const char *folder) {
   g_ptr_array_sort(found, by_name);
   for (guint i = 0; i + (guint)t->recipe->output.keep < found->len; i++) {
     g_autofree char *path = g_build_filename(folder, g_ptr_array_index(found, i), NULL);
-    g_unlink(path);
+    if (strcmp(g_ptr_array_index(found, i), last))
+      g_unlink(path);
   }
 }
 
@@ -96,7 +97,7 @@ int nd_checkpoint_save(const nd_trainer *t, const char *folder) {
   if (write_tensors(t, path) || nd_checkpoint_save_model(t, folder, "model.safetensors", NULL) ||
       write_manifest(t, folder, name))
     return nd_fail_in("saving step %" G_GUINT64_FORMAT, t->state.step);
-  prune(t, folder);
+  prune(t, folder, name);
   return 0;
 }
 
@@ -113,12 +114,17 @@ int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char
                        ND_SCOPE_RESTORATION ".", t->state.ema, metadata, result ? 3 : 2);
 }
 
+bool nd_checkpoint_exists(const char *folder) {
+  g_autofree char *path = g_build_filename(folder, "manifest.json", NULL);
+  return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
 /* From the manifest. */
 char *nd_checkpoint_last(const char *folder) {
   g_autofree char *path = g_build_filename(folder, "manifest.json", NULL);
   g_autoptr(JsonParser) parser = json_parser_new();
   g_autoptr(GError) error = NULL;
-  if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+  if (!nd_checkpoint_exists(folder)) {
     nd_fail("'%s' holds no run to resume: it has no manifest.json (it appears with the first checkpoint)",
             folder);
     return NULL;

@@ -189,9 +189,11 @@ static int run_trainer(nd_trainer *t, const nd_recipe *recipe, const char *folde
   return failed ? -1 : 0;
 }
 
-static int make_folder(const char *folder) {
+static int make_folder(const char *folder, int *lock) {
   if (g_mkdir_with_parents(folder, 0777))
     return nd_fail("cannot make the run folder '%s': %s", folder, strerror(errno));
+  if (nd_run_lock(folder, lock))
+    return -1;
   g_autofree char *recipe = g_build_filename(folder, "recipe.yaml", NULL);
   if (g_file_test(recipe, G_FILE_TEST_EXISTS))
     return nd_fail("'%s' holds a run already; continue it with --resume, or choose another folder", folder);
@@ -207,9 +209,13 @@ int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *
   nd_trainer *t = NULL;
   nd_group *group = hooks->group;
   bool writes = nd_group_rank(group) == 0;
-  int failed = nd_group_check(group, nd_recipe_check(recipe) || nd_trainer_new(recipe, group, &t)) ||
-               nd_group_check(group, writes && (make_folder(folder) || write_recipe(recipe, folder))) ||
-               run_trainer(t, recipe, folder, hooks);
+  int lock = -1;
+  int failed =
+      nd_group_check(group,
+                     nd_recipe_check(recipe) || nd_trainer_new(recipe, group, &t) || nd_trainer_begin(t)) ||
+      nd_group_check(group, writes && (make_folder(folder, &lock) || write_recipe(recipe, folder))) ||
+      run_trainer(t, recipe, folder, hooks);
+  nd_run_unlock(lock);
   nd_trainer_free(t);
   return failed ? -1 : 0;
 }
@@ -229,11 +235,17 @@ static int open_resumed(nd_recipe *recipe, const char *const *overrides, nd_grou
   return nd_recipe_check(recipe) || nd_trainer_new(recipe, group, t) ? -1 : 0;
 }
 
+/* A run that ended before its first checkpoint starts anew. */
+static int load_last(nd_trainer *t, const char *folder) {
+  if (nd_checkpoint_exists(folder))
+    return nd_checkpoint_load(t, folder);
+  nd_log(ND_LOG_INFO, "'%s' holds no checkpoint yet; the run starts at its first step", folder);
+  return nd_trainer_begin(t);
+}
+
 static int rewind_folder(nd_trainer *t, const nd_recipe *recipe, const char *folder) {
-  return nd_checkpoint_load(t, folder) || nd_journal_rewind(folder, t->state.step) ||
-                 write_recipe(recipe, folder)
-             ? -1
-             : 0;
+  return load_last(t, folder) || nd_journal_rewind(folder, t->state.step) || write_recipe(recipe, folder) ? -1
+                                                                                                          : 0;
 }
 
 int nd_train_resume(const char *folder, const char *const *overrides, const nd_train_hooks *hooks) {
@@ -241,11 +253,14 @@ int nd_train_resume(const char *folder, const char *const *overrides, const nd_t
   nd_trainer *t = NULL;
   nd_group *group = hooks->group;
   bool writes = nd_group_rank(group) == 0;
-  int failed = nd_group_check(group, nd_train_recipe_of(folder, &recipe) ||
-                                         open_resumed(&recipe, overrides, group, &t)) ||
-               nd_group_check(group, writes && rewind_folder(t, &recipe, folder)) ||
-               run_trainer(t, &recipe, folder, hooks);
+  int lock = -1;
+  int failed =
+      nd_group_check(group, nd_train_recipe_of(folder, &recipe) || (writes && nd_run_lock(folder, &lock)) ||
+                                open_resumed(&recipe, overrides, group, &t)) ||
+      nd_group_check(group, writes && rewind_folder(t, &recipe, folder)) ||
+      run_trainer(t, &recipe, folder, hooks);
   nd_trainer_free(t);
+  nd_run_unlock(lock);
   nd_recipe_clear(&recipe);
   return failed ? -1 : 0;
 }

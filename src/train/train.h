@@ -3,7 +3,8 @@
  * The run folder holds recipe.yaml (all values), log.csv (a line every output.log_every steps),
  * validation.csv, curve.svg, model.safetensors (the restoration network, averaged weights), best.safetensors
  * (the same at the best validation), checkpoint-STEP.safetensors (everything, to resume) and manifest.json
- * (which checkpoint is the last). Checkpoints appear whole or not at all.
+ * (which checkpoint is the last). Checkpoints appear whole or not at all. One process at a time has
+ * the folder, by a lock on its file `lock`.
  */
 #ifndef ND_TRAIN_H
 #define ND_TRAIN_H
@@ -48,7 +49,8 @@ typedef struct nd_train_hooks {
 
 /* Starts a run in folder (made when missing; it must not hold a run already). */
 int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *hooks);
-/* Continues the run in folder from its last checkpoint, with the recipe kept there and `overrides`
+/* Continues the run in folder from its last checkpoint (from the first step when there is none yet), with the
+ * recipe kept there and `overrides`
  * ("training.steps=2000", NULL at the end, may be NULL) over it. The weights become the same bytes as without
  * the interruption. */
 int nd_train_resume(const char *folder, const char *const *overrides, const nd_train_hooks *hooks);

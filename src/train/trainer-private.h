@@ -47,9 +47,11 @@ typedef struct nd_step_result {
 } nd_step_result;
 
 nd_objective_settings nd_recipe_objective(const nd_recipe *recipe);
-/* Everything but the loader: networks, graph, plan, initial weights (training.init_from included). */
+/* Everything but the loader and the weights: networks, graph, plan. */
 int nd_trainer_new(const nd_recipe *recipe, nd_group *group, nd_trainer **out);
 void nd_trainer_free(nd_trainer *t); /* NULL is fine */
+/* The weights of step 0: drawn from the seed, or those of training.init_from. */
+int nd_trainer_begin(nd_trainer *t);
 /* Gives all processes the state of rank 0. */
 int nd_trainer_share(nd_trainer *t);
 /* Starts reading data at the state's step. */
@@ -68,6 +70,7 @@ int nd_trainer_step(nd_trainer *t, nd_step_result *out);
 
 /* ---- checkpoint.c ---- */
 int nd_checkpoint_save(const nd_trainer *t, const char *folder);
+bool nd_checkpoint_exists(const char *folder);
 /* Path of the last checkpoint of folder; NULL and an error when there is none. The caller's, g_free. */
 char *nd_checkpoint_last(const char *folder);
 /* Loads the last checkpoint of folder into t. */
@@ -75,6 +78,12 @@ int nd_checkpoint_load(nd_trainer *t, const char *folder);
 /* Writes the restoration network alone. */
 int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name,
                              const nd_validation *result);
+
+/* ---- lock.c ---- */
+/* Takes the folder for this process, until nd_run_unlock or its end, and removes what a killed process left
+ * unfinished there. Error: another process has it, and which. */
+int nd_run_lock(const char *folder, int *fd);
+void nd_run_unlock(int fd); /* -1 is fine */
 
 /* ---- journal.c: the CSV files and the curve ---- */
 /* Drops the lines past `step`, so that a resumed run continues the files. */

@@ -62,12 +62,17 @@ static int share_batch(nd_trainer *t) {
   return 0;
 }
 
-static int initialise(nd_trainer *t) {
+int nd_trainer_begin(nd_trainer *t) {
   const nd_recipe *r = t->recipe;
   nd_params_init(t->params, (uint64_t)r->seed, t->state.values);
   if (*r->training.init_from && nd_trainer_init_from(t, r->training.init_from))
     return nd_recipe_fail(r, "training.init_from", "%s", nd_error());
   memcpy(t->state.ema, t->state.values, t->state.size * sizeof(float));
+  return 0;
+}
+
+static int initialise(nd_trainer *t) {
+  const nd_recipe *r = t->recipe;
   t->adam = (nd_adam_settings){.learning_rate = r->training.learning_rate,
                                .beta1 = (float)r->training.beta1,
                                .beta2 = (float)r->training.beta2,

@@ -5,6 +5,7 @@
 #include "image/image.h"
 
 #include <glib.h>
+#include <sys/types.h>
 
 typedef struct outcome {
   int status; /* exit status; -1: killed by a signal */
@@ -18,6 +19,13 @@ int folder_teardown(void **state);
 /* The program with these arguments, NULL at the end. g_free both texts: outcome_clear. */
 outcome run_program(const char *first, ...) G_GNUC_NULL_TERMINATED;
 void outcome_clear(outcome *o);
+/* The same in the background, its messages in the file "said". */
+pid_t start_program(const char *first, ...) G_GNUC_NULL_TERMINATED;
+/* Waits for a file to appear, for a minute at most. */
+void await_file(const char *path);
+/* Sends the signal and waits for the end; the status as waitpid has it. */
+int end_program(pid_t child, int signal_number);
+void expect_same_files(const char *a, const char *b);
 /* Fails unless the status is as given. */
 void expect_status(int status, const char *first, ...) G_GNUC_NULL_TERMINATED;
 /* Fails unless the program exits 1 and says one line that has both texts. */

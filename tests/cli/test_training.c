@@ -10,7 +10,6 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 static void expect_run(const char *folder) {
@@ -90,31 +89,14 @@ static void sr3_learns(void **state) {
     fail_msg("the loss of the positives fell by %.2f only", fall);
 }
 
-static void expect_same_files(const char *a, const char *b) {
-  g_autofree char *x = NULL, *y = NULL;
-  gsize nx, ny;
-  assert_true(g_file_get_contents(a, &x, &nx, NULL));
-  assert_true(g_file_get_contents(b, &y, &ny, NULL));
-  assert_int_equal(nx, ny);
-  assert_memory_equal(x, y, nx);
-}
-
 /* Starts a training in the background and sends it a signal once its first checkpoint is there. */
 static void interrupt_training(const char *folder, int signal_number) {
-  pid_t child = fork();
-  if (!child) {
-    g_freopen("/dev/null", "w", stdout);
-    execl(ND_PROGRAM, ND_PROGRAM, "train", "r.yaml", "-o", folder, (char *)NULL);
-    _exit(127);
-  }
+  pid_t child = start_program("train", "r.yaml", "-o", folder, NULL);
   g_autofree char *manifest = g_build_filename(folder, "manifest.json", NULL);
-  for (int i = 0; i < 60000 && !g_file_test(manifest, G_FILE_TEST_EXISTS); i++)
-    g_usleep(1000);
-  kill(child, signal_number);
-  int status;
-  waitpid(child, &status, 0);
+  await_file(manifest);
+  int status = end_program(child, signal_number);
   if (signal_number == SIGTERM)
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGTERM);
 }
 
 static void an_interrupted_run_ends_in_the_same_bytes(void **state) {

@@ -1,0 +1,185 @@
+/* Training that is left alone: killed at any moment, asked to stop, started twice, its output unread. */
+#include "program.h"
+
+#include <glib/gstdio.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define QUIET "--set", "validation.every=0"
+
+static bool finished(int status) {
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static int count_files(const char *folder, const char *ending) {
+  g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+  int n = 0;
+  for (const char *name; dir && (name = g_dir_read_name(dir));)
+    n += g_str_has_suffix(name, ending);
+  return n;
+}
+
+static void remove_run(const char *folder) {
+  g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+  for (const char *name; dir && (name = g_dir_read_name(dir));) {
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    g_unlink(path);
+  }
+  g_rmdir(folder);
+}
+
+static pid_t start_or_resume(void) {
+  if (g_file_test("run/recipe.yaml", G_FILE_TEST_EXISTS))
+    return start_program("train", "--resume", "run", NULL);
+  return start_program("train", "r.yaml", "-o", "run", NULL);
+}
+
+static void expect_outcome_of_straight(void) {
+  expect_same_files("straight/checkpoint-00000060.safetensors", "run/checkpoint-00000060.safetensors");
+  expect_same_files("straight/model.safetensors", "run/model.safetensors");
+  expect_same_files("straight/best.safetensors", "run/best.safetensors");
+  expect_same_files("straight/validation.csv", "run/validation.csv");
+  assert_int_equal(count_files("run", ".tmp"), 0);
+  assert_int_equal(count_files("run", ".safetensors"), 5); /* three checkpoints, model, best */
+}
+
+/* Nothing but the kill ends a process early. */
+static void expect_killed_or_finished(int status) {
+  g_autofree char *said = NULL;
+  if (finished(status) || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
+    return;
+  g_file_get_contents("said", &said, NULL, NULL);
+  fail_msg("status %d: %s", status, said ? said : "");
+}
+
+/* Delays reach from before the first file to about a third of a run. A run that got through is looked at, and
+ * the next begins. */
+static void a_run_killed_at_any_moment_ends_in_the_same_bytes(void **state) {
+  (void)state;
+  const char *wanted = getenv("ND_TEST_KILLS");
+  int kills = wanted ? atoi(wanted) : 15;
+  make_pairs();
+  write_recipe("r.yaml", "paired", 60);
+  gint64 begun = g_get_monotonic_time();
+  expect_status(0, "train", "r.yaml", "-o", "straight", "--set", "output.checkpoint_every=4", "--set",
+                "validation.every=12", NULL);
+  gint64 whole = g_get_monotonic_time() - begun;
+  g_autofree char *recipe = NULL;
+  assert_true(g_file_get_contents("straight/recipe.yaml", &recipe, NULL, NULL));
+  write_text("r.yaml", recipe);
+  nd_rng rng = nd_rng_make(7, 0, 0, ND_RANDOM_TEST);
+  for (int done = 0; done < kills;) {
+    pid_t child = start_or_resume();
+    g_usleep((gulong)(nd_rng_uniform(&rng) * (double)whole / 3));
+    int status = end_program(child, SIGKILL);
+    expect_killed_or_finished(status);
+    done += !finished(status);
+    if (finished(status)) {
+      expect_outcome_of_straight();
+      remove_run("run");
+    }
+  }
+  expect_status(0, "train", "--resume", "run", NULL);
+  expect_outcome_of_straight();
+}
+
+static void a_run_killed_before_its_first_checkpoint_resumes(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 20);
+  expect_status(0, "train", "r.yaml", "-o", "straight", QUIET, "--set", "output.checkpoint_every=0", NULL);
+  pid_t child = start_program("train", "r.yaml", "-o", "run", QUIET, "--set", "training.steps=1000000",
+                              "--set", "output.checkpoint_every=0", NULL);
+  await_file("run/log.csv");
+  end_program(child, SIGKILL);
+  expect_status(0, "train", "--resume", "run", "--set", "training.steps=20", NULL);
+  expect_same_files("straight/model.safetensors", "run/model.safetensors");
+  g_autofree char *log = NULL;
+  assert_true(g_file_get_contents("run/log.csv", &log, NULL, NULL));
+  g_auto(GStrv) lines = g_strsplit(log, "\n", -1);
+  assert_int_equal(g_strv_length(lines),
+                   1 + 2 + 1); /* the head, steps 10 and 20, behind the last end of line */
+}
+
+static void weights_to_start_from_may_go_once_it_has_started(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 20);
+  expect_status(0, "train", "r.yaml", "-o", "a", QUIET, NULL);
+  expect_status(0, "train", "r.yaml", "-o", "b", QUIET, "--set", "training.init_from=a/model.safetensors",
+                NULL);
+  remove_run("a");
+  expect_status(0, "train", "--resume", "b", "--set", "training.steps=30", NULL);
+}
+
+static void every_signal_that_asks_saves_and_tells(void **state) {
+  (void)state;
+  static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+  make_pairs();
+  write_recipe("r.yaml", "source", 1000000);
+  for (size_t i = 0; i < G_N_ELEMENTS(signals); i++) {
+    pid_t child =
+        start_program("train", "r.yaml", "-o", "run", QUIET, "--set", "output.checkpoint_every=0", NULL);
+    await_file("run/log.csv");
+    int status = end_program(child, signals[i]);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 128 + signals[i]);
+    assert_true(g_file_test("run/manifest.json", G_FILE_TEST_EXISTS));
+    remove_run("run");
+  }
+}
+
+static void a_second_signal_leaves_at_once(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe_of("r.yaml", "source", 3, "network: unet, width: 32, depth: 3", "network: guided");
+  pid_t child = start_program("train", "r.yaml", "-o", "run", QUIET, "--set", "data.patch_size=256", "--set",
+                              "data.batch_size=8", NULL);
+  await_file("run/recipe.yaml");
+  g_usleep(100000);
+  kill(child, SIGINT);
+  g_usleep(50000);
+  int status = end_program(child, SIGINT);
+  assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+  assert_false(g_file_test("run/manifest.json", G_FILE_TEST_EXISTS));
+}
+
+static void one_folder_takes_one_process(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 1000000);
+  pid_t child = start_program("train", "r.yaml", "-o", "run", QUIET, NULL);
+  await_file("run/manifest.json");
+  g_autofree char *who = g_strdup_printf("process %d on ", (int)child);
+  expect_failure("'run' is in use", who, "train", "--resume", "run", NULL);
+  expect_failure("'run' is in use", who, "train", "r.yaml", "-o", "run", NULL);
+  end_program(child, SIGKILL);
+  expect_failure("holds a run already", "--resume", "train", "r.yaml", "-o", "run", NULL);
+  expect_status(0, "train", "--resume", "run", "--set", "training.steps=1", NULL);
+}
+
+static void nobody_need_read_the_output(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 20);
+  expect_status(0, "train", "r.yaml", "-o", "straight", NULL);
+  assert_int_equal(system("'" ND_PROGRAM "' train r.yaml -o run | true"), 0);
+  expect_same_files("straight/model.safetensors", "run/model.safetensors");
+}
+
+int main(void) {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
+  const struct CMUnitTest tests[] = {TEST(a_run_killed_at_any_moment_ends_in_the_same_bytes),
+                                     TEST(a_run_killed_before_its_first_checkpoint_resumes),
+                                     TEST(weights_to_start_from_may_go_once_it_has_started),
+                                     TEST(every_signal_that_asks_saves_and_tells),
+                                     TEST(a_second_signal_leaves_at_once),
+                                     TEST(one_folder_takes_one_process),
+                                     TEST(nobody_need_read_the_output)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
