@@ -63,8 +63,11 @@ static void print_progress(const nd_train_report *r, void *context) {
     printf("  diffusion %.4f (positive %.4f", r->diffusion, r->positive);
   if (!isnan(r->negative))
     printf(", negative %.4f", r->negative);
-  printf("%s  gradient %.3g  %.1f images/s  waiting for data %.0f %%  %s left\n",
+  printf("%s  gradient %.3g  %.1f images/s  waiting for data %.0f %%  %s left",
          isnan(r->diffusion) ? "" : ")", r->gradient_norm, r->images_per_second, 100 * r->wait_share, left);
+  if (r->skipped)
+    printf("  skipped %" G_GUINT64_FORMAT, r->skipped);
+  putchar('\n');
   fflush(stdout);
 }
 

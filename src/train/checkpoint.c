@@ -50,11 +50,12 @@ static GArray *all_tensors(const nd_trainer *t, GPtrArray *names) {
 
 static int write_tensors(const nd_trainer *t, const char *path) {
   g_autofree char *step = g_strdup_printf("%" G_GUINT64_FORMAT, t->state.step);
+  g_autofree char *skipped = g_strdup_printf("%" G_GUINT64_FORMAT, t->state.skipped);
+  g_autofree char *in_a_row = g_strdup_printf("%" G_GINT64_FORMAT, t->state.skipped_in_a_row);
   g_autofree char *recipe = nd_recipe_print(t->recipe);
-  nd_st_metadata metadata[] = {{"noiseda.kind", "checkpoint"},
-                               {"noiseda.step", step},
-                               {"noiseda.recipe", recipe},
-                               {"noiseda.version", ND_VERSION}};
+  nd_st_metadata metadata[] = {{"noiseda.kind", "checkpoint"}, {"noiseda.step", step},
+                               {"noiseda.skipped", skipped},   {"noiseda.skipped_in_a_row", in_a_row},
+                               {"noiseda.recipe", recipe},     {"noiseda.version", ND_VERSION}};
   g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
   g_autoptr(GArray) tensors = all_tensors(t, names);
   return nd_safetensors_save(path, (nd_st_tensor *)(void *)tensors->data, tensors->len, metadata,
@@ -141,17 +142,25 @@ char *nd_checkpoint_last(const char *folder) {
   return g_build_filename(folder, name, NULL);
 }
 
+static bool read_count(const nd_safetensors *file, const char *key, guint64 most, guint64 *out) {
+  const char *text = nd_safetensors_metadata(file, key);
+  return text && g_ascii_string_to_unsigned(text, 10, 0, most, out, NULL);
+}
+
 static int read_parts(nd_trainer *t, const nd_safetensors *file) {
-  const char *step = nd_safetensors_metadata(file, "noiseda.step");
-  guint64 done;
-  if (!step || !g_ascii_string_to_unsigned(step, 10, 0, UINT32_MAX, &done, NULL))
+  guint64 done, skipped = 0, in_a_row = 0; /* the last two were not always written */
+  if (!read_count(file, "noiseda.step", UINT32_MAX, &done))
     return nd_fail("it is no checkpoint: it does not say at which step it was saved");
+  read_count(file, "noiseda.skipped", done, &skipped);
+  read_count(file, "noiseda.skipped_in_a_row", skipped, &in_a_row);
   part parts[PARTS];
   parts_of(t, parts);
   for (int k = 0; k < PARTS; k++)
     if (nd_weights_load(file, parts[k].prefix, t->params, "", true, parts[k].values))
       return -1;
   t->state.step = done;
+  t->state.skipped = skipped;
+  t->state.skipped_in_a_row = (int64_t)in_a_row;
   return 0;
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char LOG_HEAD[] = "step,loss,restoration,diffusion,positive,negative,alpha,gradient_norm,"
-                               "images_per_second,wait_share\n";
+                               "images_per_second,wait_share,skipped\n";
 static const char VALIDATION_HEAD[] = "step,psnr,ssim,pictures\n";
 
 static int append(const char *folder, const char *name, const char *head, const char *line) {
@@ -24,10 +24,10 @@ static int append(const char *folder, const char *name, const char *head, const 
 }
 
 int nd_journal_report(const char *folder, const nd_train_report *r) {
-  g_autofree char *line =
-      g_strdup_printf("%" G_GUINT64_FORMAT ",%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.4f,%.4f\n", r->step,
-                      r->loss, r->restoration, r->diffusion, r->positive, r->negative, r->alpha,
-                      r->gradient_norm, r->images_per_second, r->wait_share);
+  g_autofree char *line = g_strdup_printf(
+      "%" G_GUINT64_FORMAT ",%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.4f,%.4f,%" G_GUINT64_FORMAT "\n", r->step,
+      r->loss, r->restoration, r->diffusion, r->positive, r->negative, r->alpha, r->gradient_norm,
+      r->images_per_second, r->wait_share, r->skipped);
   return append(folder, "log.csv", LOG_HEAD, line);
 }
 
@@ -55,20 +55,25 @@ static void each_line(const char *folder, const char *name, int wanted, line_fn 
   }
 }
 
-static int rewind_file(const char *folder, const char *name, uint64_t step) {
+/* The head may have been written by an older version, and the last line by a process that did not get to its
+ * end. */
+static int rewind_file(const char *folder, const char *name, const char *head, uint64_t step) {
   g_autofree char *path = g_build_filename(folder, name, NULL), *text = NULL;
   if (!g_file_get_contents(path, &text, NULL, NULL))
     return 0;
   g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-  g_autoptr(GString) kept = g_string_new(NULL);
-  for (int i = 0; lines[i] && *lines[i]; i++)
-    if (i == 0 || g_ascii_strtoull(lines[i], NULL, 10) <= step)
+  g_autoptr(GString) kept = g_string_new(head);
+  for (int i = 1; lines[0] && lines[i] && lines[i + 1]; i++)
+    if (g_ascii_strtoull(lines[i], NULL, 10) <= step)
       g_string_append_printf(kept, "%s\n", lines[i]);
   return nd_file_write_atomic(path, kept->str, kept->len);
 }
 
 int nd_journal_rewind(const char *folder, uint64_t step) {
-  return rewind_file(folder, "log.csv", step) || rewind_file(folder, "validation.csv", step) ? -1 : 0;
+  return rewind_file(folder, "log.csv", LOG_HEAD, step) ||
+                 rewind_file(folder, "validation.csv", VALIDATION_HEAD, step)
+             ? -1
+             : 0;
 }
 
 static void keep_best(const double *x, void *context) {

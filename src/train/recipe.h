@@ -71,6 +71,7 @@ typedef struct nd_recipe {
     int precision; /* nd_recipe_precision */
     double gradient_clip;
     int accumulation_steps;
+    int64_t max_skipped_steps;
     char *init_from;
     int threads;
   } training;

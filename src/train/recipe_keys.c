@@ -95,6 +95,8 @@ const nd_recipe_key nd_recipe_keys[] = {
     NUMBER(training.gradient_clip, "0", 0, LARGEST, "largest norm of the gradient; 0: not clipped"),
     NUMBER(training.accumulation_steps, "1", 1, 4096,
            "parts of the batch that go through the networks one after the other, to save memory"),
+    NUMBER(training.max_skipped_steps, "10", 0, LARGEST,
+           "steps in a row that are skipped where loss or gradient is not finite; one more stops the run"),
     PATH(training.init_from, "weights file to start from"),
     NUMBER(training.threads, "0", 0, 1024, "0: as many as there are processors"),
 

@@ -12,9 +12,9 @@ typedef struct run {
   const nd_recipe *recipe;
   const char *folder;
   const nd_train_hooks *hooks;
-  nd_step_result sum; /* since the last report */
-  int steps_in_sum;
-  gint64 since; /* of the last report, microseconds */
+  nd_step_result sum;             /* since the last report */
+  int steps_in_sum, taken_in_sum; /* with and without skipped ones */
+  gint64 since;                   /* of the last report, microseconds */
   double best;
   uint64_t saved_at;
   nd_profile *profile; /* NULL: none is asked for, or it is over */
@@ -22,30 +22,35 @@ typedef struct run {
 } run;
 
 static void add_result(run *r, const nd_step_result *s) {
-  r->sum.loss += s->loss, r->sum.restoration += s->restoration, r->sum.diffusion += s->diffusion;
-  r->sum.positive += s->positive, r->sum.negative += s->negative, r->sum.gradient_norm += s->gradient_norm;
+  r->steps_in_sum++;
   r->sum.wait_seconds += s->wait_seconds;
   r->sum.alpha = s->alpha;
-  r->steps_in_sum++;
+  if (s->skipped)
+    return;
+  r->taken_in_sum++;
+  r->sum.loss += s->loss, r->sum.restoration += s->restoration, r->sum.diffusion += s->diffusion;
+  r->sum.positive += s->positive, r->sum.negative += s->negative, r->sum.gradient_norm += s->gradient_norm;
 }
 
 static int report(run *r) {
-  double n = r->steps_in_sum, seconds = (double)(g_get_monotonic_time() - r->since) / 1e6;
+  double n = r->steps_in_sum, taken = r->taken_in_sum,
+         seconds = (double)(g_get_monotonic_time() - r->since) / 1e6;
   uint64_t step = r->t->state.step, steps = (uint64_t)r->recipe->training.steps;
   nd_train_report out = {.step = step,
                          .steps = steps,
-                         .loss = r->sum.loss / n,
-                         .restoration = r->sum.restoration / n,
-                         .diffusion = r->sum.diffusion / n,
-                         .positive = r->sum.positive / n,
-                         .negative = r->sum.negative / n,
+                         .loss = r->sum.loss / taken,
+                         .restoration = r->sum.restoration / taken,
+                         .diffusion = r->sum.diffusion / taken,
+                         .positive = r->sum.positive / taken,
+                         .negative = r->sum.negative / taken,
+                         .skipped = r->t->state.skipped,
                          .alpha = r->sum.alpha,
-                         .gradient_norm = r->sum.gradient_norm / n,
+                         .gradient_norm = r->sum.gradient_norm / taken,
                          .images_per_second = n * r->recipe->data.batch_size / seconds,
                          .seconds_left = (double)(steps - step) * seconds / n,
                          .wait_share = r->sum.wait_seconds / seconds};
   r->sum = (nd_step_result){0};
-  r->steps_in_sum = 0;
+  r->steps_in_sum = r->taken_in_sum = 0;
   r->since = g_get_monotonic_time();
   if (r->hooks->progress)
     r->hooks->progress(&out, r->hooks->context);
@@ -145,6 +150,31 @@ static void profile_before_step(run *r) {
   nd_profile_begin(r->t->profile);
 }
 
+/* ---- Steps that came to nothing ---- */
+/* Each process writes its part of the batch; the message is that of one to blame. */
+static int give_up(run *r, const nd_step_result *s) {
+  g_autofree char *name = g_strdup_printf("not-finite-%08" G_GUINT64_FORMAT, r->t->state.step);
+  g_autofree char *folder = g_build_filename(r->folder, name, NULL), *files = nd_bad_batch_names(s->batch);
+  if (nd_bad_batch_save(folder, s->batch, nd_group_rank(r->t->group) * r->t->samples))
+    nd_log(ND_LOG_WARNING, "%s", nd_error());
+  nd_fail("step %" G_GUINT64_FORMAT
+          ": the loss is %g and the gradient's norm %g, not finite for %" G_GINT64_FORMAT
+          " steps in a row; weights are as before them. Lower training.learning_rate or set "
+          "training.gradient_clip. The last batch is in '%s'; it is from %s",
+          r->t->state.step, s->loss, s->gradient_norm, r->t->state.skipped_in_a_row, folder, files);
+  return nd_group_check(r->t->group, s->fault);
+}
+
+static int check_skipped(run *r, const nd_step_result *s) {
+  if (!s->skipped)
+    return 0;
+  if (r->t->state.skipped_in_a_row > r->recipe->training.max_skipped_steps)
+    return give_up(r, s);
+  nd_log(ND_LOG_WARNING, "step %" G_GUINT64_FORMAT " is skipped: the loss is %g and the gradient's norm %g",
+         r->t->state.step, s->loss, s->gradient_norm);
+  return 0;
+}
+
 /* ---- The loop ---- */
 static int one_step(run *r) {
   nd_step_result s;
@@ -152,7 +182,7 @@ static int one_step(run *r) {
   if (nd_trainer_step(r->t, &s))
     return -1;
   add_result(r, &s);
-  if (after_step(r))
+  if (check_skipped(r, &s) || after_step(r))
     return -1;
   nd_profile_end(r->t->profile);
   return 0;

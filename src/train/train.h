@@ -15,9 +15,10 @@
 
 typedef struct nd_train_report {
   uint64_t step, steps;                 /* done, wanted */
-  double loss, restoration;             /* means since the last report */
+  double loss, restoration;             /* means since the last report, over steps not skipped */
   double diffusion, positive, negative; /* NaN where the mode has none */
   double alpha, gradient_norm;
+  uint64_t skipped;         /* steps of the whole run whose loss or gradient was not finite */
   double images_per_second; /* training pairs */
   double seconds_left;
   double wait_share; /* of the time, spent waiting for data: 0..1 */

@@ -43,6 +43,9 @@ typedef struct nd_trainer {
 } nd_trainer;
 
 typedef struct nd_step_result {
+  bool skipped;          /* loss or gradient is not finite; weights are as before */
+  bool fault;            /* a skipped step's cause may be this process's part of the batch */
+  const nd_batch *batch; /* what the step was on; until the next */
   double loss, restoration, diffusion, positive, negative, alpha, gradient_norm, wait_seconds;
 } nd_step_result;
 
@@ -64,7 +67,8 @@ int nd_trainer_init_from(nd_trainer *t, const char *path);
 int nd_trainer_prepare_step(nd_trainer *t);
 /* Steps are recorded in p from now on; NULL: no longer. */
 void nd_trainer_record(nd_trainer *t, nd_profile *p);
-/* One step on the next batch. A loss or gradient that is not finite is an error that names the batch's files.
+/* One step on the next batch. A step whose loss or gradient is not finite is counted and changes nothing
+ * else.
  */
 int nd_trainer_step(nd_trainer *t, nd_step_result *out);
 
@@ -78,6 +82,12 @@ int nd_checkpoint_load(nd_trainer *t, const char *folder);
 /* Writes the restoration network alone. */
 int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name,
                              const nd_validation *result);
+
+/* ---- bad_batch.c ---- */
+/* Writes the batch into folder: 0-synthetic.png, 0-clean.png, ...; first: the number of its first sample. */
+int nd_bad_batch_save(const char *folder, const nd_batch *batch, int first);
+/* "'a.png', 'b.png'": the files its patches are from; the caller's. */
+char *nd_bad_batch_names(const nd_batch *batch);
 
 /* ---- lock.c ---- */
 /* Takes the folder for this process, until nd_run_unlock or its end, and removes what a killed process left

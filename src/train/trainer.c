@@ -86,7 +86,9 @@ static int initialise(nd_trainer *t) {
 
 int nd_trainer_share(nd_trainer *t) {
   float *buffers[] = {t->state.values, t->state.ema, t->state.moment1, t->state.moment2};
-  if (nd_group_broadcast(t->group, &t->state.step, sizeof t->state.step))
+  if (nd_group_broadcast(t->group, &t->state.step, sizeof t->state.step) ||
+      nd_group_broadcast(t->group, &t->state.skipped, sizeof t->state.skipped) ||
+      nd_group_broadcast(t->group, &t->state.skipped_in_a_row, sizeof t->state.skipped_in_a_row))
     return -1;
   for (size_t i = 0; i < G_N_ELEMENTS(buffers); i++)
     if (nd_group_broadcast(t->group, buffers[i], t->state.size * sizeof(float)))
