@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <glib.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,14 +88,27 @@ double nd_journal_best(const char *folder) {
   return best;
 }
 
+static void keep_last_step(const double *x, void *context) {
+  *(double *)context = x[0];
+}
+
+bool nd_journal_has_validation(const char *folder, uint64_t step) {
+  double last = -1;
+  each_line(folder, "validation.csv", 4, keep_last_step, &last);
+  return last >= (double)step;
+}
+
 /* ---- The curve: validation PSNR where there is one, else the restoration loss ---- */
 typedef struct points {
   GArray *x, *y;
   int column;
 } points;
 
+/* Where all steps of a line were skipped there is nothing to draw. */
 static void collect(const double *x, void *context) {
   points *p = context;
+  if (!isfinite(x[p->column]))
+    return;
   g_array_append_val(p->x, x[0]);
   g_array_append_val(p->y, x[p->column]);
 }

@@ -57,6 +57,20 @@ static int report(run *r) {
   return nd_journal_report(r->folder, &out);
 }
 
+static bool due(int64_t every, uint64_t step) {
+  return every > 0 && step % (uint64_t)every == 0;
+}
+
+static bool is_last(const run *r) {
+  return r->t->state.step == (uint64_t)r->recipe->training.steps;
+}
+
+static bool validation_due(const run *r) {
+  int64_t every = r->recipe->validation.every;
+  return r->hooks->validate && *r->recipe->validation.input && every > 0 &&
+         (due(every, r->t->state.step) || is_last(r));
+}
+
 static int validate(run *r) {
   nd_validation result = {0};
   const float *values = r->recipe->validation.use_ema ? r->t->state.ema : r->t->state.values;
@@ -73,10 +87,6 @@ static int validate(run *r) {
     return nd_checkpoint_save_model(r->t, r->folder, "best.safetensors", &result);
   }
   return 0;
-}
-
-static bool due(int64_t every, uint64_t step) {
-  return every > 0 && step % (uint64_t)every == 0;
 }
 
 /* One process of a group writes. */
@@ -100,14 +110,12 @@ static int save(run *r) {
 static int look_back(run *r) {
   uint64_t step = r->t->state.step;
   int64_t at = nd_clock();
-  bool last = step == (uint64_t)r->recipe->training.steps;
-  bool validates = r->hooks->validate && *r->recipe->validation.input;
-  if (due(r->recipe->output.log_every, step) || last) {
+  if (due(r->recipe->output.log_every, step) || is_last(r)) {
     if (report(r))
       return -1;
     at = nd_profile_stage(r->t->profile, "report", at, 0);
   }
-  if (validates && (due(r->recipe->validation.every, step) || (last && r->recipe->validation.every > 0))) {
+  if (validation_due(r)) {
     if (validate(r))
       return -1;
     nd_profile_stage(r->t->profile, "validation", at, 0);
@@ -116,12 +124,10 @@ static int look_back(run *r) {
 }
 
 static int after_step(run *r) {
-  uint64_t step = r->t->state.step;
-  bool last = step == (uint64_t)r->recipe->training.steps;
   if (nd_group_check(r->t->group, leads(r) && look_back(r)))
     return -1;
   int64_t at = nd_clock();
-  if (due(r->recipe->output.checkpoint_every, step) || last) {
+  if (due(r->recipe->output.checkpoint_every, r->t->state.step) || is_last(r)) {
     if (save(r))
       return -1;
     nd_profile_stage(r->t->profile, "checkpoint", at, 0);
@@ -161,7 +167,8 @@ static int give_up(run *r, const nd_step_result *s) {
           ": the loss is %g and the gradient's norm %g, not finite for %" G_GINT64_FORMAT
           " steps in a row; weights are as before them. Lower training.learning_rate or set "
           "training.gradient_clip. The last batch is in '%s'; it is from %s",
-          r->t->state.step, s->loss, s->gradient_norm, r->t->state.skipped_in_a_row, folder, files);
+          r->t->state.step, fabs(s->loss), fabs(s->gradient_norm), r->t->state.skipped_in_a_row, folder,
+          files);
   return nd_group_check(r->t->group, s->fault);
 }
 
@@ -171,7 +178,7 @@ static int check_skipped(run *r, const nd_step_result *s) {
   if (r->t->state.skipped_in_a_row > r->recipe->training.max_skipped_steps)
     return give_up(r, s);
   nd_log(ND_LOG_WARNING, "step %" G_GUINT64_FORMAT " is skipped: the loss is %g and the gradient's norm %g",
-         r->t->state.step, s->loss, s->gradient_norm);
+         r->t->state.step, fabs(s->loss), fabs(s->gradient_norm)); /* "nan", never "-nan" */
   return 0;
 }
 
@@ -194,9 +201,32 @@ static int asked_to_stop(const run *r, bool *stop) {
   return nd_group_any(r->t->group, here, stop);
 }
 
-static int loop(run *r) {
+/* After a failure, which is nearly always that of a disk: what was learned is kept, and the message says
+ * where. All processes of a group come here together, unless one is gone. */
+static int keep_what_there_is(run *r) {
+  g_autofree char *why = g_strdup(nd_error());
+  uint64_t step = r->t->state.step;
+  if (nd_group_broken(r->t->group))
+    return nd_fail("%s", why);
+  if (step && step != r->saved_at && !save(r))
+    return nd_fail("%s; step %" G_GUINT64_FORMAT " is saved, --resume goes on from there", why, step);
+  if (nd_checkpoint_exists(r->folder))
+    return nd_fail("%s; the last checkpoint is whole, --resume goes on from there", why);
+  return nd_fail("%s", why);
+}
+
+/* A run that ended between a step and its validation makes up for it. */
+static int begin(run *r) {
   r->since = g_get_monotonic_time();
   r->best = nd_journal_best(r->folder);
+  uint64_t step = r->t->state.step;
+  bool missed = step && validation_due(r) && !nd_journal_has_validation(r->folder, step);
+  return nd_group_check(r->t->group, leads(r) && missed && validate(r));
+}
+
+static int loop(run *r) {
+  if (begin(r))
+    return -1;
   while (r->t->state.step < (uint64_t)r->recipe->training.steps) {
     bool stop;
     if (asked_to_stop(r, &stop))
@@ -204,17 +234,19 @@ static int loop(run *r) {
     if (stop)
       return save(r);
     if (one_step(r))
-      return -1;
+      return keep_what_there_is(r);
   }
   return 0;
 }
 
 static int run_trainer(nd_trainer *t, const nd_recipe *recipe, const char *folder,
                        const nd_train_hooks *hooks) {
-  run r = {.t = t, .recipe = recipe, .folder = folder, .hooks = hooks, .saved_at = UINT64_MAX};
+  run r = {.t = t, .recipe = recipe, .folder = folder, .hooks = hooks};
   if (hooks->profile_steps > 0)
     r.profile = nd_profile_new();
-  int failed = nd_trainer_share(t) || nd_group_check(t->group, nd_trainer_open_data(t)) || loop(&r);
+  int failed = nd_trainer_share(t) || nd_group_check(t->group, nd_trainer_open_data(t));
+  r.saved_at = t->state.step ? t->state.step : UINT64_MAX;
+  failed = failed || loop(&r);
   end_profile(&r);
   return failed ? -1 : 0;
 }

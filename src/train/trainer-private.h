@@ -101,6 +101,7 @@ int nd_journal_rewind(const char *folder, uint64_t step);
 int nd_journal_report(const char *folder, const nd_train_report *r);
 int nd_journal_validation(const char *folder, uint64_t step, const nd_validation *v);
 int nd_journal_curve(const char *folder);
+bool nd_journal_has_validation(const char *folder, uint64_t step);
 /* The best PSNR so far; -1 when nothing was validated yet. */
 double nd_journal_best(const char *folder);
 

@@ -84,6 +84,14 @@ int end_program(pid_t child, int signal_number) {
   return status;
 }
 
+void limit_file_size(rlim_t bytes) {
+  struct rlimit r;
+  getrlimit(RLIMIT_FSIZE, &r);
+  r.rlim_cur = bytes;
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &r), 0);
+  signal(SIGXFSZ, SIG_IGN); /* inherited: writing then fails with EFBIG */
+}
+
 void expect_same_files(const char *a, const char *b) {
   g_autofree char *x = NULL, *y = NULL;
   gsize nx, ny;
@@ -155,6 +163,15 @@ void make_pairs(void) {
 
 void write_text(const char *path, const char *text) {
   assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
+void poison_file(const char *path) {
+  static const unsigned char nan[] = {0, 0, 0xc0, 0x7f};
+  g_autofree char *bytes = NULL;
+  gsize n;
+  assert_true(g_file_get_contents(path, &bytes, &n, NULL));
+  memcpy(bytes + n - sizeof nan, nan, sizeof nan);
+  assert_true(g_file_set_contents(path, bytes, (gssize)n, NULL));
 }
 
 void truncate_file(const char *path, size_t keep) {

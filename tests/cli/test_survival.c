@@ -172,6 +172,101 @@ static void nobody_need_read_the_output(void **state) {
   expect_same_files("straight/model.safetensors", "run/model.safetensors");
 }
 
+/* ---- Disks ---- */
+/* The step of the last checkpoint. */
+static int saved_step(void) {
+  g_autofree char *manifest = NULL;
+  assert_true(g_file_get_contents("run/manifest.json", &manifest, NULL, NULL));
+  return atoi(strstr(manifest, "\"step\": ") + 8);
+}
+
+/* Resumed for five more steps, the run is that of somebody who was not interrupted. */
+static void expect_nothing_lost(void) {
+  g_autofree char *steps = g_strdup_printf("training.steps=%d", saved_step() + 5);
+  expect_status(0, "train", "--resume", "run", "--set", steps, NULL);
+  expect_status(0, "train", "r.yaml", "-o", "straight", QUIET, "--set", "data.cache_mb=0", "--set", steps,
+                NULL);
+  expect_same_files("straight/model.safetensors", "run/model.safetensors");
+}
+
+static void expect_said(const char *const *texts) {
+  g_autofree char *said = NULL;
+  assert_true(g_file_get_contents("said", &said, NULL, NULL));
+  for (; *texts; texts++)
+    if (!strstr(said, *texts))
+      fail_msg("'%s' is not in: %s", *texts, said);
+  assert_true(strchr(said, '\n') == said + strlen(said) - 1);
+}
+
+typedef void (*harm)(void);
+
+/* Training goes on until it meets the harm, then ends with these words. */
+static void expect_survival(harm do_it, harm undo, const char *text, const char *other) {
+  int status;
+  make_pairs();
+  write_recipe("r.yaml", "source", 1000000);
+  pid_t child = start_program("train", "r.yaml", "-o", "run", QUIET, "--set", "data.cache_mb=0", NULL);
+  await_file("run/manifest.json");
+  do_it();
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+  expect_said((const char *const[]){text, other, "is saved, --resume goes on", NULL});
+  undo();
+  expect_nothing_lost();
+}
+
+static void delete_photo(void) {
+  g_rename("clean/2.png", "2.png");
+}
+static void bring_photo_back(void) {
+  g_rename("2.png", "clean/2.png");
+}
+static void replace_photo(void) {
+  delete_photo();
+  write_text("clean/2.png", "half a picture");
+}
+static void hide_folder(void) {
+  g_rename("clean", "hidden");
+}
+static void show_folder(void) {
+  g_rename("hidden", "clean");
+}
+
+static void a_photo_that_is_deleted_costs_nothing(void **state) {
+  (void)state;
+  expect_survival(delete_photo, bring_photo_back, "'clean/2.png'", "No such file");
+}
+
+static void a_photo_that_is_replaced_costs_nothing(void **state) {
+  (void)state;
+  expect_survival(replace_photo, bring_photo_back, "'clean/2.png'", "none of the formats");
+}
+
+static void a_folder_that_vanishes_costs_nothing(void **state) {
+  (void)state;
+  expect_survival(hide_folder, show_folder, "'clean/", "is its disk attached?");
+}
+
+/* The log is at the limit of its size; a checkpoint still has room. */
+static void a_disk_full_for_the_log_costs_nothing(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 1000000);
+  g_autoptr(GString) filler = g_string_new("step,loss\n");
+  while (filler->len < 1 << 20)
+    g_string_append(filler, "0,filler\n");
+  g_mkdir("run", 0777);
+  write_text("run/log.csv", filler->str);
+  limit_file_size(filler->len);
+  pid_t child = start_program("train", "r.yaml", "-o", "run", QUIET, "--set", "data.cache_mb=0", NULL);
+  limit_file_size(RLIM_INFINITY);
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+  expect_said((const char *const[]){"'run/log.csv': File too large", "step 10 is saved", NULL});
+  expect_nothing_lost();
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {TEST(a_run_killed_at_any_moment_ends_in_the_same_bytes),
@@ -180,6 +275,10 @@ int main(void) {
                                      TEST(every_signal_that_asks_saves_and_tells),
                                      TEST(a_second_signal_leaves_at_once),
                                      TEST(one_folder_takes_one_process),
-                                     TEST(nobody_need_read_the_output)};
+                                     TEST(nobody_need_read_the_output),
+                                     TEST(a_photo_that_is_deleted_costs_nothing),
+                                     TEST(a_photo_that_is_replaced_costs_nothing),
+                                     TEST(a_folder_that_vanishes_costs_nothing),
+                                     TEST(a_disk_full_for_the_log_costs_nothing)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
