@@ -62,13 +62,18 @@ static int write_tensors(const nd_trainer *t, const char *path) {
                              G_N_ELEMENTS(metadata));
 }
 
+static char *pictures_text(const nd_trainer *t) {
+  return g_strdup_printf("%016" G_GINT64_MODIFIER "x", nd_loader_fingerprint(t->loader));
+}
+
 static int write_manifest(const nd_trainer *t, const char *folder, const char *checkpoint) {
-  g_autofree char *path = g_build_filename(folder, "manifest.json", NULL);
+  g_autofree char *path = g_build_filename(folder, "manifest.json", NULL), *pictures = pictures_text(t);
   g_autofree char *text = g_strdup_printf("{\n  \"version\": \"%s\",\n  \"step\": %" G_GUINT64_FORMAT
                                           ",\n  \"seed\": %" G_GINT64_FORMAT
                                           ",\n  \"recipe\": \"recipe.yaml\",\n  \"checkpoint\": \"%s\",\n"
-                                          "  \"random_state\": \"a function of seed and step\"\n}\n",
-                                          ND_VERSION, t->state.step, t->recipe->seed, checkpoint);
+                                          "  \"random_state\": \"a function of seed and step\",\n"
+                                          "  \"pictures\": \"%s\"\n}\n",
+                                          ND_VERSION, t->state.step, t->recipe->seed, checkpoint, pictures);
   return nd_file_write_atomic(path, text, strlen(text));
 }
 
@@ -120,26 +125,41 @@ bool nd_checkpoint_exists(const char *folder) {
   return g_file_test(path, G_FILE_TEST_EXISTS);
 }
 
-/* From the manifest. */
-char *nd_checkpoint_last(const char *folder) {
+/* A text of the manifest; NULL and an error when it cannot be read or has none of that name. The caller's. */
+static char *read_manifest(const char *folder, const char *member) {
   g_autofree char *path = g_build_filename(folder, "manifest.json", NULL);
   g_autoptr(JsonParser) parser = json_parser_new();
   g_autoptr(GError) error = NULL;
+  const char *text = NULL;
+  if (json_parser_load_from_file(parser, path, &error) &&
+      JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
+    text = json_object_get_string_member_with_default(json_node_get_object(json_parser_get_root(parser)),
+                                                      member, NULL);
+  if (!text)
+    nd_fail("'%s' cannot be read: %s%s", path, error ? error->message : "it names no ", error ? "" : member);
+  return g_strdup(text);
+}
+
+char *nd_checkpoint_last(const char *folder) {
   if (!nd_checkpoint_exists(folder)) {
     nd_fail("'%s' holds no run to resume: it has no manifest.json (it appears with the first checkpoint)",
             folder);
     return NULL;
   }
-  const char *name = NULL;
-  if (json_parser_load_from_file(parser, path, &error) &&
-      JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
-    name = json_object_get_string_member_with_default(json_node_get_object(json_parser_get_root(parser)),
-                                                      "checkpoint", NULL);
-  if (!name || strchr(name, '/')) {
-    nd_fail("'%s' cannot be read: %s", path, error ? error->message : "it names no checkpoint");
-    return NULL;
-  }
-  return g_build_filename(folder, name, NULL);
+  g_autofree char *name = read_manifest(folder, "checkpoint");
+  if (name && !strchr(name, '/'))
+    return g_build_filename(folder, name, NULL);
+  if (name)
+    nd_fail("'%s': its manifest.json names '%s', which is not in it", folder, name);
+  return NULL;
+}
+
+void nd_checkpoint_compare_pictures(const nd_trainer *t, const char *folder) {
+  g_autofree char *now = pictures_text(t),
+                  *then = nd_checkpoint_exists(folder) ? read_manifest(folder, "pictures") : NULL;
+  if (then && strcmp(now, then))
+    nd_log(ND_LOG_WARNING, "the pictures to train on are not those of the last checkpoint: some were added, "
+                           "removed or changed; the run goes on, but not as it would have");
 }
 
 static bool read_count(const nd_safetensors *file, const char *key, guint64 most, guint64 *out) {

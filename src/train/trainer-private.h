@@ -79,6 +79,8 @@ bool nd_checkpoint_exists(const char *folder);
 char *nd_checkpoint_last(const char *folder);
 /* Loads the last checkpoint of folder into t. */
 int nd_checkpoint_load(nd_trainer *t, const char *folder);
+/* Warns when the pictures that t reads are not those of the last checkpoint, if there is one. */
+void nd_checkpoint_compare_pictures(const nd_trainer *t, const char *folder);
 /* Writes the restoration network alone. */
 int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name,
                              const nd_validation *result);

@@ -247,6 +247,27 @@ static void a_folder_that_vanishes_costs_nothing(void **state) {
   expect_survival(hide_folder, show_folder, "'clean/", "is its disk attached?");
 }
 
+static outcome resume_to(const char *steps) {
+  return run_program("train", "--resume", "run", "--set", steps, NULL);
+}
+
+static void pictures_that_changed_are_noticed(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 10);
+  expect_status(0, "train", "r.yaml", "-o", "run", QUIET, NULL);
+  outcome same = resume_to("training.steps=20");
+  make_picture("clean/0.png", 40, 36, 9, 0.1);
+  outcome changed = resume_to("training.steps=30");
+  outcome again = resume_to("training.steps=40");
+  assert_string_equal(same.err, "");
+  assert_non_null(strstr(changed.err, "warning: the pictures to train on are not those"));
+  assert_string_equal(again.err, "");
+  outcome_clear(&same);
+  outcome_clear(&changed);
+  outcome_clear(&again);
+}
+
 /* The log is at the limit of its size; a checkpoint still has room. */
 static void a_disk_full_for_the_log_costs_nothing(void **state) {
   (void)state;
@@ -279,6 +300,7 @@ int main(void) {
                                      TEST(a_photo_that_is_deleted_costs_nothing),
                                      TEST(a_photo_that_is_replaced_costs_nothing),
                                      TEST(a_folder_that_vanishes_costs_nothing),
+                                     TEST(pictures_that_changed_are_noticed),
                                      TEST(a_disk_full_for_the_log_costs_nothing)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
