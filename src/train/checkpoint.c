@@ -3,11 +3,11 @@
 #include "train/trainer-private.h"
 #include "weights/model.h"
 
-#include <errno.h>
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct part {
   const char *prefix;
@@ -77,33 +77,12 @@ static int write_manifest(const nd_trainer *t, const char *folder, const char *c
   return nd_file_write_atomic(path, text, strlen(text));
 }
 
-static int by_name(gconstpointer a, gconstpointer b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Removes all but the newest output.keep checkpoints; never `last`, which the manifest names. */
-static void prune(const nd_trainer *t, const char *folder, const char *last) {
-  g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-  if (!dir)
-    return;
-  g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
-  for (const char *name; (name = g_dir_read_name(dir));)
-    if (g_str_has_prefix(name, "checkpoint-") && g_str_has_suffix(name, ".safetensors"))
-      g_ptr_array_add(found, g_strdup(name));
-  g_ptr_array_sort(found, by_name);
-  for (guint i = 0; i + (guint)t->recipe->output.keep < found->len; i++) {
-    g_autofree char *path = g_build_filename(folder, g_ptr_array_index(found, i), NULL);
-    if (strcmp(g_ptr_array_index(found, i), last))
-      g_unlink(path);
-  }
-}
-
 int nd_checkpoint_save(const nd_trainer *t, const char *folder) {
   g_autofree char *name = checkpoint_name(t->state.step), *path = g_build_filename(folder, name, NULL);
   if (write_tensors(t, path) || nd_checkpoint_save_model(t, folder, "model.safetensors", NULL) ||
       write_manifest(t, folder, name))
     return nd_fail_in("saving step %" G_GUINT64_FORMAT, t->state.step);
-  prune(t, folder, name);
+  nd_checkpoints_prune(t, folder, name);
   return 0;
 }
 
@@ -184,11 +163,23 @@ static int read_parts(nd_trainer *t, const nd_safetensors *file) {
   return 0;
 }
 
+/* Nothing follows from the time of day, but people look at it. */
+static void compare_clock(const char *path) {
+  GStatBuf s;
+  time_t now = time(NULL);
+  if (!g_stat(path, &s) && s.st_mtime > now + 60)
+    nd_log(ND_LOG_WARNING,
+           "'%s' is from the future: the clock was set back since. The run goes on where it was; only the "
+           "times shown beside its files and events are not to be relied on",
+           path);
+}
+
 int nd_checkpoint_load(nd_trainer *t, const char *folder) {
   g_autofree char *path = nd_checkpoint_last(folder);
   nd_safetensors *file;
   if (!path || nd_safetensors_open(path, &file))
     return -1;
+  compare_clock(path);
   int failed = read_parts(t, file);
   nd_safetensors_close(file);
   return failed ? nd_fail_in("'%s'", path) : 0;

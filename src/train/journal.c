@@ -77,15 +77,30 @@ int nd_journal_rewind(const char *folder, uint64_t step) {
              : 0;
 }
 
-static void keep_best(const double *x, void *context) {
-  double *best = context;
-  *best = MAX(*best, x[1]);
+typedef struct figures {
+  int column;
+  double step, best, there; /* there: at that step */
+} figures;
+
+static void look_at_figures(const double *x, void *context) {
+  figures *f = context;
+  f->best = MAX(f->best, x[f->column]);
+  if (x[0] == f->step)
+    f->there = x[f->column];
 }
 
-double nd_journal_best(const char *folder) {
-  double best = -1;
-  each_line(folder, "validation.csv", 4, keep_best, &best);
-  return best;
+static figures read_figures(const char *folder, uint64_t step, int by) {
+  figures f = {1 + by, (double)step, -1, -INFINITY};
+  each_line(folder, "validation.csv", 4, look_at_figures, &f);
+  return f;
+}
+
+double nd_journal_best(const char *folder, int by) {
+  return read_figures(folder, 0, by).best;
+}
+
+double nd_journal_figure(const char *folder, uint64_t step, int by) {
+  return read_figures(folder, step, by).there;
 }
 
 static void keep_last_step(const double *x, void *context) {

@@ -13,6 +13,7 @@ enum { ND_RECIPE_MAX_SETTINGS = 64, ND_RECIPE_MAX_BYTES = 1 << 20 };
 /* In the order of the words in the table. */
 typedef enum nd_recipe_task { ND_RECIPE_DENOISE, ND_RECIPE_DERAIN, ND_RECIPE_DEBLUR } nd_recipe_task;
 typedef enum nd_recipe_mode { ND_RECIPE_SOURCE, ND_RECIPE_PAIRED, ND_RECIPE_UNPAIRED } nd_recipe_mode;
+typedef enum nd_recipe_figure { ND_RECIPE_PSNR, ND_RECIPE_SSIM } nd_recipe_figure;
 typedef enum nd_recipe_precision { ND_RECIPE_FP32 } nd_recipe_precision;
 
 /* Settings that another room knows; in the order given, no name twice. */
@@ -84,7 +85,8 @@ typedef struct nd_recipe {
   struct {
     char *folder;
     int64_t checkpoint_every, log_every;
-    int keep;
+    int keep_last, keep_best;
+    int best_by; /* nd_recipe_figure */
   } output;
 
   char *path;                  /* what the recipe was read from, for messages; NULL: nothing read */

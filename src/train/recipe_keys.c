@@ -17,6 +17,7 @@
 WORDS(tasks, "denoise", "derain", "deblur")
 WORDS(modes, "source", "paired", "unpaired")
 WORDS(precisions, "fp32")
+WORDS(figures, "psnr", "ssim")
 
 /* A key is named like the member that holds it; the member's type is the key's. */
 #define TYPE(member)                                                                                         \
@@ -109,7 +110,10 @@ const nd_recipe_key nd_recipe_keys[] = {
     PATH(output.folder, "where checkpoints and logs go"),
     NUMBER(output.checkpoint_every, "1000", 0, LARGEST, "steps between checkpoints; 0: only at the end"),
     NUMBER(output.log_every, "10", 1, LARGEST, "steps between lines of the log"),
-    NUMBER(output.keep, "3", 0, 1000000, "checkpoints kept, the newest; 0: all"),
+    NUMBER(output.keep_last, "3", 0, 1000000, "checkpoints kept, the newest; 0: all"),
+    NUMBER(output.keep_best, "0", 0, 1000000,
+           "checkpoints kept besides, those of the best validations; best.safetensors is kept in any case"),
+    CHOICE(output.best_by, "psnr", figures, "which figure of a validation makes it the best"),
 };
 const size_t nd_recipe_key_count = G_N_ELEMENTS(nd_recipe_keys);
 

@@ -82,8 +82,9 @@ static int validate(run *r) {
     return -1;
   if (r->hooks->validated)
     r->hooks->validated(r->t->state.step, &result, r->hooks->context);
-  if (result.psnr > r->best) {
-    r->best = result.psnr;
+  double figure = r->recipe->output.best_by == ND_RECIPE_SSIM ? result.ssim : result.psnr;
+  if (figure > r->best) {
+    r->best = figure;
     return nd_checkpoint_save_model(r->t, r->folder, "best.safetensors", &result);
   }
   return 0;
@@ -218,7 +219,7 @@ static int keep_what_there_is(run *r) {
 /* A run that ended between a step and its validation makes up for it. */
 static int begin(run *r) {
   r->since = g_get_monotonic_time();
-  r->best = nd_journal_best(r->folder);
+  r->best = nd_journal_best(r->folder, r->recipe->output.best_by);
   uint64_t step = r->t->state.step;
   bool missed = step && validation_due(r) && !nd_journal_has_validation(r->folder, step);
   return nd_group_check(r->t->group, leads(r) && missed && validate(r));

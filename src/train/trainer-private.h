@@ -85,6 +85,11 @@ void nd_checkpoint_compare_pictures(const nd_trainer *t, const char *folder);
 int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name,
                              const nd_validation *result);
 
+/* ---- keep.c ---- */
+/* Removes the checkpoints that output.keep_last and output.keep_best let go; never `last`, which the manifest
+ * names. */
+void nd_checkpoints_prune(const nd_trainer *t, const char *folder, const char *last);
+
 /* ---- bad_batch.c ---- */
 /* Writes the batch into folder: 0-synthetic.png, 0-clean.png, ...; first: the number of its first sample. */
 int nd_bad_batch_save(const char *folder, const nd_batch *batch, int first);
@@ -104,7 +109,9 @@ int nd_journal_report(const char *folder, const nd_train_report *r);
 int nd_journal_validation(const char *folder, uint64_t step, const nd_validation *v);
 int nd_journal_curve(const char *folder);
 bool nd_journal_has_validation(const char *folder, uint64_t step);
-/* The best PSNR so far; -1 when nothing was validated yet. */
-double nd_journal_best(const char *folder);
+/* The best figure so far (by: nd_recipe_figure); -1 when nothing was validated yet. */
+double nd_journal_best(const char *folder, int by);
+/* That of the validation at a step; -inf when there was none. */
+double nd_journal_figure(const char *folder, uint64_t step, int by);
 
 #endif

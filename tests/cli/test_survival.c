@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <utime.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -63,7 +64,7 @@ static void expect_killed_or_finished(int status) {
 static void a_run_killed_at_any_moment_ends_in_the_same_bytes(void **state) {
   (void)state;
   const char *wanted = getenv("ND_TEST_KILLS");
-  int kills = wanted ? atoi(wanted) : 15;
+  int kills = wanted ? atoi(wanted) : 50;
   make_pairs();
   write_recipe("r.yaml", "paired", 60);
   gint64 begun = g_get_monotonic_time();
@@ -288,6 +289,69 @@ static void a_disk_full_for_the_log_costs_nothing(void **state) {
   expect_nothing_lost();
 }
 
+/* ---- Keeping ---- */
+/* Every checkpoint is validated; those of the best figures stay, however old, besides the newest two. */
+static void the_best_checkpoints_are_kept(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 40);
+  expect_status(0, "train", "r.yaml", "-o", "run", "--set", "output.checkpoint_every=4", "--set",
+                "validation.every=4", "--set", "output.keep_last=2", "--set", "output.keep_best=2", "--set",
+                "output.best_by=ssim", "--set", "training.learning_rate=0.05", NULL);
+  g_autofree char *csv = NULL;
+  assert_true(g_file_get_contents("run/validation.csv", &csv, NULL, NULL));
+  g_auto(GStrv) lines = g_strsplit(g_strchomp(csv), "\n", -1);
+  double ssim[10];
+  assert_int_equal(g_strv_length(lines), 11);
+  for (int i = 0; i < 10; i++) {
+    g_auto(GStrv) cells = g_strsplit(lines[i + 1], ",", -1);
+    ssim[i] = g_ascii_strtod(cells[2], NULL);
+  }
+  for (int i = 0; i < 10; i++) {
+    int better = 0;
+    for (int k = 0; k < 10; k++)
+      better += ssim[k] > ssim[i];
+    g_autofree char *path = g_strdup_printf("run/checkpoint-%08d.safetensors", 4 * (i + 1));
+    if (g_file_test(path, G_FILE_TEST_EXISTS) != (better < 2 || i >= 8))
+      fail_msg("%s: SSIM %.5f, %d are better: %s", path, ssim[i], better, csv);
+  }
+}
+
+static void all_checkpoints_are_kept_where_asked(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 20);
+  expect_status(0, "train", "r.yaml", "-o", "run", QUIET, "--set", "output.checkpoint_every=2", "--set",
+                "output.keep_last=0", NULL);
+  assert_int_equal(count_files("run", ".safetensors"), 10 + 1);
+}
+
+/* ---- Clocks ---- */
+static void set_times(const char *folder, time_t when) {
+  g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+  for (const char *name; dir && (name = g_dir_read_name(dir));) {
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    assert_int_equal(g_utime(path, &(struct utimbuf){when, when}), 0);
+  }
+}
+
+/* As it looks once a clock was set back by years: what is there is from the future. */
+static void a_clock_set_back_costs_nothing(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 40);
+  expect_status(0, "train", "r.yaml", "-o", "straight", QUIET, "--set", "output.checkpoint_every=4", NULL);
+  expect_status(0, "train", "r.yaml", "-o", "run", QUIET, "--set", "output.checkpoint_every=4", "--set",
+                "training.steps=20", NULL);
+  set_times("run", 4102444800); /* 2100 */
+  outcome o = run_program("train", "--resume", "run", "--set", "training.steps=40", NULL);
+  assert_int_equal(o.status, 0);
+  assert_non_null(strstr(o.err, "clock"));
+  outcome_clear(&o);
+  expect_same_files("straight/checkpoint-00000040.safetensors", "run/checkpoint-00000040.safetensors");
+  assert_int_equal(count_files("run", ".safetensors"), 4);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {TEST(a_run_killed_at_any_moment_ends_in_the_same_bytes),
@@ -301,6 +365,9 @@ int main(void) {
                                      TEST(a_photo_that_is_replaced_costs_nothing),
                                      TEST(a_folder_that_vanishes_costs_nothing),
                                      TEST(pictures_that_changed_are_noticed),
-                                     TEST(a_disk_full_for_the_log_costs_nothing)};
+                                     TEST(a_disk_full_for_the_log_costs_nothing),
+                                     TEST(the_best_checkpoints_are_kept),
+                                     TEST(all_checkpoints_are_kept_where_asked),
+                                     TEST(a_clock_set_back_costs_nothing)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
