@@ -182,5 +182,9 @@ int nd_checkpoint_load(nd_trainer *t, const char *folder) {
   compare_clock(path);
   int failed = read_parts(t, file);
   nd_safetensors_close(file);
-  return failed ? nd_fail_in("'%s'", path) : 0;
+  if (failed)
+    return nd_fail_in("'%s'", path);
+  g_autofree char *name = g_path_get_basename(path); /* a killed process may not have got that far */
+  nd_checkpoints_prune(t, folder, name);
+  return 0;
 }
