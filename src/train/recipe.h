@@ -123,10 +123,14 @@ int nd_recipe_fail(const nd_recipe *recipe, const char *key, const char *format,
 const char *nd_recipe_word(const nd_recipe *recipe, const char *key);
 
 /* All values as YAML, in the order of the table. Equal recipes print equal, and reading it gives the same
- * recipe. The caller's, g_free; so are the next two. */
+ * recipe. The caller's, g_free; so are the next ones. */
 char *nd_recipe_print(const nd_recipe *recipe);
 /* Every key with its default, as YAML with comments that say what each is. */
+char *nd_recipe_defaults(void);
+/* A JSON schema of recipes. */
 char *nd_recipe_schema(void);
+/* docs/recipe.md: every key in tables, as Markdown. */
+char *nd_recipe_page(void);
 /* What a key is, or all keys of a section; NULL and an error when there is none of that name. */
 char *nd_recipe_explain(const char *name);
 
