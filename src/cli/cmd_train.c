@@ -169,24 +169,34 @@ static int finish(training *t, int failed) {
   return t->profile_failed ? ND_EXIT_FAILED : ND_EXIT_DONE;
 }
 
-/* The option is a key of the recipe like others: as one, it is not overruled by the recipe's. */
-static void set_threads(char ***overrides, int threads) {
+/* 0 and an error when it is no amount, or less than a megabyte. */
+static int megabytes_of(const char *text) {
+  size_t bytes = nd_cli_bytes(text);
+  if (bytes && bytes < 1 << 20)
+    nd_fail("'%s' is too little memory to train in", text);
+  return (int)MIN(bytes >> 20, 1u << 30);
+}
+
+/* An option that is a key of the recipe like others: as one, it is not overruled by the recipe's. */
+static void set_key(char ***overrides, const char *key, int value) {
   guint n = *overrides ? g_strv_length(*overrides) : 0;
   *overrides = g_renew(char *, *overrides, n + 2);
-  (*overrides)[n] = g_strdup_printf("training.threads=%d", threads);
+  (*overrides)[n] = g_strdup_printf("%s=%d", key, value);
   (*overrides)[n + 1] = NULL;
 }
 
 static int run(int argc, char **argv) {
   g_auto(GStrv) overrides = NULL;
-  g_autofree char *folder = NULL, *resumed = NULL, *trace = NULL;
+  g_autofree char *folder = NULL, *resumed = NULL, *trace = NULL, *memory = NULL;
   training t = {.profile_steps = 10};
-  int threads = 0;
+  int threads = 0, megabytes = 0;
   const GOptionEntry entries[] = {
       {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &overrides, "set a key over the recipe; may be repeated",
        "KEY=VALUE"},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "the run folder to make", "RUN"},
       {"resume", 'r', 0, G_OPTION_ARG_FILENAME, &resumed, "continue the run in this folder", "RUN"},
+      {"memory", 0, 0, G_OPTION_ARG_STRING, &memory,
+       "to train in; the batch goes in as many passes as that takes (default: what is there)", "BYTES"},
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads to use (default: all processors)", "N"},
       ND_CLI_PROFILE_ENTRIES(&t.profile.table, &trace),
       {"profile-steps", 0, 0, G_OPTION_ARG_INT, &t.profile_steps,
@@ -200,11 +210,15 @@ static int run(int argc, char **argv) {
   if (resumed ? argc != 1 || folder : argc != 2 || !folder)
     return nd_cli_wrong(resumed ? "--resume takes the recipe and the folder of the run it continues"
                                 : "one recipe and -o RUN are needed");
+  if (memory && !(megabytes = megabytes_of(memory)))
+    return nd_cli_wrong("%s", nd_error());
   if (t.profile_steps < 1)
     return nd_cli_wrong("--profile-steps is at least 1");
   listen_to_signals();
   if (threads)
-    set_threads(&overrides, threads);
+    set_key(&overrides, "training.threads", threads);
+  if (megabytes)
+    set_key(&overrides, "training.memory", megabytes);
   t.folder = resumed ? resumed : folder;
   t.overrides = overrides;
   t.profile.trace = trace;

@@ -73,6 +73,7 @@ typedef struct nd_recipe {
     double gradient_clip;
     int accumulation_steps;
     int64_t max_skipped_steps;
+    int memory;
     char *init_from;
     int threads;
   } training;

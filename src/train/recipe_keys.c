@@ -98,6 +98,8 @@ const nd_recipe_key nd_recipe_keys[] = {
            "parts of the batch that go through the networks one after the other, to save memory"),
     NUMBER(training.max_skipped_steps, "10", 0, LARGEST,
            "steps in a row that are skipped where loss or gradient is not finite; one more stops the run"),
+    NUMBER(training.memory, "0", 0, 1 << 30,
+           "MiB for each process, kept by raising accumulation_steps; 0: what is there, and no change"),
     PATH(training.init_from, "weights file to start from"),
     NUMBER(training.threads, "0", 0, 1024, "0: as many as there are processors"),
 

@@ -241,12 +241,23 @@ static int loop(run *r) {
   return 0;
 }
 
+/* Processes on machines that differ may have found different numbers of passes to fit. */
+static int agree_on_passes(nd_trainer *t) {
+  double passes = t->recipe->training.accumulation_steps, sum = passes;
+  if (nd_group_sum(t->group, &sum, 1))
+    return -1;
+  return sum == passes * nd_group_size(t->group)
+             ? 0
+             : nd_fail("the machines of this job need different numbers of passes to keep training.memory; "
+                       "set training.accumulation_steps for all of them");
+}
+
 static int run_trainer(nd_trainer *t, const nd_recipe *recipe, const char *folder,
                        const nd_train_hooks *hooks) {
   run r = {.t = t, .recipe = recipe, .folder = folder, .hooks = hooks};
   if (hooks->profile_steps > 0)
     r.profile = nd_profile_new();
-  int failed = nd_trainer_share(t) || nd_group_check(t->group, nd_trainer_open_data(t));
+  int failed = agree_on_passes(t) || nd_trainer_share(t) || nd_group_check(t->group, nd_trainer_open_data(t));
   r.saved_at = t->state.step ? t->state.step : UINT64_MAX;
   failed = failed || loop(&r);
   end_profile(&r);
@@ -269,14 +280,23 @@ static int write_recipe(const nd_recipe *recipe, const char *folder) {
   return nd_file_write_atomic(path, text, strlen(text));
 }
 
+/* The trainer of a recipe that is complete, in the memory there is. */
+static int make_trainer(nd_recipe *recipe, nd_group *group, nd_trainer **t) {
+  size_t cache_bytes;
+  if (nd_recipe_check(recipe) || nd_memory_fit(recipe, group, &cache_bytes) ||
+      nd_trainer_new(recipe, group, t))
+    return -1;
+  (*t)->cache_bytes = cache_bytes;
+  return 0;
+}
+
 int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *hooks) {
   nd_trainer *t = NULL;
   nd_group *group = hooks->group;
   bool writes = nd_group_rank(group) == 0;
   int lock = -1;
   int failed =
-      nd_group_check(group,
-                     nd_recipe_check(recipe) || nd_trainer_new(recipe, group, &t) || nd_trainer_begin(t)) ||
+      nd_group_check(group, make_trainer(recipe, group, &t) || nd_trainer_begin(t)) ||
       nd_group_check(group, writes && (make_folder(folder, &lock) || write_recipe(recipe, folder))) ||
       run_trainer(t, recipe, folder, hooks);
   nd_run_unlock(lock);
@@ -296,7 +316,7 @@ static int open_resumed(nd_recipe *recipe, const char *const *overrides, nd_grou
   for (int i = 0; overrides && overrides[i]; i++)
     if (nd_recipe_set(recipe, overrides[i]))
       return -1;
-  return nd_recipe_check(recipe) || nd_trainer_new(recipe, group, t) ? -1 : 0;
+  return make_trainer(recipe, group, t);
 }
 
 /* A run that ended before its first checkpoint starts anew. */

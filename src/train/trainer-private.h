@@ -34,6 +34,7 @@ typedef struct nd_trainer {
   nd_train_state state;
   nd_adam_settings adam;
   nd_loader *loader;
+  size_t cache_bytes; /* of decoded pictures */
   nd_reduction *reduction;
   float *accumulated; /* the gradient of the micro-batches before the last; NULL: there is but one */
   float *next_state;  /* what batch norms and their like keep from this step, one after the other */
@@ -61,6 +62,13 @@ int nd_trainer_share(nd_trainer *t);
 int nd_trainer_open_data(nd_trainer *t);
 /* Weights to start from: a model file, a file with the prefixes of ND_SCOPE_*, or a checkpoint. */
 int nd_trainer_init_from(nd_trainer *t, const char *path);
+
+/* ---- memory.c ---- */
+/* Raises training.accumulation_steps where training.memory asks for it, and says how much decoded pictures
+ * may take. Error: there is not enough memory; which settings would fit. */
+int nd_memory_fit(nd_recipe *recipe, nd_group *group, size_t *cache_bytes);
+/* The same for each of so many processes with `limit` bytes; 0: unknown. */
+int nd_memory_fit_in(nd_recipe *recipe, int processes, size_t limit, size_t *cache_bytes);
 
 /* ---- step.c ---- */
 /* Once the plan and the state are there. */

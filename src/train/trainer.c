@@ -187,6 +187,6 @@ int nd_trainer_open_data(nd_trainer *t) {
   s.augment = r->data.augment;
   s.seed = (uint64_t)r->seed;
   s.workers = r->data.workers;
-  s.cache_bytes = (size_t)r->data.cache_mb << 20;
+  s.cache_bytes = t->cache_bytes;
   return nd_loader_open(&s, t->state.step, &t->loader);
 }

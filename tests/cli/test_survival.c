@@ -326,6 +326,27 @@ static void all_checkpoints_are_kept_where_asked(void **state) {
   assert_int_equal(count_files("run", ".safetensors"), 10 + 1);
 }
 
+/* ---- Memory ---- */
+/* The number of passes that was found stands in the run's recipe, so a resumed run has the same. */
+static void a_budget_is_kept_by_a_resumed_run(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe_of("r.yaml", "source", 6, "network: unet, width: 32, depth: 2", "network: guided");
+#define BIG QUIET, "--set", "data.patch_size=32", "--set", "data.batch_size=32", "--memory", "128M"
+  expect_failure("this run needs about", "smaller networks", "train", "r.yaml", "-o", "run", "--memory",
+                 "50M", NULL);
+  assert_false(g_file_test("run", G_FILE_TEST_EXISTS));
+  expect_status(0, "train", "r.yaml", "-o", "straight", BIG, NULL);
+  expect_status(0, "train", "r.yaml", "-o", "run", BIG, "--set", "training.steps=3", NULL);
+  g_autofree char *recipe = NULL;
+  assert_true(g_file_get_contents("run/recipe.yaml", &recipe, NULL, NULL));
+  const char *passes = strstr(recipe, "accumulation_steps: ");
+  assert_non_null(passes);
+  assert_true(atoi(passes + 20) > 1);
+  expect_status(0, "train", "--resume", "run", "--set", "training.steps=6", NULL);
+  expect_same_files("straight/model.safetensors", "run/model.safetensors");
+}
+
 /* ---- Clocks ---- */
 static void set_times(const char *folder, time_t when) {
   g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
@@ -368,6 +389,7 @@ int main(void) {
                                      TEST(a_disk_full_for_the_log_costs_nothing),
                                      TEST(the_best_checkpoints_are_kept),
                                      TEST(all_checkpoints_are_kept_where_asked),
+                                     TEST(a_budget_is_kept_by_a_resumed_run),
                                      TEST(a_clock_set_back_costs_nothing)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
