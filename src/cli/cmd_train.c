@@ -1,5 +1,5 @@
 /* noiseda train: a recipe and photographs in, a run folder with a model out. */
-#include "cli/cli.h"
+#include "cli/crops.h"
 #include "restore/restore.h"
 #include "train/train.h"
 
@@ -96,12 +96,13 @@ static int validate(const nd_net *net, nd_params *params, const float *values, n
   if (nd_restorer_new(net, params, ND_SCOPE_RESTORATION, values, settings, &restorer))
     return -1;
   int failed = nd_evaluate(restorer, t->pairs, (size_t)t->recipe.validation.pictures, NULL, NULL, &scores);
+  if (!failed) {
+    *out = (nd_validation){.psnr = scores.psnr, .ssim = scores.ssim, .pictures = scores.count};
+    nd_scores_free(&scores);
+    failed = nd_cli_crops(restorer, t->pairs, out);
+  }
   nd_restorer_free(restorer);
-  if (failed)
-    return -1;
-  *out = (nd_validation){scores.psnr, scores.ssim, scores.count};
-  nd_scores_free(&scores);
-  return 0;
+  return failed;
 }
 
 /* Training goes on when the trace cannot be written; the exit status tells. */

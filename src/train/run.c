@@ -75,8 +75,11 @@ static int validate(run *r) {
   nd_validation result = {0};
   const float *values = r->recipe->validation.use_ema ? r->t->state.ema : r->t->state.values;
   gint64 begun = g_get_monotonic_time();
-  if (r->hooks->validate(r->t->restoration, r->t->params, values, &result, r->hooks->context))
+  if (r->hooks->validate(r->t->restoration, r->t->params, values, &result, r->hooks->context)) {
+    for (int i = 0; i < result.crop_count; i++)
+      nd_image_free(&result.crops[i]);
     return nd_fail_in("validation at step %" G_GUINT64_FORMAT, r->t->state.step);
+  }
   r->since += g_get_monotonic_time() - begun; /* not the training's time */
   if (nd_journal_validation(r->folder, r->t->state.step, &result))
     return -1;

@@ -1,7 +1,8 @@
 /* Training: a recipe and a run folder in, a trained model out.
  *
  * The run folder holds recipe.yaml (all values), log.csv (a line every output.log_every steps),
- * validation.csv, curve.svg, model.safetensors (the restoration network, averaged weights), best.safetensors
+ * validation.csv, events.out.tfevents.noiseda (the same for TensorBoard), crop-N.png (of the last validation),
+ * curve.svg, model.safetensors (the restoration network, averaged weights), best.safetensors
  * (the same at the best validation), checkpoint-STEP.safetensors (everything, to resume) and manifest.json
  * (which checkpoint is the last). Checkpoints appear whole or not at all. One process at a time has
  * the folder, by a lock on its file `lock`.
@@ -10,6 +11,7 @@
 #define ND_TRAIN_H
 
 #include "adapt/adapt.h"
+#include "image/image.h"
 #include "train/group.h"
 #include "train/recipe.h"
 
@@ -24,9 +26,12 @@ typedef struct nd_train_report {
   double wait_share; /* of the time, spent waiting for data: 0..1 */
 } nd_train_report;
 
+enum { ND_CROPS = 3 };
 typedef struct nd_validation {
   double psnr, ssim; /* means over the pictures */
   int pictures;
+  int crop_count;
+  nd_image crops[ND_CROPS]; /* to look at: input, restored, target side by side; the receiver frees them */
 } nd_validation;
 
 enum { ND_PROFILE_WARM_UP = 3 };
@@ -57,6 +62,10 @@ int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *
 int nd_train_resume(const char *folder, const char *const *overrides, const nd_train_hooks *hooks);
 /* The recipe of the run in folder; to be cleared. */
 int nd_train_recipe_of(const char *folder, nd_recipe *out);
+
+/* The run in folder as one self-contained HTML page; the caller's, g_free. NULL and an error: it is no run.
+ */
+char *nd_train_report_page(const char *folder);
 
 /* The networks that a recipe describes. The caller frees both; *diffusion is NULL in source mode. */
 int nd_train_networks(const nd_recipe *recipe, nd_net **restoration, nd_net **diffusion);

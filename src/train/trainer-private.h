@@ -3,9 +3,12 @@
 #define ND_TRAINER_PRIVATE_H
 
 #include "data/data.h"
+#include "image/image.h"
 #include "train/reduction-private.h"
 #include "train/train-private.h"
 #include "train/train.h"
+
+#include <glib.h>
 
 /* The losses of a step, or what is known of them before its end. */
 typedef struct nd_losses {
@@ -110,11 +113,35 @@ char *nd_bad_batch_names(const nd_batch *batch);
 int nd_run_lock(const char *folder, int *fd);
 void nd_run_unlock(int fd); /* -1 is fine */
 
-/* ---- journal.c: the CSV files and the curve ---- */
+/* ---- events.c: the same for TensorBoard ---- */
+typedef struct nd_scalar {
+  const char *tag;
+  double value; /* left out where it is not finite */
+} nd_scalar;
+int nd_events_scalars(const char *folder, uint64_t step, const nd_scalar *scalars, int count);
+/* png: image as a file of `size` bytes. */
+int nd_events_picture(const char *folder, uint64_t step, const char *tag, const nd_image *image,
+                      const void *png, size_t size);
+int nd_events_rewind(const char *folder, uint64_t step);
+
+/* ---- journal.c: the CSV files, events, crops and the curve ---- */
+#define ND_CROP_NAME "crop-%d.png"
+/* Steps and another column of a file, where that is finite. */
+typedef struct nd_points {
+  GArray *x, *y; /* of double */
+  int column;
+} nd_points;
+/* Calls fn on the first `wanted` numbers, at most 16, of every line that has as many. */
+typedef void (*nd_line_fn)(const double *x, void *context);
+void nd_journal_each(const char *folder, const char *name, int wanted, nd_line_fn fn, void *context);
+/* Step and another of the first `columns` columns. */
+nd_points nd_journal_points(const char *folder, const char *name, int columns, int column);
+void nd_points_free(nd_points *points);
 /* Drops the lines past `step`, so that a resumed run continues the files. */
 int nd_journal_rewind(const char *folder, uint64_t step);
 int nd_journal_report(const char *folder, const nd_train_report *r);
-int nd_journal_validation(const char *folder, uint64_t step, const nd_validation *v);
+/* Frees the crops. */
+int nd_journal_validation(const char *folder, uint64_t step, nd_validation *v);
 int nd_journal_curve(const char *folder);
 bool nd_journal_has_validation(const char *folder, uint64_t step);
 /* The best figure so far (by: nd_recipe_figure); -1 when nothing was validated yet. */

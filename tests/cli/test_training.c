@@ -205,9 +205,43 @@ static void restoring_can_be_profiled(void **state) {
   expect_same_files("plain/2.png", "seen/2.png");
 }
 
+static void expect_in(const char *text, const char *part) {
+  if (!strstr(text, part))
+    fail_msg("'%s' is missing", part);
+}
+
+/* The page has what the run's files have, and asks for no other. */
+static void a_run_is_reported_as_one_page(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 20);
+  expect_status(0, "train", "r.yaml", "-o", "run", NULL);
+  expect_status(0, "report", "run", NULL);
+  g_autofree char *page = NULL, *csv = NULL;
+  assert_true(g_file_get_contents("run/report.html", &page, NULL, NULL));
+  assert_true(g_file_get_contents("run/validation.csv", &csv, NULL, NULL));
+  g_auto(GStrv) lines = g_strsplit(g_strchomp(csv), "\n", -1), cells = NULL;
+  cells = g_strsplit(lines[g_strv_length(lines) - 1], ",", -1);
+  g_autofree char *last =
+      g_strdup_printf("step %s</td><td>%.3f dB", cells[0], g_ascii_strtod(cells[1], NULL));
+  expect_in(page, last);
+  expect_in(page, "20 of 20");
+  expect_in(page, "<svg");
+  expect_in(page, "training:\n  steps: 20\n");
+  expect_in(page, "<figure><img alt=\"\" src=\"data:image/png;base64,");
+  g_auto(GStrv) sources = g_strsplit(page, "src=\"", -1), links = g_strsplit(page, "href=", -1);
+  for (char **s = sources + 1; *s; s++)
+    assert_true(g_str_has_prefix(*s, "data:"));
+  assert_int_equal(g_strv_length(sources), 1 + 3);
+  assert_int_equal(g_strv_length(links), 1);
+  assert_true(g_str_has_suffix(page, "</html>\n"));
+  expect_failure("'clean' holds no run", "recipe.yaml", "report", "clean", NULL);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
-  const struct CMUnitTest tests[] = {TEST(every_mode_gives_a_model),
+  const struct CMUnitTest tests[] = {TEST(a_run_is_reported_as_one_page),
+                                     TEST(every_mode_gives_a_model),
                                      TEST(the_loss_falls),
                                      TEST(sr3_learns),
                                      TEST(an_interrupted_run_ends_in_the_same_bytes),
