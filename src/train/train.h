@@ -1,8 +1,8 @@
 /* Training: a recipe and a run folder in, a trained model out.
  *
  * The run folder holds recipe.yaml (all values), log.csv (a line every output.log_every steps),
- * validation.csv, events.out.tfevents.noiseda (the same for TensorBoard), crop-N.png (of the last validation),
- * curve.svg, model.safetensors (the restoration network, averaged weights), best.safetensors
+ * validation.csv, events.out.tfevents.noiseda (the same for TensorBoard), crop-N.png (of the last
+ * validation), curve.svg, model.safetensors (the restoration network, averaged weights), best.safetensors
  * (the same at the best validation), checkpoint-STEP.safetensors (everything, to resume) and manifest.json
  * (which checkpoint is the last). Checkpoints appear whole or not at all. One process at a time has
  * the folder, by a lock on its file `lock`.
