@@ -69,6 +69,9 @@ void *nd_mem_alloc(size_t bytes, const char *what); /* NULL and an error when th
 void nd_mem_free(void *p);
 size_t nd_mem_used(void);
 size_t nd_mem_peak(void);
+/* Bytes that can still be taken: what the system has left, or less where control groups limit this process.
+ * root: "/", or where a test keeps its proc and sys. 0: nothing is known. */
+size_t nd_mem_available(const char *root);
 
 /* ---- Threads ------------------------------------------------------------------------------------------
  * Work is cut in a way that depends on n and the thread count alone, so sums are the same in every run.

@@ -5,17 +5,28 @@
 #include <stdio.h>
 #include <string.h>
 
+static char *print_topic(const char *topic) {
+  static const struct {
+    const char *topic;
+    char *(*print)(void);
+  } topics[] = {{"defaults", nd_recipe_defaults}, {"schema", nd_recipe_schema}, {"page", nd_recipe_page}};
+  for (size_t i = 0; i < G_N_ELEMENTS(topics); i++)
+    if (!strcmp(topic, topics[i].topic))
+      return topics[i].print();
+  return NULL;
+}
+
 static int run(int argc, char **argv) {
   const GOptionEntry entries[] = {{0}};
-  if (!nd_cli_parse(&argc, &argv, entries, "schema  |  explain KEY",
-                    "schema prints every key with its default; explain says what one key, or a section, is."))
+  if (!nd_cli_parse(&argc, &argv, entries, "defaults  |  schema  |  page  |  explain KEY",
+                    "defaults prints every key with its default, as a recipe to start from; schema, a JSON "
+                    "schema for editors and checkers; page, the documentation of all keys (docs/recipe.md); "
+                    "explain says what one key, or a section, is."))
     return ND_EXIT_USAGE;
-  bool schema = argc == 2 && !strcmp(argv[1], "schema"), explain = argc == 3 && !strcmp(argv[1], "explain");
-  if (!schema && !explain)
-    return nd_cli_wrong("say schema, or explain KEY");
-  g_autofree char *text = schema ? nd_recipe_schema() : nd_recipe_explain(argv[2]);
+  bool explain = argc == 3 && !strcmp(argv[1], "explain");
+  g_autofree char *text = explain ? nd_recipe_explain(argv[2]) : argc == 2 ? print_topic(argv[1]) : NULL;
   if (!text)
-    return nd_cli_failed();
+    return explain ? nd_cli_failed() : nd_cli_wrong("say defaults, schema, page, or explain KEY");
   printf("%s", text);
   return ND_EXIT_DONE;
 }

@@ -1,18 +1,39 @@
 /* noiseda train: a recipe and photographs in, a run folder with a model out. */
-#include "cli/cli.h"
+#include "cli/crops.h"
 #include "restore/restore.h"
 #include "train/train.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t stopping;
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+static bool alone = true;
+static volatile sig_atomic_t stopping; /* the signal that asked for it, or 0 */
 
+/* The second signal finds its default again and ends the program: files are written whole or not at all.
+ * Launchers of several processes repeat signals; there each of them asks only. */
 static void ask_to_stop(int signal_number) {
-  (void)signal_number;
-  stopping = 1;
+  static const char text[] = "noiseda: finishing this step and saving; once more leaves at once\n";
+  int before = errno;
+  stopping = signal_number;
+  if (alone && signal_number != SIGUSR1) {
+    for (size_t i = 0; i < G_N_ELEMENTS(stop_signals); i++)
+      signal(stop_signals[i], SIG_DFL);
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+  }
+  errno = before;
+}
+
+/* What is ignored stays so: nohup. A reader of our output that goes away is no reason to stop. */
+static void listen_to_signals(void) {
+  for (size_t i = 0; i < G_N_ELEMENTS(stop_signals); i++)
+    if (signal(stop_signals[i], ask_to_stop) == SIG_IGN)
+      signal(stop_signals[i], SIG_IGN);
+  signal(SIGUSR1, ask_to_stop); /* which mpirun passes on to all processes */
+  signal(SIGPIPE, SIG_IGN);
 }
 
 static bool asked_to_stop(void *context) {
@@ -20,8 +41,21 @@ static bool asked_to_stop(void *context) {
   return stopping;
 }
 
+/* One call of the command. */
+typedef struct training {
+  char *folder, **overrides; /* KEY=VALUE, NULL at the end; or NULL */
+  nd_cli_profile profile;
+  int profile_steps;
+  bool profile_failed; /* its trace could not be written */
+  bool complete;       /* the last step is done */
+  nd_recipe recipe;
+  nd_pairs *pairs; /* the validation pictures, opened once */
+  nd_group *group; /* NULL: alone */
+} training;
+
 static void print_progress(const nd_train_report *r, void *context) {
-  (void)context;
+  training *t = context;
+  t->complete = r->step == r->steps;
   g_autofree char *left = nd_cli_duration(r->seconds_left);
   printf("step %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT "  loss %.5f  restoration %.5f", r->step, r->steps,
          r->loss, r->restoration);
@@ -29,8 +63,11 @@ static void print_progress(const nd_train_report *r, void *context) {
     printf("  diffusion %.4f (positive %.4f", r->diffusion, r->positive);
   if (!isnan(r->negative))
     printf(", negative %.4f", r->negative);
-  printf("%s  gradient %.3g  %.1f images/s  waiting for data %.0f %%  %s left\n",
+  printf("%s  gradient %.3g  %.1f images/s  waiting for data %.0f %%  %s left",
          isnan(r->diffusion) ? "" : ")", r->gradient_norm, r->images_per_second, 100 * r->wait_share, left);
+  if (r->skipped)
+    printf("  skipped %" G_GUINT64_FORMAT, r->skipped);
+  putchar('\n');
   fflush(stdout);
 }
 
@@ -40,17 +77,6 @@ static void print_validated(uint64_t step, const nd_validation *v, void *context
          v->pictures, v->psnr, v->ssim);
   fflush(stdout);
 }
-
-/* One call of the command. */
-typedef struct training {
-  char *folder, **overrides; /* KEY=VALUE, NULL at the end; or NULL */
-  nd_cli_profile profile;
-  int profile_steps;
-  bool profile_failed; /* its trace could not be written */
-  nd_recipe recipe;
-  nd_pairs *pairs; /* the validation pictures, opened once */
-  nd_group *group; /* NULL: alone */
-} training;
 
 static int open_validation(training *t) {
   const nd_recipe *r = &t->recipe;
@@ -70,12 +96,13 @@ static int validate(const nd_net *net, nd_params *params, const float *values, n
   if (nd_restorer_new(net, params, ND_SCOPE_RESTORATION, values, settings, &restorer))
     return -1;
   int failed = nd_evaluate(restorer, t->pairs, (size_t)t->recipe.validation.pictures, NULL, NULL, &scores);
+  if (!failed) {
+    *out = (nd_validation){.psnr = scores.psnr, .ssim = scores.ssim, .pictures = scores.count};
+    nd_scores_free(&scores);
+    failed = nd_cli_crops(restorer, t->pairs, out);
+  }
   nd_restorer_free(restorer);
-  if (failed)
-    return -1;
-  *out = (nd_validation){scores.psnr, scores.ssim, scores.count};
-  nd_scores_free(&scores);
-  return 0;
+  return failed;
 }
 
 /* Training goes on when the trace cannot be written; the exit status tells. */
@@ -132,31 +159,45 @@ static int finish(training *t, int failed) {
   nd_group_close(t->group);
   if (failed)
     return ND_EXIT_FAILED;
-  if (speaks && stopping)
-    printf("stopped and saved; 'noiseda train --resume %s' goes on\n", t->folder);
-  else if (speaks)
+  if (stopping && !t->complete) {
+    if (speaks)
+      printf("stopped and saved; 'noiseda train --resume %s' goes on\n", t->folder);
+    /* As shells have it, so that what follows with && does not start; a launcher would call it a crash. */
+    return t->group ? ND_EXIT_DONE : 128 + stopping;
+  }
+  if (speaks)
     printf("done: %s/model.safetensors\n", t->folder);
   return t->profile_failed ? ND_EXIT_FAILED : ND_EXIT_DONE;
 }
 
-/* The option is a key of the recipe like others: as one, it is not overruled by the recipe's. */
-static void set_threads(char ***overrides, int threads) {
+/* 0 and an error when it is no amount, or less than a megabyte. */
+static int megabytes_of(const char *text) {
+  size_t bytes = nd_cli_bytes(text);
+  if (bytes && bytes < 1 << 20)
+    nd_fail("'%s' is too little memory to train in", text);
+  return (int)MIN(bytes >> 20, 1u << 30);
+}
+
+/* An option that is a key of the recipe like others: as one, it is not overruled by the recipe's. */
+static void set_key(char ***overrides, const char *key, int value) {
   guint n = *overrides ? g_strv_length(*overrides) : 0;
   *overrides = g_renew(char *, *overrides, n + 2);
-  (*overrides)[n] = g_strdup_printf("training.threads=%d", threads);
+  (*overrides)[n] = g_strdup_printf("%s=%d", key, value);
   (*overrides)[n + 1] = NULL;
 }
 
 static int run(int argc, char **argv) {
   g_auto(GStrv) overrides = NULL;
-  g_autofree char *folder = NULL, *resumed = NULL, *trace = NULL;
+  g_autofree char *folder = NULL, *resumed = NULL, *trace = NULL, *memory = NULL;
   training t = {.profile_steps = 10};
-  int threads = 0;
+  int threads = 0, megabytes = 0;
   const GOptionEntry entries[] = {
       {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &overrides, "set a key over the recipe; may be repeated",
        "KEY=VALUE"},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "the run folder to make", "RUN"},
       {"resume", 'r', 0, G_OPTION_ARG_FILENAME, &resumed, "continue the run in this folder", "RUN"},
+      {"memory", 0, 0, G_OPTION_ARG_STRING, &memory,
+       "to train in; the batch goes in as many passes as that takes (default: what is there)", "BYTES"},
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads to use (default: all processors)", "N"},
       ND_CLI_PROFILE_ENTRIES(&t.profile.table, &trace),
       {"profile-steps", 0, 0, G_OPTION_ARG_INT, &t.profile_steps,
@@ -170,18 +211,21 @@ static int run(int argc, char **argv) {
   if (resumed ? argc != 1 || folder : argc != 2 || !folder)
     return nd_cli_wrong(resumed ? "--resume takes the recipe and the folder of the run it continues"
                                 : "one recipe and -o RUN are needed");
+  if (memory && !(megabytes = megabytes_of(memory)))
+    return nd_cli_wrong("%s", nd_error());
   if (t.profile_steps < 1)
     return nd_cli_wrong("--profile-steps is at least 1");
-  signal(SIGINT, ask_to_stop);
-  signal(SIGTERM, ask_to_stop);
-  signal(SIGUSR1, ask_to_stop); /* which mpirun passes on to all processes */
+  listen_to_signals();
   if (threads)
-    set_threads(&overrides, threads);
+    set_key(&overrides, "training.threads", threads);
+  if (megabytes)
+    set_key(&overrides, "training.memory", megabytes);
   t.folder = resumed ? resumed : folder;
   t.overrides = overrides;
   t.profile.trace = trace;
   if (nd_group_open(&t.group))
     return nd_cli_failed();
+  alone = !t.group;
   if (!leads(&t))
     nd_log_set_sink(NULL, NULL);
   return finish(&t, resumed ? resume(&t) : start(&t, argv[1]));

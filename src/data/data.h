@@ -118,6 +118,8 @@ int nd_loader_open(const nd_loader_settings *settings, uint64_t first_step, nd_l
 /* The batch of the next step, the loader's, valid until the next call. *wait_seconds (may be NULL): how long
  * the caller had to wait. Error: a picture that could not be read, named; the next call fails likewise. */
 int nd_loader_next(nd_loader *loader, const nd_batch **batch, double *wait_seconds);
+/* A number that changes when a picture is added, removed, renamed, or of another size in bytes. */
+uint64_t nd_loader_fingerprint(const nd_loader *loader);
 /* How many pictures an epoch of the pairs has. */
 size_t nd_loader_pictures(const nd_loader *loader);
 void nd_loader_close(nd_loader *loader); /* NULL is fine */

@@ -57,6 +57,7 @@ typedef struct nd_sampler {
   nd_loader_settings settings; /* its strings are not kept */
   nd_pair_files pairs;
   nd_folder real, reference; /* empty when there is none */
+  uint64_t fingerprint;      /* of the files, see nd_loader_fingerprint */
   nd_cache *cache;
 } nd_sampler;
 int nd_sampler_open(const nd_loader_settings *settings, nd_sampler *out); /* zeroed on error */

@@ -127,6 +127,10 @@ int nd_loader_next(nd_loader *loader, const nd_batch **batch, double *wait_secon
   return s->error ? nd_fail("%s", s->error) : 0;
 }
 
+uint64_t nd_loader_fingerprint(const nd_loader *loader) {
+  return loader->sampler.fingerprint;
+}
+
 size_t nd_loader_pictures(const nd_loader *loader) {
   return loader->sampler.pairs.target.count;
 }

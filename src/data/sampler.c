@@ -2,6 +2,7 @@
 #include "data/loader-private.h"
 
 #include <glib.h>
+#include <glib/gstdio.h>
 #include <string.h>
 
 enum { PATCH_MAX = 4096, BATCH_MAX = 65536 };
@@ -27,6 +28,32 @@ static int open_folders(const nd_loader_settings *s, nd_sampler *out) {
   return 0;
 }
 
+/* FNV-1a (Fowler, Noll, Vo), 64 bits. */
+static uint64_t mix(uint64_t hash, const void *bytes, size_t n) {
+  for (const unsigned char *at = bytes; n--; at++)
+    hash = (hash ^ *at) * 0x100000001b3u;
+  return hash;
+}
+
+static uint64_t mix_folder(uint64_t hash, const nd_folder *folder) {
+  hash = mix(hash, &folder->count, sizeof folder->count);
+  for (size_t i = 0; i < folder->count; i++) {
+    GStatBuf s = {0};
+    g_stat(folder->files[i], &s);
+    hash = mix(hash, folder->names[i], strlen(folder->names[i]) + 1);
+    hash = mix(hash, &s.st_size, sizeof s.st_size);
+  }
+  return hash;
+}
+
+static uint64_t fingerprint(const nd_sampler *s) {
+  const nd_folder *folders[] = {&s->pairs.input, &s->pairs.target, &s->real, &s->reference};
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (size_t i = 0; i < G_N_ELEMENTS(folders); i++)
+    hash = mix_folder(hash, folders[i]);
+  return hash;
+}
+
 int nd_sampler_open(const nd_loader_settings *settings, nd_sampler *out) {
   memset(out, 0, sizeof *out);
   out->settings = *settings;
@@ -38,6 +65,7 @@ int nd_sampler_open(const nd_loader_settings *settings, nd_sampler *out) {
   }
   out->settings.pairs = (nd_pair_source){0};
   out->settings.real_dir = out->settings.clean_dir = NULL;
+  out->fingerprint = fingerprint(out);
   out->cache = nd_cache_new(settings->cache_bytes);
   return 0;
 }

@@ -17,8 +17,14 @@ typedef struct reading {
 
 static int check_file(const char *path) {
   GStatBuf s;
-  if (g_stat(path, &s))
-    return nd_fail("cannot read '%s': %s", path, g_strerror(errno));
+  if (g_stat(path, &s)) {
+    int cause = errno;
+    g_autofree char *folder = g_path_get_dirname(path);
+    return nd_fail("cannot read '%s': %s%s", path, g_strerror(cause),
+                   cause == ENOENT && !g_file_test(folder, G_FILE_TEST_IS_DIR)
+                       ? "; its folder is not there either: is its disk attached?"
+                       : "");
+  }
   if (S_ISDIR(s.st_mode))
     return nd_fail("cannot read '%s': it is a folder, not a picture", path);
   if (!S_ISREG(s.st_mode))

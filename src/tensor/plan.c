@@ -55,17 +55,36 @@ static nd_plan *plan_new(nd_graph *g) {
   return plan;
 }
 
-int nd_compile(nd_graph *g, nd_plan **out) {
-  *out = NULL;
-  if (nd_graph_failed(g))
-    return nd_fail("%s", g->failure);
+/* All but the arena. */
+static nd_plan *place_buffers(nd_graph *g) {
+  if (nd_graph_failed(g)) {
+    nd_fail("%s", g->failure);
+    return NULL;
+  }
   nd_plan *plan = plan_new(g);
   find_order(plan);
   if (prepare_nodes(plan)) {
     nd_plan_free(plan);
-    return -1;
+    return NULL;
   }
   nd_plan_memory(plan);
+  return plan;
+}
+
+int nd_arena_bytes(nd_graph *g, size_t *bytes) {
+  nd_plan *plan = place_buffers(g);
+  if (!plan)
+    return -1;
+  *bytes = plan->arena_bytes;
+  nd_plan_free(plan);
+  return 0;
+}
+
+int nd_compile(nd_graph *g, nd_plan **out) {
+  *out = NULL;
+  nd_plan *plan = place_buffers(g);
+  if (!plan)
+    return -1;
   plan->arena = nd_mem_alloc(plan->arena_bytes, "buffers of the network");
   if (!plan->arena) {
     nd_plan_free(plan);

@@ -43,7 +43,7 @@ static void update_all(work *w, const nd_params *params) {
 }
 
 void nd_adam_step(nd_train_state *state, const nd_adam_settings *s, double gradient_scale) {
-  double t = (double)++state->step;
+  double t = (double)(++state->step - state->skipped);
   work w = {.s = s, .state = state};
   w.step_size = (float)(s->learning_rate / (1 - pow((double)s->beta1, t)));
   w.root = (float)(1 / sqrt(1 - pow((double)s->beta2, t)));

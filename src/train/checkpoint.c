@@ -3,11 +3,11 @@
 #include "train/trainer-private.h"
 #include "weights/model.h"
 
-#include <errno.h>
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct part {
   const char *prefix;
@@ -50,45 +50,31 @@ static GArray *all_tensors(const nd_trainer *t, GPtrArray *names) {
 
 static int write_tensors(const nd_trainer *t, const char *path) {
   g_autofree char *step = g_strdup_printf("%" G_GUINT64_FORMAT, t->state.step);
+  g_autofree char *skipped = g_strdup_printf("%" G_GUINT64_FORMAT, t->state.skipped);
+  g_autofree char *in_a_row = g_strdup_printf("%" G_GINT64_FORMAT, t->state.skipped_in_a_row);
   g_autofree char *recipe = nd_recipe_print(t->recipe);
-  nd_st_metadata metadata[] = {{"noiseda.kind", "checkpoint"},
-                               {"noiseda.step", step},
-                               {"noiseda.recipe", recipe},
-                               {"noiseda.version", ND_VERSION}};
+  nd_st_metadata metadata[] = {{"noiseda.kind", "checkpoint"}, {"noiseda.step", step},
+                               {"noiseda.skipped", skipped},   {"noiseda.skipped_in_a_row", in_a_row},
+                               {"noiseda.recipe", recipe},     {"noiseda.version", ND_VERSION}};
   g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
   g_autoptr(GArray) tensors = all_tensors(t, names);
   return nd_safetensors_save(path, (nd_st_tensor *)(void *)tensors->data, tensors->len, metadata,
                              G_N_ELEMENTS(metadata));
 }
 
+static char *pictures_text(const nd_trainer *t) {
+  return g_strdup_printf("%016" G_GINT64_MODIFIER "x", nd_loader_fingerprint(t->loader));
+}
+
 static int write_manifest(const nd_trainer *t, const char *folder, const char *checkpoint) {
-  g_autofree char *path = g_build_filename(folder, "manifest.json", NULL);
+  g_autofree char *path = g_build_filename(folder, "manifest.json", NULL), *pictures = pictures_text(t);
   g_autofree char *text = g_strdup_printf("{\n  \"version\": \"%s\",\n  \"step\": %" G_GUINT64_FORMAT
                                           ",\n  \"seed\": %" G_GINT64_FORMAT
                                           ",\n  \"recipe\": \"recipe.yaml\",\n  \"checkpoint\": \"%s\",\n"
-                                          "  \"random_state\": \"a function of seed and step\"\n}\n",
-                                          ND_VERSION, t->state.step, t->recipe->seed, checkpoint);
+                                          "  \"random_state\": \"a function of seed and step\",\n"
+                                          "  \"pictures\": \"%s\"\n}\n",
+                                          ND_VERSION, t->state.step, t->recipe->seed, checkpoint, pictures);
   return nd_file_write_atomic(path, text, strlen(text));
-}
-
-static int by_name(gconstpointer a, gconstpointer b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Removes all but the newest output.keep checkpoints. */
-static void prune(const nd_trainer *t, const char *folder) {
-  g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-  if (!dir)
-    return;
-  g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
-  for (const char *name; (name = g_dir_read_name(dir));)
-    if (g_str_has_prefix(name, "checkpoint-") && g_str_has_suffix(name, ".safetensors"))
-      g_ptr_array_add(found, g_strdup(name));
-  g_ptr_array_sort(found, by_name);
-  for (guint i = 0; i + (guint)t->recipe->output.keep < found->len; i++) {
-    g_autofree char *path = g_build_filename(folder, g_ptr_array_index(found, i), NULL);
-    g_unlink(path);
-  }
 }
 
 int nd_checkpoint_save(const nd_trainer *t, const char *folder) {
@@ -96,7 +82,7 @@ int nd_checkpoint_save(const nd_trainer *t, const char *folder) {
   if (write_tensors(t, path) || nd_checkpoint_save_model(t, folder, "model.safetensors", NULL) ||
       write_manifest(t, folder, name))
     return nd_fail_in("saving step %" G_GUINT64_FORMAT, t->state.step);
-  prune(t, folder);
+  nd_checkpoints_prune(t, folder, name);
   return 0;
 }
 
@@ -113,40 +99,79 @@ int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char
                        ND_SCOPE_RESTORATION ".", t->state.ema, metadata, result ? 3 : 2);
 }
 
-/* From the manifest. */
-char *nd_checkpoint_last(const char *folder) {
+bool nd_checkpoint_exists(const char *folder) {
+  g_autofree char *path = g_build_filename(folder, "manifest.json", NULL);
+  return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+/* A text of the manifest; NULL and an error when it cannot be read or has none of that name. The caller's. */
+static char *read_manifest(const char *folder, const char *member) {
   g_autofree char *path = g_build_filename(folder, "manifest.json", NULL);
   g_autoptr(JsonParser) parser = json_parser_new();
   g_autoptr(GError) error = NULL;
-  if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+  const char *text = NULL;
+  if (json_parser_load_from_file(parser, path, &error) &&
+      JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
+    text = json_object_get_string_member_with_default(json_node_get_object(json_parser_get_root(parser)),
+                                                      member, NULL);
+  if (!text)
+    nd_fail("'%s' cannot be read: %s%s", path, error ? error->message : "it names no ", error ? "" : member);
+  return g_strdup(text);
+}
+
+char *nd_checkpoint_last(const char *folder) {
+  if (!nd_checkpoint_exists(folder)) {
     nd_fail("'%s' holds no run to resume: it has no manifest.json (it appears with the first checkpoint)",
             folder);
     return NULL;
   }
-  const char *name = NULL;
-  if (json_parser_load_from_file(parser, path, &error) &&
-      JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
-    name = json_object_get_string_member_with_default(json_node_get_object(json_parser_get_root(parser)),
-                                                      "checkpoint", NULL);
-  if (!name || strchr(name, '/')) {
-    nd_fail("'%s' cannot be read: %s", path, error ? error->message : "it names no checkpoint");
-    return NULL;
-  }
-  return g_build_filename(folder, name, NULL);
+  g_autofree char *name = read_manifest(folder, "checkpoint");
+  if (name && !strchr(name, '/'))
+    return g_build_filename(folder, name, NULL);
+  if (name)
+    nd_fail("'%s': its manifest.json names '%s', which is not in it", folder, name);
+  return NULL;
+}
+
+void nd_checkpoint_compare_pictures(const nd_trainer *t, const char *folder) {
+  g_autofree char *now = pictures_text(t),
+                  *then = nd_checkpoint_exists(folder) ? read_manifest(folder, "pictures") : NULL;
+  if (then && strcmp(now, then))
+    nd_log(ND_LOG_WARNING, "the pictures to train on are not those of the last checkpoint: some were added, "
+                           "removed or changed; the run goes on, but not as it would have");
+}
+
+static bool read_count(const nd_safetensors *file, const char *key, guint64 most, guint64 *out) {
+  const char *text = nd_safetensors_metadata(file, key);
+  return text && g_ascii_string_to_unsigned(text, 10, 0, most, out, NULL);
 }
 
 static int read_parts(nd_trainer *t, const nd_safetensors *file) {
-  const char *step = nd_safetensors_metadata(file, "noiseda.step");
-  guint64 done;
-  if (!step || !g_ascii_string_to_unsigned(step, 10, 0, UINT32_MAX, &done, NULL))
+  guint64 done, skipped = 0, in_a_row = 0; /* the last two were not always written */
+  if (!read_count(file, "noiseda.step", UINT32_MAX, &done))
     return nd_fail("it is no checkpoint: it does not say at which step it was saved");
+  read_count(file, "noiseda.skipped", done, &skipped);
+  read_count(file, "noiseda.skipped_in_a_row", skipped, &in_a_row);
   part parts[PARTS];
   parts_of(t, parts);
   for (int k = 0; k < PARTS; k++)
     if (nd_weights_load(file, parts[k].prefix, t->params, "", true, parts[k].values))
       return -1;
   t->state.step = done;
+  t->state.skipped = skipped;
+  t->state.skipped_in_a_row = (int64_t)in_a_row;
   return 0;
+}
+
+/* Nothing follows from the time of day, but people look at it. */
+static void compare_clock(const char *path) {
+  GStatBuf s;
+  time_t now = time(NULL);
+  if (!g_stat(path, &s) && s.st_mtime > now + 60)
+    nd_log(ND_LOG_WARNING,
+           "'%s' is from the future: the clock was set back since. The run goes on where it was; only the "
+           "times shown beside its files and events are not to be relied on",
+           path);
 }
 
 int nd_checkpoint_load(nd_trainer *t, const char *folder) {
@@ -154,7 +179,12 @@ int nd_checkpoint_load(nd_trainer *t, const char *folder) {
   nd_safetensors *file;
   if (!path || nd_safetensors_open(path, &file))
     return -1;
+  compare_clock(path);
   int failed = read_parts(t, file);
   nd_safetensors_close(file);
-  return failed ? nd_fail_in("'%s'", path) : 0;
+  if (failed)
+    return nd_fail_in("'%s'", path);
+  g_autofree char *name = g_path_get_basename(path); /* a killed process may not have got that far */
+  nd_checkpoints_prune(t, folder, name);
+  return 0;
 }

@@ -1,4 +1,5 @@
-/* What the ways to talk have to provide besides group.h: group_mpi.c, and group_alone.c where there is no MPI. */
+/* What the ways to talk have to provide besides group.h: group_mpi.c, and group_alone.c where there is no
+ * MPI. */
 #ifndef ND_TRAIN_GROUP_PRIVATE_H
 #define ND_TRAIN_GROUP_PRIVATE_H
 

@@ -25,6 +25,9 @@ int nd_group_size(const nd_group *group);
  */
 int nd_group_threads(const nd_group *group);
 
+/* How many of them share this machine's memory, this one included. */
+int nd_group_neighbours(const nd_group *group);
+
 /* Every process has the same bits afterwards, in each of these. */
 int nd_group_sum(nd_group *group, double *x, int n);
 int nd_group_broadcast(nd_group *group, void *bytes, size_t n); /* from rank 0 */

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 struct nd_group {
-  int rank, size, threads;
+  int rank, size, threads, neighbours;
   bool broken;
   GArray *running; /* MPI_Request: sums that were begun */
 };
@@ -23,18 +23,22 @@ static int failed_call(nd_group *g, int code, const char *what) {
       g->rank, g->size, what, text);
 }
 
-/* Several processes of this machine share its processors, unless the launcher bound each to its own. */
-static int processors(const nd_group *g) {
+static int count_neighbours(void) {
   MPI_Comm here;
   int neighbours = 1;
   if (MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here) == MPI_SUCCESS) {
     MPI_Comm_size(here, &neighbours);
     MPI_Comm_free(&here);
   }
+  return neighbours;
+}
+
+/* Several processes of this machine share its processors, unless the launcher bound each to its own. */
+static int processors(const nd_group *g) {
   cpu_set_t set;
   int all = (int)sysconf(_SC_NPROCESSORS_ONLN);
   int bound = sched_getaffinity(0, sizeof set, &set) ? all : CPU_COUNT(&set),
-      share = MAX(1, all / neighbours);
+      share = MAX(1, all / g->neighbours);
   if (bound < share && nd_group_rank(g) == 0)
     nd_log(
         ND_LOG_WARNING,
@@ -63,6 +67,7 @@ int nd_group_join(int size, nd_group **out) {
   nd_group *g = g_new0(nd_group, 1);
   g->size = size;
   MPI_Comm_rank(MPI_COMM_WORLD, &g->rank);
+  g->neighbours = count_neighbours();
   g->threads = processors(g);
   g->running = g_array_new(FALSE, FALSE, sizeof(MPI_Request));
   *out = g;
@@ -89,6 +94,10 @@ int nd_group_rank(const nd_group *g) {
 
 int nd_group_size(const nd_group *g) {
   return g ? g->size : 1;
+}
+
+int nd_group_neighbours(const nd_group *g) {
+  return g ? g->neighbours : 1;
 }
 
 int nd_group_threads(const nd_group *g) {

@@ -4,11 +4,12 @@
 
 #include <errno.h>
 #include <glib.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 static const char LOG_HEAD[] = "step,loss,restoration,diffusion,positive,negative,alpha,gradient_norm,"
-                               "images_per_second,wait_share\n";
+                               "images_per_second,wait_share,skipped\n";
 static const char VALIDATION_HEAD[] = "step,psnr,ssim,pictures\n";
 
 static int append(const char *folder, const char *name, const char *head, const char *line) {
@@ -24,22 +25,53 @@ static int append(const char *folder, const char *name, const char *head, const 
 }
 
 int nd_journal_report(const char *folder, const nd_train_report *r) {
-  g_autofree char *line =
-      g_strdup_printf("%" G_GUINT64_FORMAT ",%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.4f,%.4f\n", r->step,
-                      r->loss, r->restoration, r->diffusion, r->positive, r->negative, r->alpha,
-                      r->gradient_norm, r->images_per_second, r->wait_share);
-  return append(folder, "log.csv", LOG_HEAD, line);
+  g_autofree char *line = g_strdup_printf(
+      "%" G_GUINT64_FORMAT ",%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.4f,%.4f,%" G_GUINT64_FORMAT "\n", r->step,
+      r->loss, r->restoration, r->diffusion, r->positive, r->negative, r->alpha, r->gradient_norm,
+      r->images_per_second, r->wait_share, r->skipped);
+  nd_scalar scalars[] = {{"loss/total", r->loss},
+                         {"loss/restoration", r->restoration},
+                         {"loss/diffusion", r->diffusion},
+                         {"loss/positive", r->positive},
+                         {"loss/negative", r->negative},
+                         {"training/alpha", r->alpha},
+                         {"training/gradient_norm", r->gradient_norm},
+                         {"training/skipped", (double)r->skipped},
+                         {"speed/images_per_second", r->images_per_second},
+                         {"speed/wait_share", r->wait_share}};
+  return append(folder, "log.csv", LOG_HEAD, line) ||
+                 nd_events_scalars(folder, r->step, scalars, G_N_ELEMENTS(scalars))
+             ? -1
+             : 0;
 }
 
-int nd_journal_validation(const char *folder, uint64_t step, const nd_validation *v) {
+static int keep_crop(const char *folder, uint64_t step, int i, const nd_image *crop) {
+  g_autofree char *name = g_strdup_printf(ND_CROP_NAME, i), *path = g_build_filename(folder, name, NULL),
+                  *tag = g_strdup_printf("validation/%d", i);
+  void *png;
+  size_t size;
+  if (nd_image_encode(crop, ".png", NULL, &png, &size))
+    return -1;
+  int failed = nd_file_write_atomic(path, png, size) || nd_events_picture(folder, step, tag, crop, png, size);
+  g_free(png);
+  return failed;
+}
+
+int nd_journal_validation(const char *folder, uint64_t step, nd_validation *v) {
   g_autofree char *line =
       g_strdup_printf("%" G_GUINT64_FORMAT ",%.6f,%.8f,%d\n", step, v->psnr, v->ssim, v->pictures);
-  return append(folder, "validation.csv", VALIDATION_HEAD, line);
+  nd_scalar scalars[] = {{"validation/psnr", v->psnr}, {"validation/ssim", v->ssim}};
+  int failed = append(folder, "validation.csv", VALIDATION_HEAD, line) ||
+               nd_events_scalars(folder, step, scalars, G_N_ELEMENTS(scalars));
+  for (int i = 0; i < v->crop_count; i++) {
+    failed = failed || keep_crop(folder, step, i, &v->crops[i]);
+    nd_image_free(&v->crops[i]);
+  }
+  v->crop_count = 0;
+  return failed ? -1 : 0;
 }
 
-/* Calls fn on every line's first `wanted` numbers. */
-typedef void (*line_fn)(const double *x, void *context);
-static void each_line(const char *folder, const char *name, int wanted, line_fn fn, void *context) {
+void nd_journal_each(const char *folder, const char *name, int wanted, nd_line_fn fn, void *context) {
   g_autofree char *path = g_build_filename(folder, name, NULL), *text = NULL;
   if (!g_file_get_contents(path, &text, NULL, NULL))
     return;
@@ -55,60 +87,91 @@ static void each_line(const char *folder, const char *name, int wanted, line_fn 
   }
 }
 
-static int rewind_file(const char *folder, const char *name, uint64_t step) {
+/* The head may have been written by an older version, and the last line by a process that did not get to its
+ * end. */
+static int rewind_file(const char *folder, const char *name, const char *head, uint64_t step) {
   g_autofree char *path = g_build_filename(folder, name, NULL), *text = NULL;
   if (!g_file_get_contents(path, &text, NULL, NULL))
     return 0;
   g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-  g_autoptr(GString) kept = g_string_new(NULL);
-  for (int i = 0; lines[i] && *lines[i]; i++)
-    if (i == 0 || g_ascii_strtoull(lines[i], NULL, 10) <= step)
+  g_autoptr(GString) kept = g_string_new(head);
+  for (int i = 1; lines[0] && lines[i] && lines[i + 1]; i++)
+    if (g_ascii_strtoull(lines[i], NULL, 10) <= step)
       g_string_append_printf(kept, "%s\n", lines[i]);
   return nd_file_write_atomic(path, kept->str, kept->len);
 }
 
 int nd_journal_rewind(const char *folder, uint64_t step) {
-  return rewind_file(folder, "log.csv", step) || rewind_file(folder, "validation.csv", step) ? -1 : 0;
+  return rewind_file(folder, "log.csv", LOG_HEAD, step) ||
+                 rewind_file(folder, "validation.csv", VALIDATION_HEAD, step) ||
+                 nd_events_rewind(folder, step)
+             ? -1
+             : 0;
 }
 
-static void keep_best(const double *x, void *context) {
-  double *best = context;
-  *best = MAX(*best, x[1]);
+typedef struct figures {
+  int column;
+  double step, best, there; /* there: at that step */
+} figures;
+
+static void look_at_figures(const double *x, void *context) {
+  figures *f = context;
+  f->best = MAX(f->best, x[f->column]);
+  if (x[0] == f->step)
+    f->there = x[f->column];
 }
 
-double nd_journal_best(const char *folder) {
-  double best = -1;
-  each_line(folder, "validation.csv", 4, keep_best, &best);
-  return best;
+static figures read_figures(const char *folder, uint64_t step, int by) {
+  figures f = {1 + by, (double)step, -1, -INFINITY};
+  nd_journal_each(folder, "validation.csv", 4, look_at_figures, &f);
+  return f;
+}
+
+double nd_journal_best(const char *folder, int by) {
+  return read_figures(folder, 0, by).best;
+}
+
+double nd_journal_figure(const char *folder, uint64_t step, int by) {
+  return read_figures(folder, step, by).there;
+}
+
+static void keep_last_step(const double *x, void *context) {
+  *(double *)context = x[0];
+}
+
+bool nd_journal_has_validation(const char *folder, uint64_t step) {
+  double last = -1;
+  nd_journal_each(folder, "validation.csv", 4, keep_last_step, &last);
+  return last >= (double)step;
 }
 
 /* ---- The curve: validation PSNR where there is one, else the restoration loss ---- */
-typedef struct points {
-  GArray *x, *y;
-  int column;
-} points;
-
+/* Where all steps of a line were skipped there is nothing to draw. */
 static void collect(const double *x, void *context) {
-  points *p = context;
+  nd_points *p = context;
+  if (!isfinite(x[p->column]))
+    return;
   g_array_append_val(p->x, x[0]);
   g_array_append_val(p->y, x[p->column]);
 }
 
-static points points_of(const char *folder, const char *file, int columns, int column) {
-  points p = {g_array_new(FALSE, FALSE, sizeof(double)), g_array_new(FALSE, FALSE, sizeof(double)), column};
-  each_line(folder, file, columns, collect, &p);
+nd_points nd_journal_points(const char *folder, const char *file, int columns, int column) {
+  nd_points p = {g_array_new(FALSE, FALSE, sizeof(double)), g_array_new(FALSE, FALSE, sizeof(double)),
+                 column};
+  nd_journal_each(folder, file, columns, collect, &p);
   return p;
 }
 
-static void points_free(points *p) {
+void nd_points_free(nd_points *p) {
   g_array_free(p->x, TRUE);
   g_array_free(p->y, TRUE);
 }
 
 int nd_journal_curve(const char *folder) {
-  points psnr = points_of(folder, "validation.csv", 4, 1), loss = points_of(folder, "log.csv", 10, 2);
+  nd_points psnr = nd_journal_points(folder, "validation.csv", 4, 1),
+            loss = nd_journal_points(folder, "log.csv", 10, 2);
   bool validated = psnr.x->len > 0;
-  const points *shown = validated ? &psnr : &loss;
+  const nd_points *shown = validated ? &psnr : &loss;
   int failed = 0;
   if (shown->x->len) {
     nd_plot_series series = {.name = validated ? "validation" : "restoration loss",
@@ -124,7 +187,7 @@ int nd_journal_curve(const char *folder) {
     g_autofree char *svg = nd_plot_svg(&plot), *path = g_build_filename(folder, "curve.svg", NULL);
     failed = !svg || nd_file_write_atomic(path, svg, strlen(svg));
   }
-  points_free(&psnr);
-  points_free(&loss);
+  nd_points_free(&psnr);
+  nd_points_free(&loss);
   return failed ? -1 : 0;
 }

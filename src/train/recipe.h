@@ -13,6 +13,7 @@ enum { ND_RECIPE_MAX_SETTINGS = 64, ND_RECIPE_MAX_BYTES = 1 << 20 };
 /* In the order of the words in the table. */
 typedef enum nd_recipe_task { ND_RECIPE_DENOISE, ND_RECIPE_DERAIN, ND_RECIPE_DEBLUR } nd_recipe_task;
 typedef enum nd_recipe_mode { ND_RECIPE_SOURCE, ND_RECIPE_PAIRED, ND_RECIPE_UNPAIRED } nd_recipe_mode;
+typedef enum nd_recipe_figure { ND_RECIPE_PSNR, ND_RECIPE_SSIM } nd_recipe_figure;
 typedef enum nd_recipe_precision { ND_RECIPE_FP32 } nd_recipe_precision;
 
 /* Settings that another room knows; in the order given, no name twice. */
@@ -71,6 +72,8 @@ typedef struct nd_recipe {
     int precision; /* nd_recipe_precision */
     double gradient_clip;
     int accumulation_steps;
+    int64_t max_skipped_steps;
+    int memory;
     char *init_from;
     int threads;
   } training;
@@ -83,7 +86,8 @@ typedef struct nd_recipe {
   struct {
     char *folder;
     int64_t checkpoint_every, log_every;
-    int keep;
+    int keep_last, keep_best;
+    int best_by; /* nd_recipe_figure */
   } output;
 
   char *path;                  /* what the recipe was read from, for messages; NULL: nothing read */
@@ -120,10 +124,14 @@ int nd_recipe_fail(const nd_recipe *recipe, const char *key, const char *format,
 const char *nd_recipe_word(const nd_recipe *recipe, const char *key);
 
 /* All values as YAML, in the order of the table. Equal recipes print equal, and reading it gives the same
- * recipe. The caller's, g_free; so are the next two. */
+ * recipe. The caller's, g_free; so are the next ones. */
 char *nd_recipe_print(const nd_recipe *recipe);
 /* Every key with its default, as YAML with comments that say what each is. */
+char *nd_recipe_defaults(void);
+/* A JSON schema of recipes. */
 char *nd_recipe_schema(void);
+/* docs/recipe.md: every key in tables, as Markdown. */
+char *nd_recipe_page(void);
 /* What a key is, or all keys of a section; NULL and an error when there is none of that name. */
 char *nd_recipe_explain(const char *name);
 

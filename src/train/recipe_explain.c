@@ -74,7 +74,7 @@ char *nd_recipe_explain(const char *name) {
 }
 
 /* Settings of the network that is the default stand as they are, those of others as comments. */
-static void schema_settings(GString *out, const nd_recipe_key *key, int indent) {
+static void default_settings(GString *out, const nd_recipe_key *key, int indent) {
   const char *chosen = key[-1].standard;
   g_autoptr(GArray) all = nd_recipe_known_settings(key);
   for (guint i = 0; i < all->len; i++) {
@@ -90,7 +90,7 @@ static void schema_settings(GString *out, const nd_recipe_key *key, int indent) 
   }
 }
 
-char *nd_recipe_schema(void) {
+char *nd_recipe_defaults(void) {
   GString *out = g_string_new(NULL);
   const char *before = "";
   for (size_t i = 0; i < nd_recipe_key_count; i++) {
@@ -98,7 +98,7 @@ char *nd_recipe_schema(void) {
     int indent = nd_recipe_append_sections(out, before, key->name);
     before = key->name;
     if (key->type == ND_RECIPE_SETTINGS) {
-      schema_settings(out, key, indent);
+      default_settings(out, key, indent);
       continue;
     }
     g_autofree char *allowed = nd_recipe_allowed(key);

@@ -17,6 +17,7 @@
 WORDS(tasks, "denoise", "derain", "deblur")
 WORDS(modes, "source", "paired", "unpaired")
 WORDS(precisions, "fp32")
+WORDS(figures, "psnr", "ssim")
 
 /* A key is named like the member that holds it; the member's type is the key's. */
 #define TYPE(member)                                                                                         \
@@ -95,6 +96,10 @@ const nd_recipe_key nd_recipe_keys[] = {
     NUMBER(training.gradient_clip, "0", 0, LARGEST, "largest norm of the gradient; 0: not clipped"),
     NUMBER(training.accumulation_steps, "1", 1, 4096,
            "parts of the batch that go through the networks one after the other, to save memory"),
+    NUMBER(training.max_skipped_steps, "10", 0, LARGEST,
+           "steps in a row that are skipped where loss or gradient is not finite; one more stops the run"),
+    NUMBER(training.memory, "0", 0, 1 << 30,
+           "MiB for each process, kept by raising accumulation_steps; 0: what is there, and no change"),
     PATH(training.init_from, "weights file to start from"),
     NUMBER(training.threads, "0", 0, 1024, "0: as many as there are processors"),
 
@@ -107,7 +112,10 @@ const nd_recipe_key nd_recipe_keys[] = {
     PATH(output.folder, "where checkpoints and logs go"),
     NUMBER(output.checkpoint_every, "1000", 0, LARGEST, "steps between checkpoints; 0: only at the end"),
     NUMBER(output.log_every, "10", 1, LARGEST, "steps between lines of the log"),
-    NUMBER(output.keep, "3", 0, 1000000, "checkpoints kept, the newest; 0: all"),
+    NUMBER(output.keep_last, "3", 0, 1000000, "checkpoints kept, the newest; 0: all"),
+    NUMBER(output.keep_best, "0", 0, 1000000,
+           "checkpoints kept besides, those of the best validations; best.safetensors is kept in any case"),
+    CHOICE(output.best_by, "psnr", figures, "which figure of a validation makes it the best"),
 };
 const size_t nd_recipe_key_count = G_N_ELEMENTS(nd_recipe_keys);
 

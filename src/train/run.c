@@ -12,9 +12,9 @@ typedef struct run {
   const nd_recipe *recipe;
   const char *folder;
   const nd_train_hooks *hooks;
-  nd_step_result sum; /* since the last report */
-  int steps_in_sum;
-  gint64 since; /* of the last report, microseconds */
+  nd_step_result sum;             /* since the last report */
+  int steps_in_sum, taken_in_sum; /* with and without skipped ones */
+  gint64 since;                   /* of the last report, microseconds */
   double best;
   uint64_t saved_at;
   nd_profile *profile; /* NULL: none is asked for, or it is over */
@@ -22,56 +22,75 @@ typedef struct run {
 } run;
 
 static void add_result(run *r, const nd_step_result *s) {
-  r->sum.loss += s->loss, r->sum.restoration += s->restoration, r->sum.diffusion += s->diffusion;
-  r->sum.positive += s->positive, r->sum.negative += s->negative, r->sum.gradient_norm += s->gradient_norm;
+  r->steps_in_sum++;
   r->sum.wait_seconds += s->wait_seconds;
   r->sum.alpha = s->alpha;
-  r->steps_in_sum++;
+  if (s->skipped)
+    return;
+  r->taken_in_sum++;
+  r->sum.loss += s->loss, r->sum.restoration += s->restoration, r->sum.diffusion += s->diffusion;
+  r->sum.positive += s->positive, r->sum.negative += s->negative, r->sum.gradient_norm += s->gradient_norm;
 }
 
 static int report(run *r) {
-  double n = r->steps_in_sum, seconds = (double)(g_get_monotonic_time() - r->since) / 1e6;
+  double n = r->steps_in_sum, taken = r->taken_in_sum,
+         seconds = (double)(g_get_monotonic_time() - r->since) / 1e6;
   uint64_t step = r->t->state.step, steps = (uint64_t)r->recipe->training.steps;
   nd_train_report out = {.step = step,
                          .steps = steps,
-                         .loss = r->sum.loss / n,
-                         .restoration = r->sum.restoration / n,
-                         .diffusion = r->sum.diffusion / n,
-                         .positive = r->sum.positive / n,
-                         .negative = r->sum.negative / n,
+                         .loss = r->sum.loss / taken,
+                         .restoration = r->sum.restoration / taken,
+                         .diffusion = r->sum.diffusion / taken,
+                         .positive = r->sum.positive / taken,
+                         .negative = r->sum.negative / taken,
+                         .skipped = r->t->state.skipped,
                          .alpha = r->sum.alpha,
-                         .gradient_norm = r->sum.gradient_norm / n,
+                         .gradient_norm = r->sum.gradient_norm / taken,
                          .images_per_second = n * r->recipe->data.batch_size / seconds,
                          .seconds_left = (double)(steps - step) * seconds / n,
                          .wait_share = r->sum.wait_seconds / seconds};
   r->sum = (nd_step_result){0};
-  r->steps_in_sum = 0;
+  r->steps_in_sum = r->taken_in_sum = 0;
   r->since = g_get_monotonic_time();
   if (r->hooks->progress)
     r->hooks->progress(&out, r->hooks->context);
   return nd_journal_report(r->folder, &out);
 }
 
+static bool due(int64_t every, uint64_t step) {
+  return every > 0 && step % (uint64_t)every == 0;
+}
+
+static bool is_last(const run *r) {
+  return r->t->state.step == (uint64_t)r->recipe->training.steps;
+}
+
+static bool validation_due(const run *r) {
+  int64_t every = r->recipe->validation.every;
+  return r->hooks->validate && *r->recipe->validation.input && every > 0 &&
+         (due(every, r->t->state.step) || is_last(r));
+}
+
 static int validate(run *r) {
   nd_validation result = {0};
   const float *values = r->recipe->validation.use_ema ? r->t->state.ema : r->t->state.values;
   gint64 begun = g_get_monotonic_time();
-  if (r->hooks->validate(r->t->restoration, r->t->params, values, &result, r->hooks->context))
+  if (r->hooks->validate(r->t->restoration, r->t->params, values, &result, r->hooks->context)) {
+    for (int i = 0; i < result.crop_count; i++)
+      nd_image_free(&result.crops[i]);
     return nd_fail_in("validation at step %" G_GUINT64_FORMAT, r->t->state.step);
+  }
   r->since += g_get_monotonic_time() - begun; /* not the training's time */
   if (nd_journal_validation(r->folder, r->t->state.step, &result))
     return -1;
   if (r->hooks->validated)
     r->hooks->validated(r->t->state.step, &result, r->hooks->context);
-  if (result.psnr > r->best) {
-    r->best = result.psnr;
+  double figure = r->recipe->output.best_by == ND_RECIPE_SSIM ? result.ssim : result.psnr;
+  if (figure > r->best) {
+    r->best = figure;
     return nd_checkpoint_save_model(r->t, r->folder, "best.safetensors", &result);
   }
   return 0;
-}
-
-static bool due(int64_t every, uint64_t step) {
-  return every > 0 && step % (uint64_t)every == 0;
 }
 
 /* One process of a group writes. */
@@ -95,14 +114,12 @@ static int save(run *r) {
 static int look_back(run *r) {
   uint64_t step = r->t->state.step;
   int64_t at = nd_clock();
-  bool last = step == (uint64_t)r->recipe->training.steps;
-  bool validates = r->hooks->validate && *r->recipe->validation.input;
-  if (due(r->recipe->output.log_every, step) || last) {
+  if (due(r->recipe->output.log_every, step) || is_last(r)) {
     if (report(r))
       return -1;
     at = nd_profile_stage(r->t->profile, "report", at, 0);
   }
-  if (validates && (due(r->recipe->validation.every, step) || (last && r->recipe->validation.every > 0))) {
+  if (validation_due(r)) {
     if (validate(r))
       return -1;
     nd_profile_stage(r->t->profile, "validation", at, 0);
@@ -111,12 +128,10 @@ static int look_back(run *r) {
 }
 
 static int after_step(run *r) {
-  uint64_t step = r->t->state.step;
-  bool last = step == (uint64_t)r->recipe->training.steps;
   if (nd_group_check(r->t->group, leads(r) && look_back(r)))
     return -1;
   int64_t at = nd_clock();
-  if (due(r->recipe->output.checkpoint_every, step) || last) {
+  if (due(r->recipe->output.checkpoint_every, r->t->state.step) || is_last(r)) {
     if (save(r))
       return -1;
     nd_profile_stage(r->t->profile, "checkpoint", at, 0);
@@ -145,6 +160,32 @@ static void profile_before_step(run *r) {
   nd_profile_begin(r->t->profile);
 }
 
+/* ---- Steps that came to nothing ---- */
+/* Each process writes its part of the batch; the message is that of one to blame. */
+static int give_up(run *r, const nd_step_result *s) {
+  g_autofree char *name = g_strdup_printf("not-finite-%08" G_GUINT64_FORMAT, r->t->state.step);
+  g_autofree char *folder = g_build_filename(r->folder, name, NULL), *files = nd_bad_batch_names(s->batch);
+  if (nd_bad_batch_save(folder, s->batch, nd_group_rank(r->t->group) * r->t->samples))
+    nd_log(ND_LOG_WARNING, "%s", nd_error());
+  nd_fail("step %" G_GUINT64_FORMAT
+          ": the loss is %g and the gradient's norm %g, not finite for %" G_GINT64_FORMAT
+          " steps in a row; weights are as before them. Lower training.learning_rate or set "
+          "training.gradient_clip. The last batch is in '%s'; it is from %s",
+          r->t->state.step, fabs(s->loss), fabs(s->gradient_norm), r->t->state.skipped_in_a_row, folder,
+          files);
+  return nd_group_check(r->t->group, s->fault);
+}
+
+static int check_skipped(run *r, const nd_step_result *s) {
+  if (!s->skipped)
+    return 0;
+  if (r->t->state.skipped_in_a_row > r->recipe->training.max_skipped_steps)
+    return give_up(r, s);
+  nd_log(ND_LOG_WARNING, "step %" G_GUINT64_FORMAT " is skipped: the loss is %g and the gradient's norm %g",
+         r->t->state.step, fabs(s->loss), fabs(s->gradient_norm)); /* "nan", never "-nan" */
+  return 0;
+}
+
 /* ---- The loop ---- */
 static int one_step(run *r) {
   nd_step_result s;
@@ -152,7 +193,7 @@ static int one_step(run *r) {
   if (nd_trainer_step(r->t, &s))
     return -1;
   add_result(r, &s);
-  if (after_step(r))
+  if (check_skipped(r, &s) || after_step(r))
     return -1;
   nd_profile_end(r->t->profile);
   return 0;
@@ -164,9 +205,33 @@ static int asked_to_stop(const run *r, bool *stop) {
   return nd_group_any(r->t->group, here, stop);
 }
 
-static int loop(run *r) {
+/* After a failure, which is nearly always that of a disk: what was learned is kept, and the message says
+ * where. All processes of a group come here together, unless one is gone. */
+static int keep_what_there_is(run *r) {
+  g_autofree char *why = g_strdup(nd_error());
+  uint64_t step = r->t->state.step;
+  if (nd_group_broken(r->t->group))
+    return nd_fail("%s", why);
+  if (step && step != r->saved_at && !save(r))
+    return nd_fail("%s; step %" G_GUINT64_FORMAT " is saved, --resume goes on from there", why, step);
+  if (nd_checkpoint_exists(r->folder))
+    return nd_fail("%s; the last checkpoint is whole, --resume goes on from there", why);
+  return nd_fail("%s", why);
+}
+
+/* A run that ended between a step and its validation makes up for it. */
+static int begin(run *r) {
   r->since = g_get_monotonic_time();
-  r->best = nd_journal_best(r->folder);
+  r->best = nd_journal_best(r->folder, r->recipe->output.best_by);
+  uint64_t step = r->t->state.step;
+  bool missed = step && validation_due(r) && !nd_journal_has_validation(r->folder, step);
+  return nd_group_check(r->t->group, leads(r) && missed && validate(r));
+}
+
+static int loop(run *r) {
+  nd_checkpoint_compare_pictures(r->t, r->folder);
+  if (begin(r))
+    return -1;
   while (r->t->state.step < (uint64_t)r->recipe->training.steps) {
     bool stop;
     if (asked_to_stop(r, &stop))
@@ -174,24 +239,39 @@ static int loop(run *r) {
     if (stop)
       return save(r);
     if (one_step(r))
-      return -1;
+      return keep_what_there_is(r);
   }
   return 0;
 }
 
+/* Processes on machines that differ may have found different numbers of passes to fit. */
+static int agree_on_passes(nd_trainer *t) {
+  double passes = t->recipe->training.accumulation_steps, sum = passes;
+  if (nd_group_sum(t->group, &sum, 1))
+    return -1;
+  return sum == passes * nd_group_size(t->group)
+             ? 0
+             : nd_fail("the machines of this job need different numbers of passes to keep training.memory; "
+                       "set training.accumulation_steps for all of them");
+}
+
 static int run_trainer(nd_trainer *t, const nd_recipe *recipe, const char *folder,
                        const nd_train_hooks *hooks) {
-  run r = {.t = t, .recipe = recipe, .folder = folder, .hooks = hooks, .saved_at = UINT64_MAX};
+  run r = {.t = t, .recipe = recipe, .folder = folder, .hooks = hooks};
   if (hooks->profile_steps > 0)
     r.profile = nd_profile_new();
-  int failed = nd_trainer_share(t) || nd_group_check(t->group, nd_trainer_open_data(t)) || loop(&r);
+  int failed = agree_on_passes(t) || nd_trainer_share(t) || nd_group_check(t->group, nd_trainer_open_data(t));
+  r.saved_at = t->state.step ? t->state.step : UINT64_MAX;
+  failed = failed || loop(&r);
   end_profile(&r);
   return failed ? -1 : 0;
 }
 
-static int make_folder(const char *folder) {
+static int make_folder(const char *folder, int *lock) {
   if (g_mkdir_with_parents(folder, 0777))
     return nd_fail("cannot make the run folder '%s': %s", folder, strerror(errno));
+  if (nd_run_lock(folder, lock))
+    return -1;
   g_autofree char *recipe = g_build_filename(folder, "recipe.yaml", NULL);
   if (g_file_test(recipe, G_FILE_TEST_EXISTS))
     return nd_fail("'%s' holds a run already; continue it with --resume, or choose another folder", folder);
@@ -203,13 +283,26 @@ static int write_recipe(const nd_recipe *recipe, const char *folder) {
   return nd_file_write_atomic(path, text, strlen(text));
 }
 
+/* The trainer of a recipe that is complete, in the memory there is. */
+static int make_trainer(nd_recipe *recipe, nd_group *group, nd_trainer **t) {
+  size_t cache_bytes;
+  if (nd_recipe_check(recipe) || nd_memory_fit(recipe, group, &cache_bytes) ||
+      nd_trainer_new(recipe, group, t))
+    return -1;
+  (*t)->cache_bytes = cache_bytes;
+  return 0;
+}
+
 int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *hooks) {
   nd_trainer *t = NULL;
   nd_group *group = hooks->group;
   bool writes = nd_group_rank(group) == 0;
-  int failed = nd_group_check(group, nd_recipe_check(recipe) || nd_trainer_new(recipe, group, &t)) ||
-               nd_group_check(group, writes && (make_folder(folder) || write_recipe(recipe, folder))) ||
-               run_trainer(t, recipe, folder, hooks);
+  int lock = -1;
+  int failed =
+      nd_group_check(group, make_trainer(recipe, group, &t) || nd_trainer_begin(t)) ||
+      nd_group_check(group, writes && (make_folder(folder, &lock) || write_recipe(recipe, folder))) ||
+      run_trainer(t, recipe, folder, hooks);
+  nd_run_unlock(lock);
   nd_trainer_free(t);
   return failed ? -1 : 0;
 }
@@ -226,14 +319,20 @@ static int open_resumed(nd_recipe *recipe, const char *const *overrides, nd_grou
   for (int i = 0; overrides && overrides[i]; i++)
     if (nd_recipe_set(recipe, overrides[i]))
       return -1;
-  return nd_recipe_check(recipe) || nd_trainer_new(recipe, group, t) ? -1 : 0;
+  return make_trainer(recipe, group, t);
+}
+
+/* A run that ended before its first checkpoint starts anew. */
+static int load_last(nd_trainer *t, const char *folder) {
+  if (nd_checkpoint_exists(folder))
+    return nd_checkpoint_load(t, folder);
+  nd_log(ND_LOG_INFO, "'%s' holds no checkpoint yet; the run starts at its first step", folder);
+  return nd_trainer_begin(t);
 }
 
 static int rewind_folder(nd_trainer *t, const nd_recipe *recipe, const char *folder) {
-  return nd_checkpoint_load(t, folder) || nd_journal_rewind(folder, t->state.step) ||
-                 write_recipe(recipe, folder)
-             ? -1
-             : 0;
+  return load_last(t, folder) || nd_journal_rewind(folder, t->state.step) || write_recipe(recipe, folder) ? -1
+                                                                                                          : 0;
 }
 
 int nd_train_resume(const char *folder, const char *const *overrides, const nd_train_hooks *hooks) {
@@ -241,11 +340,14 @@ int nd_train_resume(const char *folder, const char *const *overrides, const nd_t
   nd_trainer *t = NULL;
   nd_group *group = hooks->group;
   bool writes = nd_group_rank(group) == 0;
-  int failed = nd_group_check(group, nd_train_recipe_of(folder, &recipe) ||
-                                         open_resumed(&recipe, overrides, group, &t)) ||
-               nd_group_check(group, writes && rewind_folder(t, &recipe, folder)) ||
-               run_trainer(t, &recipe, folder, hooks);
+  int lock = -1;
+  int failed =
+      nd_group_check(group, nd_train_recipe_of(folder, &recipe) || (writes && nd_run_lock(folder, &lock)) ||
+                                open_resumed(&recipe, overrides, group, &t)) ||
+      nd_group_check(group, writes && rewind_folder(t, &recipe, folder)) ||
+      run_trainer(t, &recipe, folder, hooks);
   nd_trainer_free(t);
+  nd_run_unlock(lock);
   nd_recipe_clear(&recipe);
   return failed ? -1 : 0;
 }

@@ -77,9 +77,11 @@ static bool losses_known(void *context) {
   }
   if ((p->failed = mean_losses(t, &mean)))
     return false;
+  replace_losses(t, &mean);
+  if (!isfinite(mean.restoration + mean.positive + mean.negative))
+    return true; /* the step will be skipped; the next one's slope has nothing to learn from it */
   p->again = p->begun > 1 && contrast_active(t, &mean) != contrast_active(t, &t->last);
   t->last = mean;
-  replace_losses(t, &mean);
   return !p->again;
 }
 
@@ -181,16 +183,6 @@ static void keep_state(nd_trainer *t) {
 }
 
 /* ---- The step ---- */
-static int not_finite(const nd_trainer *t, const nd_batch *b, const nd_step_result *r) {
-  g_autoptr(GString) files = g_string_new(NULL);
-  for (int i = 0; i < b->samples; i++)
-    g_string_append_printf(files, "%s'%s'", i ? ", " : "", b->pair_names[i]);
-  return nd_fail("step %" G_GUINT64_FORMAT
-                 ": the loss is %g and the gradient's norm %g; weights are kept as they were "
-                 "before it. Lower training.learning_rate or set training.gradient_clip. The batch: %s",
-                 t->state.step + 1, r->loss, r->gradient_norm, files->str);
-}
-
 static void read_losses(const nd_trainer *t, nd_step_result *s) {
   s->loss = read_number(t, t->objective.loss, NAN);
   s->restoration = read_number(t, t->objective.loss_restoration, NAN);
@@ -199,31 +191,31 @@ static void read_losses(const nd_trainer *t, nd_step_result *s) {
   s->negative = read_number(t, t->objective.loss_negative, NAN);
 }
 
-/* A loss that is not finite is the fault of the process that has the sample; a gradient, of all. */
-static int check_finite(nd_trainer *t, const nd_batch *batch, const nd_step_result *s) {
-  if (isfinite(s->loss) && isfinite(s->gradient_norm))
-    return 0;
-  if (nd_group_check(t->group, t->pass.finite ? 0 : not_finite(t, batch, s)))
-    return -1;
-  return not_finite(t, batch, s);
+/* The step counts, since it used up its batch and its random numbers. */
+static void skip(nd_trainer *t, nd_step_result *s) {
+  t->state.step++;
+  t->state.skipped++;
+  t->state.skipped_in_a_row++;
+  s->skipped = true;
 }
 
-/* The gradient's norm, then Adam, unless something is not finite. */
-static int update(nd_trainer *t, const nd_batch *batch, nd_step_result *s) {
+/* The gradient's norm, then Adam, unless something is not finite: loss and gradient are those of all
+ * processes, so all decide alike. */
+static void update(nd_trainer *t, nd_step_result *s) {
   double mean = 1 / ((double)t->recipe->training.accumulation_steps * nd_group_size(t->group)),
          clip = t->recipe->training.gradient_clip, bytes = (double)(t->state.size * sizeof(float));
   int64_t at = nd_clock();
   take_state(t, mean);
   s->gradient_norm = mean * nd_gradient_norm(&t->state);
   at = nd_profile_stage(t->profile, "gradient norm", at, bytes);
-  if (check_finite(t, batch, s))
-    return -1;
+  if (!isfinite(s->loss) || !isfinite(s->gradient_norm))
+    return skip(t, s);
+  t->state.skipped_in_a_row = 0;
   keep_state(t);
   nd_adam_step(&t->state, &t->adam,
                clip > 0 && s->gradient_norm > clip ? mean * clip / s->gradient_norm : mean);
   /* Reads the gradient; reads and writes weights, two moments and the average. */
   nd_profile_stage(t->profile, "Adam and average", at, 9 * bytes);
-  return 0;
 }
 
 int nd_trainer_step(nd_trainer *t, nd_step_result *out) {
@@ -238,8 +230,9 @@ int nd_trainer_step(nd_trainer *t, nd_step_result *out) {
   if (sum_gradients(t, batch, s.alpha))
     return -1;
   read_losses(t, &s);
-  if (update(t, batch, &s))
-    return -1;
+  s.batch = batch;
+  update(t, &s);
+  s.fault = s.skipped && (!t->pass.finite || isfinite(s.loss)); /* a gradient is of all processes */
   *out = s;
   return 0;
 }

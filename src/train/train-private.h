@@ -8,7 +8,9 @@
 typedef struct nd_train_state {
   const nd_params *params; /* the caller's */
   size_t size;
-  uint64_t step; /* steps done */
+  uint64_t step;            /* steps done, skipped ones included */
+  uint64_t skipped;         /* of them, those whose loss or gradient was not finite: nothing was learned */
+  int64_t skipped_in_a_row; /* the last ones */
   float *values, *gradients, *moment1, *moment2, *ema;
   double *partial; /* scratch of nd_gradient_norm */
 } nd_train_state;
@@ -25,7 +27,8 @@ typedef struct nd_adam_settings {
   uint64_t ema_from_step;
 } nd_adam_settings;
 
-/* One step from state->gradients times gradient_scale; counts the step. Parameters that are state (nd_state)
+/* One step from state->gradients times gradient_scale; counts the step. Adam's own count leaves out skipped
+ * ones. Parameters that are state (nd_state)
  * keep their values, and their average is made like that of the weights. */
 void nd_adam_step(nd_train_state *state, const nd_adam_settings *s, double gradient_scale);
 double nd_gradient_norm(const nd_train_state *state);

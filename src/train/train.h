@@ -1,30 +1,37 @@
 /* Training: a recipe and a run folder in, a trained model out.
  *
  * The run folder holds recipe.yaml (all values), log.csv (a line every output.log_every steps),
- * validation.csv, curve.svg, model.safetensors (the restoration network, averaged weights), best.safetensors
+ * validation.csv, events.out.tfevents.noiseda (the same for TensorBoard), crop-N.png (of the last
+ * validation), curve.svg, model.safetensors (the restoration network, averaged weights), best.safetensors
  * (the same at the best validation), checkpoint-STEP.safetensors (everything, to resume) and manifest.json
- * (which checkpoint is the last). Checkpoints appear whole or not at all.
+ * (which checkpoint is the last). Checkpoints appear whole or not at all. One process at a time has
+ * the folder, by a lock on its file `lock`.
  */
 #ifndef ND_TRAIN_H
 #define ND_TRAIN_H
 
 #include "adapt/adapt.h"
+#include "image/image.h"
 #include "train/group.h"
 #include "train/recipe.h"
 
 typedef struct nd_train_report {
   uint64_t step, steps;                 /* done, wanted */
-  double loss, restoration;             /* means since the last report */
+  double loss, restoration;             /* means since the last report, over steps not skipped */
   double diffusion, positive, negative; /* NaN where the mode has none */
   double alpha, gradient_norm;
+  uint64_t skipped;         /* steps of the whole run whose loss or gradient was not finite */
   double images_per_second; /* training pairs */
   double seconds_left;
   double wait_share; /* of the time, spent waiting for data: 0..1 */
 } nd_train_report;
 
+enum { ND_CROPS = 3 };
 typedef struct nd_validation {
   double psnr, ssim; /* means over the pictures */
   int pictures;
+  int crop_count;
+  nd_image crops[ND_CROPS]; /* to look at: input, restored, target side by side; the receiver frees them */
 } nd_validation;
 
 enum { ND_PROFILE_WARM_UP = 3 };
@@ -48,12 +55,17 @@ typedef struct nd_train_hooks {
 
 /* Starts a run in folder (made when missing; it must not hold a run already). */
 int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *hooks);
-/* Continues the run in folder from its last checkpoint, with the recipe kept there and `overrides`
+/* Continues the run in folder from its last checkpoint (from the first step when there is none yet), with the
+ * recipe kept there and `overrides`
  * ("training.steps=2000", NULL at the end, may be NULL) over it. The weights become the same bytes as without
  * the interruption. */
 int nd_train_resume(const char *folder, const char *const *overrides, const nd_train_hooks *hooks);
 /* The recipe of the run in folder; to be cleared. */
 int nd_train_recipe_of(const char *folder, nd_recipe *out);
+
+/* The run in folder as one self-contained HTML page; the caller's, g_free. NULL and an error: it is no run.
+ */
+char *nd_train_report_page(const char *folder);
 
 /* The networks that a recipe describes. The caller frees both; *diffusion is NULL in source mode. */
 int nd_train_networks(const nd_recipe *recipe, nd_net **restoration, nd_net **diffusion);

@@ -3,9 +3,12 @@
 #define ND_TRAINER_PRIVATE_H
 
 #include "data/data.h"
+#include "image/image.h"
 #include "train/reduction-private.h"
 #include "train/train-private.h"
 #include "train/train.h"
+
+#include <glib.h>
 
 /* The losses of a step, or what is known of them before its end. */
 typedef struct nd_losses {
@@ -34,6 +37,7 @@ typedef struct nd_trainer {
   nd_train_state state;
   nd_adam_settings adam;
   nd_loader *loader;
+  size_t cache_bytes; /* of decoded pictures */
   nd_reduction *reduction;
   float *accumulated; /* the gradient of the micro-batches before the last; NULL: there is but one */
   float *next_state;  /* what batch norms and their like keep from this step, one after the other */
@@ -43,13 +47,18 @@ typedef struct nd_trainer {
 } nd_trainer;
 
 typedef struct nd_step_result {
+  bool skipped;          /* loss or gradient is not finite; weights are as before */
+  bool fault;            /* a skipped step's cause may be this process's part of the batch */
+  const nd_batch *batch; /* what the step was on; until the next */
   double loss, restoration, diffusion, positive, negative, alpha, gradient_norm, wait_seconds;
 } nd_step_result;
 
 nd_objective_settings nd_recipe_objective(const nd_recipe *recipe);
-/* Everything but the loader: networks, graph, plan, initial weights (training.init_from included). */
+/* Everything but the loader and the weights: networks, graph, plan. */
 int nd_trainer_new(const nd_recipe *recipe, nd_group *group, nd_trainer **out);
 void nd_trainer_free(nd_trainer *t); /* NULL is fine */
+/* The weights of step 0: drawn from the seed, or those of training.init_from. */
+int nd_trainer_begin(nd_trainer *t);
 /* Gives all processes the state of rank 0. */
 int nd_trainer_share(nd_trainer *t);
 /* Starts reading data at the state's step. */
@@ -57,32 +66,87 @@ int nd_trainer_open_data(nd_trainer *t);
 /* Weights to start from: a model file, a file with the prefixes of ND_SCOPE_*, or a checkpoint. */
 int nd_trainer_init_from(nd_trainer *t, const char *path);
 
+/* ---- memory.c ---- */
+/* Raises training.accumulation_steps where training.memory asks for it, and says how much decoded pictures
+ * may take. Error: there is not enough memory; which settings would fit. */
+int nd_memory_fit(nd_recipe *recipe, nd_group *group, size_t *cache_bytes);
+/* The same for each of so many processes with `limit` bytes; 0: unknown. */
+int nd_memory_fit_in(nd_recipe *recipe, int processes, size_t limit, size_t *cache_bytes);
+
 /* ---- step.c ---- */
 /* Once the plan and the state are there. */
 int nd_trainer_prepare_step(nd_trainer *t);
 /* Steps are recorded in p from now on; NULL: no longer. */
 void nd_trainer_record(nd_trainer *t, nd_profile *p);
-/* One step on the next batch. A loss or gradient that is not finite is an error that names the batch's files.
+/* One step on the next batch. A step whose loss or gradient is not finite is counted and changes nothing
+ * else.
  */
 int nd_trainer_step(nd_trainer *t, nd_step_result *out);
 
 /* ---- checkpoint.c ---- */
 int nd_checkpoint_save(const nd_trainer *t, const char *folder);
+bool nd_checkpoint_exists(const char *folder);
 /* Path of the last checkpoint of folder; NULL and an error when there is none. The caller's, g_free. */
 char *nd_checkpoint_last(const char *folder);
 /* Loads the last checkpoint of folder into t. */
 int nd_checkpoint_load(nd_trainer *t, const char *folder);
+/* Warns when the pictures that t reads are not those of the last checkpoint, if there is one. */
+void nd_checkpoint_compare_pictures(const nd_trainer *t, const char *folder);
 /* Writes the restoration network alone. */
 int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name,
                              const nd_validation *result);
 
-/* ---- journal.c: the CSV files and the curve ---- */
+/* ---- keep.c ---- */
+/* Removes the checkpoints that output.keep_last and output.keep_best let go; never `last`, which the manifest
+ * names. */
+void nd_checkpoints_prune(const nd_trainer *t, const char *folder, const char *last);
+
+/* ---- bad_batch.c ---- */
+/* Writes the batch into folder: 0-synthetic.png, 0-clean.png, ...; first: the number of its first sample. */
+int nd_bad_batch_save(const char *folder, const nd_batch *batch, int first);
+/* "'a.png', 'b.png'": the files its patches are from; the caller's. */
+char *nd_bad_batch_names(const nd_batch *batch);
+
+/* ---- lock.c ---- */
+/* Takes the folder for this process, until nd_run_unlock or its end, and removes what a killed process left
+ * unfinished there. Error: another process has it, and which. */
+int nd_run_lock(const char *folder, int *fd);
+void nd_run_unlock(int fd); /* -1 is fine */
+
+/* ---- events.c: the same for TensorBoard ---- */
+typedef struct nd_scalar {
+  const char *tag;
+  double value; /* left out where it is not finite */
+} nd_scalar;
+int nd_events_scalars(const char *folder, uint64_t step, const nd_scalar *scalars, int count);
+/* png: image as a file of `size` bytes. */
+int nd_events_picture(const char *folder, uint64_t step, const char *tag, const nd_image *image,
+                      const void *png, size_t size);
+int nd_events_rewind(const char *folder, uint64_t step);
+
+/* ---- journal.c: the CSV files, events, crops and the curve ---- */
+#define ND_CROP_NAME "crop-%d.png"
+/* Steps and another column of a file, where that is finite. */
+typedef struct nd_points {
+  GArray *x, *y; /* of double */
+  int column;
+} nd_points;
+/* Calls fn on the first `wanted` numbers, at most 16, of every line that has as many. */
+typedef void (*nd_line_fn)(const double *x, void *context);
+void nd_journal_each(const char *folder, const char *name, int wanted, nd_line_fn fn, void *context);
+/* Step and another of the first `columns` columns. */
+nd_points nd_journal_points(const char *folder, const char *name, int columns, int column);
+void nd_points_free(nd_points *points);
 /* Drops the lines past `step`, so that a resumed run continues the files. */
 int nd_journal_rewind(const char *folder, uint64_t step);
 int nd_journal_report(const char *folder, const nd_train_report *r);
-int nd_journal_validation(const char *folder, uint64_t step, const nd_validation *v);
+/* Frees the crops. */
+int nd_journal_validation(const char *folder, uint64_t step, nd_validation *v);
 int nd_journal_curve(const char *folder);
-/* The best PSNR so far; -1 when nothing was validated yet. */
-double nd_journal_best(const char *folder);
+bool nd_journal_has_validation(const char *folder, uint64_t step);
+/* The best figure so far (by: nd_recipe_figure); -1 when nothing was validated yet. */
+double nd_journal_best(const char *folder, int by);
+/* That of the validation at a step; -inf when there was none. */
+double nd_journal_figure(const char *folder, uint64_t step, int by);
 
 #endif

@@ -62,12 +62,17 @@ static int share_batch(nd_trainer *t) {
   return 0;
 }
 
-static int initialise(nd_trainer *t) {
+int nd_trainer_begin(nd_trainer *t) {
   const nd_recipe *r = t->recipe;
   nd_params_init(t->params, (uint64_t)r->seed, t->state.values);
   if (*r->training.init_from && nd_trainer_init_from(t, r->training.init_from))
     return nd_recipe_fail(r, "training.init_from", "%s", nd_error());
   memcpy(t->state.ema, t->state.values, t->state.size * sizeof(float));
+  return 0;
+}
+
+static int initialise(nd_trainer *t) {
+  const nd_recipe *r = t->recipe;
   t->adam = (nd_adam_settings){.learning_rate = r->training.learning_rate,
                                .beta1 = (float)r->training.beta1,
                                .beta2 = (float)r->training.beta2,
@@ -81,7 +86,9 @@ static int initialise(nd_trainer *t) {
 
 int nd_trainer_share(nd_trainer *t) {
   float *buffers[] = {t->state.values, t->state.ema, t->state.moment1, t->state.moment2};
-  if (nd_group_broadcast(t->group, &t->state.step, sizeof t->state.step))
+  if (nd_group_broadcast(t->group, &t->state.step, sizeof t->state.step) ||
+      nd_group_broadcast(t->group, &t->state.skipped, sizeof t->state.skipped) ||
+      nd_group_broadcast(t->group, &t->state.skipped_in_a_row, sizeof t->state.skipped_in_a_row))
     return -1;
   for (size_t i = 0; i < G_N_ELEMENTS(buffers); i++)
     if (nd_group_broadcast(t->group, buffers[i], t->state.size * sizeof(float)))
@@ -180,6 +187,6 @@ int nd_trainer_open_data(nd_trainer *t) {
   s.augment = r->data.augment;
   s.seed = (uint64_t)r->seed;
   s.workers = r->data.workers;
-  s.cache_bytes = (size_t)r->data.cache_mb << 20;
+  s.cache_bytes = t->cache_bytes;
   return nd_loader_open(&s, t->state.step, &t->loader);
 }

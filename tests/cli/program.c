@@ -3,6 +3,7 @@
 #include <glib/gstdio.h>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -43,13 +44,61 @@ static outcome spawn(char **argv) {
   return o;
 }
 
-static outcome run_list(const char *first, va_list args) {
-  g_autoptr(GPtrArray) argv = g_ptr_array_new();
+static GPtrArray *arguments(const char *first, va_list args) {
+  GPtrArray *argv = g_ptr_array_new();
   g_ptr_array_add(argv, (char *)ND_PROGRAM);
   for (const char *a = first; a; a = va_arg(args, const char *))
     g_ptr_array_add(argv, (char *)a);
   g_ptr_array_add(argv, NULL);
+  return argv;
+}
+
+static outcome run_list(const char *first, va_list args) {
+  g_autoptr(GPtrArray) argv = arguments(first, args);
   return spawn((char **)argv->pdata);
+}
+
+pid_t start_program(const char *first, ...) {
+  va_list args;
+  va_start(args, first);
+  g_autoptr(GPtrArray) argv = arguments(first, args);
+  va_end(args);
+  pid_t child = fork();
+  if (child)
+    return child;
+  g_freopen("/dev/null", "w", stdout);
+  g_freopen("said", "w", stderr);
+  execv(ND_PROGRAM, (char **)argv->pdata);
+  _exit(127);
+}
+
+void await_file(const char *path) {
+  for (int i = 0; i < 60000 && !g_file_test(path, G_FILE_TEST_EXISTS); i++)
+    g_usleep(1000);
+}
+
+int end_program(pid_t child, int signal_number) {
+  int status;
+  kill(child, signal_number);
+  assert_int_equal(waitpid(child, &status, 0), child);
+  return status;
+}
+
+void limit_file_size(rlim_t bytes) {
+  struct rlimit r;
+  getrlimit(RLIMIT_FSIZE, &r);
+  r.rlim_cur = bytes;
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &r), 0);
+  signal(SIGXFSZ, SIG_IGN); /* inherited: writing then fails with EFBIG */
+}
+
+void expect_same_files(const char *a, const char *b) {
+  g_autofree char *x = NULL, *y = NULL;
+  gsize nx, ny;
+  assert_true(g_file_get_contents(a, &x, &nx, NULL));
+  assert_true(g_file_get_contents(b, &y, &ny, NULL));
+  assert_int_equal(nx, ny);
+  assert_memory_equal(x, y, nx);
 }
 
 outcome run_program(const char *first, ...) {
@@ -114,6 +163,15 @@ void make_pairs(void) {
 
 void write_text(const char *path, const char *text) {
   assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
+void poison_file(const char *path) {
+  static const unsigned char nan[] = {0, 0, 0xc0, 0x7f};
+  g_autofree char *bytes = NULL;
+  gsize n;
+  assert_true(g_file_get_contents(path, &bytes, &n, NULL));
+  memcpy(bytes + n - sizeof nan, nan, sizeof nan);
+  assert_true(g_file_set_contents(path, bytes, (gssize)n, NULL));
 }
 
 void truncate_file(const char *path, size_t keep) {

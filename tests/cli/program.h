@@ -5,6 +5,8 @@
 #include "image/image.h"
 
 #include <glib.h>
+#include <sys/resource.h>
+#include <sys/types.h>
 
 typedef struct outcome {
   int status; /* exit status; -1: killed by a signal */
@@ -18,6 +20,15 @@ int folder_teardown(void **state);
 /* The program with these arguments, NULL at the end. g_free both texts: outcome_clear. */
 outcome run_program(const char *first, ...) G_GNUC_NULL_TERMINATED;
 void outcome_clear(outcome *o);
+/* The same in the background, its messages in the file "said". */
+pid_t start_program(const char *first, ...) G_GNUC_NULL_TERMINATED;
+/* Waits for a file to appear, for a minute at most. */
+void await_file(const char *path);
+/* Sends the signal and waits for the end; the status as waitpid has it. */
+int end_program(pid_t child, int signal_number);
+/* A full disk: no file may grow beyond this, neither ours nor those of programs we start. */
+void limit_file_size(rlim_t bytes);
+void expect_same_files(const char *a, const char *b);
 /* Fails unless the status is as given. */
 void expect_status(int status, const char *first, ...) G_GNUC_NULL_TERMINATED;
 /* Fails unless the program exits 1 and says one line that has both texts. */
@@ -30,6 +41,8 @@ void make_pairs(void);
 void write_text(const char *path, const char *text);
 /* Keeps the first `keep` bytes. */
 void truncate_file(const char *path, size_t keep);
+/* Makes the last number of a file of float32 weights NaN. */
+void poison_file(const char *path);
 /* A recipe of tiny networks; mode: source, paired, unpaired. */
 void write_recipe(const char *path, const char *mode, int steps);
 /* The same with these sections' contents: "network: unet, width: 4". */

@@ -281,6 +281,47 @@ static void a_failure_of_one_process_is_told_once(void **state) {
   outcome_clear(&o);
 }
 
+/* The last batch, put together by all processes, and the weights before it. */
+static void expect_given_up(const char *folder, const char *said) {
+  g_autofree char *last = g_build_filename(folder, "not-finite-00000003", "3-clean.png", NULL),
+                  *first = g_build_filename(folder, "not-finite-00000003", "0-clean.png", NULL);
+  if (!strstr(said, "not finite for 3 steps in a row") || !strstr(said, "step 3 is saved"))
+    fail_msg("%s: %s", folder, said);
+  assert_true(g_file_test(first, G_FILE_TEST_EXISTS) && g_file_test(last, G_FILE_TEST_EXISTS));
+  nd_safetensors *file = open_checkpoint(folder, 3);
+  assert_string_equal(nd_safetensors_metadata(file, "noiseda.skipped"), "3");
+  for (size_t i = 0; i < nd_safetensors_count(file); i++) {
+    const nd_st_tensor *t = nd_safetensors_at(file, i);
+    g_autofree float *values = g_new(float, t->count);
+    assert_int_equal(nd_st_to_f32(t, values), 0);
+    for (size_t k = 0; k < t->count && g_str_has_prefix(t->name, "moment"); k++)
+      assert_true(values[k] == 0.0f);
+  }
+  nd_safetensors_close(file);
+}
+
+static void processes_skip_alike(void **state) {
+  (void)state;
+  make_pairs();
+  write_smooth_recipe("source", "0");
+  expect_status(0, "train", "r.yaml", "-o", "start", COMMON, "--set", "training.steps=1", NULL);
+  poison_file("start/model.safetensors");
+  write_smooth_recipe("paired", "0");
+#define POISONED                                                                                             \
+  COMMON, "--set", "training.init_from=start/model.safetensors", "--set", "training.max_skipped_steps=2"
+  outcome one =
+      run_program("train", "r.yaml", "-o", "one", POISONED, "--set", "training.accumulation_steps=2", NULL);
+  assert_int_equal(one.status, 1);
+  expect_given_up("one", one.err);
+  outcome_clear(&one);
+  if (!have_mpi())
+    return;
+  outcome two = run_processes("2", (const char *const[]){"train", "r.yaml", "-o", "two", POISONED, NULL});
+  assert_int_equal(two.status, 1);
+  expect_given_up("two", two.err);
+  outcome_clear(&two);
+}
+
 /* A child of that process whose environment says it has that rank; 0: none yet. */
 static pid_t process_of_rank(pid_t parent, const char *rank) {
   g_autofree char *wanted = g_strdup_printf("OMPI_COMM_WORLD_RANK=%s", rank);
@@ -350,6 +391,7 @@ int main(void) {
                                      TEST(processes_equal_one),
                                      TEST(a_run_goes_on_with_another_number_of_processes),
                                      TEST(a_failure_of_one_process_is_told_once),
+                                     TEST(processes_skip_alike),
                                      TEST(a_killed_process_ends_the_job_and_keeps_the_checkpoint)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,6 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 static void expect_run(const char *folder) {
@@ -90,31 +89,14 @@ static void sr3_learns(void **state) {
     fail_msg("the loss of the positives fell by %.2f only", fall);
 }
 
-static void expect_same_files(const char *a, const char *b) {
-  g_autofree char *x = NULL, *y = NULL;
-  gsize nx, ny;
-  assert_true(g_file_get_contents(a, &x, &nx, NULL));
-  assert_true(g_file_get_contents(b, &y, &ny, NULL));
-  assert_int_equal(nx, ny);
-  assert_memory_equal(x, y, nx);
-}
-
 /* Starts a training in the background and sends it a signal once its first checkpoint is there. */
 static void interrupt_training(const char *folder, int signal_number) {
-  pid_t child = fork();
-  if (!child) {
-    g_freopen("/dev/null", "w", stdout);
-    execl(ND_PROGRAM, ND_PROGRAM, "train", "r.yaml", "-o", folder, (char *)NULL);
-    _exit(127);
-  }
+  pid_t child = start_program("train", "r.yaml", "-o", folder, NULL);
   g_autofree char *manifest = g_build_filename(folder, "manifest.json", NULL);
-  for (int i = 0; i < 60000 && !g_file_test(manifest, G_FILE_TEST_EXISTS); i++)
-    g_usleep(1000);
-  kill(child, signal_number);
-  int status;
-  waitpid(child, &status, 0);
+  await_file(manifest);
+  int status = end_program(child, signal_number);
   if (signal_number == SIGTERM)
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGTERM);
 }
 
 static void an_interrupted_run_ends_in_the_same_bytes(void **state) {
@@ -223,9 +205,43 @@ static void restoring_can_be_profiled(void **state) {
   expect_same_files("plain/2.png", "seen/2.png");
 }
 
+static void expect_in(const char *text, const char *part) {
+  if (!strstr(text, part))
+    fail_msg("'%s' is missing", part);
+}
+
+/* The page has what the run's files have, and asks for no other. */
+static void a_run_is_reported_as_one_page(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 20);
+  expect_status(0, "train", "r.yaml", "-o", "run", NULL);
+  expect_status(0, "report", "run", NULL);
+  g_autofree char *page = NULL, *csv = NULL;
+  assert_true(g_file_get_contents("run/report.html", &page, NULL, NULL));
+  assert_true(g_file_get_contents("run/validation.csv", &csv, NULL, NULL));
+  g_auto(GStrv) lines = g_strsplit(g_strchomp(csv), "\n", -1), cells = NULL;
+  cells = g_strsplit(lines[g_strv_length(lines) - 1], ",", -1);
+  g_autofree char *last =
+      g_strdup_printf("step %s</td><td>%.3f dB", cells[0], g_ascii_strtod(cells[1], NULL));
+  expect_in(page, last);
+  expect_in(page, "20 of 20");
+  expect_in(page, "<svg");
+  expect_in(page, "training:\n  steps: 20\n");
+  expect_in(page, "<figure><img alt=\"\" src=\"data:image/png;base64,");
+  g_auto(GStrv) sources = g_strsplit(page, "src=\"", -1), links = g_strsplit(page, "href=", -1);
+  for (char **s = sources + 1; *s; s++)
+    assert_true(g_str_has_prefix(*s, "data:"));
+  assert_int_equal(g_strv_length(sources), 1 + 3);
+  assert_int_equal(g_strv_length(links), 1);
+  assert_true(g_str_has_suffix(page, "</html>\n"));
+  expect_failure("'clean' holds no run", "recipe.yaml", "report", "clean", NULL);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
-  const struct CMUnitTest tests[] = {TEST(every_mode_gives_a_model),
+  const struct CMUnitTest tests[] = {TEST(a_run_is_reported_as_one_page),
+                                     TEST(every_mode_gives_a_model),
                                      TEST(the_loss_falls),
                                      TEST(sr3_learns),
                                      TEST(an_interrupted_run_ends_in_the_same_bytes),

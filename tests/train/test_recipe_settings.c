@@ -115,7 +115,7 @@ static void the_schema_is_the_default_recipe(void **state) {
   nd_recipe schema, standard;
   nd_recipe_init(&schema);
   nd_recipe_init(&standard);
-  g_autofree char *text = nd_recipe_schema();
+  g_autofree char *text = nd_recipe_defaults();
   if (nd_recipe_parse(&schema, text, "schema"))
     fail_msg("%s\n%s", nd_error(), text);
   assert_int_equal(nd_recipe_resolve(&standard), 0);

@@ -1,0 +1,51 @@
+/* The batch that a run stopped at, as pictures to look at. */
+#include "image/image.h"
+#include "train/trainer-private.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+/* Values outside [0, 1] are clamped by the file; 16 bits show the rest as it was. */
+static int save_patch(const char *folder, int sample, const char *what, const float *patch, int size) {
+  g_autofree char *name = g_strdup_printf("%d-%s.png", sample, what);
+  g_autofree char *path = g_build_filename(folder, name, NULL);
+  nd_image image;
+  if (nd_image_new(size, size, 3, &image))
+    return -1;
+  memcpy(image.data, patch, (size_t)size * (size_t)size * 3 * sizeof *patch);
+  int failed = nd_image_save(path, &image, &(nd_save_options){.bits = 16});
+  nd_image_free(&image);
+  return failed;
+}
+
+int nd_bad_batch_save(const char *folder, const nd_batch *b, int first) {
+  const struct {
+    const char *what;
+    const float *patches;
+  } kinds[] = {
+      {"synthetic", b->synthetic}, {"clean", b->clean}, {"real", b->real}, {"reference", b->reference}};
+  size_t stride = (size_t)b->patch_size * (size_t)b->patch_size * 3;
+  if (g_mkdir_with_parents(folder, 0777))
+    return nd_fail("cannot make the folder '%s': %s", folder, strerror(errno));
+  for (int i = 0; i < b->samples; i++)
+    for (size_t k = 0; k < G_N_ELEMENTS(kinds); k++)
+      if (kinds[k].patches &&
+          save_patch(folder, first + i, kinds[k].what, kinds[k].patches + (size_t)i * stride, b->patch_size))
+        return -1;
+  return 0;
+}
+
+static void append_names(GString *out, const char *const *names, int n) {
+  for (int i = 0; names && i < n; i++)
+    g_string_append_printf(out, "%s'%s'", out->len ? ", " : "", names[i]);
+}
+
+char *nd_bad_batch_names(const nd_batch *b) {
+  GString *out = g_string_new(NULL);
+  append_names(out, b->pair_names, b->samples);
+  append_names(out, b->real_names, b->samples);
+  append_names(out, b->reference_names, b->samples);
+  return g_string_free(out, FALSE);
+}

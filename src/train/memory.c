@@ -1,0 +1,148 @@
+/* What a run will need in memory, known before it is taken, and the settings that make it fit. */
+#include "train/trainer-private.h"
+
+#include <glib.h>
+#include <math.h>
+#include <string.h>
+
+/* The program, its libraries, a picture being read and one being validated; measured with small networks. */
+enum { PROGRAM_BYTES = 96 << 20, CACHE_LEAST = 16 << 20 };
+
+typedef struct need {
+  size_t arena, state, batches, total; /* bytes */
+} need;
+
+/* Of a run with `micro` samples at once in the graph. */
+static int measure_graph(const nd_recipe *r, const nd_net *restoration, const nd_net *diffusion, int micro,
+                         need *out) {
+  nd_params *params = nd_params_new();
+  nd_graph *graph = nd_graph_new(params);
+  nd_objective_settings settings = nd_recipe_objective(r);
+  nd_objective objective;
+  nd_objective_build(graph, &settings, restoration, diffusion, micro, r->data.patch_size, &objective);
+  int failed = nd_backward(graph, objective.loss) || nd_arena_bytes(graph, &out->arena);
+  /* Weights, gradients, two moments, the average; and the gradients of earlier passes. */
+  out->state = nd_params_size(params) * sizeof(float) * (r->training.accumulation_steps > 1 ? 6 : 5);
+  nd_graph_free(graph);
+  nd_params_free(params);
+  return failed;
+}
+
+static int measure(const nd_recipe *r, int processes, need *out) {
+  nd_net *restoration, *diffusion;
+  if (nd_train_networks(r, &restoration, &diffusion))
+    return -1;
+  int samples = r->data.batch_size / processes;
+  int failed =
+      measure_graph(r, restoration, diffusion, MAX(1, samples / r->training.accumulation_steps), out);
+  size_t kinds = r->mode == ND_RECIPE_SOURCE   ? 2
+                 : r->mode == ND_RECIPE_PAIRED ? 3
+                                               : 4,
+         patch = (size_t)r->data.patch_size * (size_t)r->data.patch_size * 3 * sizeof(float);
+  out->batches = kinds * patch * (size_t)samples * (size_t)nd_loader_defaults().prefetch;
+  out->total = out->arena + out->state + out->batches + PROGRAM_BYTES;
+  nd_net_free(restoration);
+  nd_net_free(diffusion);
+  return failed;
+}
+
+static bool divides(const nd_recipe *r, int passes, int processes) {
+  return r->data.batch_size % passes == 0 && r->data.batch_size / passes % processes == 0;
+}
+
+/* Cuts the batch into the fewest passes that fit, but no fewer than now; false: none does, and it is in as
+ * many as can be. */
+static bool cut_batch(nd_recipe *r, int processes, size_t limit, need *n) {
+  for (int k = r->training.accumulation_steps, most = r->data.batch_size / processes; k <= most; k++) {
+    if (!divides(r, k, processes))
+      continue;
+    r->training.accumulation_steps = k;
+    if (measure(r, processes, n))
+      return false;
+    if (n->total <= limit)
+      return true;
+  }
+  return false;
+}
+
+/* A patch that fits, with the batch in as many passes as can be; 0: none. */
+static int smaller_patch(nd_recipe *r, int processes, size_t limit) {
+  need n;
+  for (int size = r->data.patch_size / 2 / 8 * 8; size >= 16; size = size / 2 / 8 * 8) {
+    r->data.patch_size = size;
+    if (!measure(r, processes, &n) && n.total <= limit)
+      return size;
+  }
+  return 0;
+}
+
+static double giga(size_t bytes) {
+  return (double)bytes / (1 << 30);
+}
+
+/* The trial recipe is a copy of the numbers alone; its texts are the recipe's. */
+static int does_not_fit(const nd_recipe *r, int processes, size_t limit, const need *n) {
+  nd_recipe trial = *r;
+  need then;
+  g_autoptr(GString) advice = g_string_new(NULL);
+  if (cut_batch(&trial, processes, limit, &then))
+    g_string_append_printf(advice,
+                           "training.accumulation_steps=%d gives the same result in %.2f GiB; "
+                           "data.batch_size=%d would fit as well",
+                           trial.training.accumulation_steps, giga(then.total),
+                           r->data.batch_size / trial.training.accumulation_steps);
+  else if (smaller_patch(&trial, processes, limit))
+    g_string_append_printf(advice, "data.patch_size=%d with training.accumulation_steps=%d would fit",
+                           trial.data.patch_size, trial.training.accumulation_steps);
+  else
+    g_string_append(advice, "smaller networks are needed");
+  bool budget = r->training.memory > 0;
+  return nd_recipe_fail(r, budget ? "training.memory" : "data.batch_size",
+                        "this run needs about %.2f GiB (%.2f for the networks' values, %.2f for weights, "
+                        "gradients and moments, "
+                        "%.2f for batches and the program) and %s %.2f GiB; %s%s",
+                        giga(n->total), giga(n->arena), giga(n->state), giga(n->total - n->arena - n->state),
+                        budget ? "training.memory allows" : "there are", giga(limit), advice->str,
+                        budget ? "" : ". training.memory=MIB says how much to use instead");
+}
+
+/* A share of what the machine has left for each of its processes. */
+static size_t limit_for(const nd_recipe *r, const nd_group *group) {
+  if (r->training.memory > 0)
+    return (size_t)r->training.memory << 20;
+  return nd_mem_available("/") / (size_t)nd_group_neighbours(group);
+}
+
+/* Decoded pictures take what is left; more of them only make a run faster. */
+static size_t share_of_cache(const nd_recipe *r, size_t limit, const need *n) {
+  size_t wanted = (size_t)r->data.cache_mb << 20, left = MAX(limit - n->total, (size_t)CACHE_LEAST);
+  if (wanted <= left)
+    return wanted;
+  nd_log(ND_LOG_INFO, "decoded pictures get %zu MiB instead of %d (data.cache_mb): there is no more memory",
+         left >> 20, r->data.cache_mb);
+  return left;
+}
+
+int nd_memory_fit_in(nd_recipe *r, int processes, size_t limit, size_t *cache_bytes) {
+  int before = r->training.accumulation_steps;
+  bool fits, automatic = r->training.memory > 0;
+  need first, n;
+  *cache_bytes = (size_t)r->data.cache_mb << 20;
+  if (!limit || !divides(r, before, processes) || measure(r, processes, &first))
+    return 0; /* nothing is known, or there is a mistake that will be found where it belongs */
+  n = first;
+  fits = n.total <= limit || (automatic && cut_batch(r, processes, limit, &n));
+  if (!fits) {
+    r->training.accumulation_steps = before;
+    return does_not_fit(r, processes, limit, &first);
+  }
+  if (r->training.accumulation_steps != before)
+    nd_log(ND_LOG_INFO, "training.accumulation_steps is %d, so that %zu MiB do",
+           r->training.accumulation_steps, n.total >> 20);
+  *cache_bytes = share_of_cache(r, limit, &n);
+  return 0;
+}
+
+int nd_memory_fit(nd_recipe *r, nd_group *group, size_t *cache_bytes) {
+  return nd_memory_fit_in(r, nd_group_size(group), limit_for(r, group), cache_bytes);
+}

@@ -1,0 +1,108 @@
+/* What a run is said to need is what it takes, and what is advised fits. */
+#include "train/trainer-private.h"
+
+#include <glib.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { MEGABYTE = 1 << 20, PROGRAM = 96 * MEGABYTE };
+
+static nd_recipe make(const char *more) {
+  g_autofree char *text =
+      g_strdup_printf("mode: source\nrestoration: {network: unet, width: 16, depth: 3}\n"
+                      "data: {clean: /, degradation: {kind: gaussian}, patch_size: 128, batch_size: 8, "
+                      "cache_mb: 100}\n%s",
+                      more);
+  nd_recipe r;
+  nd_recipe_init(&r);
+  if (nd_recipe_parse(&r, text, "r.yaml") || nd_recipe_check(&r))
+    fail_msg("%s", nd_error());
+  return r;
+}
+
+/* Counted where it is taken; the batches ahead are not open yet. */
+static size_t taken_by(const nd_recipe *r) {
+  nd_trainer *t;
+  size_t before = nd_mem_used();
+  if (nd_trainer_new(r, NULL, &t))
+    fail_msg("%s", nd_error());
+  size_t taken = nd_mem_used() - before, batches = (size_t)4 * 8 * 2 * 128 * 128 * 3 * sizeof(float);
+  nd_trainer_free(t);
+  return taken + batches + PROGRAM;
+}
+
+static void the_estimate_is_what_is_taken(void **state) {
+  (void)state;
+  static const char *const runs[] = {"", "training: {accumulation_steps: 4}\n"};
+  for (size_t i = 0; i < G_N_ELEMENTS(runs); i++) {
+    nd_recipe r = make(runs[i]);
+    size_t taken = taken_by(&r), cache;
+    assert_int_equal(nd_memory_fit_in(&r, 1, taken + MEGABYTE, &cache), 0);
+    assert_int_equal(nd_memory_fit_in(&r, 1, taken - MEGABYTE, &cache), -1);
+    nd_recipe_clear(&r);
+  }
+}
+
+static void the_advice_fits(void **state) {
+  (void)state;
+  nd_recipe r = make("");
+  size_t limit = taken_by(&r) - 8 * MEGABYTE, cache;
+  assert_int_equal(nd_memory_fit_in(&r, 1, limit, &cache), -1);
+  assert_int_equal(r.training.accumulation_steps, 1);
+  assert_non_null(strstr(nd_error(), "r.yaml:"));
+  const char *advice = strstr(nd_error(), "accumulation_steps=");
+  assert_non_null(advice);
+  r.training.accumulation_steps = atoi(strchr(advice, '=') + 1);
+  assert_int_equal(nd_memory_fit_in(&r, 1, limit, &cache), 0);
+  assert_true(taken_by(&r) <= limit);
+  nd_recipe_clear(&r);
+}
+
+static void smaller_patches_are_advised_where_passes_do_not_do(void **state) {
+  (void)state;
+  nd_recipe r = make("training: {accumulation_steps: 8}\n");
+  size_t limit = taken_by(&r) - 3 * MEGABYTE, cache;
+  assert_int_equal(nd_memory_fit_in(&r, 1, limit, &cache), -1);
+  const char *advice = strstr(nd_error(), "patch_size=");
+  assert_non_null(advice);
+  r.data.patch_size = atoi(strchr(advice, '=') + 1);
+  assert_int_equal(nd_memory_fit_in(&r, 1, limit, &cache), 0);
+  nd_recipe_clear(&r);
+}
+
+static void a_budget_chooses_the_fewest_passes(void **state) {
+  (void)state;
+  nd_recipe one = make(""), four = make("training: {accumulation_steps: 4}\n");
+  size_t cache, limit = taken_by(&four) + MEGABYTE;
+  one.training.memory = (int)(limit >> 20);
+  assert_int_equal(nd_memory_fit_in(&one, 1, limit, &cache), 0);
+  assert_int_equal(one.training.accumulation_steps, 4);
+  assert_true(cache <= 16 * MEGABYTE);
+  assert_int_equal(nd_memory_fit_in(&one, 1, 4 * limit, &cache), 0);
+  assert_int_equal(one.training.accumulation_steps, 4);
+  assert_int_equal(cache, 100 * MEGABYTE);
+  nd_recipe_clear(&one);
+  nd_recipe_clear(&four);
+}
+
+static void processes_share_the_batch(void **state) {
+  (void)state;
+  nd_recipe whole = make(""), half = make("");
+  half.data.batch_size = 4;
+  size_t cache, limit = taken_by(&half) + MEGABYTE;
+  assert_int_equal(nd_memory_fit_in(&whole, 1, limit, &cache), -1);
+  assert_int_equal(nd_memory_fit_in(&whole, 2, limit, &cache), 0);
+  nd_recipe_clear(&whole);
+  nd_recipe_clear(&half);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(the_estimate_is_what_is_taken), cmocka_unit_test(the_advice_fits),
+      cmocka_unit_test(smaller_patches_are_advised_where_passes_do_not_do),
+      cmocka_unit_test(a_budget_chooses_the_fewest_passes), cmocka_unit_test(processes_share_the_batch)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
