@@ -11,8 +11,8 @@ enum { RUNS_DEPTH = 3, PICTURES_DEPTH = 3, PICTURES_MAX = 200 };
 
 /* ---- One run's figures ---- */
 static bool has(const char *folder, const char *name) {
-  g_autofree char *path = g_build_filename(folder, name, NULL);
-  return g_file_test(path, G_FILE_TEST_EXISTS);
+  g_autofree char *path = nd_inside(folder, name); /* not through a link that leads elsewhere */
+  return path != NULL;
 }
 
 static bool is_run(const char *path) {
@@ -31,8 +31,8 @@ static plan plan_of(const char *path) {
   plan p = {NAN, NAN, NAN, "", ""};
   nd_recipe recipe;
   nd_recipe_init(&recipe);
-  g_autofree char *file = g_build_filename(path, "recipe.yaml", NULL);
-  if (!nd_recipe_load(&recipe, file)) {
+  g_autofree char *file = nd_inside(path, "recipe.yaml");
+  if (file && !nd_recipe_load(&recipe, file)) {
     p.steps = (double)recipe.training.steps;
     p.log_every = (double)recipe.output.log_every;
     p.batch = (double)recipe.data.batch_size;
@@ -60,10 +60,10 @@ static const char *state_of(const plan *p, double step, double age, double rate)
 }
 
 static void describe_run(const char *name, const char *path, JsonBuilder *b) {
-  g_autofree char *log = g_build_filename(path, "log.csv", NULL), *heading = NULL, *last = NULL;
+  g_autofree char *log = nd_inside(path, "log.csv"), *heading = NULL, *last = NULL;
   plan p = plan_of(path);
-  double step = NAN, rate = NAN, age = seconds_since_change(log);
-  if (nd_csv_ends(log, &heading, &last)) {
+  double step = NAN, rate = NAN, age = log ? seconds_since_change(log) : NAN;
+  if (log && nd_csv_ends(log, &heading, &last)) {
     step = nd_csv_value(heading, last, "step");
     rate = nd_csv_value(heading, last, "images_per_second");
     nd_json_number(b, "wait_share", nd_csv_value(heading, last, "wait_share"));

@@ -30,16 +30,16 @@ function logTicks(low, high) {
   const out = [];
   for (let p = Math.floor(Math.log10(low)); p <= Math.log10(high); p++)
     for (const m of [1, 2, 5]) if (m * 10 ** p >= low && m * 10 ** p <= high) out.push(m * 10 ** p);
-  if (out.length < 2) return ticks(low, high, 4);
+  if (out.length < 3) return ticks(low, high, 5).filter((y) => y > 0);
   return out.length > 7 ? out.filter((x) => Math.abs(Math.log10(x) % 1) < 1e-9) : out;
 }
 
-// Very high values of the start would press all the rest to the floor: those of the first tenth do not count.
-function range(series, log) {
+function range(series, log, fromZero) {
   const values = series.flatMap((s) => s.points.map((p) => p[1])).filter((y) => Number.isFinite(y) && (!log || y > 0));
   let low = Math.min(...values), high = Math.max(...values);
   if (low === high) [low, high] = log ? [low / 2, high * 2] : [low - Math.abs(low) * 0.05 - 1e-3, high + Math.abs(high) * 0.05 + 1e-3];
   const room = log ? 0 : (high - low) * 0.05;
+  if (fromZero) return [0, high + room];
   return [low >= 0 && low - room < 0 ? 0 : low - room, high + room];
 }
 
@@ -62,7 +62,7 @@ export class Chart {
     this.x0 = Math.min(...all.map((p) => p[0]));
     this.x1 = Math.max(...all.map((p) => p[0]));
     if (this.x0 === this.x1) [this.x0, this.x1] = [this.x0 - 1, this.x1 + 1];
-    [this.y0, this.y1] = range(what.series, what.log);
+    [this.y0, this.y1] = range(what.series, what.log, what.fromZero);
     this.describe();
     this.svg.replaceChildren();
     this.axes();
@@ -101,7 +101,7 @@ export class Chart {
   }
 
   axes() {
-    for (const y of this.what.log ? logTicks(this.y0, this.y1) : ticks(this.y0, this.y1, 4)) {
+    for (const y of this.what.log ? logTicks(this.y0, this.y1) : ticks(this.y0, this.y1, 5)) {
       this.svg.append(make("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: this.py(y), y2: this.py(y) }));
       this.svg.append(make("text", { x: LEFT - 6, y: this.py(y) + 4, "text-anchor": "end" }, short(y)));
     }

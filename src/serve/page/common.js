@@ -37,4 +37,4 @@ export function duration(seconds) {
   return `${Math.floor(s / 86400)} days`;
 }
 
-export const thousands = (n) => Number(n).toLocaleString("en").replaceAll(",", "\u202f");
+export const thousands = (n) => n < 10000 ? String(n) : Number(n).toLocaleString("en").replaceAll(",", "\u202f");

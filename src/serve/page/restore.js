@@ -21,7 +21,7 @@ function progress(value) {
 
 function refresh() {
   element("start").disabled = busy() || !file || !element("model").value;
-  element("start").hidden = Boolean(busy());
+  element("start").hidden = Boolean(busy() || (job && !file)); // after a reload the photo is not at hand
   element("cancel").hidden = !busy();
   const done = job && job.state === "done" && !request;
   element("download").hidden = !done;

@@ -13,8 +13,8 @@ const CHARTS = [
   { title: "Diffusion loss", log: true, table: "log", columns: { positive: "positive", negative: "negative" } },
   { title: "Total loss", log: true, table: "log", columns: { loss: "loss" } },
   { title: "Gradient norm", log: true, table: "log", columns: { gradient_norm: "gradient norm" } },
-  { title: "Waiting for data", unit: "% of the time", factor: 100, table: "log", columns: { wait_share: "waiting" } },
-  { title: "Speed", unit: "pictures a second", table: "log", columns: { images_per_second: "speed" } },
+  { title: "Waiting for data", unit: "% of the time", factor: 100, fromZero: true, table: "log", columns: { wait_share: "waiting" } },
+  { title: "Speed", unit: "pictures a second", fromZero: true, table: "log", columns: { images_per_second: "speed" } },
 ];
 
 // ---- Tables ----
@@ -81,17 +81,20 @@ function showFigures(run, log, validation) {
   const last = log[log.length - 1] || {}, best = validation.reduce((a, b) => (a && a.psnr >= b.psnr ? a : b), null);
   const now = validation[validation.length - 1];
   const figures = [
-    ["Step", steps(run).replace("step ", "")],
-    ["Validation PSNR now", now && `${now.psnr.toFixed(2)} dB`],
-    ["Best PSNR", best && `${best.psnr.toFixed(2)} dB at ${thousands(best.step)}`],
-    ["Restoration loss", Number.isFinite(last.restoration) && figure(last.restoration)],
-    ["Waiting for data", Number.isFinite(last.wait_share) && `${(100 * last.wait_share).toFixed(1)} % of the time`],
-    ["Speed", Number.isFinite(last.images_per_second) && `${figure(last.images_per_second)} pictures/s`],
+    ["Step", run.step !== undefined && thousands(run.step), run.steps && `of ${thousands(run.steps)}`],
+    ["Validation PSNR", now && `${now.psnr.toFixed(2)} dB`, now && `at step ${thousands(now.step)}`],
+    ["Best PSNR", best && `${best.psnr.toFixed(2)} dB`, `at step ${thousands(best.step)}`],
+    ["Restoration loss", Number.isFinite(last.restoration) && figure(last.restoration), "mean since the line before"],
+    ["Waiting for data", Number.isFinite(last.wait_share) && `${(100 * last.wait_share).toFixed(1)} %`, "of the time"],
+    ["Speed", Number.isFinite(last.images_per_second) && figure(last.images_per_second), "pictures a second"],
   ];
-  element("figures").replaceChildren(...figures.filter((f) => f[1]).map(([name, value]) => {
+  element("figures").replaceChildren(...figures.filter((f) => f[1]).map(([name, value, note]) => {
     const box = document.createElement("div"), term = document.createElement("dt"), said = document.createElement("dd");
     term.textContent = name;
     said.textContent = value;
+    const small = document.createElement("small");
+    small.textContent = note || "";
+    said.append(small);
     box.append(term, said);
     return box;
   }));
