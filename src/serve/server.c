@@ -94,15 +94,15 @@ static nd_answer run(nd_server *s, struct MHD_Connection *c) {
   return no_such_run(c);
 }
 
-/* A file of a run, by its name there. */
-static char *run_file(nd_server *s, struct MHD_Connection *c, const char *file) {
-  g_autofree char *folder = nd_inside(s->settings.runs, argument(c, "name"));
-  return folder ? nd_inside(folder, file) : NULL;
-}
-
+/* An empty one where it is not written yet. */
 static nd_answer table(nd_server *s, struct MHD_Connection *c, const char *file) {
-  g_autofree char *path = run_file(s, c, file);
+  g_autofree char *folder = nd_inside(s->settings.runs, argument(c, "name")),
+                  *path = folder ? nd_inside(folder, file) : NULL,
+                  *there = folder ? g_build_filename(folder, file, NULL) : NULL;
   char *text = path ? nd_csv_thinned(path, CURVE_ROWS) : NULL;
+  if (there && !text && !g_file_test(there, G_FILE_TEST_EXISTS) &&
+      !g_file_test(there, G_FILE_TEST_IS_SYMLINK))
+    text = g_strdup("");
   return text ? nd_reply_text(c, "text/csv; charset=utf-8", text) : no_such_run(c);
 }
 
@@ -115,7 +115,8 @@ static nd_answer run_validation(nd_server *s, struct MHD_Connection *c) {
 }
 
 static nd_answer run_picture(nd_server *s, struct MHD_Connection *c) {
-  g_autofree char *path = run_file(s, c, argument(c, "file"));
+  g_autofree char *folder = nd_inside(s->settings.runs, argument(c, "name")),
+                  *path = folder ? nd_inside(folder, argument(c, "file")) : NULL;
   return path ? nd_reply_file(c, path, NULL) : no_such_run(c);
 }
 

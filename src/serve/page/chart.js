@@ -38,7 +38,11 @@ function range(series, log, fromZero) {
   const values = series.flatMap((s) => s.points.map((p) => p[1])).filter((y) => Number.isFinite(y) && (!log || y > 0));
   let low = Math.min(...values), high = Math.max(...values);
   if (low === high) [low, high] = log ? [low / 2, high * 2] : [low - Math.abs(low) * 0.05 - 1e-3, high + Math.abs(high) * 0.05 + 1e-3];
-  const room = log ? 0 : (high - low) * 0.05;
+  if (log) {
+    const room = (high / low) ** 0.05;
+    return [low / room, high * room];
+  }
+  const room = (high - low) * 0.05;
   if (fromZero) return [0, high + room];
   return [low >= 0 && low - room < 0 ? 0 : low - room, high + room];
 }

@@ -121,6 +121,12 @@ export function showJob(id) {
   poll(id);
 }
 
+function work() {
+  if (!job.tiles) return "Restoring";
+  if (job.tiles_done === job.tiles) return "Writing the result";
+  return `Restoring: ${job.tiles_done} of ${job.tiles} tiles done`;
+}
+
 async function poll(id) {
   try {
     const known = await (await ask("api/job", { id })).json();
@@ -144,8 +150,7 @@ async function poll(id) {
 function told() {
   const words = {
     waiting: () => job.ahead ? `Waiting: ${job.ahead} ${job.ahead === 1 ? "photo is" : "photos are"} before it` : "Waiting",
-    working: () => (job.tiles ? `Restoring: ${job.tiles_done} of ${job.tiles} ${job.tiles === 1 ? "tile" : "tiles"} done`
-      : "Restoring") + (job.seconds >= 2 ? `, ${duration(job.seconds)}` : ""),
+    working: () => work() + (job.seconds >= 2 ? `, ${duration(job.seconds)}` : ""),
     done: () => `Done in ${job.seconds < 10 ? `${job.seconds.toFixed(1)} s` : duration(job.seconds)}: ${job.name}, `
       + `${thousands(job.width)} × ${thousands(job.height)} pixels, strength ${Math.round(100 * job.strength)} %`,
     failed: () => `It could not be restored: ${job.message}`,

@@ -28,12 +28,7 @@ function parse(text) {
 }
 
 async function table(name, which) {
-  try {
-    return parse(await (await ask(`api/run/${which}`, { name })).text());
-  } catch (error) {
-    if (error.status === 404) return []; // not written yet
-    throw error;
-  }
+  return parse(await (await ask(`api/run/${which}`, { name })).text());
 }
 
 // ---- The list ----
@@ -83,8 +78,8 @@ function showFigures(run, log, validation) {
   const figures = [
     ["Step", run.step !== undefined && thousands(run.step), run.steps && `of ${thousands(run.steps)}`],
     ["Validation PSNR", now && `${now.psnr.toFixed(2)} dB`, now && `at step ${thousands(now.step)}`],
-    ["Best PSNR", best && `${best.psnr.toFixed(2)} dB`, `at step ${thousands(best.step)}`],
-    ["Restoration loss", Number.isFinite(last.restoration) && figure(last.restoration), "mean since the line before"],
+    ["Best PSNR", best && `${best.psnr.toFixed(2)} dB`, best && `at step ${thousands(best.step)}`],
+    ["Restoration loss", Number.isFinite(last.restoration) && figure(last.restoration)],
     ["Waiting for data", Number.isFinite(last.wait_share) && `${(100 * last.wait_share).toFixed(1)} %`, "of the time"],
     ["Speed", Number.isFinite(last.images_per_second) && figure(last.images_per_second), "pictures a second"],
   ];
