@@ -119,13 +119,15 @@ static void follow(nd_jobs *jobs, job *j, GSubprocess *process) {
   }
 }
 
-/* The end of what it said: a line or two. */
+/* The last that it said, which is why it failed; warnings may stand before. */
 static char *complaint(GSubprocess *process) {
   char text[4096];
   gsize n = 0;
   g_input_stream_read_all(g_subprocess_get_stderr_pipe(process), text, sizeof text - 1, &n, NULL, NULL);
   text[n] = 0;
-  const char *said = g_str_has_prefix(text, "noiseda: ") ? text + strlen("noiseda: ") : text;
+  const char *last = g_strrstr(text, "\nnoiseda: "), *said = last ? last + 1 : text;
+  if (g_str_has_prefix(said, "noiseda: "))
+    said += strlen("noiseda: ");
   if (!*said)
     return g_strdup("The restoring process ended without a word; perhaps the memory ran out. "
                     "A smaller --memory may help.");
@@ -264,6 +266,7 @@ void nd_jobs_add(nd_jobs *jobs, const char *folder, nd_order order) {
   j->order = order;
   g_mutex_lock(&jobs->lock);
   g_ptr_array_add(jobs->all, j);
+  forget_old(jobs);
   g_cond_broadcast(&jobs->changed);
   g_mutex_unlock(&jobs->lock);
 }

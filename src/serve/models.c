@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+static bool is_checkpoint(const nd_safetensors *file) {
+  const char *kind = nd_safetensors_metadata(file, "noiseda.kind");
+  return kind && !strcmp(kind, "checkpoint");
+}
+
 /* What it is, from its head alone. */
 static void describe(const char *name, const char *path, void *context) {
   JsonBuilder *b = context;
@@ -13,11 +18,13 @@ static void describe(const char *name, const char *path, void *context) {
   nd_json_text(b, "name", name);
   if (nd_safetensors_open(path, &file)) {
     nd_json_text(b, "problem", "it cannot be read as a model");
+  } else if (is_checkpoint(file)) {
+    nd_json_text(b, "problem", "it is a checkpoint, to resume training from");
+    nd_safetensors_close(file);
   } else {
     nd_json_text(b, "network", nd_safetensors_metadata(file, "noiseda.network"));
     nd_json_text(b, "settings", nd_safetensors_metadata(file, "noiseda.settings"));
-    if (nd_safetensors_metadata(file, "noiseda.step"))
-      nd_json_text(b, "step", nd_safetensors_metadata(file, "noiseda.step"));
+    nd_json_text(b, "step", nd_safetensors_metadata(file, "noiseda.step"));
     nd_safetensors_close(file);
   }
   json_builder_end_object(b);

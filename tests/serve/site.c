@@ -15,7 +15,8 @@
 static char *base;
 
 void site_prepare(void) {
-  base = g_strdup("/tmp/nd-serve-XXXXXX");
+  const char *tmp_dir = g_getenv("TMPDIR");
+  base = g_build_filename(tmp_dir ? tmp_dir : "/tmp", "nd-serve-XXXXXX", NULL);
   if (!g_mkdtemp(base))
     g_error("no folder for the test");
   g_autofree char *tmp = g_build_filename(base, "tmp", NULL);

@@ -57,9 +57,11 @@ static void names_stay_inside(void **state) {
   (void)state;
   g_autofree char *base = g_dir_make_tmp("nd-XXXXXX", NULL), *root = make(base, "ab", NULL),
                   *twin = make(base, "abc", NULL), *below = make(root, "sub", NULL),
-                  *file = make(below, "file", "x"), *hidden = make(root, ".hidden", "x"),
+
                   *secret = make(twin, "secret", "x"), *out = g_build_filename(root, "out", NULL),
                   *in = g_build_filename(root, "in", NULL), *up = g_build_filename(root, "up", NULL);
+  g_free(make(below, "file", "x"));
+  g_free(make(root, ".hidden", "x"));
   assert_int_equal(symlink("../abc", out) | symlink("sub/file", in) | symlink("..", up), 0);
   const char *inside[] = {".", "sub", "sub/file", "in"};
   const char *outside[] = {"",

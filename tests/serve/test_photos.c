@@ -179,8 +179,8 @@ static void the_end_takes_all_with_it(void **state) {
   site *s = *state;
   size_t n;
   g_autofree char *large = photo(1000, 1000, 8, ".jpg", &n),
-                  *working = site_send(s, "model=slow.safetensors&name=1.jpg", large, n),
-                  *waiting = site_send(s, "model=slow.safetensors&name=2.jpg", large, n);
+                  *working = site_send(s, "model=slow.safetensors&name=1.jpg", large, n);
+  g_free(site_send(s, "model=slow.safetensors&name=2.jpg", large, n)); /* waits */
   site_wait(s, working, "working");
   assert_true(site_kept(s) >= 4);
   gint64 begun = g_get_monotonic_time();
@@ -200,7 +200,6 @@ static void the_program_ends_on_a_signal_and_tidies_up(void **state) {
   GPid pid;
   int out, status, port = 0;
   char line[256] = "";
-  g_autofree char *end = NULL;
   assert_true(g_spawn_async_with_pipes(NULL, (char **)argv, NULL,
                                        G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL,
                                        &pid, NULL, &out, NULL, NULL));
