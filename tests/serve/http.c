@@ -38,11 +38,21 @@ static reply parse(GByteArray *bytes) {
   return r;
 }
 
-reply http_raw(int port, const char *bytes, size_t n, gboolean hang_up) {
-  g_autoptr(GSocketConnection) c = call(port);
+gpointer http_begin(int port, const char *bytes, size_t n) {
+  GSocketConnection *c = call(port);
   g_output_stream_write_all(g_io_stream_get_output_stream(G_IO_STREAM(c)), bytes, n, NULL, NULL, NULL);
-  reply r = hang_up ? (reply){0} : parse(read_all(c));
-  g_io_stream_close(G_IO_STREAM(c), NULL, NULL);
+  return c;
+}
+
+void http_hang_up(gpointer connection) {
+  g_io_stream_close(G_IO_STREAM(connection), NULL, NULL);
+  g_object_unref(connection);
+}
+
+reply http_raw(int port, const char *bytes, size_t n) {
+  gpointer c = http_begin(port, bytes, n);
+  reply r = parse(read_all(c));
+  http_hang_up(c);
   return r;
 }
 
@@ -56,7 +66,7 @@ reply http(int port, const char *method, const char *target, const char *headers
   g_string_append(s, "\r\n");
   if (body)
     g_string_append_len(s, body, (gssize)n);
-  return http_raw(port, s->str, s->len, FALSE);
+  return http_raw(port, s->str, s->len);
 }
 
 reply http_get(int port, const char *target) {

@@ -15,8 +15,11 @@ typedef struct reply {
  * NULL for none. reply_clear. */
 reply http(int port, const char *method, const char *target, const char *headers, const void *body, size_t n);
 reply http_get(int port, const char *target);
-/* The bytes as they are; reads to the end of the connection unless hang_up. */
-reply http_raw(int port, const char *bytes, size_t n, gboolean hang_up);
+/* The bytes as they are. */
+reply http_raw(int port, const char *bytes, size_t n);
+/* Sends them and leaves the connection open; to be hung up on. */
+gpointer http_begin(int port, const char *bytes, size_t n);
+void http_hang_up(gpointer connection);
 void reply_clear(reply *r);
 /* Fails unless the answer has this status and, in its body, these words. */
 void expect_reply(reply *r, int status, const char *words);
