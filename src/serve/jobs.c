@@ -26,7 +26,8 @@ struct nd_jobs {
   GPtrArray *all; /* of job, in the order they came */
   bool stopping;
   GThread *thread;
-  char *folder, *program;
+  nd_scratch *scratch;
+  char *program;
   size_t memory;
   int threads;
 };
@@ -199,17 +200,14 @@ static gpointer run(gpointer p) {
 }
 
 nd_jobs *nd_jobs_new(const nd_serve_settings *s) {
-  g_autoptr(GError) error = NULL;
-  char *folder = g_dir_make_tmp("noiseda-XXXXXX", &error);
-  if (!folder) {
-    nd_fail("cannot make a temporary folder for photos: %s", error->message);
+  nd_scratch *scratch = nd_scratch_new();
+  if (!scratch)
     return NULL;
-  }
   nd_jobs *jobs = g_new0(nd_jobs, 1);
   g_mutex_init(&jobs->lock);
   g_cond_init(&jobs->changed);
   jobs->all = g_ptr_array_new_with_free_func(job_free);
-  jobs->folder = folder;
+  jobs->scratch = scratch;
   jobs->program = g_strdup(s->program);
   jobs->memory = s->memory;
   jobs->threads = s->threads;
@@ -233,10 +231,9 @@ void nd_jobs_free(nd_jobs *jobs) {
   g_mutex_unlock(&jobs->lock);
   g_thread_join(jobs->thread);
   g_ptr_array_unref(jobs->all);
-  nd_remove_all(jobs->folder);
+  nd_scratch_free(jobs->scratch);
   g_mutex_clear(&jobs->lock);
   g_cond_clear(&jobs->changed);
-  g_free(jobs->folder);
   g_free(jobs->program);
   g_free(jobs);
 }
@@ -251,7 +248,7 @@ bool nd_jobs_full(nd_jobs *jobs) {
 
 char *nd_jobs_folder(nd_jobs *jobs) {
   g_autofree char *id = g_uuid_string_random();
-  char *folder = g_build_filename(jobs->folder, id, NULL);
+  char *folder = g_build_filename(nd_scratch_path(jobs->scratch), id, NULL);
   if (!g_mkdir(folder, 0700))
     return folder;
   nd_fail("cannot make a folder for the photo: %s", g_strerror(errno));

@@ -18,6 +18,12 @@ typedef void (*nd_entry_visit)(const char *name, const char *path, void *context
 void nd_inside_each(const char *folder, nd_entry_visit visit, void *context);
 void nd_remove_all(const char *folder); /* and what is in it; links are removed, not followed */
 
+/* ---- scratch.c: a temporary folder that only this user can read ---- */
+typedef struct nd_scratch nd_scratch;
+nd_scratch *nd_scratch_new(void); /* also removes what killed servers left; NULL and an error */
+const char *nd_scratch_path(const nd_scratch *scratch);
+void nd_scratch_free(nd_scratch *scratch); /* with all that is in it */
+
 /* ---- guard.c: who may ask ---- */
 /* host: the Host header. Addresses cannot be rebound, so any will do; names must be localhost or `also`. */
 bool nd_guard_host(const char *host, const char *also);

@@ -4,12 +4,15 @@
 
 #include "image/image.h"
 
+#include <glib/gstdio.h>
 #include <math.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <utime.h>
 #include <vips/vips.h>
 #include <cmocka.h>
 
@@ -193,6 +196,51 @@ static void the_end_takes_all_with_it(void **state) {
     fail_msg("'%s' is left behind", left);
 }
 
+static void what_a_killed_server_left_is_removed(void **state) {
+  site *s = *state;
+  struct utimbuf long_ago = {1e9, 1e9};
+  const char *names[] = {"noiseda-left", "noiseda-unlocked", "other"};
+  for (int i = 0; i < 3; i++) {
+    g_autofree char *folder = g_build_filename(s->tmp, names[i], NULL),
+                    *below = g_build_filename(folder, "x", NULL),
+                    *lock = g_build_filename(folder, "lock", NULL);
+    assert_int_equal(g_mkdir_with_parents(below, 0700), 0);
+    if (i != 1)
+      assert_true(g_file_set_contents(lock, "", -1, NULL));
+    assert_int_equal(g_utime(folder, &long_ago), 0);
+  }
+  nd_serve_settings settings = nd_serve_defaults();
+  nd_server *first, *second;
+  settings.port = 0;
+  settings.models = s->models;
+  settings.program = ND_PROGRAM;
+  assert_int_equal(nd_server_start(&settings, &first), 0);
+  g_autofree char *left = g_build_filename(s->tmp, "noiseda-left", NULL),
+                  *unlocked = g_build_filename(s->tmp, "noiseda-unlocked", NULL),
+                  *other = g_build_filename(s->tmp, "other", NULL);
+  assert_false(g_file_test(left, G_FILE_TEST_EXISTS));
+  assert_true(g_file_test(unlocked, G_FILE_TEST_EXISTS)); /* not known to be a server's */
+  assert_true(g_file_test(other, G_FILE_TEST_EXISTS));
+  g_autoptr(GDir) dir = g_dir_open(s->tmp, 0, NULL);
+  for (const char *name; (name = g_dir_read_name(dir));) {
+    g_autofree char *folder = g_build_filename(s->tmp, name, NULL);
+    g_utime(folder, &long_ago);
+  }
+  assert_int_equal(nd_server_start(&settings, &second), 0); /* the first lives: its folder stays */
+  g_dir_rewind(dir);
+  int folders = 0;
+  while (g_dir_read_name(dir))
+    folders++;
+  assert_int_equal(folders, 4);
+  nd_server_stop(first);
+  nd_server_stop(second);
+  const char *remains[] = {unlocked, other};
+  for (int i = 0; i < 2; i++) {
+    g_autofree char *command = g_strdup_printf("rm -r '%s'", remains[i]);
+    assert_int_equal(system(command), 0);
+  }
+}
+
 /* ---- The program itself ---- */
 static void the_program_ends_on_a_signal_and_tidies_up(void **state) {
   site *s = *state;
@@ -228,6 +276,7 @@ int main(void) {
       cmocka_unit_test(photos_wait_their_turn_and_can_be_cancelled),
       cmocka_unit_test(a_full_queue_is_said),
       cmocka_unit_test(the_end_takes_all_with_it),
+      cmocka_unit_test(what_a_killed_server_left_is_removed),
       cmocka_unit_test(the_program_ends_on_a_signal_and_tidies_up),
   };
   return cmocka_run_group_tests(tests, site_enter, site_leave);
