@@ -1,5 +1,7 @@
 #include "browser.h"
 
+#include "serve/serve-private.h"
+
 #include <gio/gio.h>
 #include <gio/gunixinputstream.h>
 #include <json-glib/json-glib.h>
@@ -153,6 +155,14 @@ browser *browser_open(const char *address) {
   return b;
 }
 
+/* Its helpers still write for a moment after it has ended. */
+static void remove_profile(const char *folder) {
+  for (int i = 0; i < 50 && g_file_test(folder, G_FILE_TEST_EXISTS); i++) {
+    nd_remove_all(folder);
+    g_usleep(100000);
+  }
+}
+
 void browser_close(browser *b) {
   if (b->process) {
     g_free(b->session);
@@ -164,7 +174,8 @@ void browser_close(browser *b) {
   g_clear_object(&b->process);
   g_clear_object(&b->in);
   g_string_free(b->complaints, TRUE);
-  g_free(b->profile); /* lies in the test's folder and goes with it */
+  remove_profile(b->profile);
+  g_free(b->profile);
   g_free(b);
 }
 

@@ -2,6 +2,7 @@
 #include "http.h"
 
 #include "image/image.h"
+#include "serve/serve-private.h"
 #include "weights/model.h"
 
 #include <glib/gstdio.h>
@@ -112,22 +113,11 @@ int site_enter(void **state) {
   return 0;
 }
 
-static void remove_all(const char *path) {
-  GDir *dir = g_file_test(path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open(path, 0, NULL);
-  for (const char *name; dir && (name = g_dir_read_name(dir));) {
-    g_autofree char *below = g_build_filename(path, name, NULL);
-    remove_all(below);
-  }
-  if (dir)
-    g_dir_close(dir);
-  g_remove(path);
-}
-
 int site_leave(void **state) {
   site *s = *state;
   if (s->server)
     nd_server_stop(s->server);
-  remove_all(s->folder);
+  nd_remove_all(s->folder);
   g_free(s->folder);
   g_free(s->models);
   g_free(s->runs);
