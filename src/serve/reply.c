@@ -1,0 +1,136 @@
+/* Answers: JSON, texts, files, and errors in words. */
+#include "serve/serve-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Nothing from elsewhere is loaded, nothing here is shown elsewhere. */
+static void add_headers(struct MHD_Response *r, const char *type) {
+  MHD_add_response_header(r, "Content-Type", type);
+  MHD_add_response_header(r, "Cache-Control", "no-cache");
+  MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+  MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
+  MHD_add_response_header(r, "Cross-Origin-Resource-Policy", "same-origin");
+  MHD_add_response_header(r, "Content-Security-Policy",
+                          "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+                          "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+}
+
+static nd_answer send_response(struct MHD_Connection *c, unsigned status, struct MHD_Response *r,
+                               const char *type) {
+  if (!r)
+    return MHD_NO;
+  add_headers(r, type);
+  nd_answer answer = MHD_queue_response(c, status, r);
+  MHD_destroy_response(r);
+  return answer;
+}
+
+static nd_answer send_text(struct MHD_Connection *c, unsigned status, const char *type, char *text) {
+  return send_response(c, status,
+                       MHD_create_response_from_buffer_with_free_callback(strlen(text), text, g_free), type);
+}
+
+nd_answer nd_reply_text(struct MHD_Connection *c, const char *type, char *text) {
+  return send_text(c, MHD_HTTP_OK, type, text);
+}
+
+nd_answer nd_reply_static(struct MHD_Connection *c, const char *type, const void *bytes, size_t n) {
+  return send_response(c, MHD_HTTP_OK,
+                       MHD_create_response_from_buffer(n, (void *)bytes, MHD_RESPMEM_PERSISTENT), type);
+}
+
+nd_answer nd_reply_json(struct MHD_Connection *c, unsigned status, JsonBuilder *body) {
+  json_builder_end_object(body);
+  g_autoptr(JsonNode) root = json_builder_get_root(body);
+  char *text = json_to_string(root, FALSE);
+  g_object_unref(body);
+  return send_text(c, status, "application/json; charset=utf-8", text);
+}
+
+nd_answer nd_reply_error(struct MHD_Connection *c, unsigned status, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  g_autofree char *text = g_strdup_vprintf(format, args), *valid = g_utf8_make_valid(text, -1);
+  va_end(args);
+  JsonBuilder *b = nd_json_begin();
+  nd_json_text(b, "error", valid);
+  return nd_reply_json(c, status, b);
+}
+
+/* ---- Pictures ---- */
+static const char *type_of(const char *path) {
+  static const struct {
+    const char *ending, *type;
+  } types[] = {{".png", "image/png"},  {".jpg", "image/jpeg"},  {".jpeg", "image/jpeg"},
+               {".tif", "image/tiff"}, {".tiff", "image/tiff"}, {".webp", "image/webp"}};
+  g_autofree char *low = g_ascii_strdown(path, -1);
+  for (size_t i = 0; i < G_N_ELEMENTS(types); i++)
+    if (g_str_has_suffix(low, types[i].ending))
+      return types[i].type;
+  return NULL;
+}
+
+/* Two names: one in ASCII for whoever does not read the other (RFC 6266). */
+static void add_name(struct MHD_Response *r, const char *name) {
+  g_autofree char *escaped = g_uri_escape_string(name, NULL, FALSE), *plain = g_str_to_ascii(name, "C");
+  for (char *p = plain; *p; p++)
+    if (!g_ascii_isprint(*p) || strchr("\"\\%", *p))
+      *p = '_';
+  g_autofree char *value =
+      g_strdup_printf("attachment; filename=\"%s\"; filename*=UTF-8''%s", plain, escaped);
+  MHD_add_response_header(r, "Content-Disposition", value);
+}
+
+nd_answer nd_reply_file(struct MHD_Connection *c, const char *path, const char *download) {
+  struct stat s;
+  const char *type = type_of(path);
+  int fd = type ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
+  if (fd < 0 || fstat(fd, &s) || !S_ISREG(s.st_mode)) {
+    if (fd >= 0)
+      close(fd);
+    return nd_reply_error(c, MHD_HTTP_NOT_FOUND, "There is no such picture.");
+  }
+  struct MHD_Response *r = MHD_create_response_from_fd64((uint64_t)s.st_size, fd); /* closes it */
+  if (!r)
+    close(fd);
+  else if (download)
+    add_name(r, download);
+  return send_response(c, MHD_HTTP_OK, r, type);
+}
+
+/* ---- JSON ---- */
+JsonBuilder *nd_json_begin(void) {
+  JsonBuilder *b = json_builder_new();
+  json_builder_begin_object(b);
+  return b;
+}
+
+void nd_json_text(JsonBuilder *b, const char *key, const char *value) {
+  if (!value)
+    return;
+  json_builder_set_member_name(b, key);
+  json_builder_add_string_value(b, value);
+}
+
+void nd_json_number(JsonBuilder *b, const char *key, double value) {
+  if (!isfinite(value))
+    return;
+  json_builder_set_member_name(b, key);
+  json_builder_add_double_value(b, value);
+}
+
+void nd_json_flag(JsonBuilder *b, const char *key, bool value) {
+  json_builder_set_member_name(b, key);
+  json_builder_add_boolean_value(b, value);
+}
+
+void nd_json_list(JsonBuilder *b, const char *key) {
+  json_builder_set_member_name(b, key);
+  json_builder_begin_array(b);
+}

@@ -1,0 +1,242 @@
+/* The page in a browser: a photo by hand, by drop and by keyboard, training runs, narrow and dark. Leaves
+ * pictures of it in the build folder. Skipped where there is no Chromium. */
+#include "browser.h"
+#include "site.h"
+
+#include <glib/gstdio.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define STATUS "(document.getElementById('status') || {textContent: ''}).textContent"
+#define TROUBLE "document.getElementById('trouble').textContent"
+#define SHOWN(id) "document.getElementById('" id "')?.hidden === false"
+#define TEXT(id) "document.getElementById('" id "').textContent"
+
+static browser *open_page(const site *s, const char *where) {
+  g_autofree char *address = g_strdup_printf("http://127.0.0.1:%d/%s", s->port, where);
+  browser *b = browser_open(address);
+  if (!b)
+    skip();
+  return b;
+}
+
+static void close_page(browser *b) {
+  if (*browser_complaints(b))
+    fail_msg("the browser complains: %s", browser_complaints(b));
+  browser_close(b);
+}
+
+static void picture(browser *b, const char *name) {
+  g_mkdir_with_parents(ND_SCREENSHOTS, 0777);
+  g_autofree char *path = g_strconcat(ND_SCREENSHOTS "/", name, ".png", NULL);
+  browser_picture(b, path);
+}
+
+static char *photo_file(const site *s, const char *name, int width, int height) {
+  size_t n;
+  g_autofree char *bytes = photo(width, height, 8, strrchr(name, '.'), &n);
+  char *path = site_path(s, name);
+  assert_true(g_file_set_contents(path, bytes, (gssize)n, NULL));
+  return path;
+}
+
+static void choose_model(browser *b, const char *name) {
+  browser_until(b, "document.getElementById('model').options.length > 0");
+  g_autofree char *script =
+      g_strdup_printf("document.getElementById('model').value = '%s';"
+                      "document.getElementById('model').dispatchEvent(new Event('change'))",
+                      name);
+  g_free(browser_value(b, script));
+}
+
+static double number(browser *b, const char *script) {
+  g_autofree char *text = browser_value(b, script);
+  return g_ascii_strtod(text, NULL);
+}
+
+/* The line between before and after follows the pointer and the keys. */
+static void compare_by_hand(browser *b) {
+  double x = number(b, "document.getElementById('handle').getBoundingClientRect().x + 22"),
+         y = number(b, "document.getElementById('handle').getBoundingClientRect().y + 100");
+  browser_drag(b, (int)x, (int)y, (int)x - 200, (int)y);
+  assert_true(number(b, "document.getElementById('split').value") < 40);
+  g_free(browser_value(b, "document.getElementById('split').focus()"));
+  browser_key(b, "Home");
+  browser_expect(b, "getComputedStyle(document.getElementById('after')).clipPath", "inset(0px)");
+  browser_key(b, "End");
+  browser_expect(b, "getComputedStyle(document.getElementById('before')).clipPath", "inset(0px)");
+  g_free(browser_value(b, "document.getElementById('view').focus()"));
+  browser_key(b, "1");
+  browser_expect(b, TEXT("zoom-shown"), "100 %");
+  browser_key(b, "+");
+  browser_expect(b, TEXT("zoom-shown"), "125 %");
+  double left = number(b, "document.getElementById('before').getBoundingClientRect().x");
+  browser_key(b, "ArrowRight");
+  assert_true(number(b, "document.getElementById('before').getBoundingClientRect().x") == left - 50);
+  browser_key(b, "0");
+}
+
+static void a_photo_by_hand(void **state) {
+  site *s = *state;
+  browser *b = open_page(s, "");
+  if (!b)
+    return;
+  g_autofree char *file = photo_file(s, "holiday.png", 480, 360);
+  choose_model(b, "tiny.safetensors");
+  browser_expect(b, "document.getElementById('start').disabled", "true");
+  picture(b, "1-start");
+  browser_choose_file(b, "#file", file);
+  browser_until(b, SHOWN("before"));
+  g_free(browser_value(b, "document.getElementById('strength').focus()"));
+  browser_key(b, "ArrowLeft");
+  browser_expect(b, TEXT("strength-shown"), "95 %");
+  g_free(browser_value(b, "document.getElementById('start').focus()"));
+  browser_key(b, "Enter");
+  browser_until(b, STATUS ".startsWith('Done in') && " SHOWN("after"));
+  browser_until(b, STATUS ".endsWith('holiday.png, 480 × 360 pixels, strength 95 %')");
+  browser_expect(b, "document.getElementById('after').naturalWidth", "480");
+  browser_expect(b,
+                 "fetch(document.getElementById('download').href).then((r) => r.headers.get('content-type'))",
+                 "image/png");
+  compare_by_hand(b);
+  g_free(browser_value(b, "document.getElementById('split').value = 50;"
+                          "document.getElementById('split').dispatchEvent(new Event('input'))"));
+  picture(b, "2-done");
+  g_free(browser_call(b, "Page.reload", "{}")); /* the result outlives the page */
+  browser_until(b, STATUS ".startsWith('Done in') && " SHOWN("after"));
+  close_page(b);
+}
+
+static void a_dropped_photo_that_is_too_large_is_refused_in_words(void **state) {
+  site *s = *state;
+  browser *b = open_page(s, "#restore");
+  if (!b)
+    return;
+  choose_model(b, "tiny.safetensors");
+  g_free(browser_value(b, "window.drop = (bytes, name) => { const data = new DataTransfer();"
+                          "data.items.add(new File([bytes], name));"
+                          "document.getElementById('view').dispatchEvent(new DragEvent('drop',"
+                          "{dataTransfer: data, bubbles: true, cancelable: true})); }"));
+  g_free(browser_value(b, "drop(new Uint8Array(5 << 20), 'huge.png')"));
+  browser_until(b, STATUS ".startsWith('huge.png has 5.0 MB; this server takes up to 4.0 MB')");
+  g_free(browser_value(b, "drop(new Uint8Array(100), 'no-photo.png')"));
+  browser_until(b, "!document.getElementById('start').disabled");
+  g_free(browser_value(b, "document.getElementById('start').click()"));
+  browser_until(b, STATUS ".startsWith('This is no photo that can be used')");
+  g_autofree char *file = photo_file(s, "wide.jpg", 1001, 1000);
+  browser_choose_file(b, "#file", file);
+  browser_until(b, STATUS " === 'Ready.'");
+  g_free(browser_value(b, "document.getElementById('start').click()"));
+  browser_until(b,
+                STATUS ".startsWith('The photo has 1001 x 1000 pixels; this server takes up to 1 million.')");
+  picture(b, "3-refused");
+  browser_close(b); /* the browser itself notes refusals as complaints */
+}
+
+static void waiting_can_be_cancelled(void **state) {
+  site *s = *state;
+  browser *b = open_page(s, "#restore");
+  if (!b)
+    return;
+  g_autofree char *file = photo_file(s, "slow.jpg", 1000, 1000);
+  choose_model(b, "slow.safetensors");
+  browser_choose_file(b, "#file", file);
+  browser_until(b, "!document.getElementById('start').disabled");
+  g_free(browser_value(b, "document.getElementById('start').click()"));
+  browser_until(b, STATUS ".startsWith('Restoring')");
+  picture(b, "4-working");
+  g_free(browser_value(b, "document.getElementById('cancel').click()"));
+  browser_until(b, STATUS " === 'Cancelled.'");
+  browser_until(b, "!document.getElementById('start').disabled");
+  close_page(b);
+}
+
+static void write_plain_run(const site *s, int lines) {
+  g_autofree char *folder = site_path(s, "runs/plain"), *log = site_path(s, "runs/plain/log.csv");
+  g_autoptr(GString) text =
+      g_string_new("step,loss,restoration,diffusion,positive,negative,alpha,gradient_norm,"
+                   "images_per_second,wait_share\n");
+  for (int i = 1; i <= lines; i++)
+    g_string_append_printf(text, "%d,%g,%g,nan,nan,nan,0,%g,20,0.01\n", i * 10, 1.0 / i, 1.0 / i, 0.5 / i);
+  g_mkdir_with_parents(folder, 0777);
+  assert_true(g_file_set_contents(log, text->str, -1, NULL));
+}
+
+static void runs_are_watched(void **state) {
+  site *s = *state;
+  write_plain_run(s, 20);
+  browser *b = open_page(s, "#run/group%2Fone");
+  if (!b)
+    return;
+  browser_until(b, "document.querySelectorAll('#charts figure').length === 8");
+  browser_until(b, "document.querySelector('#figures').textContent.includes('26.25 dB')");
+  browser_expect(b, "document.querySelectorAll('#run-list a').length", "2");
+  browser_expect(b, "document.querySelector('#run-list [aria-current] b').textContent", "group/one");
+  browser_until(b, "document.querySelector('#figures').textContent.includes('12.5 %')");
+  browser_until(
+      b, "document.querySelector('#crops img') && document.querySelector('#crops img').naturalWidth === 96");
+  browser_size(b, 1280, 1500);
+  picture(b, "5-run");
+  g_free(browser_value(b, "document.querySelector('#run-list a[href=\"#run/plain\"]').click()"));
+  browser_until(b, "document.querySelectorAll('#charts figure').length === 5");
+  browser_expect(b, TROUBLE, "");
+  browser_until(b, "document.querySelector('#figures').textContent.includes('Step200')");
+  write_plain_run(s, 21); /* grows while it is watched */
+  browser_until(b, "document.querySelector('#figures').textContent.includes('Step210')");
+  close_page(b);
+}
+
+static void narrow_and_dark(void **state) {
+  site *s = *state;
+  browser *b = open_page(s, "#restore");
+  if (!b)
+    return;
+  g_autofree char *file = photo_file(s, "narrow.png", 480, 360);
+  choose_model(b, "tiny.safetensors");
+  browser_choose_file(b, "#file", file);
+  browser_until(b, "!document.getElementById('start').disabled");
+  g_free(browser_value(b, "document.getElementById('start').click()"));
+  browser_until(b, STATUS ".startsWith('Done in') && " SHOWN("after"));
+  browser_size(b, 360, 1300);
+  browser_dark(b, TRUE);
+  browser_until(b, "document.scrollingElement.scrollWidth <= 360");
+  g_free(browser_value(b, "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"));
+  picture(b, "6-narrow-dark");
+  browser_expect(b, "getComputedStyle(document.body).backgroundColor", "rgb(20, 24, 23)");
+  g_free(browser_value(b, "location.hash = 'run/group%2Fone'"));
+  browser_until(b, "document.querySelectorAll('#charts figure').length === 8");
+  browser_until(b, "document.scrollingElement.scrollWidth <= 360");
+  picture(b, "7-run-narrow-dark");
+  browser_dark(b, FALSE);
+  browser_expect(b, "getComputedStyle(document.body).backgroundColor", "rgb(246, 246, 243)");
+  close_page(b);
+}
+
+static void a_server_that_is_gone_is_said(void **state) {
+  site *s = *state;
+  browser *b = open_page(s, "#run/group%2Fone");
+  if (!b)
+    return;
+  browser_until(b, "document.querySelectorAll('#charts figure').length === 8");
+  nd_server_stop(s->server);
+  s->server = NULL;
+  browser_until(b, TROUBLE ".startsWith('The server does not answer')");
+  picture(b, "8-gone");
+  browser_close(b);
+}
+
+int main(void) {
+  site_prepare();
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_photo_by_hand),
+      cmocka_unit_test(a_dropped_photo_that_is_too_large_is_refused_in_words),
+      cmocka_unit_test(waiting_can_be_cancelled),
+      cmocka_unit_test(runs_are_watched),
+      cmocka_unit_test(narrow_and_dark),
+      cmocka_unit_test(a_server_that_is_gone_is_said),
+  };
+  return cmocka_run_group_tests(tests, site_enter, site_leave);
+}
