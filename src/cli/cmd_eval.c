@@ -5,6 +5,9 @@
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 
+static const char rounding[] = "clamped and rounded to the nearest of 8 bits";
+static const char data_range[] = "0 to 255";
+
 static void print_text(const nd_scores *s, bool model) {
   printf("%-40s %9s %8s", "picture", "PSNR", "SSIM");
   printf(model ? "  %9s %8s\n" : "\n", "input", "SSIM");
@@ -16,7 +19,10 @@ static void print_text(const nd_scores *s, bool model) {
       printf("  %9.4f %8.5f", one->psnr_input, one->ssim_input);
     printf("\n");
   }
-  printf("%d pictures; RGB, 8 bits, PSNR over all values (dB), SSIM with a 7x7 uniform window\n", s->count);
+  const nd_protocol *p = s->protocol;
+  printf("%d pictures, PSNR in dB; protocol %s (%s)\n", s->count, p->name, p->source);
+  printf("  channels  %s\n  values    %s\n  range     %s\n  window    %s\n  border    %s\n", p->channels,
+         rounding, data_range, p->window, p->border);
 }
 
 static void add_figures(JsonBuilder *b, const nd_score *one, bool model) {
@@ -33,11 +39,24 @@ static void add_figures(JsonBuilder *b, const nd_score *one, bool model) {
   }
 }
 
+static void add_protocol(JsonBuilder *b, const nd_protocol *p) {
+  const char *const texts[][2] = {{"name", p->name},          {"source", p->source},
+                                  {"channels", p->channels},  {"rounding", rounding},
+                                  {"data_range", data_range}, {"ssim_window", p->window},
+                                  {"border", p->border}};
+  json_builder_set_member_name(b, "protocol");
+  json_builder_begin_object(b);
+  for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+    json_builder_set_member_name(b, texts[i][0]);
+    json_builder_add_string_value(b, texts[i][1]);
+  }
+  json_builder_end_object(b);
+}
+
 static void print_json(const nd_scores *s, bool model) {
   g_autoptr(JsonBuilder) b = json_builder_new();
   json_builder_begin_object(b);
-  json_builder_set_member_name(b, "protocol");
-  json_builder_add_string_value(b, "rgb, 8 bits, range 255, SSIM 7x7 uniform window");
+  add_protocol(b, s->protocol);
   json_builder_set_member_name(b, "mean");
   json_builder_begin_object(b);
   add_figures(b, &(nd_score){NULL, s->psnr, s->ssim, s->psnr_input, s->ssim_input}, model);
@@ -58,7 +77,8 @@ static void print_json(const nd_scores *s, bool model) {
   printf("%s\n", text);
 }
 
-static int evaluate(const char *model_path, const nd_pair_source *source, nd_scores *scores) {
+static int evaluate(const char *model_path, const nd_protocol *protocol, const nd_pair_source *source,
+                    nd_scores *scores) {
   nd_pairs *pairs;
   nd_model *model = NULL;
   nd_restorer *restorer = NULL;
@@ -74,7 +94,7 @@ static int evaluate(const char *model_path, const nd_pair_source *source, nd_sco
     }
   }
   if (!failed)
-    failed = nd_evaluate(restorer, pairs, 0, NULL, NULL, scores);
+    failed = nd_evaluate(restorer, protocol, pairs, 0, NULL, NULL, scores);
   nd_restorer_free(restorer);
   nd_model_free(model);
   nd_pairs_close(pairs);
@@ -82,7 +102,7 @@ static int evaluate(const char *model_path, const nd_pair_source *source, nd_sco
 }
 
 static int run(int argc, char **argv) {
-  g_autofree char *model = NULL, *input = NULL, *target = NULL;
+  g_autofree char *model = NULL, *input = NULL, *target = NULL, *protocol = NULL;
   gboolean json = FALSE;
   int threads = 0;
   const GOptionEntry entries[] = {
@@ -90,6 +110,8 @@ static int run(int argc, char **argv) {
       {"input", 'i', 0, G_OPTION_ARG_FILENAME, &input, "degraded pictures, or results when no model is given",
        "DIR"},
       {"target", 'g', 0, G_OPTION_ARG_FILENAME, &target, "clean pictures of the same names", "DIR"},
+      {"protocol", 'p', 0, G_OPTION_ARG_STRING, &protocol,
+       "rgb: as scikit-image (default), y: as deraining papers, matlab: as SIDD", "NAME"},
       {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print JSON", NULL},
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads to use (default: all processors)", "N"},
       {0}};
@@ -98,10 +120,13 @@ static int run(int argc, char **argv) {
     return ND_EXIT_USAGE;
   if (!input || !target || argc != 1)
     return nd_cli_wrong("--input DIR and --target DIR are needed");
+  const nd_protocol *chosen = protocol ? nd_protocol_find(protocol) : nd_protocol_at(0);
+  if (!chosen)
+    return nd_cli_wrong("%s", nd_error());
   nd_set_threads(threads);
   nd_pair_source source = {.input_dir = input, .target_dir = target};
   nd_scores scores;
-  if (evaluate(model, &source, &scores))
+  if (evaluate(model, chosen, &source, &scores))
     return nd_cli_failed();
   if (json)
     print_json(&scores, model != NULL);

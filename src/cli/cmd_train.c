@@ -69,7 +69,8 @@ static int validate(const nd_net *net, nd_params *params, const float *values, n
   nd_scores scores;
   if (nd_restorer_new(net, params, ND_SCOPE_RESTORATION, values, settings, &restorer))
     return -1;
-  int failed = nd_evaluate(restorer, t->pairs, (size_t)t->recipe.validation.pictures, NULL, NULL, &scores);
+  int failed = nd_evaluate(restorer, nd_protocol_at(0), t->pairs, (size_t)t->recipe.validation.pictures, NULL,
+                           NULL, &scores);
   nd_restorer_free(restorer);
   if (failed)
     return -1;

@@ -1,22 +1,21 @@
-/* How close results come to their targets. Protocol: RGB, both rounded to 8 bits, PSNR over all values, SSIM
- * with the 7 x 7 uniform window (scikit-image's defaults). */
+/* How close results come to their targets. */
 #include "restore/restore.h"
 
 #include <glib.h>
 
-static int score_pair(nd_restorer *r, nd_pair *p, nd_tile_progress progress, void *context, nd_score *out) {
-  nd_metric_options o = {.round_to_8_bits = true};
+static int score_pair(nd_restorer *r, const nd_protocol *protocol, nd_pair *p, nd_tile_progress progress,
+                      void *context, nd_score *out) {
+  int h = p->height, w = p->width;
   out->name = g_strdup(p->name);
-  out->psnr = out->psnr_input = nd_psnr(p->input, p->target, p->height, p->width, 3, o);
-  out->ssim = out->ssim_input = nd_ssim(p->input, p->target, p->height, p->width, 3, o);
-  if (out->ssim <= -1)
+  if (nd_protocol_measure(protocol, p->input, p->target, h, w, &out->psnr_input, &out->ssim_input))
     return nd_fail_in("'%s'", p->name);
+  out->psnr = out->psnr_input;
+  out->ssim = out->ssim_input;
   if (!r)
     return 0;
-  if (nd_restorer_run(r, p->input, p->height, p->width, p->input, progress, context))
+  if (nd_restorer_run(r, p->input, h, w, p->input, progress, context) ||
+      nd_protocol_measure(protocol, p->input, p->target, h, w, &out->psnr, &out->ssim))
     return nd_fail_in("'%s'", p->name);
-  out->psnr = nd_psnr(p->input, p->target, p->height, p->width, 3, o);
-  out->ssim = nd_ssim(p->input, p->target, p->height, p->width, 3, o);
   return 0;
 }
 
@@ -25,18 +24,18 @@ static void add_to_means(nd_scores *s, const nd_score *one, double n) {
   s->psnr_input += one->psnr_input / n, s->ssim_input += one->ssim_input / n;
 }
 
-int nd_evaluate(nd_restorer *r, const nd_pairs *pairs, size_t limit, nd_tile_progress progress, void *context,
-                nd_scores *out) {
+int nd_evaluate(nd_restorer *r, const nd_protocol *protocol, const nd_pairs *pairs, size_t limit,
+                nd_tile_progress progress, void *context, nd_scores *out) {
   size_t n = nd_pairs_count(pairs);
   n = limit && limit < n ? limit : n;
-  *out = (nd_scores){.at = g_new0(nd_score, n)};
+  *out = (nd_scores){.protocol = protocol, .at = g_new0(nd_score, n)};
   for (size_t i = 0; i < n; i++) {
     nd_pair pair;
     if (nd_pairs_load(pairs, i, &pair)) {
       nd_scores_free(out);
       return -1;
     }
-    int failed = score_pair(r, &pair, progress, context, &out->at[i]);
+    int failed = score_pair(r, protocol, &pair, progress, context, &out->at[i]);
     out->count++;
     nd_pair_free(&pair);
     if (failed) {

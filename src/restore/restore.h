@@ -39,15 +39,16 @@ typedef struct nd_score {
 } nd_score;
 
 typedef struct nd_scores {
+  const nd_protocol *protocol;
   int count;
   nd_score *at;
   double psnr, ssim, psnr_input, ssim_input; /* means over the pictures */
 } nd_scores;
 
-/* Restores each input and compares with its target, both as an 8-bit file would hold them. limit: only so
- * many pictures, 0 all. r NULL: the inputs are the results. */
-int nd_evaluate(nd_restorer *r, const nd_pairs *pairs, size_t limit, nd_tile_progress progress, void *context,
-                nd_scores *out);
+/* Restores each input and compares with its target. limit: only so many pictures, 0 all. r NULL: the inputs
+ * are the results. */
+int nd_evaluate(nd_restorer *r, const nd_protocol *protocol, const nd_pairs *pairs, size_t limit,
+                nd_tile_progress progress, void *context, nd_scores *out);
 void nd_scores_free(nd_scores *s);
 
 #endif
