@@ -69,12 +69,12 @@ static int validate(const nd_net *net, nd_params *params, const float *values, n
   nd_scores scores;
   if (nd_restorer_new(net, params, ND_SCOPE_RESTORATION, values, settings, &restorer))
     return -1;
-  int failed = nd_evaluate(restorer, nd_protocol_at(0), t->pairs, (size_t)t->recipe.validation.pictures, NULL,
-                           NULL, &scores);
+  nd_evaluation how = {.protocol = nd_protocol_at(0), .limit = (size_t)t->recipe.validation.pictures};
+  int failed = nd_evaluate(restorer, &how, t->pairs, &scores);
   nd_restorer_free(restorer);
   if (failed)
     return -1;
-  *out = (nd_validation){scores.psnr, scores.ssim, scores.count};
+  *out = (nd_validation){scores.mean.psnr, scores.mean.ssim, scores.count};
   nd_scores_free(&scores);
   return 0;
 }
