@@ -51,6 +51,8 @@ static void sharpen_pixel(const float *in, int y, int x, int height, int width, 
 }
 
 int nd_camera_retouch(float *rgb, int height, int width, double range, double denoise, double sharpen) {
+  if (denoise <= 0 && sharpen <= 0)
+    return 0;
   size_t bytes = (size_t)height * (size_t)width * 3 * sizeof *rgb;
   float *in = nd_mem_alloc(bytes, "camera's noise reduction");
   if (!in)
