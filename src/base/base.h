@@ -54,6 +54,9 @@ typedef struct nd_rng {
 
 void nd_philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);
 nd_rng nd_rng_make(uint64_t seed, uint64_t step, uint32_t sample, nd_purpose purpose);
+/* Another stream for the same seed, step, sample and purpose, whatever was drawn from r; 1 <= branch < 65536.
+ */
+nd_rng nd_rng_branch(const nd_rng *r, uint32_t branch);
 uint32_t nd_rng_u32(nd_rng *r);
 uint32_t nd_rng_below(nd_rng *r, uint32_t n); /* uniform in {0 .. n-1}, unbiased; n >= 1 */
 double nd_rng_uniform(nd_rng *r);             /* uniform in (0, 1), 32 random bits */

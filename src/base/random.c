@@ -29,6 +29,14 @@ nd_rng nd_rng_make(uint64_t seed, uint64_t step, uint32_t sample, nd_purpose pur
                   .used = 4};
 }
 
+nd_rng nd_rng_branch(const nd_rng *r, uint32_t branch) {
+  nd_rng b = *r;
+  b.counter[0] = 0;
+  b.counter[3] += branch << 16; /* purposes are small; branches of branches differ from both */
+  b.used = 4;
+  return b;
+}
+
 uint32_t nd_rng_u32(nd_rng *r) {
   if (r->used == 4) {
     nd_philox(r->key, r->counter, r->block);

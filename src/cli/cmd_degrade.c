@@ -63,7 +63,7 @@ static void degrade_folder(job *j, const char *path) {
   nd_folder_free(&pictures);
 }
 
-static int configure(job *j, const char *kind, char **settings) {
+static int configure(job *j, const char *kind, char **settings, char **then) {
   if (nd_degrade_find(kind, &j->settings))
     return -1;
   for (int i = 0; settings && settings[i]; i++) {
@@ -73,6 +73,9 @@ static int configure(job *j, const char *kind, char **settings) {
     if (nd_degrade_set(&j->settings, pair[0], pair[1]))
       return -1;
   }
+  for (int i = 0; then && then[i]; i++)
+    if (nd_degrade_then(&j->settings, then[i]))
+      return -1;
   return nd_degrade_check(&j->settings);
 }
 
@@ -89,17 +92,19 @@ static char *list_settings(void) {
 
 static int run(int argc, char **argv) {
   g_autofree char *out = NULL, *format = NULL;
-  g_auto(GStrv) settings = NULL;
+  g_auto(GStrv) settings = NULL, then = NULL;
   gint64 seed = 1;
   const GOptionEntry entries[] = {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "folder for the degraded pictures", "DIR"},
       {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &settings, "a setting of the degradation; may be repeated",
        "KEY=VALUE"},
+      {"then", 0, 0, G_OPTION_ARG_STRING_ARRAY, &then, "what follows in a chain; may be repeated",
+       "\"NAME KEY=VALUE ...\""},
       {"seed", 0, 0, G_OPTION_ARG_INT64, &seed, "of the random draws (default 1)", "N"},
       {"format", 0, 0, G_OPTION_ARG_STRING, &format, "png, jpg, tif or webp (default: as the input)", "F"},
       {0}};
   g_autofree char *about = list_settings();
-  if (!nd_cli_parse(&argc, &argv, entries, "gaussian|camera IN... -o DIR", about))
+  if (!nd_cli_parse(&argc, &argv, entries, "DEGRADATION IN... -o DIR", about))
     return ND_EXIT_USAGE;
   if (argc < 3 || !out)
     return nd_cli_wrong("a degradation, at least one picture or folder and -o DIR are needed");
@@ -107,7 +112,7 @@ static int run(int argc, char **argv) {
   job j = {.seed = (uint64_t)seed, .out = out, .format = extension};
   if (extension && !nd_image_named(extension))
     return nd_cli_wrong("'%s' is no picture format; png, jpg, tif and webp are", format);
-  if (configure(&j, argv[1], settings))
+  if (configure(&j, argv[1], settings, then))
     return nd_cli_wrong("%s", nd_error());
   for (int i = 2; i < argc; i++) {
     g_autofree char *base = g_path_get_basename(argv[i]);

@@ -5,42 +5,76 @@
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 
-static void print_text(const nd_scores *s, bool model) {
-  printf("%-40s %9s %8s", "picture", "PSNR", "SSIM");
-  printf(model ? "  %9s %8s\n" : "\n", "input", "SSIM");
-  for (int i = 0; i <= s->count; i++) {
-    nd_score mean = {(char *)"mean", s->psnr, s->ssim, s->psnr_input, s->ssim_input};
-    const nd_score *one = i < s->count ? &s->at[i] : &mean;
-    printf("%-40s %9.4f %8.5f", one->name, one->psnr, one->ssim);
-    if (model)
-      printf("  %9.4f %8.5f", one->psnr_input, one->ssim_input);
-    printf("\n");
-  }
-  printf("%d pictures; RGB, 8 bits, PSNR over all values (dB), SSIM with a 7x7 uniform window\n", s->count);
+static const char rounding[] = "clamped and rounded to the nearest of 8 bits";
+static const char data_range[] = "0 to 255";
+
+static void print_row(const char *name, const nd_score *one, bool model, bool lpips) {
+  printf("%-40s %9.4f %8.5f", name, one->psnr, one->ssim);
+  if (lpips)
+    printf(" %8.5f", one->lpips);
+  if (model)
+    printf("  %9.4f %8.5f", one->psnr_input, one->ssim_input);
+  if (model && lpips)
+    printf(" %8.5f", one->lpips_input);
+  printf("\n");
 }
 
-static void add_figures(JsonBuilder *b, const nd_score *one, bool model) {
+static void print_text(const nd_scores *s, bool model, const char *lpips) {
+  printf("%-40s %9s %8s%s", "picture", "PSNR", "SSIM", lpips ? "    LPIPS" : "");
+  printf(model ? "  %9s %8s%s\n" : "\n", "input", "SSIM", lpips ? "    LPIPS" : "");
+  for (int i = 0; i < s->count; i++)
+    print_row(s->at[i].name, &s->at[i], model, lpips);
+  print_row("mean", &s->mean, model, lpips);
+  const nd_protocol *p = s->protocol;
+  printf("%d pictures, PSNR in dB; protocol %s (%s)\n", s->count, p->name, p->source);
+  printf("  channels  %s\n  values    %s\n  range     %s\n  window    %s\n  border    %s\n", p->channels,
+         rounding, data_range, p->window, p->border);
+  if (lpips)
+    printf("  LPIPS     %s, version 0.1, on R, G and B rounded to 8 bits\n", lpips);
+}
+
+static void add_figures(JsonBuilder *b, const nd_score *one, bool model, bool lpips) {
   struct {
     const char *name;
     double value;
-  } figures[] = {{"psnr", one->psnr},
-                 {"ssim", one->ssim},
-                 {"psnr_input", one->psnr_input},
-                 {"ssim_input", one->ssim_input}};
-  for (int i = 0; i < (model ? 4 : 2); i++) {
+    bool wanted;
+  } figures[] = {{"psnr", one->psnr, true},
+                 {"ssim", one->ssim, true},
+                 {"lpips", one->lpips, lpips},
+                 {"psnr_input", one->psnr_input, model},
+                 {"ssim_input", one->ssim_input, model},
+                 {"lpips_input", one->lpips_input, model && lpips}};
+  for (size_t i = 0; i < G_N_ELEMENTS(figures); i++) {
+    if (!figures[i].wanted)
+      continue;
     json_builder_set_member_name(b, figures[i].name);
     json_builder_add_double_value(b, figures[i].value);
   }
 }
 
-static void print_json(const nd_scores *s, bool model) {
+static void add_protocol(JsonBuilder *b, const nd_protocol *p, const char *lpips) {
+  const char *const texts[][2] = {{"name", p->name},          {"source", p->source},
+                                  {"channels", p->channels},  {"rounding", rounding},
+                                  {"data_range", data_range}, {"ssim_window", p->window},
+                                  {"border", p->border},      {"lpips", lpips}};
+  json_builder_set_member_name(b, "protocol");
+  json_builder_begin_object(b);
+  for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+    if (!texts[i][1])
+      continue;
+    json_builder_set_member_name(b, texts[i][0]);
+    json_builder_add_string_value(b, texts[i][1]);
+  }
+  json_builder_end_object(b);
+}
+
+static void print_json(const nd_scores *s, bool model, const char *lpips) {
   g_autoptr(JsonBuilder) b = json_builder_new();
   json_builder_begin_object(b);
-  json_builder_set_member_name(b, "protocol");
-  json_builder_add_string_value(b, "rgb, 8 bits, range 255, SSIM 7x7 uniform window");
+  add_protocol(b, s->protocol, lpips);
   json_builder_set_member_name(b, "mean");
   json_builder_begin_object(b);
-  add_figures(b, &(nd_score){NULL, s->psnr, s->ssim, s->psnr_input, s->ssim_input}, model);
+  add_figures(b, &s->mean, model, lpips);
   json_builder_end_object(b);
   json_builder_set_member_name(b, "pictures");
   json_builder_begin_array(b);
@@ -48,7 +82,7 @@ static void print_json(const nd_scores *s, bool model) {
     json_builder_begin_object(b);
     json_builder_set_member_name(b, "name");
     json_builder_add_string_value(b, s->at[i].name);
-    add_figures(b, &s->at[i], model);
+    add_figures(b, &s->at[i], model, lpips);
     json_builder_end_object(b);
   }
   json_builder_end_array(b);
@@ -58,7 +92,8 @@ static void print_json(const nd_scores *s, bool model) {
   printf("%s\n", text);
 }
 
-static int evaluate(const char *model_path, const nd_pair_source *source, nd_scores *scores) {
+static int evaluate(const char *model_path, const nd_evaluation *how, const nd_pair_source *source,
+                    nd_scores *scores) {
   nd_pairs *pairs;
   nd_model *model = NULL;
   nd_restorer *restorer = NULL;
@@ -74,7 +109,7 @@ static int evaluate(const char *model_path, const nd_pair_source *source, nd_sco
     }
   }
   if (!failed)
-    failed = nd_evaluate(restorer, pairs, 0, NULL, NULL, scores);
+    failed = nd_evaluate(restorer, how, pairs, scores);
   nd_restorer_free(restorer);
   nd_model_free(model);
   nd_pairs_close(pairs);
@@ -82,7 +117,7 @@ static int evaluate(const char *model_path, const nd_pair_source *source, nd_sco
 }
 
 static int run(int argc, char **argv) {
-  g_autofree char *model = NULL, *input = NULL, *target = NULL;
+  g_autofree char *model = NULL, *input = NULL, *target = NULL, *protocol = NULL, *lpips = NULL;
   gboolean json = FALSE;
   int threads = 0;
   const GOptionEntry entries[] = {
@@ -90,25 +125,38 @@ static int run(int argc, char **argv) {
       {"input", 'i', 0, G_OPTION_ARG_FILENAME, &input, "degraded pictures, or results when no model is given",
        "DIR"},
       {"target", 'g', 0, G_OPTION_ARG_FILENAME, &target, "clean pictures of the same names", "DIR"},
+      {"protocol", 'p', 0, G_OPTION_ARG_STRING, &protocol,
+       "rgb: as scikit-image (default), y: as deraining papers, matlab: as SIDD", "NAME"},
+      {"lpips", 0, 0, G_OPTION_ARG_FILENAME, &lpips, "measure LPIPS with these weights (docs/metrics.md)",
+       "FILE"},
       {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print JSON", NULL},
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads to use (default: all processors)", "N"},
       {0}};
   if (!nd_cli_parse(&argc, &argv, entries, "[--model M] --input DIR --target DIR",
-                    "PSNR and SSIM of a model, or of a folder of results, against targets."))
+                    "PSNR, SSIM and LPIPS of a model, or of a folder of results, against targets."))
     return ND_EXIT_USAGE;
   if (!input || !target || argc != 1)
     return nd_cli_wrong("--input DIR and --target DIR are needed");
+  const nd_protocol *chosen = protocol ? nd_protocol_find(protocol) : nd_protocol_at(0);
+  if (!chosen)
+    return nd_cli_wrong("%s", nd_error());
   nd_set_threads(threads);
   nd_pair_source source = {.input_dir = input, .target_dir = target};
+  nd_evaluation how = {.protocol = chosen};
   nd_scores scores;
-  if (evaluate(model, &source, &scores))
+  if (lpips && nd_lpips_open(lpips, &how.lpips))
+    return nd_cli_failed();
+  int failed = evaluate(model, &how, &source, &scores);
+  const char *features = how.lpips ? nd_features_name(nd_lpips_kind(how.lpips)) : NULL;
+  nd_lpips_free(how.lpips);
+  if (failed)
     return nd_cli_failed();
   if (json)
-    print_json(&scores, model != NULL);
+    print_json(&scores, model != NULL, features);
   else
-    print_text(&scores, model != NULL);
+    print_text(&scores, model != NULL, features);
   nd_scores_free(&scores);
   return ND_EXIT_DONE;
 }
 
-const nd_command nd_cmd_eval = {"eval", "PSNR and SSIM against targets", run};
+const nd_command nd_cmd_eval = {"eval", "PSNR, SSIM and LPIPS against targets", run};

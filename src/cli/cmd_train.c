@@ -95,9 +95,10 @@ static int validate(const nd_net *net, nd_params *params, const float *values, n
   nd_scores scores;
   if (nd_restorer_new(net, params, ND_SCOPE_RESTORATION, values, settings, &restorer))
     return -1;
-  int failed = nd_evaluate(restorer, t->pairs, (size_t)t->recipe.validation.pictures, NULL, NULL, &scores);
+  nd_evaluation how = {.protocol = nd_protocol_at(0), .limit = (size_t)t->recipe.validation.pictures};
+  int failed = nd_evaluate(restorer, &how, t->pairs, &scores);
   if (!failed) {
-    *out = (nd_validation){.psnr = scores.psnr, .ssim = scores.ssim, .pictures = scores.count};
+    *out = (nd_validation){.psnr = scores.mean.psnr, .ssim = scores.mean.ssim, .pictures = scores.count};
     nd_scores_free(&scores);
     failed = nd_cli_crops(restorer, t->pairs, out);
   }

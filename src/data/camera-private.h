@@ -43,4 +43,9 @@ static inline int nd_bayer_channel(int row, int column) {
  * (ICASSP 2004). raw: height x width; rgb: height x width x 3. Borders are reflected. */
 int nd_demosaic(const float *raw, int height, int width, float *rgb);
 
+/* ---- camera_develop.c: in-camera noise reduction, then sharpening -------------------------------------
+ * denoise: 0..1, the share of a bilateral filter's result, which smooths differences of about `range`;
+ * sharpen: how much of the fine detail is added once more; clips to [0, 1]. Each 0: left out. */
+int nd_camera_retouch(float *rgb, int height, int width, double range, double denoise, double sharpen);
+
 #endif

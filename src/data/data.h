@@ -29,23 +29,37 @@ typedef struct nd_degradation {
   int (*apply)(const double *values, float *rgb, int height, int width, nd_rng *rng);
 } nd_degradation;
 
-/* A degradation with its settings: plain data, copied by assignment. kind NULL: none chosen. */
+/* A degradation with its settings, and those that follow it in a chain: plain data, copied by assignment.
+ * kind NULL: none chosen. */
+enum { ND_DEGRADE_CHAIN = 7 };
 typedef struct nd_degrade_settings {
   const nd_degradation *kind;
   double values[ND_DEGRADE_VALUES];
+  int then_count;
+  struct nd_degrade_stage {
+    const nd_degradation *kind;
+    double values[ND_DEGRADE_VALUES];
+  } then[ND_DEGRADE_CHAIN];
 } nd_degrade_settings;
 
 /* The degradations there are, in the order of documentation; NULL past the last. */
 const nd_degradation *nd_degradation_at(int index);
 /* Fills settings with the defaults of the degradation of that name; the error lists the names. */
 int nd_degrade_find(const char *name, nd_degrade_settings *settings);
-/* Sets one key from text ("sigma_max", "50"). The error names the key and the range or the words allowed. */
+/* Appends a degradation to the chain: "jpeg quality_min=40 quality_max=80". */
+int nd_degrade_then(nd_degrade_settings *settings, const char *text);
+/* The chain after the first, as nd_degrade_set(settings, "then", ...) takes it; the caller's, g_free. */
+char *nd_degrade_then_text(const nd_degrade_settings *settings);
+/* Sets one key from text ("sigma_max", "50"), or "then": the rest of the chain, with commas between. The
+ * error names the key and the range or the words allowed. */
 int nd_degrade_set(nd_degrade_settings *settings, const char *key, const char *value);
 /* A lower bound above its upper bound is an error; to be called after the last nd_degrade_set. */
 int nd_degrade_check(const nd_degrade_settings *settings);
-/* "gaussian: {sigma_min: 0, sigma_max: 75, clip: false}"; the caller's, g_free. */
+/* "gaussian: {sigma_min: 0, sigma_max: 75, clip: false}", a chain with ", then " between; the caller's,
+ * g_free. */
 char *nd_degrade_describe(const nd_degrade_settings *settings);
-/* Degrades in place; every random draw comes from rng. rgb: dense height x width x 3 in [0, 1]. */
+/* Degrades in place; every random draw comes from rng, those of then[i] from its branch i + 1, so that the
+ * stages' draws do not depend on one another. rgb: dense height x width x 3 in [0, 1]. */
 int nd_degrade_apply(const nd_degrade_settings *settings, float *rgb, int height, int width, nd_rng *rng);
 
 /* ---- Folders ------------------------------------------------------------------------------------------

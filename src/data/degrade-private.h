@@ -4,15 +4,22 @@
 
 #include "data/data.h"
 
-extern const nd_degradation nd_degradation_gaussian, nd_degradation_camera;
+extern const nd_degradation nd_degradation_gaussian, nd_degradation_camera, nd_degradation_rain,
+    nd_degradation_blur, nd_degradation_jpeg, nd_degradation_downscale;
 
 /* Entries of a key table. place: the number of its (first) value. */
 #define ND_KEY_RANGE(name, place, low, high, min, max, help)                                                 \
   { name, help, place, 2, {low, high}, min, max, NULL }
+#define ND_KEY_NUMBER(name, place, standard, min, max, help)                                                 \
+  { name, help, place, 1, {standard}, min, max, NULL }
 #define ND_KEY_CHOICE(name, place, standard, words, help)                                                    \
   { name, help, place, 1, {standard}, 0, 0, words }
 
 /* A key's words for a switch: false, true. */
 const char *nd_choice_switch(int index);
+
+/* degrade_jpeg.c: to a JPEG of that quality and back; a whole quality, uniform over [low, high]. */
+int nd_jpeg_round_trip(float *rgb, int height, int width, int quality);
+int nd_jpeg_draw_quality(double low, double high, nd_rng *rng);
 
 #endif

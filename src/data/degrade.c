@@ -5,8 +5,8 @@
 #include <string.h>
 
 static const nd_degradation *const degradations[] = {
-    &nd_degradation_gaussian,
-    &nd_degradation_camera,
+    &nd_degradation_gaussian, &nd_degradation_camera, &nd_degradation_rain,
+    &nd_degradation_blur,     &nd_degradation_jpeg,   &nd_degradation_downscale,
 };
 
 const nd_degradation *nd_degradation_at(int index) {
@@ -87,10 +87,57 @@ static int parse(const nd_degrade_key *key, const char *text, double *value) {
   return key->choice ? parse_choice(key, text, value) : parse_number(key, text, value);
 }
 
+static int parse_stage(const char *text, nd_degrade_settings *stage) {
+  g_auto(GStrv) words = g_strsplit_set(text, " \t", -1);
+  bool named = false;
+  for (int i = 0; words[i]; i++) {
+    if (!*words[i])
+      continue;
+    g_auto(GStrv) pair = g_strsplit(words[i], "=", 2);
+    if (!named) {
+      if (nd_degrade_find(words[i], stage))
+        return -1;
+      named = true;
+    } else if (!pair[1])
+      return nd_fail("'%s' is not of the form KEY=VALUE", words[i]);
+    else if (!strcmp(pair[0], "then"))
+      return nd_fail("a chain has no chains in it");
+    else if (nd_degrade_set(stage, pair[0], pair[1]))
+      return -1;
+  }
+  return named ? nd_degrade_check(stage) : nd_fail("a degradation's name is missing");
+}
+
+int nd_degrade_then(nd_degrade_settings *settings, const char *text) {
+  nd_degrade_settings stage;
+  if (settings->then_count == ND_DEGRADE_CHAIN)
+    return nd_fail("a chain has at most %d degradations", ND_DEGRADE_CHAIN + 1);
+  if (parse_stage(text, &stage))
+    return nd_fail_in("then '%s'", text);
+  struct nd_degrade_stage *last = &settings->then[settings->then_count++];
+  last->kind = stage.kind;
+  memcpy(last->values, stage.values, sizeof last->values);
+  return 0;
+}
+
+static int set_chain(nd_degrade_settings *settings, const char *text) {
+  nd_degrade_settings chained = *settings;
+  g_auto(GStrv) stages = g_strsplit(text, ",", -1);
+  chained.then_count = 0;
+  memset(chained.then, 0, sizeof chained.then);
+  for (int i = 0; stages[i]; i++)
+    if (nd_degrade_then(&chained, g_strstrip(stages[i])))
+      return -1;
+  *settings = chained;
+  return 0;
+}
+
 int nd_degrade_set(nd_degrade_settings *settings, const char *name, const char *text) {
   const nd_degradation *kind = settings->kind;
   if (!kind)
     return nd_fail("setting '%s': no degradation was chosen", name);
+  if (!strcmp(name, "then"))
+    return set_chain(settings, text);
   for (int k = 0; k < kind->key_count; k++) {
     const nd_degrade_key *key = &kind->keys[k];
     int wanted = values_named(key, name);
@@ -117,12 +164,20 @@ static int check_key(const char *kind, const nd_degrade_key *key, const double *
   return 0;
 }
 
-int nd_degrade_check(const nd_degrade_settings *settings) {
-  const nd_degradation *kind = settings->kind;
-  if (!kind)
-    return nd_fail("no degradation was chosen");
+static int check_stage(const nd_degradation *kind, const double *values) {
   for (int k = 0; k < kind->key_count; k++)
-    if (check_key(kind->name, &kind->keys[k], settings->values))
+    if (check_key(kind->name, &kind->keys[k], values))
+      return -1;
+  return 0;
+}
+
+int nd_degrade_check(const nd_degrade_settings *settings) {
+  if (!settings->kind)
+    return nd_fail("no degradation was chosen");
+  if (check_stage(settings->kind, settings->values))
+    return -1;
+  for (int i = 0; i < settings->then_count; i++)
+    if (check_stage(settings->then[i].kind, settings->then[i].values))
       return -1;
   return 0;
 }
@@ -138,16 +193,47 @@ static void append_value(GString *text, const nd_degrade_key *key, const double 
                            values[key->first + 1]);
 }
 
-char *nd_degrade_describe(const nd_degrade_settings *settings) {
-  const nd_degradation *kind = settings->kind;
-  if (!kind)
-    return g_strdup("none");
-  GString *text = g_string_new(kind->name);
+static void append_stage(GString *text, const nd_degradation *kind, const double *values) {
+  g_string_append(text, kind->name);
   for (int k = 0; k < kind->key_count; k++) {
     g_string_append(text, k ? ", " : ": {");
-    append_value(text, &kind->keys[k], settings->values);
+    append_value(text, &kind->keys[k], values);
   }
   g_string_append_c(text, '}');
+}
+
+char *nd_degrade_describe(const nd_degrade_settings *settings) {
+  if (!settings->kind)
+    return g_strdup("none");
+  GString *text = g_string_new(NULL);
+  append_stage(text, settings->kind, settings->values);
+  for (int i = 0; i < settings->then_count; i++) {
+    g_string_append(text, ", then ");
+    append_stage(text, settings->then[i].kind, settings->then[i].values);
+  }
+  return g_string_free(text, FALSE);
+}
+
+static void append_assignment(GString *text, const nd_degrade_key *key, const double *values) {
+  static const char *const ends[] = {"_min", "_max"};
+  for (int v = 0; v < key->count; v++) {
+    double value = values[key->first + v];
+    g_string_append_printf(text, " %s%s=", key->name, key->count == 2 ? ends[v] : "");
+    if (key->choice)
+      g_string_append(text, key->choice((int)value));
+    else
+      g_string_append_printf(text, "%.15g", value);
+  }
+}
+
+char *nd_degrade_then_text(const nd_degrade_settings *settings) {
+  GString *text = g_string_new(NULL);
+  for (int i = 0; i < settings->then_count; i++) {
+    const nd_degradation *kind = settings->then[i].kind;
+    g_string_append_printf(text, "%s%s", i ? "," : "", kind->name);
+    for (int k = 0; k < kind->key_count; k++)
+      append_assignment(text, &kind->keys[k], settings->then[i].values);
+  }
   return g_string_free(text, FALSE);
 }
 
@@ -156,5 +242,12 @@ int nd_degrade_apply(const nd_degrade_settings *settings, float *rgb, int height
     return -1;
   if (height < 1 || width < 1)
     return nd_fail("degradation '%s': a picture of %d x %d", settings->kind->name, width, height);
-  return settings->kind->apply(settings->values, rgb, height, width, rng);
+  if (settings->kind->apply(settings->values, rgb, height, width, rng))
+    return -1;
+  for (int i = 0; i < settings->then_count; i++) {
+    nd_rng branch = nd_rng_branch(rng, (uint32_t)i + 1);
+    if (settings->then[i].kind->apply(settings->then[i].values, rgb, height, width, &branch))
+      return -1;
+  }
+  return 0;
 }

@@ -5,7 +5,6 @@
 #include "data/degrade-private.h"
 
 #include "data/camera-private.h"
-#include "image/image.h"
 
 #include <glib.h>
 #include <math.h>
@@ -23,8 +22,14 @@ enum {
   CCM,
   TONE_CURVE,
   NOISE,
-  QUANTIZE
+  QUANTIZE,
+  DENOISE_MIN,
+  DENOISE_MAX,
+  SHARPEN_MIN,
+  SHARPEN_MAX
 };
+
+enum { RETOUCHING = 100 }; /* the stream of random numbers; the stages of a chain have the low ones */
 
 static const char *choice_draw(int index) {
   static const char *const words[] = {"fixed", "random"};
@@ -45,11 +50,13 @@ static const nd_degrade_key keys[] = {
     ND_KEY_CHOICE("tone_curve", TONE_CURVE, 1, nd_choice_switch, "S-shaped tone curve; false: only sRGB's"),
     ND_KEY_CHOICE("noise", NOISE, 1, nd_choice_switch, "false: only what development and JPEG do"),
     ND_KEY_CHOICE("quantize", QUANTIZE, 1, nd_choice_switch, "round the result to 8 bits"),
+    ND_KEY_RANGE("denoise", DENOISE_MIN, 0, 0, 0, 1, "strength of the camera's own noise reduction"),
+    ND_KEY_RANGE("sharpen", SHARPEN_MIN, 0, 0, 0, 4, "strength of the camera's own sharpening"),
 };
 
 /* All that is random about a picture's camera but the noise itself. */
 typedef struct shot {
-  double photon, read, exposure;
+  double photon, read, exposure, denoise, sharpen;
   int quality;
   nd_camera_colour colour;
 } shot;
@@ -59,10 +66,12 @@ static shot draw(const double *v, nd_rng *rng) {
   shot s;
   double iso = exp(nd_rng_between(rng, log(v[ISO_MIN]), log(v[ISO_MAX])));
   s.exposure = nd_rng_between(rng, v[EXPOSURE_MIN], v[EXPOSURE_MAX]);
-  s.quality = (int)floor(nd_rng_between(rng, v[QUALITY_MIN], v[QUALITY_MAX] + 1));
-  s.quality = MIN(s.quality, (int)v[QUALITY_MAX]);
+  s.quality = nd_jpeg_draw_quality(v[QUALITY_MIN], v[QUALITY_MAX], rng);
   nd_sensor_noise((int)v[SENSOR], iso, rng, &s.photon, &s.read);
   s.colour = nd_camera_colour_draw(v[WHITE_BALANCE] != 0, v[CCM] != 0, rng);
+  nd_rng retouching = nd_rng_branch(rng, RETOUCHING);
+  s.denoise = nd_rng_between(&retouching, v[DENOISE_MIN], v[DENOISE_MAX]);
+  s.sharpen = nd_rng_between(&retouching, v[SHARPEN_MIN], v[SHARPEN_MAX]);
   return s;
 }
 
@@ -97,24 +106,9 @@ static void quantize(float *rgb, size_t n) {
     rgb[i] = (float)(int)(rgb[i] * 255 + 0.5f) / 255;
 }
 
-static int jpeg_round_trip(float *rgb, int height, int width, int quality) {
-  nd_image picture = {.width = width, .height = height, .channels = 3, .bits = 8, .data = rgb}, decoded = {0};
-  nd_save_options options = {.bits = 8, .quality = quality};
-  void *bytes = NULL;
-  size_t size = 0, pixels = (size_t)height * (size_t)width;
-  if (nd_image_encode(&picture, ".jpg", &options, &bytes, &size))
-    return nd_fail_in("simulated JPEG, %d x %d", width, height);
-  int failed = nd_image_decode(bytes, size, "simulated JPEG", &decoded);
-  g_free(bytes);
-  if (failed)
-    return -1;
-  if (decoded.width != width || decoded.height != height || decoded.channels != 3)
-    failed = nd_fail("simulated JPEG: %d x %d x %d came back as %d x %d x %d", width, height, 3,
-                     decoded.width, decoded.height, decoded.channels);
-  else
-    memcpy(rgb, decoded.data, pixels * 3 * sizeof *rgb);
-  nd_image_free(&decoded);
-  return failed;
+/* About how far noise moves a value of middle grey: what noise reduction has to smooth. */
+static double noise_on_display(const shot *s) {
+  return 4 * sqrt(s->photon * 0.2 * s->exposure + s->read) / s->exposure;
 }
 
 static int apply(const double *v, float *rgb, int height, int width, nd_rng *rng) {
@@ -135,9 +129,11 @@ static int apply(const double *v, float *rgb, int height, int width, nd_rng *rng
     return -1;
   colour_correct(rgb, pixels, s.colour.from_camera);
   nd_tone_apply(nd_tone_to_display(contrast), rgb, pixels * 3);
+  if (nd_camera_retouch(rgb, height, width, noise_on_display(&s), s.denoise, s.sharpen))
+    return -1;
   if (v[QUANTIZE] != 0)
     quantize(rgb, pixels * 3);
-  return s.quality ? jpeg_round_trip(rgb, height, width, s.quality) : 0;
+  return s.quality ? nd_jpeg_round_trip(rgb, height, width, s.quality) : 0;
 }
 
 const nd_degradation nd_degradation_camera = {

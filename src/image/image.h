@@ -77,4 +77,16 @@ double nd_psnr(const float *a, const float *b, int height, int width, int channe
 /* -1.0 and an error when the picture is smaller than the window. */
 double nd_ssim(const float *a, const float *b, int height, int width, int channels, nd_metric_options o);
 
+/* How papers report the two, by name; the texts are for whoever reads the figures. docs/metrics.md */
+typedef struct nd_protocol {
+  const char *name, *channels, *window, *border, *source;
+  bool luma; /* on the Y of YCbCr */
+  nd_metric_options options;
+} nd_protocol;
+const nd_protocol *nd_protocol_at(int index);          /* NULL past the last */
+const nd_protocol *nd_protocol_find(const char *name); /* NULL: none; the error lists the names */
+/* a, b: height x width x 3 in [0, 1]. */
+int nd_protocol_measure(const nd_protocol *p, const float *a, const float *b, int height, int width,
+                        double *psnr, double *ssim);
+
 #endif

@@ -1,49 +1,46 @@
-/* How close results come to their targets. Protocol: RGB, both rounded to 8 bits, PSNR over all values, SSIM
- * with the 7 x 7 uniform window (scikit-image's defaults). */
+/* How close results come to their targets. */
 #include "restore/restore.h"
 
 #include <glib.h>
 
-static int score_pair(nd_restorer *r, nd_pair *p, nd_tile_progress progress, void *context, nd_score *out) {
-  nd_metric_options o = {.round_to_8_bits = true};
+static int measure(const nd_evaluation *e, const nd_pair *p, double *psnr, double *ssim, double *lpips) {
+  if (nd_protocol_measure(e->protocol, p->input, p->target, p->height, p->width, psnr, ssim))
+    return -1;
+  return e->lpips ? nd_lpips_measure(e->lpips, p->input, p->target, p->height, p->width, lpips) : 0;
+}
+
+static int score_pair(nd_restorer *r, const nd_evaluation *e, nd_pair *p, nd_score *out) {
   out->name = g_strdup(p->name);
-  out->psnr = out->psnr_input = nd_psnr(p->input, p->target, p->height, p->width, 3, o);
-  out->ssim = out->ssim_input = nd_ssim(p->input, p->target, p->height, p->width, 3, o);
-  if (out->ssim <= -1)
+  if (measure(e, p, &out->psnr_input, &out->ssim_input, &out->lpips_input))
     return nd_fail_in("'%s'", p->name);
-  if (!r)
-    return 0;
-  if (nd_restorer_run(r, p->input, p->height, p->width, p->input, progress, context))
+  if (r && nd_restorer_run(r, p->input, p->height, p->width, p->input, NULL, NULL))
     return nd_fail_in("'%s'", p->name);
-  out->psnr = nd_psnr(p->input, p->target, p->height, p->width, 3, o);
-  out->ssim = nd_ssim(p->input, p->target, p->height, p->width, 3, o);
-  return 0;
+  return measure(e, p, &out->psnr, &out->ssim, &out->lpips) ? nd_fail_in("'%s'", p->name) : 0;
 }
 
-static void add_to_means(nd_scores *s, const nd_score *one, double n) {
-  s->psnr += one->psnr / n, s->ssim += one->ssim / n;
-  s->psnr_input += one->psnr_input / n, s->ssim_input += one->ssim_input / n;
+static void add_to_mean(nd_score *mean, const nd_score *one, double n) {
+  mean->psnr += one->psnr / n, mean->psnr_input += one->psnr_input / n;
+  mean->ssim += one->ssim / n, mean->ssim_input += one->ssim_input / n;
+  mean->lpips += one->lpips / n, mean->lpips_input += one->lpips_input / n;
 }
 
-int nd_evaluate(nd_restorer *r, const nd_pairs *pairs, size_t limit, nd_tile_progress progress, void *context,
-                nd_scores *out) {
+int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, nd_scores *out) {
   size_t n = nd_pairs_count(pairs);
-  n = limit && limit < n ? limit : n;
-  *out = (nd_scores){.at = g_new0(nd_score, n)};
+  n = e->limit && e->limit < n ? e->limit : n;
+  *out = (nd_scores){.protocol = e->protocol, .at = g_new0(nd_score, n)};
   for (size_t i = 0; i < n; i++) {
     nd_pair pair;
-    if (nd_pairs_load(pairs, i, &pair)) {
-      nd_scores_free(out);
-      return -1;
+    int failed = nd_pairs_load(pairs, i, &pair);
+    if (!failed) {
+      failed = score_pair(r, e, &pair, &out->at[i]);
+      out->count++;
+      nd_pair_free(&pair);
     }
-    int failed = score_pair(r, &pair, progress, context, &out->at[i]);
-    out->count++;
-    nd_pair_free(&pair);
     if (failed) {
       nd_scores_free(out);
       return -1;
     }
-    add_to_means(out, &out->at[i], (double)n);
+    add_to_mean(&out->mean, &out->at[i], (double)n);
   }
   return 0;
 }

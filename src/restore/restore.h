@@ -5,6 +5,7 @@
 
 #include "data/data.h"
 #include "image/image.h"
+#include "restore/lpips.h"
 #include "weights/model.h"
 
 typedef struct nd_restorer nd_restorer;
@@ -36,18 +37,23 @@ int nd_restorer_run_image(nd_restorer *r, nd_image *image, nd_tile_progress prog
 typedef struct nd_score {
   char *name;
   double psnr, ssim, psnr_input, ssim_input; /* of the result and of the unrestored input */
+  double lpips, lpips_input;                 /* 0 where it was not asked for */
 } nd_score;
 
 typedef struct nd_scores {
+  const nd_protocol *protocol;
   int count;
   nd_score *at;
-  double psnr, ssim, psnr_input, ssim_input; /* means over the pictures */
+  nd_score mean; /* over the pictures; without a name */
 } nd_scores;
 
-/* Restores each input and compares with its target, both as an 8-bit file would hold them. limit: only so
- * many pictures, 0 all. r NULL: the inputs are the results. */
-int nd_evaluate(nd_restorer *r, const nd_pairs *pairs, size_t limit, nd_tile_progress progress, void *context,
-                nd_scores *out);
+/* Restores each input and compares with its target. r NULL: the inputs are the results. */
+typedef struct nd_evaluation {
+  const nd_protocol *protocol;
+  nd_lpips *lpips; /* NULL: not measured */
+  size_t limit;    /* only so many pictures; 0: all */
+} nd_evaluation;
+int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, nd_scores *out);
 void nd_scores_free(nd_scores *s);
 
 #endif

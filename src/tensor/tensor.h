@@ -157,6 +157,7 @@ nd_tensor nd_gate(nd_graph *g, nd_tensor x, nd_act activation);
 nd_tensor nd_softmax(nd_graph *g, nd_tensor x); /* over the last axis */
 nd_tensor nd_dropout(nd_graph *g, nd_tensor x, float probability);
 nd_tensor nd_average_pool(nd_graph *g, nd_tensor x, int size); /* window = stride = size */
+nd_tensor nd_max_pool(nd_graph *g, nd_tensor x, int size, int stride);
 nd_tensor nd_upsample_nearest(nd_graph *g, nd_tensor x, int factor);
 nd_tensor nd_upsample_bilinear(nd_graph *g, nd_tensor x, int factor);         /* corners aligned */
 nd_tensor nd_upsample_bilinear_centred(nd_graph *g, nd_tensor x, int factor); /* the centres of pixels are */

@@ -73,7 +73,7 @@ const nd_recipe_key nd_recipe_keys[] = {
     PATH(data.input, "folder of degraded pictures; data.target has their clean partners"),
     PATH(data.target, "folder of clean pictures, named like those of data.input"),
     PATH(data.clean, "instead of the two: folder of clean pictures that are degraded on the fly"),
-    STRING(data.degradation.kind, "none", "how: none, gaussian or camera"),
+    STRING(data.degradation.kind, "none", "how: none, gaussian, camera, rain, blur, jpeg or downscale"),
     SETTINGS("data.degradation.*", data.degradation.settings, "settings of that degradation"),
     PATH(data.real, "folder of unlabelled real photos to adapt to; modes paired and unpaired"),
     PATH(data.reference,

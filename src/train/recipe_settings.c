@@ -70,6 +70,10 @@ GArray *nd_recipe_known_settings(const nd_recipe_key *key) {
   if (g_str_has_prefix(key->name, "data.")) {
     for (int i = 0; nd_degradation_at(i); i++)
       know_degradation(all, nd_degradation_at(i));
+    nd_recipe_known then = {
+        "any", "then",       "what follows it, such as [jpeg quality=60, gaussian sigma_max=10]",
+        true,  g_strdup(""), g_strdup("a list, each a degradation with its settings")};
+    g_array_append_val(all, then);
     return all;
   }
   nd_role role = g_str_has_prefix(key->name, "restoration.") ? ND_RESTORATION : ND_DIFFUSION;
@@ -163,6 +167,10 @@ static int fill_degradation(nd_recipe *recipe) {
       nd_recipe_put_setting(&recipe->data.degradation.settings, degrade_name(key, v),
                             (nd_recipe_text){.text = text});
     }
+  g_autofree char *then = nd_degrade_then_text(&d);
+  if (*then)
+    nd_recipe_put_setting(&recipe->data.degradation.settings, "then",
+                          (nd_recipe_text){.text = then, .list = true});
   return 0;
 }
 

@@ -96,7 +96,7 @@ static void every_degradation_is_listed_and_its_defaults_are_valid(void **state)
       assert_true(strlen(kind->keys[k].help) > 5);
     }
   }
-  assert_int_equal(count, 2);
+  assert_int_equal(count, 6);
 }
 
 static void wrong_settings_are_named(void **state) {

@@ -3,6 +3,7 @@ computed by scikit-image and SciPy. Needs numpy, scipy, scikit-image, Pillow, ti
 
 pictures.txt: file width height channels alpha bits tolerance values...   (integers, interleaved, alpha last)
 metrics.txt:  height width channels name value                            (pictures: see pair())
+protocols.txt: height width protocol psnr ssim              (pictures: see pair())
 luma.txt:     y of pixels 0, 1, ... of pair(9, 10, 3)[0]: name values...
 """
 import io
@@ -161,6 +162,70 @@ rgb = pair(9, 10, 3)[0].astype(np.float64)
 luma = ["y " + " ".join("%.9f" % v for v in (rgb2ycbcr(rgb)[..., 0] / 255).ravel()),
         "y_8 " + " ".join("%.9f" % v for v in (np.rint(rgb2ycbcr(rounded(rgb))[..., 0]) / 255).ravel())]
 
+# ---- Protocols: what noiseda eval prints. scikit-image where it defines them, else MATLAB's documentation by hand. ------
+def uint8(v):
+    return np.rint(np.clip(v.astype(np.float32), 0, 1) * np.float32(255)).astype(np.uint8)
+
+
+def fspecial_gaussian(size=11, sigma=1.5):
+    """fspecial('gaussian', size, sigma): exp(-(x^2 + y^2) / (2 sigma^2)), divided by its sum."""
+    r = np.arange(size) - (size - 1) / 2
+    h = np.exp(-(r[:, None] ** 2 + r[None, :] ** 2) / (2 * sigma * sigma))
+    return h / h.sum()
+
+
+def ssim_index(a, b):
+    """Wang's ssim_index.m on one channel of 0..255: filter2(window, img, 'valid')."""
+    w, k = fspecial_gaussian(), 11
+    view = lambda v: np.lib.stride_tricks.sliding_window_view(v, (k, k))
+    f = lambda v: np.einsum("yxij,ij->yx", view(v), w)
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    ma, mb = f(a), f(b)
+    va, vb, ab = f(a * a) - ma**2, f(b * b) - mb**2, f(a * b) - ma * mb
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    return (((2 * ma * mb + c1) * (2 * ab + c2)) / ((ma**2 + mb**2 + c1) * (va + vb + c2))).mean()
+
+
+def matlab_ssim_uint8(a, b):
+    """ssim(A, ref) of two M x N x 3 uint8 arrays: dynamic range 255, Radius 1.5, a volume, replicated at its edges."""
+    r = np.arange(-5, 6)
+    w = np.exp(-(r[:, None, None] ** 2 + r[None, :, None] ** 2 + r[None, None, :] ** 2) / (2 * 1.5**2))
+    w /= w.sum()
+
+    def f(v):
+        p = np.pad(v, 5, mode="edge")
+        out = np.zeros_like(v)
+        for i, j, k in np.ndindex(11, 11, 11):
+            out += w[i, j, k] * p[i:i + v.shape[0], j:j + v.shape[1], k:k + v.shape[2]]
+        return out
+
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    ma, mb = f(a), f(b)
+    va, vb, ab = f(a * a) - ma**2, f(b * b) - mb**2, f(a * b) - ma * mb
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    return (((2 * ma * mb + c1) * (2 * ab + c2)) / ((ma**2 + mb**2 + c1) * (va + vb + c2))).mean()
+
+
+def rgb2ycbcr_y(u):
+    """Y of rgb2ycbcr(uint8): 65.481 R + 128.553 G + 24.966 B + 16 for R, G, B in 0..1, rounded to uint8."""
+    return np.floor(u.astype(np.float64) / 255 @ [65.481, 128.553, 24.966] + 16 + 0.5).astype(np.uint8)
+
+
+def matlab_psnr(a, b):
+    return 10 * np.log10(255.0**2 / np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2))
+
+
+protocols = []
+for size in (23, 40, 3), (37, 61, 3), (64, 48, 3):
+    a, b = (uint8(v) for v in pair(*size))
+    ya, yb = rgb2ycbcr_y(a), rgb2ycbcr_y(b)
+    for name, psnr, ssim in (
+        ("rgb", peak_signal_noise_ratio(a, b), structural_similarity(a, b, channel_axis=-1)),
+        ("y", matlab_psnr(ya, yb), ssim_index(ya, yb)),
+        ("matlab", matlab_psnr(a, b), matlab_ssim_uint8(a, b)),
+    ):
+        protocols.append("%d %d %s %.12f %.12f" % (size[0], size[1], name, psnr, ssim))
+(HERE / "protocols.txt").write_text("\n".join(protocols) + "\n")
 (HERE / "pictures.txt").write_text("\n".join(lines) + "\n")
 (HERE / "metrics.txt").write_text("\n".join(metrics) + "\n")
 (HERE / "luma.txt").write_text("\n".join(luma) + "\n")

@@ -41,6 +41,37 @@ static void metrics_are_those_of_scikit_image(void **state) {
     check_metric(lines[i]);
 }
 
+static void protocols_are_those_of_the_field(void **state) {
+  (void)state;
+  size_t size;
+  g_autofree char *text = golden_bytes("protocols.txt", &size);
+  g_auto(GStrv) lines = g_strsplit(g_strstrip(text), "\n", -1);
+  assert_int_equal(g_strv_length(lines), 9);
+  for (int i = 0; lines[i]; i++) {
+    g_auto(GStrv) cell = g_strsplit(lines[i], " ", 5);
+    int height = atoi(cell[0]), width = atoi(cell[1]);
+    g_autofree float *a = g_new(float, height *width * 3), *b = g_new(float, height *width * 3);
+    make_pair(height, width, 3, a, b);
+    double psnr, ssim;
+    assert_int_equal(nd_protocol_measure(nd_protocol_find(cell[2]), a, b, height, width, &psnr, &ssim), 0);
+    if (fabs(psnr - g_ascii_strtod(cell[3], NULL)) > 1e-9 ||
+        fabs(ssim - g_ascii_strtod(cell[4], NULL)) > 1e-9)
+      fail_msg("%s: found %.12f %.12f", lines[i], psnr, ssim);
+  }
+}
+
+static void unknown_protocols_and_tiny_pictures_are_refused(void **state) {
+  (void)state;
+  float a[9 * 9 * 3], b[9 * 9 * 3];
+  double psnr, ssim;
+  make_pair(9, 9, 3, a, b);
+  assert_null(nd_protocol_find("ycbcr"));
+  assert_non_null(strstr(nd_error(), "rgb, y, matlab"));
+  assert_int_equal(nd_protocol_measure(nd_protocol_find("rgb"), a, b, 9, 9, &psnr, &ssim), 0);
+  assert_int_equal(nd_protocol_measure(nd_protocol_find("y"), a, b, 9, 9, &psnr, &ssim), -1);
+  assert_non_null(strstr(nd_error(), "9 x 9"));
+}
+
 /* By the definition, in the plainest way: weights of the whole window, one window at a time. */
 static double plain_ssim_at(const float *a, const float *b, int width, int y, int x) {
   double ma = 0, mb = 0, va = 0, vb = 0, ab = 0;
@@ -170,6 +201,8 @@ static void luma_of_black_and_white(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(metrics_are_those_of_scikit_image),
+      cmocka_unit_test(protocols_are_those_of_the_field),
+      cmocka_unit_test(unknown_protocols_and_tiny_pictures_are_refused),
       cmocka_unit_test(ssim_is_its_definition),
       cmocka_unit_test(the_smallest_picture_is_the_window),
       cmocka_unit_test(equal_pictures_are_perfect),

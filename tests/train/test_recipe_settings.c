@@ -43,8 +43,9 @@ static const struct {
     {PICTURES "    sigmoid: 9\n", "r.yaml:6: degradation 'gaussian' has no setting 'sigmoid'"},
     {PICTURES "    sigma_min: 50\n    sigma_max: 40\n", "r.yaml:5: "},
     {"mode: source\ndata: {input: a, target: b, degradation: {sigma: 5}}\n", "r.yaml:2: setting 'sigma'"},
-    {"mode: source\ndata: {clean: b, degradation: {kind: rain}}\n",
-     "r.yaml:2: there is no degradation 'rain'"},
+    {"mode: source\ndata: {clean: b, degradation: {kind: rain, then: [jpeg quality=0]}}\n",
+     "r.yaml:2: then 'jpeg quality=0': degradation 'jpeg', setting 'quality'"},
+    {"mode: source\ndata: {clean: b, degradation: {kind: fog}}\n", "r.yaml:2: there is no degradation 'fog'"},
 };
 
 static void recipes_are_checked(void **state) {
@@ -110,6 +111,31 @@ static void a_checked_recipe_prints_all_settings(void **state) {
   nd_recipe_clear(&again);
 }
 
+static void a_chain_of_degradations_survives_printing(void **state) {
+  (void)state;
+  nd_recipe r, again;
+  nd_degrade_settings first, second;
+  nd_recipe_init(&r);
+  nd_recipe_init(&again);
+  assert_int_equal(
+      nd_recipe_parse(&r,
+                      "mode: source\ndata:\n  clean: b\n  degradation:\n    kind: rain\n    angle: 5\n"
+                      "    then: [blur length=4, jpeg quality_min=60]\n",
+                      "r.yaml"),
+      0);
+  assert_int_equal(nd_recipe_check(&r), 0);
+  g_autofree char *text = nd_recipe_print(&r);
+  assert_int_equal(nd_recipe_parse(&again, text, "printed"), 0);
+  assert_int_equal(nd_recipe_check(&again), 0);
+  assert_int_equal(nd_recipe_degradation(&r, &first), 0);
+  assert_int_equal(nd_recipe_degradation(&again, &second), 0);
+  assert_int_equal(first.then_count, 2);
+  assert_string_equal(first.then[1].kind->name, "jpeg");
+  assert_memory_equal(&first, &second, sizeof first);
+  nd_recipe_clear(&r);
+  nd_recipe_clear(&again);
+}
+
 static void the_schema_is_the_default_recipe(void **state) {
   (void)state;
   nd_recipe schema, standard;
@@ -147,6 +173,7 @@ int main(void) {
       cmocka_unit_test(recipes_are_checked),
       cmocka_unit_test(settings_reach_their_rooms),
       cmocka_unit_test(a_checked_recipe_prints_all_settings),
+      cmocka_unit_test(a_chain_of_degradations_survives_printing),
       cmocka_unit_test(the_schema_is_the_default_recipe),
       cmocka_unit_test(settings_are_explained),
   };

@@ -19,6 +19,7 @@
   X(group_norm)                                                                                              \
   X(layer_norm)                                                                                              \
   X(matmul)                                                                                                  \
+  X(max_pool)                                                                                                \
   X(merge_heads)                                                                                             \
   X(mul)                                                                                                     \
   X(pair_loss)                                                                                               \

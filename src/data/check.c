@@ -1,0 +1,143 @@
+/* Reads all of a set, and says what a person should look at. */
+#include "data/check.h"
+
+#include "data/data.h"
+#include "image/image.h"
+
+#include <glib.h>
+#include <string.h>
+
+enum { SMALL = 64 };
+
+typedef struct reading {
+  nd_check *check;
+  GPtrArray *findings;
+} reading;
+
+static bool is_grey(const nd_image *image) {
+  size_t n = (size_t)image->width * (size_t)image->height * 3;
+  for (size_t i = 0; i < n; i += 3)
+    if (image->data[i] != image->data[i + 1] || image->data[i] != image->data[i + 2])
+      return false;
+  return true;
+}
+
+static void note(reading *r, const char *file, const nd_image *image) {
+  nd_check *c = r->check;
+  c->least_width = c->pictures ? MIN(c->least_width, image->width) : image->width;
+  c->least_height = c->pictures ? MIN(c->least_height, image->height) : image->height;
+  c->most_width = MAX(c->most_width, image->width);
+  c->most_height = MAX(c->most_height, image->height);
+  c->pictures++;
+  if (is_grey(image)) {
+    c->grey++;
+    g_ptr_array_add(r->findings, g_strdup_printf("grey: %s", file));
+  }
+  if (image->width < SMALL || image->height < SMALL) {
+    c->small++;
+    g_ptr_array_add(r->findings, g_strdup_printf("small, %d x %d: %s", image->width, image->height, file));
+  }
+}
+
+/* Fingerprints of a folder's pictures; one that cannot be read is flat. */
+static nd_fingerprint *read_folder(reading *r, const nd_folder *folder) {
+  nd_fingerprint *all = g_new0(nd_fingerprint, folder->count);
+  for (size_t i = 0; i < folder->count; i++) {
+    nd_image image;
+    all[i].flat = true;
+    if (nd_image_load_rgb(folder->files[i], &image)) {
+      r->check->unreadable++;
+      g_ptr_array_add(r->findings, g_strdup_printf("unreadable: %s", nd_error()));
+      continue;
+    }
+    note(r, folder->files[i], &image);
+    all[i] = nd_fingerprint_of(image.data, image.height, image.width);
+    nd_image_free(&image);
+  }
+  return all;
+}
+
+/* The first of `count` fingerprints that shows the same scene as f; count: none. */
+static size_t same_scene(nd_fingerprint f, const nd_fingerprint *all, size_t count) {
+  size_t i = 0;
+  while (i < count && (f.flat || all[i].flat || nd_fingerprint_distance(f, all[i]) > ND_FINGERPRINT_SAME))
+    i++;
+  return i;
+}
+
+static size_t compare(reading *r, const char *what, const nd_folder *a, const nd_fingerprint *fa,
+                      const nd_folder *b, const nd_fingerprint *fb) {
+  size_t found = 0;
+  for (size_t i = 0; i < a->count; i++) {
+    size_t count = a == b ? i : b->count, at = same_scene(fa[i], fb, count);
+    if (at == count)
+      continue;
+    found++;
+    g_ptr_array_add(r->findings, g_strdup_printf("%s: %s and %s", what, a->files[i], b->files[at]));
+  }
+  return found;
+}
+
+static bool has_folder(const char *path, const char *name) {
+  g_autofree char *folder = g_build_filename(path, name, NULL);
+  return g_file_test(folder, G_FILE_TEST_IS_DIR);
+}
+
+/* Matches the inputs with the targets, reads the inputs, and leaves the targets. */
+static int open_pairs(reading *r, const char *path, nd_folder *target) {
+  g_autofree char *inputs = g_build_filename(path, "input", NULL),
+                  *targets = g_build_filename(path, "target", NULL);
+  nd_folder input;
+  if (nd_folder_open(targets, target) || nd_folder_open(inputs, &input))
+    return -1;
+  if (nd_folder_match(&input, target)) {
+    r->check->unpaired = 1;
+    g_ptr_array_add(r->findings, g_strdup_printf("not pairs: %s", nd_error()));
+  } else
+    r->check->pairs = target->count;
+  g_free(read_folder(r, &input));
+  nd_folder_free(&input);
+  return 0;
+}
+
+static int open_scenes(reading *r, const char *path, nd_folder *out) {
+  bool pairs = has_folder(path, "input") && has_folder(path, "target");
+  return pairs ? open_pairs(r, path, out) : nd_folder_open(path, out);
+}
+
+static int compare_with_other(reading *r, const char *path, const nd_folder *mine, const nd_fingerprint *f) {
+  g_autoptr(GPtrArray) dropped = g_ptr_array_new_with_free_func(g_free);
+  nd_check unused = {0};
+  reading silent = {&unused, dropped};
+  nd_folder other = {0};
+  int failed = open_scenes(&silent, path, &other);
+  if (!failed) {
+    g_autofree nd_fingerprint *theirs = read_folder(&silent, &other);
+    r->check->leaked = compare(r, "same scene in both sets", mine, f, &other, theirs);
+  }
+  nd_folder_free(&other);
+  return failed;
+}
+
+int nd_data_check(const char *path, const char *other, nd_check *out) {
+  memset(out, 0, sizeof *out);
+  reading r = {out, g_ptr_array_new_with_free_func(g_free)};
+  nd_folder scenes = {0};
+  int failed = open_scenes(&r, path, &scenes);
+  if (!failed) {
+    g_autofree nd_fingerprint *f = read_folder(&r, &scenes);
+    out->repeated = compare(&r, "same scene twice", &scenes, f, &scenes, f);
+    failed = other ? compare_with_other(&r, other, &scenes, f) : 0;
+  }
+  nd_folder_free(&scenes);
+  g_ptr_array_add(r.findings, NULL);
+  out->findings = (char **)g_ptr_array_free(r.findings, FALSE);
+  if (failed)
+    nd_check_free(out);
+  return failed;
+}
+
+void nd_check_free(nd_check *check) {
+  g_strfreev(check->findings);
+  memset(check, 0, sizeof *check);
+}

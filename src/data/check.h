@@ -1,0 +1,33 @@
+/* What may be wrong with folders of pictures, found before a training run finds it. */
+#ifndef ND_DATA_CHECK_H
+#define ND_DATA_CHECK_H
+
+#include "base/base.h"
+
+/* 128 bits that stay nearly the same when a picture is resized, compressed or made noisy: whether each of 8 x
+ * 8 places is brighter than the next to its right, and than the next below (Krawetz's difference hash, both
+ * ways). flat: too little contrast to be told from another flat picture. */
+typedef struct nd_fingerprint {
+  uint64_t right, down;
+  bool flat;
+} nd_fingerprint;
+nd_fingerprint nd_fingerprint_of(const float *rgb, int height, int width); /* height x width x 3 */
+int nd_fingerprint_distance(nd_fingerprint a, nd_fingerprint b);           /* bits that differ, 0..128 */
+enum { ND_FINGERPRINT_SAME = 16 }; /* up to here two pictures are taken for the same scene */
+
+typedef struct nd_check {
+  size_t pictures, unreadable, grey, small; /* small: a side below 64 pixels */
+  size_t pairs;                             /* where the folder has input/ and target/ that match; else 0 */
+  size_t unpaired;                          /* 1: it has both and they do not match */
+  size_t repeated;                          /* pictures of it that are near-duplicates of another one in it */
+  size_t leaked; /* pictures of it that are near-duplicates of one of the other folder */
+  int least_width, least_height, most_width, most_height;
+  char **findings; /* a line each, NULL at the end */
+} nd_check;
+/* Reads every picture below path; with input/ and target/ in it, the pairs are matched, and only target/ is
+ * searched for near-duplicates. other: a folder with which it should share no scene; NULL: none. Error: no
+ * such folder, no picture. */
+int nd_data_check(const char *path, const char *other, nd_check *out);
+void nd_check_free(nd_check *check);
+
+#endif

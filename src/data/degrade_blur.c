@@ -1,0 +1,94 @@
+/* Blur: a shaking camera, a moving one, a lens out of focus. Light adds up before the camera's response
+ * curve, so the picture is blurred in linear light, as when sharp frames of a fast camera are averaged
+ * through the inverse of the curve (Nah, Kim, Lee, "Deep multi-scale convolutional neural network for dynamic
+ * scene deblurring", CVPR 2017). */
+#include "data/degrade-private.h"
+
+#include "data/blur-private.h"
+#include "data/camera-private.h"
+
+#include <glib.h>
+#include <math.h>
+
+enum {
+  SHAPE,
+  LENGTH_MIN,
+  LENGTH_MAX,
+  IMPULSE_MIN,
+  IMPULSE_MAX,
+  RADIUS_MIN,
+  RADIUS_MAX,
+  ANGLE_MIN,
+  ANGLE_MAX,
+  RESPONSE,
+  GAMMA
+};
+enum { SHAKE, LINE, DISC };
+enum { SRGB, POWER, LINEAR };
+
+static const char *shape_name(int index) {
+  static const char *const words[] = {"shake", "line", "disc"};
+  return index >= 0 && index < 3 ? words[index] : NULL;
+}
+
+static const char *response_name(int index) {
+  static const char *const words[] = {"srgb", "gamma", "none"};
+  return index >= 0 && index < 3 ? words[index] : NULL;
+}
+
+static const nd_degrade_key keys[] = {
+    ND_KEY_CHOICE("shape", SHAPE, SHAKE, shape_name,
+                  "shake: the path of a hand; line: steady motion; disc: out of focus"),
+    ND_KEY_RANGE("length", LENGTH_MIN, 5, 30, 0, 60, "of the path or line in pixels, drawn uniformly"),
+    ND_KEY_RANGE("impulsiveness", IMPULSE_MIN, 0, 0.7, 0, 1, "shake: how often the hand jerks"),
+    ND_KEY_RANGE("radius", RADIUS_MIN, 1, 6, 0, 30, "of the disc in pixels, drawn uniformly"),
+    ND_KEY_RANGE("angle", ANGLE_MIN, 0, 180, -360, 360, "of the line in degrees from the row"),
+    ND_KEY_CHOICE("response", RESPONSE, SRGB, response_name,
+                  "the camera's curve, undone while blurring: sRGB's, a power, or none"),
+    ND_KEY_NUMBER("gamma", GAMMA, 2.2, 1, 4, "the power of response gamma; 2.2 as in GoPro"),
+};
+
+static void to_power(float *x, size_t n, double power) {
+  for (size_t i = 0; i < n; i++)
+    x[i] = (float)pow((double)CLAMP(x[i], 0.0f, 1.0f), power);
+}
+
+static void linearise(const double *v, float *rgb, size_t n, bool back) {
+  if (v[RESPONSE] == SRGB)
+    nd_tone_apply(back ? nd_tone_to_display(false) : nd_tone_to_linear(false), rgb, n);
+  else if (v[RESPONSE] == POWER)
+    to_power(rgb, n, back ? 1 / v[GAMMA] : v[GAMMA]);
+}
+
+/* Every draw is made whatever the shape. */
+static void draw_kernel(const double *v, nd_rng *rng, nd_blur_kernel *kernel) {
+  double length = nd_rng_between(rng, v[LENGTH_MIN], v[LENGTH_MAX]),
+         impulse = nd_rng_between(rng, v[IMPULSE_MIN], v[IMPULSE_MAX]),
+         radius = nd_rng_between(rng, v[RADIUS_MIN], v[RADIUS_MAX]),
+         angle = nd_rng_between(rng, v[ANGLE_MIN], v[ANGLE_MAX]);
+  if (v[SHAPE] == SHAKE)
+    nd_blur_shake(length, impulse, rng, kernel);
+  else if (v[SHAPE] == LINE)
+    nd_blur_line(length, angle, kernel);
+  else
+    nd_blur_disc(radius, kernel);
+}
+
+static int apply(const double *v, float *rgb, int height, int width, nd_rng *rng) {
+  size_t n = (size_t)height * (size_t)width * 3;
+  nd_blur_kernel kernel;
+  draw_kernel(v, rng, &kernel);
+  linearise(v, rgb, n, false);
+  if (nd_blur_apply(&kernel, rgb, height, width))
+    return -1;
+  linearise(v, rgb, n, true);
+  return 0;
+}
+
+const nd_degradation nd_degradation_blur = {
+    .name = "blur",
+    .help = "camera shake, steady motion or a lens out of focus",
+    .keys = keys,
+    .key_count = G_N_ELEMENTS(keys),
+    .apply = apply,
+};

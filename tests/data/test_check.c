@@ -1,0 +1,99 @@
+/* Checking sets of pictures: what is wrong is found, and scenes are known again. */
+#include "data/check.h"
+#include "data/data.h"
+#include "pictures.h"
+
+#include <math.h>
+
+enum { SIDE = 96, VALUES = SIDE * SIDE * 3 };
+
+/* Scene k: a few waves of its own. */
+static void paint(float *rgb, int side, int k) {
+  for (int i = 0; i < side * side; i++) {
+    double x = i % side / (double)side, y = i / side / (double)side, v = 0;
+    for (int w = 1; w <= 4; w++)
+      v += sin(w * 7.3 * k + 2 * M_PI * ((1 + k * w % 3) * x + ((k + w) % 4 - 1.5) * y)) / w;
+    for (int c = 0; c < 3; c++)
+      rgb[3 * i + c] = (float)(0.5 + 0.15 * v + 0.05 * c);
+  }
+}
+
+static void save(const char *folder, const char *name, int side, int k, const char *degradation) {
+  g_autofree char *path = g_build_filename(folder, name, NULL), *parent = g_path_get_dirname(path);
+  nd_image image;
+  nd_degrade_settings s;
+  assert_int_equal(g_mkdir_with_parents(parent, 0777), 0);
+  assert_int_equal(nd_image_new(side, side, 3, &image), 0);
+  paint(image.data, side, k);
+  if (degradation) {
+    nd_rng rng = nd_rng_make(1, 0, 0, ND_RANDOM_TEST);
+    assert_int_equal(nd_degrade_find(degradation, &s), 0);
+    assert_int_equal(nd_degrade_apply(&s, image.data, side, side, &rng), 0);
+  }
+  assert_int_equal(nd_image_save(path, &image, NULL), 0);
+  nd_image_free(&image);
+}
+
+static void scenes_are_known_again_and_told_apart(void **state) {
+  (void)state;
+  g_autofree float *rgb = g_new(float, VALUES), *half = g_new(float, VALUES / 4);
+  nd_fingerprint all[12];
+  for (int k = 0; k < 12; k++) {
+    paint(rgb, SIDE, k + 1);
+    all[k] = nd_fingerprint_of(rgb, SIDE, SIDE);
+    paint(half, SIDE / 2, k + 1);
+    assert_true(nd_fingerprint_distance(all[k], nd_fingerprint_of(half, SIDE / 2, SIDE / 2)) <=
+                ND_FINGERPRINT_SAME);
+    for (int i = 0; i < k; i++)
+      assert_true(nd_fingerprint_distance(all[k], all[i]) > ND_FINGERPRINT_SAME);
+  }
+  for (int i = 0; i < VALUES; i++)
+    rgb[i] = 0.4f;
+  assert_true(nd_fingerprint_of(rgb, SIDE, SIDE).flat && !all[0].flat);
+}
+
+static void what_is_wrong_is_found(void **state) {
+  (void)state;
+  g_autofree char *train = new_folder(), *test = new_folder();
+  save(train, "input/a.png", SIDE, 1, "gaussian");
+  save(train, "target/a.png", SIDE, 1, NULL);
+  save(train, "input/b.png", SIDE, 2, "gaussian");
+  save(train, "target/b.png", SIDE, 2, NULL);
+  save(test, "x.jpg", 120, 2, NULL);
+  save(test, "y.png", 50, 3, NULL);
+  nd_check c;
+  assert_int_equal(nd_data_check(train, test, &c), 0);
+  assert_int_equal(c.pictures, 4);
+  assert_int_equal(c.pairs, 2);
+  assert_int_equal(c.leaked, 1);
+  assert_int_equal(c.unreadable + c.unpaired + c.repeated + c.small + c.grey, 0);
+  assert_non_null(strstr(c.findings[0], "b.png and"));
+  nd_check_free(&c);
+  write_text(test, "z.png", "no picture");
+  save(test, "w.png", 80, 3, NULL);
+  assert_int_equal(nd_data_check(test, NULL, &c), 0);
+  assert_int_equal(c.unreadable, 1);
+  assert_int_equal(c.small, 1);
+  assert_int_equal(c.repeated, 1);
+  assert_int_equal(c.least_width, 50);
+  assert_int_equal(c.most_width, 120);
+  nd_check_free(&c);
+  save(train, "target/c.png", SIDE, 5, NULL);
+  assert_int_equal(nd_data_check(train, NULL, &c), 0);
+  assert_int_equal(c.unpaired, 1);
+  nd_check_free(&c);
+  assert_int_equal(nd_data_check("/nowhere", NULL, &c), -1);
+  assert_error_has("/nowhere");
+  remove_folder(train);
+  remove_folder(test);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(scenes_are_known_again_and_told_apart),
+      cmocka_unit_test(what_is_wrong_is_found),
+  };
+  if (nd_image_start())
+    return 1;
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
