@@ -58,29 +58,6 @@ static void print_json(const nd_scores *s, bool model) {
   printf("%s\n", text);
 }
 
-static int evaluate(const char *model_path, const nd_pair_source *source, nd_scores *scores) {
-  nd_pairs *pairs;
-  nd_model *model = NULL;
-  nd_restorer *restorer = NULL;
-  if (nd_pairs_open(source, 0, &pairs))
-    return -1;
-  int failed = 0;
-  if (model_path) {
-    nd_restorer_settings s = nd_restorer_defaults();
-    failed = nd_model_load(model_path, &model);
-    if (!failed) {
-      s.residual = model->residual;
-      failed = nd_restorer_new(model->net, model->params, "", model->values, s, &restorer);
-    }
-  }
-  if (!failed)
-    failed = nd_evaluate(restorer, pairs, 0, NULL, NULL, scores);
-  nd_restorer_free(restorer);
-  nd_model_free(model);
-  nd_pairs_close(pairs);
-  return failed;
-}
-
 static int run(int argc, char **argv) {
   g_autofree char *model = NULL, *input = NULL, *target = NULL;
   gboolean json = FALSE;
@@ -101,7 +78,7 @@ static int run(int argc, char **argv) {
   nd_set_threads(threads);
   nd_pair_source source = {.input_dir = input, .target_dir = target};
   nd_scores scores;
-  if (evaluate(model, &source, &scores))
+  if (nd_evaluate_model(model, &source, &scores))
     return nd_cli_failed();
   if (json)
     print_json(&scores, model != NULL);

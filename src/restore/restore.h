@@ -48,6 +48,8 @@ typedef struct nd_scores {
  * many pictures, 0 all. r NULL: the inputs are the results. */
 int nd_evaluate(nd_restorer *r, const nd_pairs *pairs, size_t limit, nd_tile_progress progress, void *context,
                 nd_scores *out);
+/* The same of a model file (NULL: the inputs are the results) on all pairs of two folders. */
+int nd_evaluate_model(const char *model, const nd_pair_source *source, nd_scores *out);
 void nd_scores_free(nd_scores *s);
 
 #endif

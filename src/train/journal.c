@@ -37,9 +37,7 @@ int nd_journal_validation(const char *folder, uint64_t step, const nd_validation
   return append(folder, "validation.csv", VALIDATION_HEAD, line);
 }
 
-/* Calls fn on every line's first `wanted` numbers. */
-typedef void (*line_fn)(const double *x, void *context);
-static void each_line(const char *folder, const char *name, int wanted, line_fn fn, void *context) {
+void nd_journal_each(const char *folder, const char *name, int wanted, nd_journal_line fn, void *context) {
   g_autofree char *path = g_build_filename(folder, name, NULL), *text = NULL;
   if (!g_file_get_contents(path, &text, NULL, NULL))
     return;
@@ -49,7 +47,7 @@ static void each_line(const char *folder, const char *name, int wanted, line_fn 
     if ((int)g_strv_length(cells) < wanted)
       continue;
     double x[16];
-    for (int k = 0; k < wanted; k++)
+    for (int k = 0; k < wanted && k < (int)G_N_ELEMENTS(x); k++)
       x[k] = g_ascii_strtod(cells[k], NULL);
     fn(x, context);
   }
@@ -78,7 +76,7 @@ static void keep_best(const double *x, void *context) {
 
 double nd_journal_best(const char *folder) {
   double best = -1;
-  each_line(folder, "validation.csv", 4, keep_best, &best);
+  nd_journal_each(folder, "validation.csv", 4, keep_best, &best);
   return best;
 }
 
@@ -96,7 +94,7 @@ static void collect(const double *x, void *context) {
 
 static points points_of(const char *folder, const char *file, int columns, int column) {
   points p = {g_array_new(FALSE, FALSE, sizeof(double)), g_array_new(FALSE, FALSE, sizeof(double)), column};
-  each_line(folder, file, columns, collect, &p);
+  nd_journal_each(folder, file, columns, collect, &p);
   return p;
 }
 

@@ -25,3 +25,31 @@ nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
   s.detach_real = r->adapt.detach_real;
   return s;
 }
+
+/* The graph of one sample tells: what a step does grows in proportion to the batch. */
+static int sample_flops(const nd_recipe *r, const nd_net *restoration, const nd_net *diffusion, double *out) {
+  nd_params *params = nd_params_new();
+  nd_graph *g = nd_graph_new(params);
+  nd_objective_settings s = nd_recipe_objective(r);
+  nd_objective o;
+  nd_plan *plan = NULL;
+  nd_objective_build(g, &s, restoration, diffusion, 1, r->data.patch_size, &o);
+  int failed = nd_backward(g, o.loss) || nd_compile(g, &plan);
+  if (!failed)
+    *out = nd_plan_flops(plan);
+  nd_plan_free(plan);
+  nd_graph_free(g);
+  nd_params_free(params);
+  return failed ? -1 : 0;
+}
+
+int nd_train_step_flops(const nd_recipe *r, double *out) {
+  nd_net *restoration, *diffusion;
+  if (nd_train_networks(r, &restoration, &diffusion))
+    return -1;
+  int failed = sample_flops(r, restoration, diffusion, out);
+  *out *= r->data.batch_size;
+  nd_net_free(restoration);
+  nd_net_free(diffusion);
+  return failed;
+}

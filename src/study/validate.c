@@ -1,0 +1,33 @@
+/* How a network in training does on the validation pictures of its recipe. */
+#include "study/study.h"
+
+int nd_validator_open(const nd_recipe *recipe, nd_validator *out) {
+  *out = (nd_validator){.recipe = recipe};
+  if (!*recipe->validation.input)
+    return 0;
+  nd_pair_source source = {.input_dir = recipe->validation.input, .target_dir = recipe->validation.target};
+  return nd_pairs_open(&source, (uint64_t)recipe->seed, &out->pairs) ? nd_fail_in("validation") : 0;
+}
+
+void nd_validator_close(nd_validator *v) {
+  nd_pairs_close(v->pairs);
+  v->pairs = NULL;
+}
+
+int nd_validator_run(const nd_net *net, nd_params *params, const float *values, nd_validation *out,
+                     void *validator) {
+  const nd_validator *v = validator;
+  nd_restorer_settings settings = nd_restorer_defaults();
+  settings.residual = v->recipe->restoration.residual;
+  nd_restorer *restorer;
+  nd_scores scores;
+  if (nd_restorer_new(net, params, ND_SCOPE_RESTORATION, values, settings, &restorer))
+    return -1;
+  int failed = nd_evaluate(restorer, v->pairs, (size_t)v->recipe->validation.pictures, NULL, NULL, &scores);
+  nd_restorer_free(restorer);
+  if (failed)
+    return -1;
+  *out = (nd_validation){scores.psnr, scores.ssim, scores.count};
+  nd_scores_free(&scores);
+  return 0;
+}
