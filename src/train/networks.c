@@ -1,10 +1,19 @@
 /* The networks and objective that a recipe describes. */
 #include "train/trainer-private.h"
 
+static nd_mode mode_of(const nd_recipe *r) {
+  static const nd_mode modes[] = {[ND_RECIPE_SOURCE] = ND_MODE_SOURCE,
+                                  [ND_RECIPE_PAIRED] = ND_MODE_PAIRED,
+                                  [ND_RECIPE_UNPAIRED] = ND_MODE_UNPAIRED,
+                                  [ND_RECIPE_NOISE2VOID] = ND_MODE_NOISE2VOID,
+                                  [ND_RECIPE_DANN] = ND_MODE_DANN};
+  return modes[r->mode];
+}
+
 int nd_train_networks(const nd_recipe *r, nd_net **restoration, nd_net **diffusion) {
   *restoration = *diffusion = NULL;
   if (!nd_recipe_network(r, ND_RESTORATION, restoration) &&
-      (r->mode == ND_RECIPE_SOURCE || !nd_recipe_network(r, ND_DIFFUSION, diffusion)))
+      (!nd_mode_diffuses(mode_of(r)) || !nd_recipe_network(r, ND_DIFFUSION, diffusion)))
     return 0;
   nd_net_free(*restoration);
   nd_net_free(*diffusion);
@@ -14,9 +23,7 @@ int nd_train_networks(const nd_recipe *r, nd_net **restoration, nd_net **diffusi
 
 nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
   nd_objective_settings s = nd_objective_defaults();
-  s.mode = r->mode == ND_RECIPE_SOURCE   ? ND_MODE_SOURCE
-           : r->mode == ND_RECIPE_PAIRED ? ND_MODE_PAIRED
-                                         : ND_MODE_UNPAIRED;
+  s.mode = mode_of(r);
   s.residual = r->restoration.residual;
   s.shuffle = r->adapt.shuffle;
   s.contrast = r->adapt.contrast;

@@ -12,7 +12,13 @@ enum { ND_RECIPE_MAX_SETTINGS = 64, ND_RECIPE_MAX_BYTES = 1 << 20 };
 
 /* In the order of the words in the table. */
 typedef enum nd_recipe_task { ND_RECIPE_DENOISE, ND_RECIPE_DERAIN, ND_RECIPE_DEBLUR } nd_recipe_task;
-typedef enum nd_recipe_mode { ND_RECIPE_SOURCE, ND_RECIPE_PAIRED, ND_RECIPE_UNPAIRED } nd_recipe_mode;
+typedef enum nd_recipe_mode {
+  ND_RECIPE_SOURCE,
+  ND_RECIPE_PAIRED,
+  ND_RECIPE_UNPAIRED,
+  ND_RECIPE_NOISE2VOID,
+  ND_RECIPE_DANN
+} nd_recipe_mode;
 typedef enum nd_recipe_precision { ND_RECIPE_FP32 } nd_recipe_precision;
 
 /* Settings that another room knows; in the order given, no name twice. */

@@ -64,7 +64,7 @@ int nd_train_step_flops(const nd_recipe *recipe, double *out);
 typedef void (*nd_journal_line)(const double *x, void *context);
 void nd_journal_each(const char *folder, const char *name, int wanted, nd_journal_line fn, void *context);
 
-/* The networks that a recipe describes. The caller frees both; *diffusion is NULL in source mode. */
+/* The networks that a recipe describes. The caller frees both; *diffusion is NULL in modes without one. */
 int nd_train_networks(const nd_recipe *recipe, nd_net **restoration, nd_net **diffusion);
 
 /* The networks of a checkpoint with their averaged weights, to look at what they learned. Parameters carry
