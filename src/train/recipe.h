@@ -65,6 +65,7 @@ typedef struct nd_recipe {
       nd_recipe_settings settings; /* sigma_max, ... */
     } degradation;
     char *real, *reference;
+    double real_fraction;
     int patch_size, batch_size;
     bool augment;
     int workers, cache_mb;

@@ -76,6 +76,8 @@ const nd_recipe_key nd_recipe_keys[] = {
     STRING(data.degradation.kind, "none", "how: none, gaussian or camera"),
     SETTINGS("data.degradation.*", data.degradation.settings, "settings of that degradation"),
     PATH(data.real, "folder of unlabelled real photos to adapt to; all modes but source"),
+    NUMBER(data.real_fraction, "1", 1e-6, 1,
+           "how much of that folder is used, evenly spaced, at least one photo"),
     PATH(data.reference,
          "mode unpaired: folder of unrelated clean photos; default: data.clean or data.target"),
     NUMBER(data.patch_size, "128", 8, 4096, "side of the square patches, in pixels"),
