@@ -1,4 +1,5 @@
-/* The objectives: source, paired, unpaired (METHOD, "One training step"). */
+/* The objectives: source, paired, unpaired (METHOD, "One training step"), and the baselines they are compared
+ * with: noise2void and dann. */
 #ifndef ND_ADAPT_H
 #define ND_ADAPT_H
 
@@ -7,8 +8,20 @@
 /* The networks' parameters carry these prefixes, as in a Noise-DA checkpoint. */
 #define ND_SCOPE_RESTORATION "RestorationNet"
 #define ND_SCOPE_DIFFUSION "denoise_fn"
+#define ND_SCOPE_DOMAIN "domain_classifier"
 
-typedef enum nd_mode { ND_MODE_SOURCE, ND_MODE_PAIRED, ND_MODE_UNPAIRED } nd_mode;
+typedef enum nd_mode {
+  ND_MODE_SOURCE,
+  ND_MODE_PAIRED,
+  ND_MODE_UNPAIRED,
+  ND_MODE_NOISE2VOID, /* beside the pairs, real photos with a blind spot */
+  ND_MODE_DANN        /* beside the pairs, a domain classifier with gradient reversal */
+} nd_mode;
+
+/* Whether the mode trains a diffusion network. */
+static inline bool nd_mode_diffuses(nd_mode mode) {
+  return mode == ND_MODE_PAIRED || mode == ND_MODE_UNPAIRED;
+}
 
 typedef struct nd_objective_settings {
   nd_mode mode;
@@ -28,7 +41,9 @@ typedef struct nd_objective {
   nd_tensor synthetic, clean, real, reference;       /* pictures in */
   nd_tensor noise, level, signal_scale, noise_scale; /* eps, g, sqrt(g), sqrt(1 - g) in */
   nd_tensor shuffle, shuffle_negative, alpha;        /* masks (0 or 1) and the weight of L_dif in */
-  nd_tensor loss, loss_restoration, loss_diffusion, loss_positive, loss_negative; /* out */
+  nd_tensor blind, mask; /* noise2void: real with pixels hidden in, and where (n,p,p,1) */
+  nd_tensor loss, loss_restoration, loss_diffusion, loss_positive, loss_negative; /* out; loss_diffusion: of a
+                                                                                    baseline, its own */
   nd_tensor restored_synthetic, restored_real;                                    /* out */
 } nd_objective;
 
@@ -36,12 +51,13 @@ typedef struct nd_objective {
 void nd_objective_build(nd_graph *g, const nd_objective_settings *s, const nd_net *restoration,
                         const nd_net *diffusion, int n, int patch_size, nd_objective *out);
 
-/* Whether the contrast has a slope at these means: max(0, positive - negative + margin), as the graph computes it.
- * False where there is none. */
+/* Whether the contrast has a slope at these means: max(0, positive - negative + margin), as the graph
+ * computes it. False where there is none. */
 bool nd_objective_contrast_active(const nd_objective *o, float positive, float negative);
 
-/* Writes noise, levels and masks for the samples first_sample ... of a step; all are functions of (seed,
- * step, sample). t_min, t_max: see nd_schedule_draw. */
+/* Writes noise, levels and masks (noise2void: of the real pictures that are in the plan by then) for the
+ * samples first_sample ... of a step; all are functions of (seed, step, sample). t_min, t_max: see
+ * nd_schedule_draw. */
 void nd_objective_draw(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, int t_min,
                        int t_max, uint64_t seed, uint64_t step, uint32_t first_sample);
 

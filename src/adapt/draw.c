@@ -1,5 +1,5 @@
 /* The random part of a training step: noise, levels, shuffles, each a function of (seed, step, sample). */
-#include "adapt/adapt.h"
+#include "adapt/adapt-private.h"
 
 #include <math.h>
 
@@ -22,10 +22,19 @@ static void draw_sample(const nd_objective *o, nd_plan *plan, const nd_schedule 
   nd_plan_tensor(plan, o->shuffle_negative)[i] = o->settings.shuffle ? (float)nd_rng_below(&r, 2) : 0;
 }
 
+static void hide_pixels(const nd_objective *o, nd_plan *plan, uint64_t seed, uint64_t step,
+                        uint32_t first_sample, int i) {
+  size_t pixels = (size_t)o->patch_size * (size_t)o->patch_size, at = (size_t)i * pixels;
+  nd_rng r = nd_rng_make(seed, step, first_sample + (uint32_t)i, ND_RANDOM_NOISE);
+  nd_noise2void_hide(nd_plan_tensor(plan, o->real) + 3 * at, o->patch_size, &r,
+                     nd_plan_tensor(plan, o->blind) + 3 * at, nd_plan_tensor(plan, o->mask) + at);
+}
+
 void nd_objective_draw(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, int t_min,
                        int t_max, uint64_t seed, uint64_t step, uint32_t first_sample) {
-  if (o->settings.mode == ND_MODE_SOURCE)
-    return;
   for (int i = 0; i < o->n; i++)
-    draw_sample(o, plan, schedule, t_min, t_max, seed, step, first_sample, i);
+    if (o->settings.mode == ND_MODE_NOISE2VOID)
+      hide_pixels(o, plan, seed, step, first_sample, i);
+    else if (nd_mode_diffuses(o->settings.mode))
+      draw_sample(o, plan, schedule, t_min, t_max, seed, step, first_sample, i);
 }

@@ -1,6 +1,6 @@
 /* Noise-space adaptation: the restoration loss, and the diffusion loss through the restored images. The steps
  * are numbered as in the description of the method ("One training step"). */
-#include "adapt/adapt.h"
+#include "adapt/adapt-private.h"
 
 static const float CHARBONNIER_EPSILON_SQUARED = 1e-6f;
 
@@ -9,7 +9,7 @@ nd_objective_settings nd_objective_defaults(void) {
       .mode = ND_MODE_PAIRED, .residual = true, .shuffle = true, .contrast = true, .margin = 0.1f};
 }
 
-static nd_tensor picture(nd_graph *g, const char *name, const nd_objective *o) {
+nd_tensor nd_objective_picture(nd_graph *g, const char *name, const nd_objective *o) {
   return nd_input(g, name, o->n, o->patch_size, o->patch_size, 3);
 }
 
@@ -19,6 +19,7 @@ static nd_tensor number(nd_graph *g, const char *name, const nd_objective *o) {
 
 static nd_tensor restore(nd_graph *g, const nd_net *net, nd_tensor x) {
   nd_scope_push(g, ND_SCOPE_RESTORATION);
+  nd_deepest_features_set(g, ND_NONE);
   nd_tensor r = nd_net_restore(g, net, x);
   nd_scope_pop(g);
   return r;
@@ -28,39 +29,49 @@ static nd_tensor minus(nd_graph *g, nd_tensor a, nd_tensor b) {
   return nd_add(g, a, nd_affine(g, b, -1, 0));
 }
 
-/* What R makes of one domain: the restored picture and its residual. */
-typedef struct branch {
-  nd_tensor x, residual, restored;
-} branch;
-
-static branch branch_of(nd_graph *g, const nd_objective_settings *s, nd_tensor x, nd_tensor output) {
+static nd_branch branch_of(nd_graph *g, const nd_objective_settings *s, nd_tensor x, nd_tensor output,
+                           nd_tensor features) {
   if (s->residual)
-    return (branch){x, output, nd_add(g, x, output)};
-  return (branch){x, minus(g, output, x), output};
+    return (nd_branch){x, output, nd_add(g, x, output), features};
+  return (nd_branch){x, minus(g, output, x), output, features};
 }
 
-static branch as_condition(nd_graph *g, branch b, bool detached) {
+static nd_branch as_condition(nd_graph *g, nd_branch b, bool detached) {
   if (!detached)
     return b;
-  return (branch){b.x, nd_detach(g, b.residual), nd_detach(g, b.restored)};
+  return (nd_branch){b.x, nd_detach(g, b.residual), nd_detach(g, b.restored), ND_NONE};
 }
 
 /* Step 1: one forward pass over both domains; one for each, as in the release, where a network normalises by
  * the statistics of its batch. */
-static void restore_both(nd_graph *g, nd_objective *o, const nd_net *net, branch *synthetic, branch *real) {
+/* The restoration loss comes before any other, so that it is known when those are. */
+static void judge(nd_graph *g, nd_objective *o, const nd_branch *synthetic) {
+  o->restored_synthetic = synthetic->restored;
+  o->loss_restoration = nd_charbonnier(g, synthetic->restored, o->clean, CHARBONNIER_EPSILON_SQUARED);
+}
+
+void nd_objective_restore(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor x, nd_branch *synthetic,
+                          nd_branch *real) {
+  const nd_objective_settings *s = &o->settings;
   if (nd_net_normalises_batch(net)) {
-    *synthetic = branch_of(g, &o->settings, o->synthetic, restore(g, net, o->synthetic));
-    *real = branch_of(g, &o->settings, o->real, restore(g, net, o->real));
-    return;
+    nd_tensor output = restore(g, net, o->synthetic);
+    *synthetic = branch_of(g, s, o->synthetic, output, nd_deepest_features(g));
+    output = restore(g, net, x);
+    *real = branch_of(g, s, x, output, nd_deepest_features(g));
+  } else {
+    nd_tensor output = restore(g, net, nd_concat(g, o->synthetic, x, 0)), f = nd_deepest_features(g);
+    nd_tensor of_synthetic = f < 0 ? ND_NONE : nd_slice(g, f, 0, 0, o->n),
+              of_real = f < 0 ? ND_NONE : nd_slice(g, f, 0, o->n, o->n);
+    *synthetic = branch_of(g, s, o->synthetic, nd_slice(g, output, 0, 0, o->n), of_synthetic);
+    *real = branch_of(g, s, x, nd_slice(g, output, 0, o->n, o->n), of_real);
   }
-  nd_tensor output = restore(g, net, nd_concat(g, o->synthetic, o->real, 0));
-  *synthetic = branch_of(g, &o->settings, o->synthetic, nd_slice(g, output, 0, 0, o->n));
-  *real = branch_of(g, &o->settings, o->real, nd_slice(g, output, 0, o->n, o->n));
+  o->restored_real = real->restored;
+  judge(g, o, synthetic);
 }
 
 /* Step 2: the noisy clean picture. */
 static nd_tensor diffuse(nd_graph *g, nd_objective *o) {
-  o->noise = picture(g, "noise", o);
+  o->noise = nd_objective_picture(g, "noise", o);
   o->level = number(g, "level", o);
   o->signal_scale = number(g, "signal_scale", o);
   o->noise_scale = number(g, "noise_scale", o);
@@ -77,7 +88,7 @@ static nd_tensor predict(nd_graph *g, const nd_net *net, nd_tensor x, nd_tensor 
 
 /* Steps 4 to 6 with negatives, both predictions in one pass. */
 static nd_tensor contrastive_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor y,
-                                  nd_tensor positive, branch synthetic, branch real) {
+                                  nd_tensor positive, nd_branch synthetic, nd_branch real) {
   o->shuffle_negative = number(g, "shuffle_negative", o);
   nd_tensor negative = nd_shuffle_pair(g, nd_add(g, o->synthetic, real.residual),
                                        nd_add(g, o->real, synthetic.residual), o->shuffle_negative);
@@ -100,10 +111,10 @@ static nd_tensor plain_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_
   return o->loss_positive;
 }
 
-static nd_tensor diffusion_loss(nd_graph *g, nd_objective *o, const nd_net *net, branch synthetic,
-                                branch real) {
-  branch s = as_condition(g, synthetic, o->settings.detach_synthetic);
-  branch r = as_condition(g, real, o->settings.detach_real);
+static nd_tensor diffusion_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_branch synthetic,
+                                nd_branch real) {
+  nd_branch s = as_condition(g, synthetic, o->settings.detach_synthetic);
+  nd_branch r = as_condition(g, real, o->settings.detach_real);
   nd_tensor y = diffuse(g, o);
   o->shuffle = number(g, "shuffle", o);
   nd_tensor positive = nd_shuffle_pair(g, s.restored, r.restored, o->shuffle); /* step 3 */
@@ -135,6 +146,8 @@ static nd_objective empty(const nd_objective_settings *s, int n, int patch_size)
                         .shuffle = ND_NONE,
                         .shuffle_negative = ND_NONE,
                         .alpha = ND_NONE,
+                        .blind = ND_NONE,
+                        .mask = ND_NONE,
                         .loss = ND_NONE,
                         .loss_restoration = ND_NONE,
                         .loss_diffusion = ND_NONE,
@@ -144,28 +157,44 @@ static nd_objective empty(const nd_objective_settings *s, int n, int patch_size)
                         .restored_real = ND_NONE};
 }
 
+static nd_tensor adaptation_loss(nd_graph *g, nd_objective *o, const nd_net *restoration,
+                                 const nd_net *diffusion) {
+  nd_branch synthetic, real;
+  o->real = nd_objective_picture(g, "real", o);
+  nd_objective_restore(g, o, restoration, o->real, &synthetic, &real);
+  if (o->settings.mode == ND_MODE_UNPAIRED)
+    o->reference = nd_objective_picture(g, "reference", o);
+  o->loss_diffusion = diffusion_loss(g, o, diffusion, synthetic, real);
+  o->alpha = nd_input(g, "alpha", 1, 1, 1, 1);
+  return nd_mul(g, o->alpha, o->loss_diffusion);
+}
+
+static nd_tensor total_loss(nd_graph *g, nd_objective *o, const nd_net *restoration,
+                            const nd_net *diffusion) {
+  nd_branch synthetic;
+  nd_tensor added;
+  switch (o->settings.mode) {
+  case ND_MODE_SOURCE:
+    synthetic = branch_of(g, &o->settings, o->synthetic, restore(g, restoration, o->synthetic), ND_NONE);
+    judge(g, o, &synthetic);
+    return o->loss_restoration;
+  case ND_MODE_NOISE2VOID:
+    added = nd_noise2void_loss(g, o, restoration);
+    break;
+  case ND_MODE_DANN:
+    added = nd_dann_loss(g, o, restoration);
+    break;
+  default:
+    added = adaptation_loss(g, o, restoration, diffusion);
+  }
+  return nd_add(g, o->loss_restoration, added);
+}
+
 void nd_objective_build(nd_graph *g, const nd_objective_settings *s, const nd_net *restoration,
                         const nd_net *diffusion, int n, int patch_size, nd_objective *o) {
   *o = empty(s, n, patch_size);
-  o->synthetic = picture(g, "synthetic", o);
-  o->clean = picture(g, "clean", o);
-  branch synthetic, real = {ND_NONE, ND_NONE, ND_NONE};
-  if (s->mode == ND_MODE_SOURCE) {
-    synthetic = branch_of(g, s, o->synthetic, restore(g, restoration, o->synthetic));
-  } else {
-    o->real = picture(g, "real", o);
-    restore_both(g, o, restoration, &synthetic, &real);
-    o->restored_real = real.restored;
-  }
-  o->restored_synthetic = synthetic.restored;
-  o->loss = o->loss_restoration =
-      nd_charbonnier(g, synthetic.restored, o->clean, CHARBONNIER_EPSILON_SQUARED);
-  if (s->mode != ND_MODE_SOURCE) {
-    if (s->mode == ND_MODE_UNPAIRED)
-      o->reference = picture(g, "reference", o);
-    o->loss_diffusion = diffusion_loss(g, o, diffusion, synthetic, real);
-    o->alpha = nd_input(g, "alpha", 1, 1, 1, 1);
-    o->loss = nd_add(g, o->loss_restoration, nd_mul(g, o->alpha, o->loss_diffusion));
-  }
+  o->synthetic = nd_objective_picture(g, "synthetic", o);
+  o->clean = nd_objective_picture(g, "clean", o);
+  o->loss = total_loss(g, o, restoration, diffusion);
   name_outputs(g, o);
 }

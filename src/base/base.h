@@ -44,7 +44,8 @@ typedef enum nd_purpose {
   ND_RANDOM_SHUFFLE_NEGATIVE,
   ND_RANDOM_DROPOUT,
   ND_RANDOM_SAMPLER,
-  ND_RANDOM_TEST
+  ND_RANDOM_TEST,
+  ND_RANDOM_BOOTSTRAP /* pictures drawn again, for confidence intervals */
 } nd_purpose;
 
 typedef struct nd_rng {

@@ -92,30 +92,6 @@ static void print_json(const nd_scores *s, bool model, const char *lpips) {
   printf("%s\n", text);
 }
 
-static int evaluate(const char *model_path, const nd_evaluation *how, const nd_pair_source *source,
-                    nd_scores *scores) {
-  nd_pairs *pairs;
-  nd_model *model = NULL;
-  nd_restorer *restorer = NULL;
-  if (nd_pairs_open(source, 0, &pairs))
-    return -1;
-  int failed = 0;
-  if (model_path) {
-    nd_restorer_settings s = nd_restorer_defaults();
-    failed = nd_model_load(model_path, &model);
-    if (!failed) {
-      s.residual = model->residual;
-      failed = nd_restorer_new(model->net, model->params, "", model->values, s, &restorer);
-    }
-  }
-  if (!failed)
-    failed = nd_evaluate(restorer, how, pairs, scores);
-  nd_restorer_free(restorer);
-  nd_model_free(model);
-  nd_pairs_close(pairs);
-  return failed;
-}
-
 static int run(int argc, char **argv) {
   g_autofree char *model = NULL, *input = NULL, *target = NULL, *protocol = NULL, *lpips = NULL;
   gboolean json = FALSE;
@@ -146,7 +122,7 @@ static int run(int argc, char **argv) {
   nd_scores scores;
   if (lpips && nd_lpips_open(lpips, &how.lpips))
     return nd_cli_failed();
-  int failed = evaluate(model, &how, &source, &scores);
+  int failed = nd_evaluate_model(model, &how, &source, &scores);
   const char *features = how.lpips ? nd_features_name(nd_lpips_kind(how.lpips)) : NULL;
   nd_lpips_free(how.lpips);
   if (failed)

@@ -1,7 +1,6 @@
 /* noiseda train: a recipe and photographs in, a run folder with a model out. */
-#include "cli/crops.h"
-#include "restore/restore.h"
-#include "train/train.h"
+#include "cli/cli.h"
+#include "study/study.h"
 
 #include <errno.h>
 #include <math.h>
@@ -49,8 +48,8 @@ typedef struct training {
   bool profile_failed; /* its trace could not be written */
   bool complete;       /* the last step is done */
   nd_recipe recipe;
-  nd_pairs *pairs; /* the validation pictures, opened once */
-  nd_group *group; /* NULL: alone */
+  nd_validator validator; /* its pictures are opened once */
+  nd_group *group;        /* NULL: alone */
 } training;
 
 static void print_progress(const nd_train_report *r, void *context) {
@@ -78,32 +77,10 @@ static void print_validated(uint64_t step, const nd_validation *v, void *context
   fflush(stdout);
 }
 
-static int open_validation(training *t) {
-  const nd_recipe *r = &t->recipe;
-  if (!*r->validation.input)
-    return 0;
-  nd_pair_source source = {.input_dir = r->validation.input, .target_dir = r->validation.target};
-  return nd_pairs_open(&source, (uint64_t)r->seed, &t->pairs) ? nd_fail_in("validation") : 0;
-}
-
 static int validate(const nd_net *net, nd_params *params, const float *values, nd_validation *out,
                     void *context) {
-  const training *t = context;
-  nd_restorer_settings settings = nd_restorer_defaults();
-  settings.residual = t->recipe.restoration.residual;
-  nd_restorer *restorer;
-  nd_scores scores;
-  if (nd_restorer_new(net, params, ND_SCOPE_RESTORATION, values, settings, &restorer))
-    return -1;
-  nd_evaluation how = {.protocol = nd_protocol_at(0), .limit = (size_t)t->recipe.validation.pictures};
-  int failed = nd_evaluate(restorer, &how, t->pairs, &scores);
-  if (!failed) {
-    *out = (nd_validation){.psnr = scores.mean.psnr, .ssim = scores.mean.ssim, .pictures = scores.count};
-    nd_scores_free(&scores);
-    failed = nd_cli_crops(restorer, t->pairs, out);
-  }
-  nd_restorer_free(restorer);
-  return failed;
+  training *t = context;
+  return nd_validator_run(net, params, values, out, &t->validator);
 }
 
 /* Training goes on when the trace cannot be written; the exit status tells. */
@@ -138,14 +115,14 @@ static int start(training *t, const char *path) {
   for (int i = 0; !failed && t->overrides && t->overrides[i]; i++)
     failed = nd_recipe_set(&t->recipe, t->overrides[i]);
   if (!failed)
-    failed = nd_recipe_check(&t->recipe) || open_validation(t);
+    failed = nd_recipe_check(&t->recipe) || nd_validator_open(&t->recipe, &t->validator);
   nd_train_hooks hooks = hooks_for(t);
   return nd_group_check(t->group, failed) || nd_train_start(&t->recipe, t->folder, &hooks);
 }
 
 static int resume(training *t) {
   nd_train_hooks hooks = hooks_for(t);
-  int failed = nd_train_recipe_of(t->folder, &t->recipe) || open_validation(t);
+  int failed = nd_train_recipe_of(t->folder, &t->recipe) || nd_validator_open(&t->recipe, &t->validator);
   return nd_group_check(t->group, failed) ||
          nd_train_resume(t->folder, (const char *const *)t->overrides, &hooks);
 }
@@ -153,7 +130,7 @@ static int resume(training *t) {
 /* Each process tells what broke the group. */
 static int finish(training *t, int failed) {
   bool speaks = leads(t);
-  nd_pairs_close(t->pairs);
+  nd_validator_close(&t->validator);
   nd_recipe_clear(&t->recipe);
   if (failed && (speaks || nd_group_broken(t->group)))
     nd_cli_failed();

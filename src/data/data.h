@@ -76,6 +76,8 @@ typedef struct nd_folder {
 
 /* Errors: no such folder, no picture in it (says which formats are read). On error out is zeroed. */
 int nd_folder_open(const char *path, nd_folder *out);
+/* Keeps that fraction (0 to 1) of the pictures, evenly spaced, at least one. */
+void nd_folder_thin(nd_folder *folder, double fraction);
 void nd_folder_free(nd_folder *folder);
 /* Matches two folders by relative path without extension, so that input->files[i] belongs to
  * target->files[i]. Reads the headers of all files. Errors name both files: a missing partner, two files of
@@ -98,6 +100,7 @@ typedef struct nd_pair_source {
 typedef struct nd_loader_settings {
   nd_pair_source pairs;
   const char *real_dir;  /* unlabelled real photos; NULL: none */
+  double real_fraction;  /* of them are used, evenly spaced in the folder, at least one; 0: all */
   const char *clean_dir; /* unrelated clean photos, for unpaired adaptation; NULL: none */
   int patch_size;        /* in pixels; smaller pictures are padded by reflection */
   int batch_size;        /* of all processes together */

@@ -73,6 +73,22 @@ int nd_folder_open(const char *path, nd_folder *out) {
   return 0;
 }
 
+void nd_folder_thin(nd_folder *folder, double fraction) {
+  size_t n = folder->count, keep = MAX(1, (size_t)(fraction * (double)n + 0.5)), kept = 0;
+  if (keep >= n)
+    return;
+  for (size_t i = 0; i < n; i++) {
+    if (i == kept * n / keep && kept < keep) {
+      folder->names[kept] = folder->names[i];
+      folder->files[kept++] = folder->files[i];
+      continue;
+    }
+    g_free(folder->names[i]);
+    g_free(folder->files[i]);
+  }
+  folder->count = kept;
+}
+
 void nd_folder_free(nd_folder *folder) {
   for (size_t i = 0; i < folder->count; i++) {
     g_free(folder->names[i]);

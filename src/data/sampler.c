@@ -23,6 +23,8 @@ static int open_folders(const nd_loader_settings *s, nd_sampler *out) {
     return -1;
   if (s->real_dir && nd_folder_open(s->real_dir, &out->real))
     return nd_fail_in("real photos");
+  if (s->real_dir && s->real_fraction > 0)
+    nd_folder_thin(&out->real, s->real_fraction);
   if (s->clean_dir && nd_folder_open(s->clean_dir, &out->reference))
     return nd_fail_in("clean photos for reference");
   return 0;

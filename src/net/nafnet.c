@@ -71,6 +71,7 @@ static nd_tensor restore(nd_graph *g, const nd_net *net, nd_tensor x) {
   nd_scope_push(g, "middle_blks");
   x = blocks(g, nd_net_int(net, "middle_blocks"), x);
   nd_scope_pop(g);
+  nd_deepest_features_set(g, x);
   for (int i = 0; i < levels; i++) {
     x = nd_add(g, up(g, i, x), skips[levels - 1 - i]);
     nd_scope_push(g, "decoders.%d", i);

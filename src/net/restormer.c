@@ -116,6 +116,7 @@ static nd_tensor restore(nd_graph *g, const nd_net *net, nd_tensor x) {
   nd_tensor skips[ND_MAX_LIST];
   x = nd_layer_conv(g, "patch_embed.proj", x, (nd_conv_layer){.out = s.width, .kernel = 3, .no_bias = true});
   x = encode(&b, &s, x, skips);
+  nd_deepest_features_set(g, x);
   return conv(&b, "output", decode(&b, &s, x, skips), 3, 3);
 }
 

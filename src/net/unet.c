@@ -32,6 +32,7 @@ static nd_tensor restore(nd_graph *g, const nd_net *net, nd_tensor x) {
     if (i + 1 < depth)
       x = nd_average_pool(g, x, 2);
   }
+  nd_deepest_features_set(g, x);
   for (int i = depth - 2; i >= 0; i--) {
     nd_scope_push(g, "up_path.%d", depth - 2 - i);
     x = up_block(g, x, skips[i], width << i);

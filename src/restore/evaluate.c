@@ -45,6 +45,30 @@ int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, n
   return 0;
 }
 
+int nd_evaluate_model(const char *model_path, const nd_evaluation *e, const nd_pair_source *source,
+                      nd_scores *scores) {
+  nd_pairs *pairs;
+  nd_model *model = NULL;
+  nd_restorer *restorer = NULL;
+  if (nd_pairs_open(source, 0, &pairs))
+    return -1;
+  int failed = 0;
+  if (model_path) {
+    nd_restorer_settings s = nd_restorer_defaults();
+    failed = nd_model_load(model_path, &model);
+    if (!failed) {
+      s.residual = model->residual;
+      failed = nd_restorer_new(model->net, model->params, "", model->values, s, &restorer);
+    }
+  }
+  if (!failed)
+    failed = nd_evaluate(restorer, e, pairs, scores);
+  nd_restorer_free(restorer);
+  nd_model_free(model);
+  nd_pairs_close(pairs);
+  return failed;
+}
+
 void nd_scores_free(nd_scores *s) {
   for (int i = 0; i < s->count; i++)
     g_free(s->at[i].name);

@@ -54,6 +54,9 @@ typedef struct nd_evaluation {
   size_t limit;    /* only so many pictures; 0: all */
 } nd_evaluation;
 int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, nd_scores *out);
+/* The same of a model file (NULL: the inputs are the results) on the pairs of two folders. */
+int nd_evaluate_model(const char *model, const nd_evaluation *e, const nd_pair_source *source,
+                      nd_scores *out);
 void nd_scores_free(nd_scores *s);
 
 #endif

@@ -23,6 +23,7 @@ nd_graph *nd_graph_new(nd_params *params) {
   g->nodes = g_ptr_array_new_with_free_func(node_free);
   g->scopes = g_ptr_array_new_with_free_func(g_free);
   g->training = true;
+  g->features = ND_NONE;
   return g;
 }
 
@@ -55,6 +56,14 @@ void nd_graph_set_training(nd_graph *g, bool training) {
 
 bool nd_graph_training(const nd_graph *g) {
   return g->training;
+}
+
+void nd_deepest_features_set(nd_graph *g, nd_tensor x) {
+  g->features = x;
+}
+
+nd_tensor nd_deepest_features(const nd_graph *g) {
+  return g->features;
 }
 
 nd_tensor nd_graph_fail(nd_graph *g) {

@@ -70,6 +70,10 @@ void nd_scope_push(nd_graph *g, const char *format, ...) __attribute__((format(p
 void nd_scope_pop(nd_graph *g);
 
 nd_tensor nd_input(nd_graph *g, const char *name, int n, int h, int w, int c);
+/* A network's innermost features: remembered for objectives that look at them. ND_NONE: none since the last
+ * nd_deepest_features_set with ND_NONE. */
+void nd_deepest_features_set(nd_graph *g, nd_tensor x);
+nd_tensor nd_deepest_features(const nd_graph *g);
 void nd_output(nd_graph *g, const char *name, nd_tensor t); /* readable after a run */
 /* The parameter scope + name; declared when new, else of the same shape. dims in PyTorch's order. */
 nd_tensor nd_parameter(nd_graph *g, const char *name, nd_init init, int rank, const int *dims);

@@ -188,3 +188,10 @@ int nd_checkpoint_load(nd_trainer *t, const char *folder) {
   nd_checkpoints_prune(t, folder, name);
   return 0;
 }
+
+uint64_t nd_train_step_of(const char *folder) {
+  g_autofree char *path = nd_checkpoint_last(folder), *name = path ? g_path_get_basename(path) : NULL;
+  return name && g_str_has_prefix(name, "checkpoint-") && g_file_test(path, G_FILE_TEST_EXISTS)
+             ? g_ascii_strtoull(name + strlen("checkpoint-"), NULL, 10)
+             : 0;
+}

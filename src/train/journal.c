@@ -71,7 +71,7 @@ int nd_journal_validation(const char *folder, uint64_t step, nd_validation *v) {
   return failed ? -1 : 0;
 }
 
-void nd_journal_each(const char *folder, const char *name, int wanted, nd_line_fn fn, void *context) {
+void nd_journal_each(const char *folder, const char *name, int wanted, nd_journal_line fn, void *context) {
   g_autofree char *path = g_build_filename(folder, name, NULL), *text = NULL;
   if (!g_file_get_contents(path, &text, NULL, NULL))
     return;
@@ -81,7 +81,7 @@ void nd_journal_each(const char *folder, const char *name, int wanted, nd_line_f
     if ((int)g_strv_length(cells) < wanted)
       continue;
     double x[16];
-    for (int k = 0; k < wanted; k++)
+    for (int k = 0; k < wanted && k < (int)G_N_ELEMENTS(x); k++)
       x[k] = g_ascii_strtod(cells[k], NULL);
     fn(x, context);
   }

@@ -1,10 +1,19 @@
 /* The networks and objective that a recipe describes. */
 #include "train/trainer-private.h"
 
+static nd_mode mode_of(const nd_recipe *r) {
+  static const nd_mode modes[] = {[ND_RECIPE_SOURCE] = ND_MODE_SOURCE,
+                                  [ND_RECIPE_PAIRED] = ND_MODE_PAIRED,
+                                  [ND_RECIPE_UNPAIRED] = ND_MODE_UNPAIRED,
+                                  [ND_RECIPE_NOISE2VOID] = ND_MODE_NOISE2VOID,
+                                  [ND_RECIPE_DANN] = ND_MODE_DANN};
+  return modes[r->mode];
+}
+
 int nd_train_networks(const nd_recipe *r, nd_net **restoration, nd_net **diffusion) {
   *restoration = *diffusion = NULL;
   if (!nd_recipe_network(r, ND_RESTORATION, restoration) &&
-      (r->mode == ND_RECIPE_SOURCE || !nd_recipe_network(r, ND_DIFFUSION, diffusion)))
+      (!nd_mode_diffuses(mode_of(r)) || !nd_recipe_network(r, ND_DIFFUSION, diffusion)))
     return 0;
   nd_net_free(*restoration);
   nd_net_free(*diffusion);
@@ -14,9 +23,7 @@ int nd_train_networks(const nd_recipe *r, nd_net **restoration, nd_net **diffusi
 
 nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
   nd_objective_settings s = nd_objective_defaults();
-  s.mode = r->mode == ND_RECIPE_SOURCE   ? ND_MODE_SOURCE
-           : r->mode == ND_RECIPE_PAIRED ? ND_MODE_PAIRED
-                                         : ND_MODE_UNPAIRED;
+  s.mode = mode_of(r);
   s.residual = r->restoration.residual;
   s.shuffle = r->adapt.shuffle;
   s.contrast = r->adapt.contrast;
@@ -24,4 +31,32 @@ nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
   s.detach_synthetic = r->adapt.detach_synthetic;
   s.detach_real = r->adapt.detach_real;
   return s;
+}
+
+/* The graph of one sample tells: what a step does grows in proportion to the batch. */
+static int sample_flops(const nd_recipe *r, const nd_net *restoration, const nd_net *diffusion, double *out) {
+  nd_params *params = nd_params_new();
+  nd_graph *g = nd_graph_new(params);
+  nd_objective_settings s = nd_recipe_objective(r);
+  nd_objective o;
+  nd_plan *plan = NULL;
+  nd_objective_build(g, &s, restoration, diffusion, 1, r->data.patch_size, &o);
+  int failed = nd_backward(g, o.loss) || nd_compile(g, &plan);
+  if (!failed)
+    *out = nd_plan_flops(plan);
+  nd_plan_free(plan);
+  nd_graph_free(g);
+  nd_params_free(params);
+  return failed ? -1 : 0;
+}
+
+int nd_train_step_flops(const nd_recipe *r, double *out) {
+  nd_net *restoration, *diffusion;
+  if (nd_train_networks(r, &restoration, &diffusion))
+    return -1;
+  int failed = sample_flops(r, restoration, diffusion, out);
+  *out *= r->data.batch_size;
+  nd_net_free(restoration);
+  nd_net_free(diffusion);
+  return failed;
 }

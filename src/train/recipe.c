@@ -55,29 +55,25 @@ const char *nd_recipe_word(const nd_recipe *recipe, const char *name) {
   return key && key->type == ND_RECIPE_ENUM ? key->words()[*(int *)nd_recipe_member(recipe, key)] : NULL;
 }
 
-static int set(nd_recipe *recipe, const char *name, char *text) {
+int nd_recipe_set_key(nd_recipe *recipe, const char *name, const char *value) {
   const nd_recipe_key *key = nd_recipe_find(name);
-  size_t n = strlen(text);
-  bool list = n >= 2 && text[0] == '[' && text[n - 1] == ']';
-  bool settings = key && key->type == ND_RECIPE_SETTINGS;
+  size_t n = strlen(value);
+  bool list = key && key->type == ND_RECIPE_SETTINGS && n >= 2 && value[0] == '[' && value[n - 1] == ']';
+  g_autofree char *text = list ? g_strndup(value + 1, n - 2) : g_strdup(value);
   if (!key)
     return nd_recipe_unknown(name, NULL);
-  if (list && settings) {
-    text[n - 1] = 0;
-    text++;
-  }
-  return nd_recipe_assign(recipe, key, name, (nd_recipe_text){.text = text, .list = list && settings});
+  if (nd_recipe_assign(recipe, key, name, (nd_recipe_text){.text = text, .list = list}))
+    return -1;
+  nd_recipe_set_origin(recipe, name, 0);
+  return 0;
 }
 
 int nd_recipe_set(nd_recipe *recipe, const char *assignment) {
   const char *equals = strchr(assignment, '=');
   if (!equals || !g_utf8_validate(assignment, -1, NULL))
     return nd_fail("--set: '%s' is not of the form key=value", assignment);
-  g_autofree char *name = g_strndup(assignment, (gsize)(equals - assignment)), *text = g_strdup(equals + 1);
-  if (set(recipe, name, text))
-    return nd_fail_in("--set");
-  nd_recipe_set_origin(recipe, name, 0);
-  return 0;
+  g_autofree char *name = g_strndup(assignment, (gsize)(equals - assignment));
+  return nd_recipe_set_key(recipe, name, equals + 1) ? nd_fail_in("--set") : 0;
 }
 
 static int check_pairs(const nd_recipe *r) {

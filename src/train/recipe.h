@@ -12,7 +12,13 @@ enum { ND_RECIPE_MAX_SETTINGS = 64, ND_RECIPE_MAX_BYTES = 1 << 20 };
 
 /* In the order of the words in the table. */
 typedef enum nd_recipe_task { ND_RECIPE_DENOISE, ND_RECIPE_DERAIN, ND_RECIPE_DEBLUR } nd_recipe_task;
-typedef enum nd_recipe_mode { ND_RECIPE_SOURCE, ND_RECIPE_PAIRED, ND_RECIPE_UNPAIRED } nd_recipe_mode;
+typedef enum nd_recipe_mode {
+  ND_RECIPE_SOURCE,
+  ND_RECIPE_PAIRED,
+  ND_RECIPE_UNPAIRED,
+  ND_RECIPE_NOISE2VOID,
+  ND_RECIPE_DANN
+} nd_recipe_mode;
 typedef enum nd_recipe_figure { ND_RECIPE_PSNR, ND_RECIPE_SSIM } nd_recipe_figure;
 typedef enum nd_recipe_precision { ND_RECIPE_FP32 } nd_recipe_precision;
 
@@ -60,6 +66,7 @@ typedef struct nd_recipe {
       nd_recipe_settings settings; /* sigma_max, ... */
     } degradation;
     char *real, *reference;
+    double real_fraction;
     int patch_size, batch_size;
     bool augment;
     int workers, cache_mb;
@@ -107,6 +114,8 @@ int nd_recipe_load(nd_recipe *recipe, const char *path);
 int nd_recipe_parse(nd_recipe *recipe, const char *text, const char *name);
 /* One override, "training.steps=100" or "diffusion.multipliers=[1, 2, 4]"; text is taken as it stands. */
 int nd_recipe_set(nd_recipe *recipe, const char *assignment);
+/* The same of a name and a value; messages then begin with what is wrong, not with where. */
+int nd_recipe_set_key(nd_recipe *recipe, const char *name, const char *value);
 /* Once all is read and set. Finds what no single key shows: settings that the network or the degradation does
  * not have, a lower bound above its upper bound, folders missing or given two ways. Fills in the settings of
  * networks and degradation that were not given. */

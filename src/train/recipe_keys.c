@@ -15,7 +15,7 @@
     return words;                                                                                            \
   }
 WORDS(tasks, "denoise", "derain", "deblur")
-WORDS(modes, "source", "paired", "unpaired")
+WORDS(modes, "source", "paired", "unpaired", "noise2void", "dann")
 WORDS(precisions, "fp32")
 WORDS(figures, "psnr", "ssim")
 
@@ -42,7 +42,7 @@ const nd_recipe_key nd_recipe_keys[] = {
     CHOICE(task, "denoise", tasks, "what is restored; for people and reports, it changes nothing"),
     CHOICE(mode, "paired", modes,
            "source: synthetic pairs alone; paired, unpaired: adapted to real photos through a diffusion "
-           "network"),
+           "network; baselines that use them otherwise: noise2void, dann"),
     NUMBER(seed, "1", 0, LARGEST_SEED, "every random number of the run follows from it"),
 
     STRING(restoration.network, "unet", "the network that restores, the one that is kept"),
@@ -57,7 +57,8 @@ const nd_recipe_key nd_recipe_keys[] = {
     NUMBER(schedule.beta_start, "1e-6", 1e-12, 0.999999, "beta of the first level"),
     NUMBER(schedule.beta_end, "0.01", 1e-12, 0.999999, "beta of the last level"),
 
-    NUMBER(adapt.lambda, "0.2", 0, 1000, "weight of the diffusion loss at the end of the ramp"),
+    NUMBER(adapt.lambda, "0.2", 0, 1000,
+           "weight of the diffusion loss (or of a baseline's) at the end of the ramp"),
     FLAG(adapt.ramp, "true",
          "the weight grows along a sigmoid from 0; false: it is lambda from the first step"),
     NUMBER(adapt.ramp_steps, "10000", 0, LARGEST, "steps the ramp takes; 0: no ramp"),
@@ -75,7 +76,9 @@ const nd_recipe_key nd_recipe_keys[] = {
     PATH(data.clean, "instead of the two: folder of clean pictures that are degraded on the fly"),
     STRING(data.degradation.kind, "none", "how: none, gaussian, camera, rain, blur, jpeg or downscale"),
     SETTINGS("data.degradation.*", data.degradation.settings, "settings of that degradation"),
-    PATH(data.real, "folder of unlabelled real photos to adapt to; modes paired and unpaired"),
+    PATH(data.real, "folder of unlabelled real photos to adapt to; all modes but source"),
+    NUMBER(data.real_fraction, "1", 1e-6, 1,
+           "how much of that folder is used, evenly spaced, at least one photo"),
     PATH(data.reference,
          "mode unpaired: folder of unrelated clean photos; default: data.clean or data.target"),
     NUMBER(data.patch_size, "128", 8, 4096, "side of the square patches, in pixels"),

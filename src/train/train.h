@@ -67,7 +67,16 @@ int nd_train_recipe_of(const char *folder, nd_recipe *out);
  */
 char *nd_train_report_page(const char *folder);
 
-/* The networks that a recipe describes. The caller frees both; *diffusion is NULL in source mode. */
+/* How far the run in folder is: the step of its last checkpoint; 0 where it has none. */
+uint64_t nd_train_step_of(const char *folder);
+/* Floating-point operations of one step of a recipe that was checked. */
+int nd_train_step_flops(const nd_recipe *recipe, double *out);
+/* Calls fn on every line's first `wanted` (at most 16) numbers of a run's log.csv or validation.csv; no such
+ * file has no lines. */
+typedef void (*nd_journal_line)(const double *x, void *context);
+void nd_journal_each(const char *folder, const char *name, int wanted, nd_journal_line fn, void *context);
+
+/* The networks that a recipe describes. The caller frees both; *diffusion is NULL in modes without one. */
 int nd_train_networks(const nd_recipe *recipe, nd_net **restoration, nd_net **diffusion);
 
 /* The networks of a checkpoint with their averaged weights, to look at what they learned. Parameters carry

@@ -36,7 +36,9 @@ static int load(nd_trained *t, const nd_safetensors *file) {
   if (declare(t))
     return -1;
   t->values = nd_mem_alloc(nd_params_size(t->params) * sizeof(float), "weights");
-  return t->values ? nd_weights_load(file, "ema.", t->params, "", true, t->values) : -1;
+  /* A domain classifier stays behind. */
+  bool exact = t->recipe.mode != ND_RECIPE_DANN;
+  return t->values ? nd_weights_load(file, "ema.", t->params, "", exact, t->values) : -1;
 }
 
 int nd_trained_load(const char *path, nd_trained **out) {

@@ -131,9 +131,6 @@ typedef struct nd_points {
   GArray *x, *y; /* of double */
   int column;
 } nd_points;
-/* Calls fn on the first `wanted` numbers, at most 16, of every line that has as many. */
-typedef void (*nd_line_fn)(const double *x, void *context);
-void nd_journal_each(const char *folder, const char *name, int wanted, nd_line_fn fn, void *context);
 /* Step and another of the first `columns` columns. */
 nd_points nd_journal_points(const char *folder, const char *name, int columns, int column);
 void nd_points_free(nd_points *points);

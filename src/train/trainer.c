@@ -176,6 +176,7 @@ int nd_trainer_open_data(nd_trainer *t) {
     return -1;
   if (r->mode != ND_RECIPE_SOURCE)
     s.real_dir = given(r->data.real);
+  s.real_fraction = r->data.real_fraction;
   if (r->mode == ND_RECIPE_UNPAIRED)
     s.clean_dir = *r->data.reference  ? r->data.reference
                   : s.pairs.clean_dir ? s.pairs.clean_dir

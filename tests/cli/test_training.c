@@ -24,9 +24,9 @@ static void expect_run(const char *folder) {
 
 static void every_mode_gives_a_model(void **state) {
   (void)state;
-  static const char *const modes[] = {"source", "paired", "unpaired"};
+  static const char *const modes[] = {"source", "paired", "unpaired", "noise2void", "dann"};
   make_pairs();
-  for (size_t i = 0; i < 3; i++) {
+  for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
     write_recipe("r.yaml", modes[i], 20);
     expect_status(0, "train", "r.yaml", "-o", modes[i], NULL);
     expect_run(modes[i]);

@@ -34,6 +34,29 @@ static void folders_are_listed_bytewise_and_below(void **state) {
   nd_folder_free(&folder);
 }
 
+/* Of ten, a third are three, spread over the folder; the least is one. */
+static void a_folder_is_thinned_evenly(void **state) {
+  for (int i = 0; i < 10; i++) {
+    g_autofree char *name = g_strdup_printf("%d.png", i);
+    write_places(*state, name, 4, 3, 0);
+  }
+  static const struct {
+    double fraction;
+    const char *kept;
+  } cases[] = {{1, "0123456789"}, {0.33, "036"}, {0.5, "02468"}, {0.9, "012345678"}, {0.001, "0"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+    nd_folder folder;
+    assert_int_equal(nd_folder_open(*state, &folder), 0);
+    nd_folder_thin(&folder, cases[i].fraction);
+    assert_int_equal(folder.count, strlen(cases[i].kept));
+    for (size_t k = 0; k < folder.count; k++) {
+      assert_int_equal(folder.names[k][0], cases[i].kept[k]);
+      assert_true(g_str_has_suffix(folder.files[k], folder.names[k]));
+    }
+    nd_folder_free(&folder);
+  }
+}
+
 static void links_are_followed_but_not_for_ever(void **state) {
   g_autofree char *other = new_folder(), *link = g_build_filename(*state, "more", NULL);
   write_places(other, "a.png", 4, 3, 0);
@@ -234,6 +257,7 @@ static void unclear_sources_are_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(folders_are_listed_bytewise_and_below, make, clean_up),
+      cmocka_unit_test_setup_teardown(a_folder_is_thinned_evenly, make, clean_up),
       cmocka_unit_test_setup_teardown(links_are_followed_but_not_for_ever, make, clean_up),
       cmocka_unit_test_setup_teardown(empty_and_missing_folders_are_errors, make, clean_up),
       cmocka_unit_test_setup_teardown(partners_are_found_whatever_the_extension, make, clean_up),

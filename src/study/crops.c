@@ -1,6 +1,7 @@
 /* What a validation shows: the middle of its first pictures before and after, beside the target. */
-#include "cli/crops.h"
+#include "study/study-private.h"
 
+#include <glib.h>
 #include <string.h>
 
 enum { SIDE = 128, GAP = 2 };
@@ -31,7 +32,7 @@ static int crop_pair(nd_restorer *restorer, const nd_pair *p, nd_image *out) {
   return 0;
 }
 
-int nd_cli_crops(nd_restorer *restorer, const nd_pairs *pairs, nd_validation *out) {
+int nd_validator_crops(nd_restorer *restorer, const nd_pairs *pairs, nd_validation *out) {
   size_t n = MIN(nd_pairs_count(pairs), (size_t)ND_CROPS);
   for (size_t i = 0; i < n; i++) {
     nd_pair pair;

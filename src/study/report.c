@@ -1,0 +1,273 @@
+/* The study as one HTML page that needs no other file. */
+#include "study/study-private.h"
+
+#include "image/page.h"
+#include "image/plot.h"
+
+#include <glib.h>
+#include <math.h>
+#include <string.h>
+
+enum { CROP = 128, MARGIN = 64 };
+
+/* ---- Pieces ---- */
+static void append_interval(GString *out, nd_interval i, double scale, int digits) {
+  if (isfinite(i.low) && isfinite(i.high))
+    g_string_append_printf(out, "<td>%.*f to %.*f</td>", digits, scale * i.low, digits, scale * i.high);
+  else
+    g_string_append(out, "<td>-</td>");
+}
+
+static void append_value(GString *out, double x, double scale, int digits) {
+  if (isnan(x))
+    g_string_append(out, "<td>-</td>");
+  else
+    g_string_append_printf(out, "<td>%.*f</td>", digits, scale * x);
+}
+
+/* ---- Tables ---- */
+static void append_row(GString *out, const char *name, const nd_study_summary *x, int digits) {
+  g_string_append(out, "<tr><td>");
+  nd_page_text(out, name);
+  g_string_append_printf(out, "</td><td>%d</td>", x->seeds);
+  append_value(out, x->mean, 1, digits);
+  append_interval(out, x->seeds_interval, 1, digits);
+  append_interval(out, x->pictures_interval, 1, digits);
+  append_value(out, x->share, 100, 0);
+  append_interval(out, x->share_seeds, 100, 0);
+  append_interval(out, x->share_pictures, 100, 0);
+  g_string_append(out, "</tr>\n");
+}
+
+static void append_table(GString *out, const nd_study *s, const nd_study_results *r, int task, int test,
+                         nd_study_metric metric) {
+  int digits = metric == ND_STUDY_PSNR ? 2 : 4;
+  bool begun = false;
+  for (int v = 0; v < s->variant_count; v++) {
+    nd_study_summary x;
+    nd_study_summarise(s, r, task, v, test, metric, &x);
+    if (!x.seeds)
+      continue;
+    if (!begun)
+      g_string_append_printf(out,
+                             "<table><tr><th>%s</th><th>seeds</th><th>mean</th><th>seeds</th>"
+                             "<th>pictures</th><th>closed, %%</th><th>seeds</th><th>pictures</th></tr>\n"
+                             "<tr><td>input as it is (%d pictures)</td><td></td><td>%.*f</td></tr>\n",
+                             metric == ND_STUDY_PSNR ? "PSNR (dB)" : "SSIM", x.pictures, digits, x.input);
+    begun = true;
+    append_row(out, s->variants[v].name, &x, digits);
+  }
+  if (begun)
+    g_string_append(out, "</table>\n");
+}
+
+static int append_costs(GString *out, const nd_study *s, const char *dir) {
+  g_string_append(out, "<h2>Cost</h2>\n<table><tr><th>run</th><th>steps</th><th>minutes</th>"
+                       "<th>steps a second</th></tr>\n");
+  for (int i = 0; i < s->run_count; i++) {
+    nd_study_progress p;
+    if (nd_study_progress_of(s, &s->runs[i], dir, &p))
+      return -1;
+    g_string_append(out, "<tr><td>");
+    nd_page_text(out, s->runs[i].name);
+    g_string_append_printf(out, "</td><td>%" G_GUINT64_FORMAT "</td>", p.step);
+    append_value(out, p.seconds / 60, 1, 1);
+    append_value(out, p.seconds > 0 ? (double)p.step / p.seconds : NAN, 1, 2);
+    g_string_append(out, "</tr>\n");
+  }
+  g_string_append(out, "</table>\n");
+  return 0;
+}
+
+/* ---- Curves: validation PSNR of each variant, of the first seed it has ---- */
+typedef struct curve {
+  GArray *x, *y;
+} curve;
+
+static void collect(const double *x, void *context) {
+  curve *c = context;
+  g_array_append_val(c->x, x[0]);
+  g_array_append_val(c->y, x[1]);
+}
+
+static const nd_study_run *first_run(const nd_study *s, int task, int variant) {
+  for (int i = 0; i < s->run_count; i++)
+    if (s->runs[i].task == task && s->runs[i].variant == variant)
+      return &s->runs[i];
+  return NULL;
+}
+
+static void append_plot(GString *out, const nd_study *s, const nd_plot_series *series, int count, int task) {
+  nd_plot plot = {.title = s->tasks[task].name,
+                  .x_label = "step",
+                  .y_label = "validation PSNR (dB)",
+                  .series = series,
+                  .series_count = count};
+  g_autofree char *svg = count ? nd_plot_svg(&plot) : NULL;
+  if (svg) /* runs without validation have no curve */
+    g_string_append_printf(out, "<h3>During training</h3>\n%s\n", svg);
+}
+
+static void append_curves(GString *out, const nd_study *s, const char *dir, int task) {
+  g_autofree nd_plot_series *series = g_new0(nd_plot_series, s->variant_count);
+  g_autofree curve *curves = g_new0(curve, s->variant_count);
+  int count = 0;
+  for (int v = 0; v < s->variant_count; v++) {
+    const nd_study_run *run = first_run(s, task, v);
+    curve *c = &curves[v];
+    *c = (curve){g_array_new(FALSE, FALSE, sizeof(double)), g_array_new(FALSE, FALSE, sizeof(double))};
+    g_autofree char *folder = run ? nd_study_folder(s, run, dir) : NULL;
+    if (run)
+      nd_journal_each(folder, "validation.csv", 4, collect, c);
+    if (c->x->len)
+      series[count++] = (nd_plot_series){.name = s->variants[v].name,
+                                         .x = (const double *)(void *)c->x->data,
+                                         .y = (const double *)(void *)c->y->data,
+                                         .count = c->x->len};
+  }
+  append_plot(out, s, series, count, task);
+  for (int v = 0; v < s->variant_count; v++) {
+    g_array_free(curves[v].x, TRUE);
+    g_array_free(curves[v].y, TRUE);
+  }
+}
+
+/* ---- Details: the same window of each picture through each variant of the first seed ---- */
+typedef struct window {
+  int x, y, width, height;
+} window;
+
+static window grown(window w, int by, int width, int height) {
+  int x = MAX(0, w.x - by), y = MAX(0, w.y - by);
+  return (window){x, y, MIN(width, w.x + w.width + by) - x, MIN(height, w.y + w.height + by) - y};
+}
+
+static int cut(const float *from, int from_width, window w, nd_image *out) {
+  if (nd_image_new(w.width, w.height, 3, out))
+    return -1;
+  for (int y = 0; y < w.height; y++)
+    memcpy(out->data + (size_t)y * (size_t)w.width * 3,
+           from + ((size_t)(w.y + y) * (size_t)from_width + (size_t)w.x) * 3,
+           (size_t)w.width * 3 * sizeof(float));
+  return 0;
+}
+
+static int append_cut(GString *out, const float *picture, int width, window w, const char *caption) {
+  nd_image image;
+  if (cut(picture, width, w, &image))
+    return -1;
+  int failed = nd_page_figure(out, &image, caption);
+  nd_image_free(&image);
+  return failed;
+}
+
+/* Restores the window with a margin around it, which is enough to see what the variant does. */
+static int append_restored(GString *out, const char *model_path, const nd_pair *p, window w,
+                           const char *caption) {
+  window around = grown(w, MARGIN, p->width, p->height),
+         inside = {w.x - around.x, w.y - around.y, w.width, w.height};
+  nd_model *model;
+  nd_restorer *restorer = NULL;
+  nd_image image = {0};
+  if (nd_model_load(model_path, &model))
+    return -1;
+  nd_restorer_settings settings = nd_restorer_defaults();
+  settings.residual = model->residual;
+  int failed = cut(p->input, p->width, around, &image) ||
+               nd_restorer_new(model->net, model->params, "", model->values, settings, &restorer) ||
+               nd_restorer_run(restorer, image.data, image.height, image.width, image.data, NULL, NULL) ||
+               append_cut(out, image.data, image.width, inside, caption);
+  nd_restorer_free(restorer);
+  nd_model_free(model);
+  nd_image_free(&image);
+  return failed ? -1 : 0;
+}
+
+static int append_picture(GString *out, const nd_study *s, const char *dir, int task, const nd_pair *p) {
+  window w = {0, 0, MIN(CROP, p->width), MIN(CROP, p->height)};
+  w.x = (p->width - w.width) * 2 / 5;
+  w.y = (p->height - w.height) * 2 / 5;
+  g_string_append(out, "<h4>");
+  nd_page_text(out, p->name);
+  g_string_append(out, "</h4>\n<div class=\"row\">\n");
+  if (append_cut(out, p->input, p->width, w, "input"))
+    return -1;
+  for (int v = 0; v < s->variant_count; v++) {
+    const nd_study_run *run = first_run(s, task, v);
+    g_autofree char *folder = run ? nd_study_folder(s, run, dir) : NULL,
+                    *model = run ? g_build_filename(folder, "model.safetensors", NULL) : NULL;
+    if (run && append_restored(out, model, p, w, s->variants[v].name))
+      return -1;
+  }
+  if (append_cut(out, p->target, p->width, w, "truth"))
+    return -1;
+  g_string_append(out, "</div>\n");
+  return 0;
+}
+
+static int append_details(GString *out, const nd_study *s, const char *dir, int task, int test) {
+  const nd_study_test *t = &s->tasks[task].tests[test];
+  nd_pair_source source = {.input_dir = t->input, .target_dir = t->target};
+  nd_pairs *pairs;
+  if (nd_pairs_open(&source, 0, &pairs))
+    return -1;
+  int failed = 0;
+  for (size_t i = 0; !failed && i < nd_pairs_count(pairs) && i < (size_t)s->crops; i++) {
+    nd_pair p;
+    if ((failed = nd_pairs_load(pairs, i, &p)))
+      break;
+    failed = append_picture(out, s, dir, task, &p);
+    nd_pair_free(&p);
+  }
+  nd_pairs_close(pairs);
+  return failed;
+}
+
+/* ---- The page ---- */
+static void append_introduction(GString *out, const nd_study *s) {
+  g_string_append_printf(
+      out,
+      "<p>%d runs: %d tasks, %d variants, %d seeds. PSNR and SSIM on RGB, 8 bits, SSIM with a 7 x 7 uniform "
+      "window. Intervals are of 95 %%: \"seeds\" is Student's t over the seeds' means, so it speaks of "
+      "training again on the same photos; \"pictures\" is a bootstrap over the test's pictures (%d "
+      "resamples, "
+      "fixed seed), so it speaks of other photos of the same kind. ",
+      s->run_count, s->task_count, s->variant_count, s->seed_count, s->resamples);
+  if (s->source) {
+    g_string_append(out, "\"closed\" is the share of the distance from ");
+    nd_page_text(out, s->source);
+    g_string_append(out, " to ");
+    nd_page_text(out, s->oracle);
+    g_string_append(out, ", seed for seed, then the mean of the seeds.");
+  }
+  g_string_append(out, "</p>\n");
+}
+
+static int append_task(GString *out, const nd_study *s, const nd_study_results *r, const char *dir,
+                       int task) {
+  g_string_append(out, "<h2>");
+  nd_page_text(out, s->tasks[task].name);
+  g_string_append(out, "</h2>\n");
+  for (int k = 0; k < s->tasks[task].test_count; k++) {
+    g_string_append(out, "<h3>Test ");
+    nd_page_text(out, s->tasks[task].tests[k].name);
+    g_string_append(out, "</h3>\n");
+    append_table(out, s, r, task, k, ND_STUDY_PSNR);
+    append_table(out, s, r, task, k, ND_STUDY_SSIM);
+    if (append_details(out, s, dir, task, k))
+      return -1;
+  }
+  append_curves(out, s, dir, task);
+  return 0;
+}
+
+int nd_study_write_report(const nd_study *s, const nd_study_results *r, const char *dir) {
+  GString *out = nd_page_new(s->title);
+  append_introduction(out, s);
+  int failed = 0;
+  for (int t = 0; !failed && t < s->task_count; t++)
+    failed = append_task(out, s, r, dir, t);
+  failed = failed || append_costs(out, s, dir);
+  g_autofree char *page = nd_page_end(out), *path = g_build_filename(dir, "report.html", NULL);
+  return failed ? nd_fail_in("the report") : nd_file_write_atomic(path, page, strlen(page));
+}

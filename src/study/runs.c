@@ -1,0 +1,167 @@
+/* The runs of a study: trained in order, each an ordinary run folder, then evaluated. */
+#include "study/study-private.h"
+
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+/* ---- How far a run is ---- */
+typedef struct timing {
+  double batch, step, seconds;
+} timing;
+
+/* A line of log.csv stands for the steps since the one before, and tells their rate. */
+static void add_time(const double *x, void *context) {
+  timing *t = context;
+  if (x[8] > 0)
+    t->seconds += (x[0] - t->step) * t->batch / x[8];
+  t->step = x[0];
+}
+
+int nd_study_progress_of(const nd_study *s, const nd_study_run *run, const char *dir,
+                         nd_study_progress *out) {
+  g_autofree char *folder = nd_study_folder(s, run, dir);
+  nd_recipe recipe;
+  *out = (nd_study_progress){0};
+  int failed = nd_study_recipe(s, run, &recipe);
+  if (!failed) {
+    timing t = {.batch = recipe.data.batch_size};
+    nd_journal_each(folder, "log.csv", 9, add_time, &t);
+    *out = (nd_study_progress){nd_train_step_of(folder), (uint64_t)recipe.training.steps, t.seconds};
+  }
+  nd_recipe_clear(&recipe);
+  return failed;
+}
+
+int nd_study_cost(const nd_study *s, const nd_study_run *run, double *out) {
+  nd_recipe recipe;
+  double step = 0;
+  int failed = nd_study_recipe(s, run, &recipe) || nd_train_step_flops(&recipe, &step);
+  *out = step * (double)recipe.training.steps;
+  nd_recipe_clear(&recipe);
+  return failed ? -1 : 0;
+}
+
+/* ---- Training ---- */
+/* A folder that was made but holds no checkpoint starts anew. */
+static void sweep(const char *folder) {
+  static const char *const files[] = {"recipe.yaml", "log.csv", "validation.csv", "curve.svg",
+                                      "best.safetensors"};
+  for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+    g_autofree char *path = g_build_filename(folder, files[i], NULL);
+    g_unlink(path);
+  }
+}
+
+/* A run of another recipe under the same name would be taken for this one. */
+static int check_same(const nd_recipe *recipe, const char *folder) {
+  g_autofree char *path = g_build_filename(folder, "recipe.yaml", NULL), *there = NULL;
+  g_autofree char *wanted = nd_recipe_print(recipe);
+  if (!g_file_get_contents(path, &there, NULL, NULL) || !strcmp(there, wanted))
+    return 0;
+  g_auto(GStrv) a = g_strsplit(there, "\n", -1);
+  g_auto(GStrv) b = g_strsplit(wanted, "\n", -1);
+  int i = 0;
+  while (a[i] && b[i] && !strcmp(a[i], b[i]))
+    i++;
+  return nd_fail("'%s' was trained with another recipe: it says '%s', the study now '%s'. Put the study "
+                 "into another folder, or remove that run",
+                 path, a[i] ? g_strstrip(a[i]) : "", b[i] ? g_strstrip(b[i]) : "");
+}
+
+/* What the hooks of one run need. */
+typedef struct training {
+  const nd_study_hooks *hooks;
+  nd_validator validator;
+} training;
+
+static int validate(const nd_net *net, nd_params *params, const float *values, nd_validation *out,
+                    void *context) {
+  training *t = context;
+  return nd_validator_run(net, params, values, out, &t->validator);
+}
+
+static void report_progress(const nd_train_report *report, void *context) {
+  const training *t = context;
+  if (t->hooks->progress)
+    t->hooks->progress(report, t->hooks->context);
+}
+
+static bool asked_to_stop(void *context) {
+  const training *t = context;
+  return t->hooks->stop && t->hooks->stop(t->hooks->context);
+}
+
+static int train(nd_recipe *recipe, const char *folder, uint64_t step, const nd_study_hooks *hooks) {
+  training t = {.hooks = hooks};
+  nd_train_hooks h = {
+      .context = &t, .progress = report_progress, .validate = validate, .stop = asked_to_stop};
+  if (nd_validator_open(recipe, &t.validator))
+    return -1;
+  if (!step)
+    sweep(folder);
+  int failed = step ? nd_train_resume(folder, NULL, &h) : nd_train_start(recipe, folder, &h);
+  nd_validator_close(&t.validator);
+  return failed;
+}
+
+/* ---- Evaluation ---- */
+/* Scores older than the model are of another one. */
+static bool is_fresh(const char *path, const char *model) {
+  GStatBuf a, b;
+  return !g_stat(path, &a) && !g_stat(model, &b) && a.st_mtime >= b.st_mtime;
+}
+
+static int evaluate_on(const char *model, const nd_study_test *test, const char *path) {
+  nd_pair_source source = {.input_dir = test->input, .target_dir = test->target};
+  nd_evaluation how = {.protocol = nd_protocol_at(0)};
+  nd_scores scores;
+  if (nd_evaluate_model(model, &how, &source, &scores))
+    return -1;
+  int failed = nd_study_scores_save(path, &scores);
+  nd_scores_free(&scores);
+  return failed;
+}
+
+static int evaluate(const nd_study *s, const nd_study_run *run, const char *dir) {
+  g_autofree char *folder = nd_study_folder(s, run, dir),
+                  *model = g_build_filename(folder, "model.safetensors", NULL);
+  const nd_study_task *task = &s->tasks[run->task];
+  for (int i = 0; i < task->test_count; i++) {
+    g_autofree char *path = nd_study_scores_path(s, run, &task->tests[i], dir);
+    if (!is_fresh(path, model) && evaluate_on(model, &task->tests[i], path))
+      return nd_fail_in("test %s", task->tests[i].name);
+  }
+  return 0;
+}
+
+/* ---- The matrix ---- */
+static int do_run(const nd_study *s, const nd_study_run *run, const char *dir, const nd_study_hooks *hooks) {
+  g_autofree char *folder = nd_study_folder(s, run, dir);
+  nd_study_progress at;
+  nd_recipe recipe;
+  if (nd_study_progress_of(s, run, dir, &at))
+    return -1;
+  if (hooks->begins)
+    hooks->begins(run, &at, hooks->context);
+  int failed = nd_study_recipe(s, run, &recipe) || (at.step && check_same(&recipe, folder));
+  if (!failed && at.step < at.steps)
+    failed = train(&recipe, folder, at.step, hooks);
+  nd_recipe_clear(&recipe);
+  if (!failed && nd_train_step_of(folder) == at.steps)
+    failed = evaluate(s, run, dir);
+  return failed ? nd_fail_in("run %s", run->name) : 0;
+}
+
+int nd_study_train(const nd_study *s, const char *dir, const nd_study_hooks *hooks, bool *stopped) {
+  *stopped = false;
+  for (int i = 0; i < s->run_count; i++) {
+    if (do_run(s, &s->runs[i], dir, hooks))
+      return -1;
+    if (hooks->stop && hooks->stop(hooks->context)) {
+      *stopped = true;
+      return 0;
+    }
+  }
+  return 0;
+}

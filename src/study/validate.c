@@ -1,0 +1,35 @@
+/* How a network in training does on the validation pictures of its recipe. */
+#include "study/study-private.h"
+
+int nd_validator_open(const nd_recipe *recipe, nd_validator *out) {
+  *out = (nd_validator){.recipe = recipe};
+  if (!*recipe->validation.input)
+    return 0;
+  nd_pair_source source = {.input_dir = recipe->validation.input, .target_dir = recipe->validation.target};
+  return nd_pairs_open(&source, (uint64_t)recipe->seed, &out->pairs) ? nd_fail_in("validation") : 0;
+}
+
+void nd_validator_close(nd_validator *v) {
+  nd_pairs_close(v->pairs);
+  v->pairs = NULL;
+}
+
+int nd_validator_run(const nd_net *net, nd_params *params, const float *values, nd_validation *out,
+                     void *validator) {
+  const nd_validator *v = validator;
+  nd_restorer_settings settings = nd_restorer_defaults();
+  settings.residual = v->recipe->restoration.residual;
+  nd_restorer *restorer;
+  nd_scores scores;
+  if (nd_restorer_new(net, params, ND_SCOPE_RESTORATION, values, settings, &restorer))
+    return -1;
+  nd_evaluation how = {.protocol = nd_protocol_at(0), .limit = (size_t)v->recipe->validation.pictures};
+  int failed = nd_evaluate(restorer, &how, v->pairs, &scores);
+  if (!failed) {
+    *out = (nd_validation){.psnr = scores.mean.psnr, .ssim = scores.mean.ssim, .pictures = scores.count};
+    nd_scores_free(&scores);
+    failed = nd_validator_crops(restorer, v->pairs, out);
+  }
+  nd_restorer_free(restorer);
+  return failed;
+}

@@ -1,0 +1,181 @@
+/* The baselines: their gradients against finite differences, where they hide pixels, and that they train. */
+#include "adapt/adapt-private.h"
+#include "train/train-private.h"
+#include "weights/model.h"
+
+#include <glib.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+enum { N = 2, SIZE = 16, PIXELS = SIZE * SIZE };
+
+typedef struct trial {
+  nd_net *net;
+  nd_params *params;
+  nd_graph *g;
+  nd_plan *plan;
+  nd_objective o;
+  nd_train_state state;
+} trial;
+
+static void fill(float *x, size_t n, uint32_t seed) {
+  nd_rng r = nd_rng_make(seed, 0, 0, ND_RANDOM_TEST);
+  for (size_t i = 0; i < n; i++)
+    x[i] = (float)nd_rng_uniform(&r);
+}
+
+static int build(trial *t, nd_mode mode, const char *network, const char *settings) {
+  nd_objective_settings s = nd_objective_defaults();
+  s.mode = mode;
+  *t = (trial){.params = nd_params_new()};
+  assert_int_equal(nd_net_from_text(network, ND_RESTORATION, settings, &t->net), 0);
+  t->g = nd_graph_new(t->params);
+  nd_objective_build(t->g, &s, t->net, NULL, N, SIZE, &t->o);
+  return nd_backward(t->g, t->o.loss) || nd_compile(t->g, &t->plan);
+}
+
+static void open_trial(trial *t, nd_mode mode) {
+  if (build(t, mode, "unet", "width=4;depth=2"))
+    fail_msg("%s", nd_error());
+  assert_int_equal(nd_train_state_new(t->params, &t->state), 0);
+  nd_params_init(t->params, 3, t->state.values);
+  nd_plan_bind(t->plan, t->state.values, t->state.gradients);
+}
+
+static void close_trial(trial *t) {
+  nd_plan_free(t->plan);
+  nd_graph_free(t->g);
+  nd_params_free(t->params);
+  nd_net_free(t->net);
+  nd_train_state_free(&t->state);
+}
+
+static void run(trial *t, double alpha, uint64_t step) {
+  fill(nd_plan_tensor(t->plan, t->o.synthetic), N * PIXELS * 3, 1);
+  fill(nd_plan_tensor(t->plan, t->o.clean), N * PIXELS * 3, 2);
+  fill(nd_plan_tensor(t->plan, t->o.real), N * PIXELS * 3, 4);
+  nd_plan_tensor(t->plan, t->o.alpha)[0] = (float)alpha;
+  nd_objective_draw(&t->o, t->plan, NULL, 1, 999, 7, step, 0);
+  nd_run(t->plan, 0, 0, 0);
+}
+
+static double value(const trial *t, nd_tensor x) {
+  return (double)nd_plan_tensor(t->plan, x)[0];
+}
+
+/* The slope along the gradient itself, of `restoration` times one loss plus `added` times the other, for the
+ * parameters under a scope. */
+static void check_slope(nd_mode mode, const char *scope, double alpha, double restoration, double added) {
+  trial t;
+  open_trial(&t, mode);
+  run(&t, alpha, 0);
+  g_autofree float *gradient = g_memdup2(t.state.gradients, t.state.size * sizeof *gradient),
+                   *values = g_memdup2(t.state.values, t.state.size * sizeof *values);
+  double squares = 0, at[2];
+  for (int i = 0; i < nd_params_length(t.params); i++) {
+    const nd_param *p = nd_params_at(t.params, i);
+    for (size_t j = p->offset; j < p->offset + p->count; j++) {
+      gradient[j] = g_str_has_prefix(p->name, scope) ? gradient[j] : 0;
+      squares += (double)gradient[j] * (double)gradient[j];
+    }
+  }
+  assert_true(squares > 1e-8);
+  double h = 2e-3 / sqrt(squares);
+  for (int side = 0; side < 2; side++) {
+    for (size_t j = 0; j < t.state.size; j++)
+      t.state.values[j] = values[j] + (float)((side ? h : -h) * (double)gradient[j]);
+    run(&t, alpha, 0);
+    at[side] = restoration * value(&t, t.o.loss_restoration) + added * value(&t, t.o.loss_diffusion);
+  }
+  double slope = (at[1] - at[0]) / (2 * h);
+  if (!(fabs(slope - squares) <= 0.02 * squares))
+    fail_msg("%s: slope %.6g, gradient %.6g", scope, slope, squares);
+  close_trial(&t);
+}
+
+static void noise2void_gradients_are_the_slopes(void **state) {
+  (void)state;
+  check_slope(ND_MODE_NOISE2VOID, ND_SCOPE_RESTORATION, 0.5, 1, 0.5);
+  check_slope(ND_MODE_NOISE2VOID, ND_SCOPE_RESTORATION, 3, 1, 3);
+}
+
+/* The classifier goes down its loss, R up it. */
+static void dann_gradients_are_reversed_for_the_network_alone(void **state) {
+  (void)state;
+  check_slope(ND_MODE_DANN, ND_SCOPE_DOMAIN, 0.5, 0, 1);
+  check_slope(ND_MODE_DANN, ND_SCOPE_RESTORATION, 0, 1, 0);
+  check_slope(ND_MODE_DANN, ND_SCOPE_RESTORATION, 5, 1, -5);
+}
+
+/* The loss by hand, over the hidden pixels. */
+static void noise2void_looks_at_hidden_pixels_alone(void **state) {
+  (void)state;
+  trial t;
+  open_trial(&t, ND_MODE_NOISE2VOID);
+  nd_output(t.g, "restored", t.o.restored_real);
+  nd_plan_free(t.plan);
+  assert_int_equal(nd_compile(t.g, &t.plan), 0);
+  nd_plan_bind(t.plan, t.state.values, t.state.gradients);
+  run(&t, 1, 5);
+  const float *restored = nd_plan_tensor(t.plan, t.o.restored_real);
+  g_autofree float *real = g_new(float, N *PIXELS * 3), *blind = g_new(float, PIXELS * 3),
+                   *mask = g_new(float, PIXELS);
+  fill(real, N * PIXELS * 3, 4);
+  double sum = 0;
+  int hidden = 0;
+  for (int i = 0; i < N; i++) {
+    nd_rng r = nd_rng_make(7, 5, (uint32_t)i, ND_RANDOM_NOISE);
+    nd_noise2void_hide(real + i * PIXELS * 3, SIZE, &r, blind, mask);
+    for (int k = 0; k < PIXELS * 3; k++) {
+      double d = (double)restored[i * PIXELS * 3 + k] - (double)real[i * PIXELS * 3 + k];
+      sum += mask[k / 3] > 0 ? d * d : 0;
+      hidden += mask[k / 3] > 0;
+      if (!(mask[k / 3] > 0))
+        assert_true(blind[k] == real[i * PIXELS * 3 + k]);
+    }
+  }
+  assert_int_equal(hidden, N * 4 * 3); /* a pixel of each cell of 8 x 8 */
+  double found = value(&t, t.o.loss_diffusion);
+  assert_true(fabs(found - sum / hidden) < 1e-5 * found);
+  close_trial(&t);
+}
+
+/* A hidden pixel holds the colour of another one, at most two pixels away. */
+static void hidden_pixels_take_a_neighbours_value(void **state) {
+  (void)state;
+  float real[PIXELS * 3], blind[PIXELS * 3], mask[PIXELS];
+  for (int i = 0; i < PIXELS * 3; i++)
+    real[i] = (float)(i / 3);
+  for (uint64_t step = 0; step < 200; step++) {
+    nd_rng r = nd_rng_make(1, step, 0, ND_RANDOM_NOISE);
+    nd_noise2void_hide(real, SIZE, &r, blind, mask);
+    for (int i = 0; i < PIXELS; i++) {
+      int from = (int)blind[3 * i];
+      assert_true(mask[i] > 0
+                      ? from != i && ABS(from / SIZE - i / SIZE) <= 2 && ABS(from % SIZE - i % SIZE) <= 2
+                      : from == i);
+    }
+  }
+}
+
+static void dann_needs_features(void **state) {
+  (void)state;
+  trial t;
+  assert_true(build(&t, ND_MODE_DANN, "dncnn", "width=4;depth=4"));
+  assert_non_null(strstr(nd_error(), "dncnn has none"));
+  close_trial(&t);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(noise2void_gradients_are_the_slopes),
+      cmocka_unit_test(dann_gradients_are_reversed_for_the_network_alone),
+      cmocka_unit_test(noise2void_looks_at_hidden_pixels_alone),
+      cmocka_unit_test(hidden_pixels_take_a_neighbours_value),
+      cmocka_unit_test(dann_needs_features),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

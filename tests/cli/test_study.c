@@ -1,0 +1,133 @@
+/* A study through the program: killed half-way, continued, and its tables. */
+#include "program.h"
+
+#include <glib/gstdio.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static void write_study(void) {
+  make_pairs();
+  write_recipe("base.yaml", "source", 20);
+  write_text("study.yaml", "title: A <small> study\n"
+                           "base: base.yaml\n"
+                           "seeds: [1, 2]\n"
+                           "source: plain\n"
+                           "oracle: best\n"
+                           "resamples: 100\n"
+                           "crops: 1\n"
+                           "set: {validation.every: 10, output.checkpoint_every: 10, training.threads: 1}\n"
+                           "tasks:\n"
+                           "  noise: {tests: {held-out: {input: noisy, target: clean}}}\n"
+                           "variants:\n"
+                           "  plain: {set: {mode: source}}\n"
+                           "  adapted: {set: {mode: paired}}\n"
+                           "  best: {set: {mode: source, data.degradation.sigma_max: 30}}\n");
+}
+
+static char *contents(const char *path) {
+  g_autofree char *text = NULL;
+  if (!g_file_get_contents(path, &text, NULL, NULL))
+    fail_msg("%s is missing", path);
+  return g_steal_pointer(&text);
+}
+
+static int lines_of(const char *text) {
+  int n = 0;
+  for (; *text; text++)
+    n += *text == '\n';
+  return n;
+}
+
+/* Starts the study and kills it once that file is there. */
+static void kill_when(const char *folder, const char *path) {
+  pid_t child = fork();
+  if (!child) {
+    g_freopen("/dev/null", "w", stdout);
+    execl(ND_PROGRAM, ND_PROGRAM, "study", "study.yaml", "-o", folder, (char *)NULL);
+    _exit(127);
+  }
+  for (int i = 0; i < 60000 && !g_file_test(path, G_FILE_TEST_EXISTS); i++)
+    g_usleep(1000);
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+}
+
+static void expect_same(const char *a, const char *b) {
+  g_autofree char *x = contents(a), *y = contents(b);
+  if (strcmp(x, y))
+    fail_msg("%s and %s differ", a, b);
+}
+
+static void a_killed_study_goes_on_to_the_same_tables(void **state) {
+  (void)state;
+  write_study();
+  expect_status(0, "study", "study.yaml", "-o", "straight", NULL);
+  kill_when("killed", "killed/runs/noise-adapted-1/manifest.json");
+  assert_false(g_file_test("killed/report.html", G_FILE_TEST_EXISTS));
+  expect_status(0, "study", "study.yaml", "-o", "killed", NULL);
+  expect_same("straight/results.csv", "killed/results.csv");
+  expect_same("straight/summary.csv", "killed/summary.csv");
+  g_autofree char *results = contents("straight/results.csv"), *summary = contents("straight/summary.csv");
+  assert_int_equal(lines_of(results), 1 + 6 * 4); /* runs x pictures */
+  assert_int_equal(lines_of(summary), 1 + 3 * 2); /* variants x metrics */
+}
+
+static double number_after(const char *text, const char *key) {
+  const char *at = strstr(text, key);
+  if (!at)
+    fail_msg("'%s' is not in %s", key, text);
+  return g_ascii_strtod(at + strlen(key), NULL);
+}
+
+/* The scores in the table are those that eval prints. */
+static void the_table_says_what_eval_says(void **state) {
+  (void)state;
+  outcome o = run_program("eval", "--model", "straight/runs/noise-best-2/model.safetensors", "--input",
+                          "noisy", "--target", "clean", NULL);
+  g_autofree char *results = contents("straight/results.csv");
+  double difference = number_after(results, "noise,best,2,held-out,0.png,") - number_after(o.out, "\n0.png");
+  assert_true(difference < 1e-4 && difference > -1e-4);
+  outcome_clear(&o);
+}
+
+static void a_finished_study_is_skipped_and_a_changed_one_refused(void **state) {
+  (void)state;
+  outcome o = run_program("study", "study.yaml", "-o", "straight", NULL);
+  assert_int_equal(o.status, 0);
+  assert_null(strstr(o.out, "step "));
+  outcome_clear(&o);
+  expect_failure("another recipe", "learning_rate", "study", "study.yaml", "-o", "straight", "--set",
+                 "training.learning_rate=0.5", NULL);
+  outcome dry = run_program("study", "study.yaml", "-o", "fresh", "--dry-run", NULL);
+  assert_int_equal(dry.status, 0);
+  assert_non_null(strstr(dry.out, "6 runs, "));
+  assert_non_null(strstr(dry.out, "noise-best-2"));
+  assert_false(g_file_test("fresh", G_FILE_TEST_EXISTS));
+  outcome_clear(&dry);
+}
+
+static void the_report_needs_no_other_file(void **state) {
+  (void)state;
+  g_autofree char *page = contents("straight/report.html");
+  assert_non_null(strstr(page, "A &lt;small&gt; study"));
+  assert_non_null(strstr(page, "<svg"));
+  assert_non_null(strstr(page, "data:image/png;base64,iVBOR"));
+  assert_null(strstr(page, "src=\"http"));
+  assert_null(strstr(page, "<script"));
+  assert_null(strstr(page, "href="));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_killed_study_goes_on_to_the_same_tables),
+      cmocka_unit_test(the_table_says_what_eval_says),
+      cmocka_unit_test(a_finished_study_is_skipped_and_a_changed_one_refused),
+      cmocka_unit_test(the_report_needs_no_other_file),
+  };
+  return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
+}

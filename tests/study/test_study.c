@@ -1,0 +1,224 @@
+/* Intervals against printed tables and closed forms; what a study's file may say. */
+#include "study/study.h"
+
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+static void expect_near(double found, double wanted, double tolerance) {
+  if (!(fabs(found - wanted) <= tolerance))
+    fail_msg("%.10g, not %.10g", found, wanted);
+}
+
+/* Two-sided 95 % and 99 %, from any table of Student's distribution. */
+static void quantiles_equal_the_printed_table(void **state) {
+  (void)state;
+  static const struct {
+    int df;
+    double p95, p99;
+  } table[] = {{1, 12.7062047, 63.6567412}, {2, 4.30265273, 9.92484320}, {3, 3.18244631, 5.84090931},
+               {4, 2.77644511, 4.60409487}, {9, 2.26215716, 3.24983554}, {30, 2.04227246, 2.74999565}};
+  for (size_t i = 0; i < G_N_ELEMENTS(table); i++) {
+    expect_near(nd_student_quantile(0.95, table[i].df), table[i].p95, 1e-6 * table[i].p95);
+    expect_near(nd_student_quantile(0.99, table[i].df), table[i].p99, 1e-6 * table[i].p99);
+  }
+}
+
+/* 1, 2, 3: mean 2, deviation 1, so 2 -+ t / sqrt 3. */
+static void a_student_interval_has_its_closed_form(void **state) {
+  (void)state;
+  const double x[] = {1, 2, 3};
+  nd_interval i = nd_student_interval(x, 3, 0.95);
+  expect_near(i.low, 2 - 4.30265273 / sqrt(3), 1e-6);
+  expect_near(i.high, 2 + 4.30265273 / sqrt(3), 1e-6);
+  assert_true(isnan(nd_student_interval(x, 1, 0.95).low));
+}
+
+static double mean_of(const int *drawn, int n, const void *context) {
+  const double *x = context;
+  double sum = 0;
+  for (int i = 0; i < n; i++)
+    sum += x[drawn[i]];
+  return sum / n;
+}
+
+/* Of n things that are 0 or 1, k of them 1, a resample's sum is binomial (n, k / n): its percentiles are
+ * known exactly. n = 10, k = 5: P(sum <= 1) = 11/1024 < 2.5 % < P(sum <= 2) = 56/1024. */
+static void a_bootstrap_of_coins_is_binomial(void **state) {
+  (void)state;
+  const double coins[] = {0, 1, 0, 1, 0, 1, 0, 1, 0, 1};
+  nd_interval i = nd_bootstrap_interval(mean_of, coins, 10, 20000, 1, 0.95);
+  expect_near(i.low, 0.2, 1e-12);
+  expect_near(i.high, 0.8, 1e-12);
+  nd_interval again = nd_bootstrap_interval(mean_of, coins, 10, 20000, 1, 0.95);
+  assert_true(again.low == i.low && again.high == i.high);
+}
+
+/* ---- Summaries of made-up scores ---- */
+static const char STUDY[] = "base: base.yaml\n"
+                            "seeds: [1, 2]\n"
+                            "source: plain\n"
+                            "oracle: best\n"
+                            "resamples: 2000\n"
+                            "tasks:\n"
+                            "  t:\n"
+                            "    set: {data: {clean: c, degradation.kind: gaussian}}\n"
+                            "    variants:\n"
+                            "      best: {set: {data.input: i, data.target: o}}\n"
+                            "    tests: {real: {input: i, target: o}}\n"
+                            "variants:\n"
+                            "  plain: {set: {mode: source}}\n"
+                            "  adapted: {set: {mode: paired, data.real: r}}\n"
+                            "  best: {set: {mode: source}}\n";
+
+static int load_text(const char *text, const char *const *overrides, nd_study *s) {
+  assert_true(g_file_set_contents("study.yaml", text, -1, NULL));
+  assert_true(g_file_set_contents("base.yaml", "training: {steps: 5}\n", -1, NULL));
+  return nd_study_load("study.yaml", overrides, s);
+}
+
+static void open_study(nd_study *s) {
+  if (load_text(STUDY, NULL, s))
+    fail_msg("%s", nd_error());
+}
+
+static void the_matrix_is_laid_out_and_merged(void **state) {
+  (void)state;
+  nd_study s;
+  open_study(&s);
+  assert_int_equal(s.run_count, 6);
+  assert_string_equal(s.runs[1].name, "t-adapted-1");
+  assert_string_equal(s.runs[5].name, "t-best-2");
+  nd_recipe r;
+  assert_int_equal(nd_study_recipe(&s, &s.runs[4], &r), 0);
+  assert_string_equal(r.data.clean, "c");
+  assert_string_equal(r.data.real, "r");
+  assert_true(r.seed == 2 && r.training.steps == 5 && r.mode == ND_RECIPE_PAIRED);
+  nd_recipe_clear(&r);
+  assert_int_equal(nd_study_recipe(&s, &s.runs[5], &r), 0);
+  assert_string_equal(r.data.clean, ""); /* the oracle's data stand in place of the task's */
+  assert_string_equal(r.data.input, "i");
+  nd_recipe_clear(&r);
+  nd_study_clear(&s);
+}
+
+/* PSNR of run (seed, variant) on picture p: source 20 + p, oracle 24 + p; adapted closes 1/4 with seed 1 and
+ * 3/4 with seed 2, the same on every picture. */
+static void make_scores(const nd_study *s, nd_study_results *r) {
+  *r = (nd_study_results){s->run_count, 1, g_new0(nd_scores, s->run_count)};
+  for (int i = 0; i < s->run_count; i++) {
+    double gain = s->runs[i].variant == 0 ? 0 : s->runs[i].variant == 2 ? 4 : s->runs[i].seed == 1 ? 1 : 3;
+    r->at[i] = (nd_scores){.count = 3, .at = g_new0(nd_score, 3)};
+    for (int p = 0; p < 3; p++)
+      r->at[i].at[p] = (nd_score){
+          .name = g_strdup("p"), .psnr = 20 + p + gain, .ssim = 0.5, .psnr_input = 10, .ssim_input = 0.2};
+  }
+}
+
+static void shares_and_intervals_are_those_of_the_closed_form(void **state) {
+  (void)state;
+  nd_study s;
+  nd_study_results r;
+  nd_study_summary x;
+  open_study(&s);
+  make_scores(&s, &r);
+  nd_study_summarise(&s, &r, 0, 1, 0, ND_STUDY_PSNR, &x);
+  assert_true(x.seeds == 2 && x.pictures == 3);
+  expect_near(x.mean, 23, 1e-12); /* 21 + (1 + 3) / 2 */
+  expect_near(x.input, 10, 1e-12);
+  expect_near(x.share, 0.5, 1e-12);
+  /* Two seeds a, b: (a + b) / 2 -+ t |a - b| / 2 with t = 12.706. */
+  expect_near(x.seeds_interval.low, 23 - 12.7062047, 1e-5);
+  expect_near(x.share_seeds.high, 0.5 + 12.7062047 * 0.25, 1e-6);
+  /* Every resample gives the same share; the means of pictures 0, 1, 2 reach from 0 to 2. */
+  expect_near(x.share_pictures.low, 0.5, 1e-12);
+  expect_near(x.share_pictures.high, 0.5, 1e-12);
+  expect_near(x.pictures_interval.low, 22, 1e-12); /* all three the first: 1 of 27 resamples, above 2.5 % */
+  expect_near(x.pictures_interval.high, 24, 1e-12);
+  nd_study_summarise(&s, &r, 0, 0, 0, ND_STUDY_PSNR, &x);
+  assert_true(isnan(x.share));
+  nd_study_results_clear(&r);
+  nd_study_clear(&s);
+}
+
+/* ---- Mistakes ---- */
+static void expect_refusal(const char *text, const char *const *overrides, const char *wanted) {
+  nd_study s;
+  int failed = load_text(text, overrides, &s);
+  nd_study_clear(&s);
+  if (!failed || !strstr(nd_error(), wanted))
+    fail_msg("'%s' was expected, not '%s'", wanted, failed ? nd_error() : "success");
+}
+
+static char *with(const char *old, const char *new) {
+  g_auto(GStrv) parts = g_strsplit(STUDY, old, 2);
+  assert_int_equal(g_strv_length(parts), 2);
+  return g_strjoinv(new, parts);
+}
+
+static void mistakes_are_named_with_their_line(void **state) {
+  (void)state;
+  static const struct {
+    const char *old, *new, *wanted;
+  } mistakes[] = {
+      {"seeds: [1, 2]", "sedes: [1]", "study.yaml:2: unknown key 'sedes' of a study; there are title,"},
+      {"seeds: [1, 2]", "seeds: [1, 1]", "study.yaml:2: seed 1 is there twice"},
+      {"{mode: source}}\n  adapted", "{modde: source}}\n  adapted",
+       "study.yaml:13: unknown key 'modde'; did you mean 'mode'?"},
+      {"mode: paired", "mode: pared", "study.yaml:14: mode is pared; it must be one of source, paired"},
+      {"source: plain", "source: plane", "source names the variant 'plane', which there is not"},
+      {"oracle: best\n", "", "source and oracle belong together"},
+      {"data.real: r", "data.patch_size: 32", "run t-adapted-1"},
+      {"{input: i, target: o}}\nvariants", "{input: i}}\nvariants",
+       "study.yaml:11: test real needs both folders"},
+      {"  plain:", "  pl/ain:", "study.yaml:13: 'pl/ain' is no name"},
+      {"base: base.yaml", "base: [", "not valid YAML"},
+      {"base: base.yaml", "base: other.yaml", "other.yaml"},
+      {"seeds: [1, 2]", "seeds: [1, 2]\nexclude: [{task: u}]", "exclude names a task"},
+  };
+  for (size_t i = 0; i < G_N_ELEMENTS(mistakes); i++) {
+    g_autofree char *text = with(mistakes[i].old, mistakes[i].new);
+    expect_refusal(text, NULL, mistakes[i].wanted);
+  }
+  expect_refusal(STUDY, (const char *const[]){"training.stepps=1", NULL}, "--set: unknown key");
+  expect_refusal("", NULL, "the study is empty");
+}
+
+static void exclusions_leave_runs_out(void **state) {
+  (void)state;
+  nd_study s;
+  g_autofree char *text = with("seeds: [1, 2]", "seeds: [1, 2]\nexclude: [{variant: adapted, seed: 2}]");
+  assert_int_equal(load_text(text, NULL, &s), 0);
+  assert_int_equal(s.run_count, 5);
+  nd_study_clear(&s);
+}
+
+static int to_scratch(void **state) {
+  *state = g_dir_make_tmp("nd-study-XXXXXX", NULL);
+  return g_chdir(*state);
+}
+
+static int from_scratch(void **state) {
+  g_unlink("study.yaml");
+  g_unlink("base.yaml");
+  int failed = g_chdir("/") || g_rmdir(*state);
+  g_free(*state);
+  return failed;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(quantiles_equal_the_printed_table),
+      cmocka_unit_test(a_student_interval_has_its_closed_form),
+      cmocka_unit_test(a_bootstrap_of_coins_is_binomial),
+      cmocka_unit_test(the_matrix_is_laid_out_and_merged),
+      cmocka_unit_test(shares_and_intervals_are_those_of_the_closed_form),
+      cmocka_unit_test(mistakes_are_named_with_their_line),
+      cmocka_unit_test(exclusions_leave_runs_out),
+  };
+  return cmocka_run_group_tests(tests, to_scratch, from_scratch);
+}
