@@ -66,6 +66,9 @@ pid_t start_program(const char *first, ...) {
   pid_t child = fork();
   if (child)
     return child;
+  static const int asking[] = {SIGHUP, SIGINT, SIGTERM}; /* whoever runs the tests may ignore them */
+  for (size_t i = 0; i < G_N_ELEMENTS(asking); i++)
+    signal(asking[i], SIG_DFL);
   g_freopen("/dev/null", "w", stdout);
   g_freopen("said", "w", stderr);
   execv(ND_PROGRAM, (char **)argv->pdata);
@@ -79,8 +82,16 @@ void await_file(const char *path) {
 
 int end_program(pid_t child, int signal_number) {
   int status;
+  pid_t ended = 0;
   kill(child, signal_number);
-  assert_int_equal(waitpid(child, &status, 0), child);
+  for (int i = 0; i < 60000 && !(ended = waitpid(child, &status, WNOHANG)); i++)
+    g_usleep(1000);
+  if (!ended) {
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    fail_msg("a minute after signal %d the program still runs", signal_number);
+  }
+  assert_int_equal(ended, child);
   return status;
 }
 
