@@ -21,9 +21,8 @@ static nd_tensor pointwise(nd_graph *g, const char *name, nd_tensor x, int out) 
 
 /* Simplified channel attention: each channel times a linear function of all channels' means. */
 static nd_tensor channel_attention(nd_graph *g, nd_tensor x) {
-  const int *d = nd_dims(g, x);
-  int n = d[0], pixels = d[1] * d[2], c = d[3];
-  nd_tensor mean = nd_affine(g, nd_sum_to(g, x, (int[]){n, 1, 1, c}), 1 / (float)pixels, 0);
+  int n = nd_dims(g, x)[0], c = nd_dims(g, x)[3];
+  nd_tensor mean = nd_mean_to(g, x, (int[]){n, 1, 1, c});
   return nd_mul(g, x, pointwise(g, "sca.1", mean, c));
 }
 

@@ -1,4 +1,4 @@
-/* Sums over the axes that the result has with length 1: the gradient of repetition. */
+/* Sums or means over the axes that the result has with length 1; sums are the gradient of repetition. */
 #include "tensor/kernels/sums.h"
 #include "tensor/ops/ops-private.h"
 
@@ -10,9 +10,15 @@ typedef struct work {
   const float *x;
   float *out;
   const int *in, *dims;
+  float scale;
   size_t rows, blocks; /* of rows: those of one group, which becomes a row of the result */
   float *partial;      /* a row a block */
 } work;
+
+/* What sums are multiplied with: 1, or one over how many there are. */
+static float scale_of(const nd_value *x, const nd_value *out, const nd_node *n) {
+  return *(const bool *)n->attr ? 1 / (float)(x->count / out->count) : 1;
+}
 
 /* One element of the result at a time over the axes before the last, channels together: the summation order
  * does not depend on threads. */
@@ -38,7 +44,7 @@ static void range(size_t begin, size_t end, int thread, void *context) {
             for (size_t k = 0; k < c; k++)
               sum += (double)x[k];
         }
-    w->out[i] = (float)sum;
+    w->out[i] = (float)sum * w->scale;
   }
 }
 
@@ -76,7 +82,7 @@ static void run_rows(work *w, const nd_value *x, const nd_value *out) {
   w->blocks = nd_sum_blocks(w->rows);
   nd_parallel(out->count / c * w->blocks, ND_GRAIN / ND_SUM_BLOCK / c + 1, row_blocks, w);
   for (size_t i = 0; i < out->count; i++)
-    w->out[i] = (float)nd_sum_apart(w->partial + i / c * w->blocks * c + i % c, w->blocks, c);
+    w->out[i] = (float)nd_sum_apart(w->partial + i / c * w->blocks * c + i % c, w->blocks, c) * w->scale;
 }
 
 static int prepare(const nd_graph *g, nd_node *n) {
@@ -88,7 +94,12 @@ static int prepare(const nd_graph *g, nd_node *n) {
 
 static void run(const nd_run_context *r) {
   const nd_value *out = nd_run_out_value(r, 0), *x = nd_run_in_value(r, 0);
-  work w = {nd_run_in(r, 0), nd_run_out(r, 0), x->dims, out->dims, 0, 0, r->scratch};
+  work w = {.x = nd_run_in(r, 0),
+            .out = nd_run_out(r, 0),
+            .in = x->dims,
+            .dims = out->dims,
+            .scale = scale_of(x, out, r->node),
+            .partial = r->scratch};
   if (sums_rows(x, out))
     run_rows(&w, x, out);
   else
@@ -101,7 +112,8 @@ static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const
     return;
   nd_affine_attr zero = {0, 0};
   nd_tensor zeros = nd_append_like(g, &nd_op_affine, &zero, 1, n->in, n->in[0]);
-  din[0] = nd_add(g, zeros, dout[0]);
+  float scale = scale_of(nd_in_value(g, n, 0), nd_out_value(g, n, 0), n);
+  din[0] = nd_add(g, zeros, *(const bool *)n->attr ? nd_affine(g, dout[0], scale, 0) : dout[0]);
 }
 
 static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {
@@ -113,9 +125,12 @@ static void reference(const nd_graph *g, const nd_node *n, const double *const *
       for (int e = 0; e < s[2]; e++)
         for (int c = 0; c < s[3]; c++)
           out[0][((a % d[0] * d[1] + b % d[1]) * d[2] + e % d[2]) * d[3] + c % d[3]] += in[0][i++];
+  size_t count = nd_out_value(g, n, 0)->count;
+  for (size_t k = 0; k < count && *(const bool *)n->attr; k++)
+    out[0][k] /= (double)i / (double)count;
 }
 
-nd_tensor nd_sum_to(nd_graph *g, nd_tensor x, const int dims[4]) {
+static nd_tensor reduced(nd_graph *g, nd_tensor x, const int dims[4], bool mean) {
   if (!nd_ready(g, 1, &x))
     return ND_NONE;
   const nd_value *v = nd_value_of(g, x);
@@ -124,19 +139,31 @@ nd_tensor nd_sum_to(nd_graph *g, nd_tensor x, const int dims[4]) {
   for (int i = 0; i < 4; i++)
     if (dims[i] != v->dims[i] && dims[i] != 1)
       return nd_bad_node(g, "axis %d of length %d cannot be summed to %d", i, v->dims[i], dims[i]);
-  return nd_append(g, &nd_op_sum_to, NULL, 1, &x, dims[0], dims[1], dims[2], dims[3]);
+  return nd_append(g, &nd_op_sum_to, &mean, 1, &x, dims[0], dims[1], dims[2], dims[3]);
+}
+
+nd_tensor nd_sum_to(nd_graph *g, nd_tensor x, const int dims[4]) {
+  return reduced(g, x, dims, false);
+}
+
+nd_tensor nd_mean_to(nd_graph *g, nd_tensor x, const int dims[4]) {
+  return reduced(g, x, dims, true);
 }
 
 static nd_tensor example(nd_graph *g, int i) {
   static const int to[][4] = {{1, 1, 1, 1}, {2, 1, 1, 5}, {1, 1, 1, 5}, {2, 3, 4, 1}, {2, 1, 4, 5}};
   if (i < (int)G_N_ELEMENTS(to))
     return nd_sum_to(g, nd_example_input(g, 2, 3, 4, 5), to[i]);
-  return i == (int)G_N_ELEMENTS(to) /* several blocks */
-             ? nd_sum_to(g, nd_example_input(g, 2, 17, 19, 3), (int[]){2, 1, 1, 3})
-             : ND_NONE;
+  i -= (int)G_N_ELEMENTS(to);
+  if (i == 0 || i == 1) { /* several blocks */
+    nd_tensor x = nd_example_input(g, 2, 17, 19, 3);
+    return i ? nd_mean_to(g, x, (int[]){2, 1, 1, 3}) : nd_sum_to(g, x, (int[]){2, 1, 1, 3});
+  }
+  return i == 2 ? nd_mean_to(g, nd_example_input(g, 2, 3, 4, 5), (int[]){2, 3, 4, 1}) : ND_NONE;
 }
 
 const nd_op nd_op_sum_to = {.name = "sum_to",
+                            .attr_size = sizeof(bool),
                             .gradient = gradient,
                             .prepare = prepare,
                             .run = run,
