@@ -55,7 +55,8 @@ static int show_model(const char *path, nd_role role, const question *q) {
   if (m->left_aside)
     printf("left aside: %s\n", m->left_aside);
   int failed = print_cost(m->net, m->params, "", q);
-  printf("%s", m->description);
+  for (size_t i = 0; i < m->n_metadata; i++)
+    printf("%s: %s\n", m->metadata[i].key, m->metadata[i].value);
   nd_model_free(m);
   return failed;
 }

@@ -9,7 +9,7 @@
 static const nd_command *const commands[] = {&nd_cmd_train,   &nd_cmd_restore, &nd_cmd_eval,   &nd_cmd_info,
                                              &nd_cmd_degrade, &nd_cmd_probe,   &nd_cmd_sample, &nd_cmd_serve,
                                              &nd_cmd_recipe,  &nd_cmd_import,  &nd_cmd_data,   &nd_cmd_report,
-                                             &nd_cmd_study};
+                                             &nd_cmd_study,   &nd_cmd_export};
 
 static void print_help(FILE *to) {
   fprintf(to,

@@ -2,6 +2,7 @@
 #ifndef ND_GRAPH_PRIVATE_H
 #define ND_GRAPH_PRIVATE_H
 
+#include "tensor/onnx.h"
 #include "tensor/tensor.h"
 
 #include <glib.h>
@@ -36,6 +37,8 @@ struct nd_op {
    * which are held against finite differences of the forward one. */
   void (*reference)(const nd_graph *g, const nd_node *node, const double *const *in, double *const *out);
   double (*flops)(const nd_graph *g, const nd_node *node);
+  /* Says the operator in ONNX (onnx-private.h). NULL: no network that is exported has it. */
+  void (*onnx)(nd_onnx *o, const nd_graph *g, const nd_node *n);
   /* Small graphs for the tests: builds example number i on g from nd_example_input; ND_NONE past the last. */
   nd_tensor (*example)(nd_graph *g, int i);
 };

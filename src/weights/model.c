@@ -134,12 +134,21 @@ static int fill(const part *p, nd_model *m) {
 
 /* ---- What there is to say about it ---- */
 
-static char *describe(const nd_safetensors *file) {
-  GString *s = g_string_new(NULL);
+static void keep_metadata(nd_model *m, const nd_safetensors *file) {
   const char *const *keys = nd_safetensors_metadata_keys(file);
-  for (int i = 0; keys && keys[i]; i++)
-    g_string_append_printf(s, "%s: %s\n", keys[i], nd_safetensors_metadata(file, keys[i]));
-  return g_string_free(s, FALSE);
+  while (keys && keys[m->n_metadata])
+    m->n_metadata++;
+  m->metadata = g_new0(nd_st_metadata, m->n_metadata);
+  for (size_t i = 0; i < m->n_metadata; i++)
+    m->metadata[i] = (nd_st_metadata){g_strdup(keys[i]), g_strdup(nd_safetensors_metadata(file, keys[i]))};
+}
+
+static void free_metadata(nd_model *m) {
+  for (size_t i = 0; i < m->n_metadata; i++) {
+    g_free((char *)m->metadata[i].key);
+    g_free((char *)m->metadata[i].value);
+  }
+  g_free(m->metadata);
 }
 
 /* Tensors outside the network's scope: how many, and the first of them. */
@@ -185,7 +194,7 @@ static int load(nd_model *m, const part *p, nd_role role, const char *const *set
     return -1;
   bool named = nd_safetensors_metadata(p->file, "noiseda.network");
   m->recognised = named ? NULL : say_recognised(m->net);
-  m->description = describe(p->file);
+  keep_metadata(m, p->file);
   m->left_aside = left_aside(p);
   const char *format = nd_safetensors_metadata(p->file, "noiseda.source_format");
   m->source_format = g_strdup(format ? format : "safetensors");
@@ -220,7 +229,7 @@ void nd_model_free(nd_model *m) {
   nd_net_free(m->net);
   nd_params_free(m->params);
   nd_mem_free(m->values);
-  g_free(m->description);
+  free_metadata(m);
   g_free(m->recognised);
   g_free(m->left_aside);
   g_free(m->source_format);

@@ -11,8 +11,9 @@ typedef struct nd_model {
   nd_net *net;
   nd_params *params; /* of the network alone, without prefix */
   float *values;
-  bool residual;         /* restored = x + R(x) */
-  char *description;     /* "key: value" lines of the file's metadata */
+  bool residual;            /* restored = x + R(x) */
+  nd_st_metadata *metadata; /* the file's */
+  size_t n_metadata;
   char *recognised;      /* how the network was found where the file does not name it; NULL: it does */
   char *left_aside;      /* tensors of the file that belong to another network; NULL: none */
   char *source_format;   /* "safetensors"; of a checkpoint, also where in it the tensors stood */
@@ -37,6 +38,11 @@ int nd_model_save(const char *path, const nd_net *net, bool residual, const nd_p
  * (nd_net_is_buffer). values NULL: only that. */
 int nd_weights_load(const nd_safetensors *file, const char *file_prefix, const nd_params *params,
                     const char *prefix, bool exact, float *values);
+
+/* A restoration network as an ONNX file (opset 17): input "input", output "output", both float32 of batch x 3
+ * x height x width from 0 to 1, each of the three any number. It does what nd_restorer_run_image does to a
+ * picture in one piece. The model's metadata become the file's. */
+int nd_model_export_onnx(const char *path, const nd_model *model);
 
 /* "width=64;depth=4" and back. */
 char *nd_net_settings_text(const nd_net *net); /* the caller's, g_free */

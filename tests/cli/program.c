@@ -148,6 +148,33 @@ void expect_failure(const char *text, const char *other, const char *first, ...)
   outcome_clear(&o);
 }
 
+enum { LACKS = 77 };
+static const char PROBE[] = "import sys\ntry:\n  import %s\nexcept ImportError:\n  sys.exit(77)\n%s";
+
+char *run_python(const char *modules, const char *program, char **args) {
+  const char *python = g_getenv("ND_PYTHON");
+  g_setenv("PYTHONPATH", ND_TESTS_DIR "/oracle", TRUE);
+  g_setenv("PYTHONDONTWRITEBYTECODE", "1", TRUE);
+  g_autofree char *probed = g_strdup_printf(PROBE, modules, program), *err = NULL;
+  char *out = NULL;
+  int status;
+  g_autoptr(GPtrArray) argv = g_ptr_array_new();
+  g_ptr_array_add(argv, (char *)(python ? python : "python3"));
+  g_ptr_array_add(argv, (char *)"-c");
+  g_ptr_array_add(argv, probed);
+  for (int i = 0; args && args[i]; i++)
+    g_ptr_array_add(argv, args[i]);
+  g_ptr_array_add(argv, NULL);
+  if (!g_spawn_sync(NULL, (char **)argv->pdata, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out, &err, &status,
+                    NULL))
+    return NULL;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == LACKS)
+    g_clear_pointer(&out, g_free);
+  else if (status)
+    fail_msg("the Python program fails: %s", err);
+  return out;
+}
+
 void make_picture(const char *path, int width, int height, int which, double deviation) {
   nd_image image;
   assert_int_equal(nd_image_new(width, height, 3, &image), 0);

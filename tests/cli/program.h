@@ -34,6 +34,11 @@ void expect_status(int status, const char *first, ...) G_GNUC_NULL_TERMINATED;
 /* Fails unless the program exits 1 and says one line that has both texts. */
 void expect_failure(const char *text, const char *other, const char *first, ...) G_GNUC_NULL_TERMINATED;
 
+/* What a Python program prints, with the folder of oracles to import from and these arguments (NULL: none;
+ * NULL at their end); g_free. NULL: there is no Python, or it lacks one of the modules ("torch, numpy").
+ * ND_PYTHON may name another than python3. Fails when the program does. */
+char *run_python(const char *modules, const char *program, char **arguments);
+
 /* A smooth picture with noise of the given deviation; which chooses the content. */
 void make_picture(const char *path, int width, int height, int which, double deviation);
 /* clean/ and noisy/ with four pictures of 40 x 36. */

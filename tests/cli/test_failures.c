@@ -166,7 +166,7 @@ static void wrong_usage_exits_2(void **state) {
   expect_status(0, "--help", NULL);
   expect_status(0, "--version", NULL);
   static const char *const commands[] = {"train", "restore", "eval",   "info", "degrade",
-                                         "probe", "sample",  "recipe", "data"};
+                                         "probe", "sample",  "recipe", "data", "export"};
   for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
     expect_status(0, commands[i], "--help", NULL);
 }

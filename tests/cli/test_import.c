@@ -7,7 +7,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <cmocka.h>
 
 #define CHECKPOINT(name) ND_TESTS_DIR "/weights/checkpoints/" name
@@ -121,33 +120,12 @@ static char *example(void) {
   return g_strndup(begin, (gsize)(end - begin));
 }
 
-enum { LACKS = 77 };
-static const char PROBE[] =
-    "import sys\ntry:\n  import torch, safetensors\nexcept ImportError:\n  sys.exit(77)\n";
-
-/* What it prints; NULL: there is no Python, or it lacks torch or safetensors. ND_PYTHON may name another. */
-static char *run_python(const char *program) {
-  const char *python = g_getenv("ND_PYTHON");
-  g_setenv("PYTHONPATH", ND_TESTS_DIR "/oracle", TRUE);
-  g_setenv("PYTHONDONTWRITEBYTECODE", "1", TRUE);
-  g_autofree char *probed = g_strconcat(PROBE, program, NULL), *err = NULL;
-  char *argv[] = {(char *)(python ? python : "python3"), (char *)"-c", probed, NULL}, *out = NULL;
-  int status;
-  if (!g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out, &err, &status, NULL))
-    return NULL;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == LACKS)
-    g_clear_pointer(&out, g_free);
-  else if (status)
-    fail_msg("the example fails: %s", err);
-  return out;
-}
-
 static void the_example_brings_weights_back(void **state) {
   (void)state;
   expect_status(0, "import", CHECKPOINT("noise_da.pth"), "-o", "model.safetensors", NULL);
   g_autofree char *text = example();
   g_autofree char *program = g_strconcat(text, "print(float(net.last.weight[2, 3, 1, 0]))\n", NULL);
-  g_autofree char *out = run_python(program);
+  g_autofree char *out = run_python("torch, safetensors", program, NULL);
   if (!out)
     skip();
   nd_model *m;

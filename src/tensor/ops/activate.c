@@ -100,6 +100,34 @@ nd_tensor nd_activate(nd_graph *g, nd_tensor x, nd_act kind, float slope) {
   return nd_append_like(g, &nd_op_activate, &a, 1, &x, x);
 }
 
+const char *nd_onnx_activation(nd_onnx *o, const char *x, nd_act kind, float slope) {
+  switch (kind) {
+  case ND_ACT_RELU:
+    return nd_onnx_node(o, "Relu", ND_ONNX_IN(x), NULL);
+  case ND_ACT_LEAKY_RELU:
+    return nd_onnx_node(o, "LeakyRelu", ND_ONNX_IN(x), ND_ONNX_WITH(ND_ONNX_REAL("alpha", slope)));
+  case ND_ACT_SILU:
+    return nd_onnx_node(o, "Mul", ND_ONNX_IN(x, nd_onnx_node(o, "Sigmoid", ND_ONNX_IN(x), NULL)), NULL);
+  case ND_ACT_GELU: { /* x (1 + erf(x / sqrt(2))) / 2 */
+    const char *at = nd_onnx_node(o, "Mul", ND_ONNX_IN(x, nd_onnx_real(o, (float)M_SQRT1_2)), NULL);
+    const char *erf = nd_onnx_node(o, "Erf", ND_ONNX_IN(at), NULL);
+    const char *twice = nd_onnx_node(o, "Add", ND_ONNX_IN(erf, nd_onnx_real(o, 1)), NULL);
+    const char *half = nd_onnx_node(o, "Mul", ND_ONNX_IN(x, nd_onnx_real(o, 0.5f)), NULL);
+    return nd_onnx_node(o, "Mul", ND_ONNX_IN(half, twice), NULL);
+  }
+  default:
+    return x;
+  }
+}
+
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  (void)g;
+  const activate_attr *a = n->attr;
+  nd_onnx_layout layout = nd_onnx_layout_of(o, n->in[0]);
+  nd_onnx_set(o, n->out[0], layout,
+              nd_onnx_activation(o, nd_onnx_value(o, n->in[0], layout), a->kind, a->slope));
+}
+
 static nd_tensor example(nd_graph *g, int i) {
   static const nd_act kinds[] = {ND_ACT_RELU, ND_ACT_LEAKY_RELU, ND_ACT_SILU, ND_ACT_GELU};
   return i < 4 ? nd_activate(g, nd_example_input(g, 2, 3, 5, 7), kinds[i], 0.2f) : ND_NONE;
@@ -111,4 +139,5 @@ const nd_op nd_op_activate = {.name = "activate",
                               .gradient = gradient,
                               .run = run,
                               .reference = reference,
+                              .onnx = onnx,
                               .example = example};

@@ -41,6 +41,16 @@ nd_tensor nd_affine(nd_graph *g, nd_tensor x, float scale, float shift) {
   return nd_append_like(g, &nd_op_affine, &a, 1, &x, x);
 }
 
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  (void)g;
+  const nd_affine_attr *a = n->attr;
+  nd_onnx_layout layout = nd_onnx_layout_of(o, n->in[0]);
+  const char *x = nd_onnx_value(o, n->in[0], layout);
+  x = nd_onnx_node(o, "Mul", ND_ONNX_IN(x, nd_onnx_real(o, a->scale)), NULL);
+  x = nd_onnx_node(o, "Add", ND_ONNX_IN(x, nd_onnx_real(o, a->shift)), NULL);
+  nd_onnx_set(o, n->out[0], layout, x);
+}
+
 static nd_tensor example(nd_graph *g, int i) {
   return i < 1 ? nd_affine(g, nd_example_input(g, 2, 3, 1, 5), -1.5f, 0.25f) : ND_NONE;
 }
@@ -51,4 +61,5 @@ const nd_op nd_op_affine = {.name = "affine",
                             .gradient = gradient,
                             .run = run,
                             .reference = reference,
+                            .onnx = onnx,
                             .example = example};

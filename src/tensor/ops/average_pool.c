@@ -105,6 +105,16 @@ nd_tensor nd_average_pool(nd_graph *g, nd_tensor x, int size) {
   return nd_append(g, &nd_op_average_pool, &size, 1, &x, n, h / size, w / size, c);
 }
 
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  (void)g;
+  int size = *(const int *)n->attr;
+  const char *x = nd_onnx_value(o, n->in[0], ND_ONNX_CHANNELS_FIRST);
+  x = nd_onnx_node(
+      o, "AveragePool", ND_ONNX_IN(x),
+      ND_ONNX_WITH(ND_ONNX_LIST("kernel_shape", 2, size, size), ND_ONNX_LIST("strides", 2, size, size)));
+  nd_onnx_set(o, n->out[0], ND_ONNX_CHANNELS_FIRST, x);
+}
+
 static nd_tensor example(nd_graph *g, int i) {
   return i < 2 ? nd_average_pool(g, nd_example_input(g, 2, 6, 7, 5), 2 + i) : ND_NONE;
 }
@@ -115,4 +125,5 @@ const nd_op nd_op_average_pool = {.name = "average_pool",
                                   .gradient = gradient,
                                   .run = run,
                                   .reference = reference,
+                                  .onnx = onnx,
                                   .example = example};

@@ -274,6 +274,19 @@ nd_tensor nd_batch_norm(nd_graph *g, nd_tensor x, nd_tensor weight, nd_tensor bi
   return normalised(g, x, weight, bias, mean, variance, (attr){s.epsilon, true});
 }
 
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  (void)g;
+  const attr *a = n->attr;
+  if (a->of_batch)
+    nd_onnx_fail(o, "a graph for training, which normalises by the batch, cannot be said in ONNX");
+  const char *in[6] = {nd_onnx_value(o, n->in[0], ND_ONNX_CHANNELS_FIRST)};
+  for (int i = 1; i < 5; i++)
+    in[i] = nd_onnx_weights(o, n->in[i]);
+  const char *y =
+      nd_onnx_node(o, "BatchNormalization", in, ND_ONNX_WITH(ND_ONNX_REAL("epsilon", a->epsilon)));
+  nd_onnx_set(o, n->out[0], ND_ONNX_CHANNELS_FIRST, y);
+}
+
 static nd_tensor moments_example(nd_graph *g, int i) {
   static const int shapes[][4] = {{2, 3, 5, 7}, {1, 17, 18, 16}};
   if (i >= (int)G_N_ELEMENTS(shapes))
@@ -318,5 +331,6 @@ const nd_op nd_op_batch_norm = {.name = "batch_norm",
                                 .prepare = prepare,
                                 .run = run,
                                 .reference = reference,
+                                .onnx = onnx,
                                 .flops = flops,
                                 .example = example};

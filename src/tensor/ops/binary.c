@@ -123,6 +123,16 @@ static void mul_gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, c
       din[i] = summed_like(g, nd_mul(g, dout[0], n->in[1 - i]), n->in[i]);
 }
 
+/* In the layout of the larger one. */
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  bool second = nd_in_value(g, n, 1)->count > nd_in_value(g, n, 0)->count;
+  nd_onnx_layout layout = nd_onnx_layout_of(o, n->in[second]);
+  const char *y =
+      nd_onnx_node(o, n->op == &nd_op_mul ? "Mul" : "Add",
+                   ND_ONNX_IN(nd_onnx_value(o, n->in[0], layout), nd_onnx_value(o, n->in[1], layout)), NULL);
+  nd_onnx_set(o, n->out[0], layout, y);
+}
+
 static nd_tensor operands(nd_graph *g, int i, nd_tensor *b) {
   static const int shapes[][8] = {{2, 3, 4, 5, 2, 3, 4, 5},
                                   {2, 3, 4, 5, 2, 1, 1, 5},
@@ -151,6 +161,7 @@ const nd_op nd_op_add = {.name = "add",
                          .gradient = add_gradient,
                          .run = run,
                          .reference = reference,
+                         .onnx = onnx,
                          .example = add_example};
 const nd_op nd_op_mul = {.name = "mul",
                          .again = &nd_op_mul,
@@ -158,4 +169,5 @@ const nd_op nd_op_mul = {.name = "mul",
                          .gradient = mul_gradient,
                          .run = run,
                          .reference = reference,
+                         .onnx = onnx,
                          .example = mul_example};

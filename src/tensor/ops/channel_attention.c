@@ -338,6 +338,34 @@ static void reference(const nd_graph *g, const nd_node *n, const double *const *
   }
 }
 
+/* One of queries, keys and values as n, heads, d, pixels. */
+static const char *onnx_part(nd_onnx *o, const char *qkv, const work *w, int which) {
+  int64_t c = (int64_t)w->c;
+  const char *part = nd_onnx_slice(o, qkv, 1, which * c, (which + 1) * c);
+  return nd_onnx_reshape(o, part, 4, (int64_t[]){0, (int64_t)w->heads, (int64_t)w->d, -1});
+}
+
+static const char *onnx_normalised(nd_onnx *o, const char *x) {
+  const char *norm = nd_onnx_node(o, "ReduceL2", ND_ONNX_IN(x), ND_ONNX_WITH(ND_ONNX_LIST("axes", 1, -1)));
+  norm = nd_onnx_node(o, "Max", ND_ONNX_IN(norm, nd_onnx_real(o, (float)SMALLEST_NORM)), NULL);
+  return nd_onnx_node(o, "Div", ND_ONNX_IN(x, norm), NULL);
+}
+
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  work w = work_of(g, n, false);
+  const char *qkv = nd_onnx_value(o, n->in[0], ND_ONNX_CHANNELS_FIRST);
+  const char *q = onnx_normalised(o, onnx_part(o, qkv, &w, 0));
+  const char *k = onnx_normalised(o, onnx_part(o, qkv, &w, 1));
+  const char *temperature = nd_onnx_reshape(o, nd_onnx_weights(o, n->in[1]), 3, (int64_t[]){-1, 1, 1});
+  k = nd_onnx_transpose(o, k, 4, (int64_t[]){0, 1, 3, 2});
+  const char *a = nd_onnx_node(o, "MatMul", ND_ONNX_IN(q, k), NULL);
+  a = nd_onnx_node(o, "Mul", ND_ONNX_IN(a, temperature), NULL);
+  a = nd_onnx_node(o, "Softmax", ND_ONNX_IN(a), ND_ONNX_WITH(ND_ONNX_INT("axis", -1)));
+  const char *y = nd_onnx_node(o, "MatMul", ND_ONNX_IN(a, onnx_part(o, qkv, &w, 2)), NULL);
+  y = nd_onnx_node(o, "Reshape", ND_ONNX_IN(y, nd_onnx_shape(o, n->out[0], ND_ONNX_CHANNELS_FIRST)), NULL);
+  nd_onnx_set(o, n->out[0], ND_ONNX_CHANNELS_FIRST, y);
+}
+
 nd_tensor nd_channel_attention(nd_graph *g, nd_tensor qkv, nd_tensor temperature) {
   if (!nd_ready(g, 2, (nd_tensor[]){qkv, temperature}))
     return ND_NONE;
@@ -365,5 +393,6 @@ const nd_op nd_op_channel_attention = {.name = "channel_attention",
                                        .prepare = prepare,
                                        .run = run,
                                        .reference = reference,
+                                       .onnx = onnx,
                                        .flops = flops,
                                        .example = example};

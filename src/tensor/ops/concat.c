@@ -49,6 +49,16 @@ static void reference(const nd_graph *g, const nd_node *n, const double *const *
   }
 }
 
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  (void)g;
+  nd_onnx_layout layout = nd_onnx_layout_of(o, n->in[0]);
+  int axis = nd_onnx_axis(layout, *(const int *)n->attr);
+  const char *y = nd_onnx_node(
+      o, "Concat", ND_ONNX_IN(nd_onnx_value(o, n->in[0], layout), nd_onnx_value(o, n->in[1], layout)),
+      ND_ONNX_WITH(ND_ONNX_INT("axis", axis)));
+  nd_onnx_set(o, n->out[0], layout, y);
+}
+
 nd_tensor nd_concat(nd_graph *g, nd_tensor a, nd_tensor b, int axis) {
   if (!nd_ready(g, 2, (nd_tensor[]){a, b}))
     return ND_NONE;
@@ -76,4 +86,5 @@ const nd_op nd_op_concat = {.name = "concat",
                             .gradient = gradient,
                             .run = run,
                             .reference = reference,
+                            .onnx = onnx,
                             .example = example};

@@ -22,6 +22,12 @@ static void reference(const nd_graph *g, const nd_node *n, const double *const *
     out[0][i] = (double)a->values[i];
 }
 
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  (void)g;
+  const constant_attr *a = n->attr;
+  nd_onnx_set(o, n->out[0], ND_ONNX_AS_IS, nd_onnx_reals(o, 4, (int64_t[]){1, 1, 1, a->count}, a->values));
+}
+
 nd_tensor nd_constant(nd_graph *g, int count, const float *values) {
   constant_attr a = {.count = count};
   if (count < 1 || count > (int)G_N_ELEMENTS(a.values))
@@ -39,4 +45,5 @@ const nd_op nd_op_constant = {.name = "constant",
                               .attr_size = sizeof(constant_attr),
                               .run = run,
                               .reference = reference,
+                              .onnx = onnx,
                               .example = example};

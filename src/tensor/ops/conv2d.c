@@ -144,6 +144,35 @@ static void reference(const nd_graph *g, const nd_node *n, const double *const *
         }
 }
 
+/* The linear layer on every pixel. */
+static const char *onnx_linear(nd_onnx *o, const nd_node *n) {
+  const nd_conv_shape *s = &((const nd_conv_attr *)n->attr)->shape;
+  const char *w = nd_onnx_reshape(o, nd_onnx_weights(o, n->in[1]), 2, (int64_t[]){s->co, s->ci});
+  w = nd_onnx_transpose(o, w, 2, (int64_t[]){1, 0});
+  const char *y = nd_onnx_node(o, "MatMul", ND_ONNX_IN(nd_onnx_value(o, n->in[0], ND_ONNX_AS_IS), w), NULL);
+  return n->in[2] < 0 ? y : nd_onnx_node(o, "Add", ND_ONNX_IN(y, nd_onnx_weights(o, n->in[2])), NULL);
+}
+
+const char *nd_onnx_convolution(nd_onnx *o, const char *type, const nd_node *n, nd_tensor bias) {
+  const nd_conv_shape *s = &((const nd_conv_attr *)n->attr)->shape;
+  const char *in[] = {nd_onnx_value(o, n->in[0], ND_ONNX_CHANNELS_FIRST), nd_onnx_weights(o, n->in[1]),
+                      bias < 0 ? NULL : nd_onnx_weights(o, bias), NULL};
+  return nd_onnx_node(o, type, in,
+                      ND_ONNX_WITH(ND_ONNX_LIST("kernel_shape", 2, s->kh, s->kw),
+                                   ND_ONNX_LIST("strides", 2, s->stride, s->stride),
+                                   ND_ONNX_LIST("pads", 4, s->pad, s->pad, s->pad, s->pad),
+                                   ND_ONNX_LIST("dilations", 2, s->dilation, s->dilation),
+                                   ND_ONNX_INT("group", s->groups)));
+}
+
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  const nd_conv_attr *a = n->attr;
+  bool linear = nd_in_value(g, n, 1)->rank < 4;
+  const char *y = linear ? onnx_linear(o, n) : nd_onnx_convolution(o, "Conv", n, n->in[2]);
+  nd_onnx_set(o, n->out[0], linear ? ND_ONNX_AS_IS : ND_ONNX_CHANNELS_FIRST,
+              nd_onnx_activation(o, y, a->s.activation, a->s.slope));
+}
+
 static int output_size(int in, int kernel, const nd_conv2d_settings *s) {
   return (in + 2 * s->pad - s->dilation * (kernel - 1) - 1) / s->stride + 1;
 }
@@ -207,5 +236,6 @@ const nd_op nd_op_conv2d = {.name = "conv2d",
                             .release = release,
                             .run = run_forward,
                             .reference = reference,
+                            .onnx = onnx,
                             .flops = flops,
                             .example = example};

@@ -55,6 +55,11 @@ static void reference(const nd_graph *g, const nd_node *n, const double *const *
         spread_pixel(s, in[0], in[1], i, y, x, out[0]);
 }
 
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  (void)g;
+  nd_onnx_set(o, n->out[0], ND_ONNX_CHANNELS_FIRST, nd_onnx_convolution(o, "ConvTranspose", n, ND_NONE));
+}
+
 static int output_size(int in, int kernel, const nd_conv2d_settings *s) {
   return (in - 1) * s->stride - 2 * s->pad + s->dilation * (kernel - 1) + 1;
 }
@@ -116,5 +121,6 @@ const nd_op nd_op_conv_transpose2d = {.name = "conv_transpose2d",
                                       .release = release,
                                       .run = run,
                                       .reference = reference,
+                                      .onnx = onnx,
                                       .flops = flops,
                                       .example = example};

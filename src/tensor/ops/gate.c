@@ -84,6 +84,15 @@ static void reference(const nd_graph *g, const nd_node *n, const double *const *
   }
 }
 
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  nd_onnx_layout layout = nd_onnx_layout_of(o, n->in[0]);
+  int axis = nd_onnx_axis(layout, 3), c = nd_out_value(g, n, 0)->dims[3];
+  const char *x = nd_onnx_value(o, n->in[0], layout);
+  const char *first = nd_onnx_slice(o, x, axis, 0, c), *second = nd_onnx_slice(o, x, axis, c, 2 * c);
+  first = nd_onnx_activation(o, first, *(const nd_act *)n->attr, 0);
+  nd_onnx_set(o, n->out[0], layout, nd_onnx_node(o, "Mul", ND_ONNX_IN(first, second), NULL));
+}
+
 nd_tensor nd_gate(nd_graph *g, nd_tensor x, nd_act activation) {
   if (!nd_ready(g, 1, &x))
     return ND_NONE;
@@ -107,4 +116,5 @@ const nd_op nd_op_gate = {.name = "gate",
                           .gradient = gradient,
                           .run = run,
                           .reference = reference,
+                          .onnx = onnx,
                           .example = example};

@@ -166,6 +166,43 @@ static void reference(const nd_graph *g, const nd_node *n, const double *const *
   }
 }
 
+/* x weight / deviation, which ONNX has no node for: by the definition, in either layout. */
+static const char *onnx_kept_mean(nd_onnx *o, const nd_node *n, nd_onnx_layout layout, int c) {
+  const settings *s = n->attr;
+  int axis = nd_onnx_axis(layout, 3);
+  const nd_onnx_attribute *axes = ND_ONNX_WITH(ND_ONNX_LIST("axes", 1, axis));
+  int64_t dims[4] = {1, 1, 1, 1};
+  dims[axis] = c;
+  const char *x = nd_onnx_value(o, n->in[0], layout),
+             *mean = nd_onnx_node(o, "ReduceMean", ND_ONNX_IN(x), axes);
+  const char *d = nd_onnx_node(o, "Sub", ND_ONNX_IN(x, mean), NULL);
+  const char *squares = nd_onnx_node(o, "Mul", ND_ONNX_IN(d, d), NULL);
+  const char *variance = nd_onnx_node(o, "ReduceMean", ND_ONNX_IN(squares), axes);
+  variance = nd_onnx_node(o, "Add", ND_ONNX_IN(variance, nd_onnx_real(o, s->epsilon)), NULL);
+  const char *deviation = nd_onnx_node(o, "Sqrt", ND_ONNX_IN(variance), NULL);
+  const char *y = nd_onnx_node(o, "Div", ND_ONNX_IN(x, deviation), NULL);
+  const char *weight = nd_onnx_reshape(o, nd_onnx_weights(o, n->in[1]), 4, dims);
+  y = nd_onnx_node(o, "Mul", ND_ONNX_IN(y, weight), NULL);
+  if (n->in[2] < 0)
+    return y;
+  return nd_onnx_node(o, "Add", ND_ONNX_IN(y, nd_onnx_reshape(o, nd_onnx_weights(o, n->in[2]), 4, dims)),
+                      NULL);
+}
+
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  const settings *s = n->attr;
+  nd_onnx_layout layout = s->keep_mean ? nd_onnx_layout_of(o, n->in[0]) : ND_ONNX_AS_IS;
+  if (s->keep_mean) {
+    nd_onnx_set(o, n->out[0], layout, onnx_kept_mean(o, n, layout, nd_in_value(g, n, 0)->dims[3]));
+    return;
+  }
+  const char *in[] = {nd_onnx_value(o, n->in[0], layout), nd_onnx_weights(o, n->in[1]),
+                      n->in[2] < 0 ? NULL : nd_onnx_weights(o, n->in[2]), NULL};
+  nd_onnx_set(o, n->out[0], layout,
+              nd_onnx_node(o, "LayerNormalization", in,
+                           ND_ONNX_WITH(ND_ONNX_INT("axis", -1), ND_ONNX_REAL("epsilon", s->epsilon))));
+}
+
 nd_tensor nd_layer_norm(nd_graph *g, nd_tensor x, nd_tensor weight, nd_tensor bias,
                         nd_layer_norm_settings s) {
   if (!nd_ready(g, 2, (nd_tensor[]){x, weight}))
@@ -200,5 +237,6 @@ const nd_op nd_op_layer_norm = {.name = "layer_norm",
                                 .gradient = gradient,
                                 .run = run,
                                 .reference = reference,
+                                .onnx = onnx,
                                 .flops = flops,
                                 .example = example};

@@ -3,6 +3,7 @@
 #define ND_OPS_PRIVATE_H
 
 #include "tensor/graph-private.h"
+#include "tensor/onnx-private.h"
 
 /* Elements a thread takes at least in element-wise work. */
 enum { ND_GRAIN = 8192 };
@@ -16,5 +17,7 @@ extern const nd_op nd_op_add, nd_op_affine, nd_op_activate_backward;
 /* dy times the derivative of the activation; saved: its output for RELU and LEAKY_RELU, its input for SILU
  * and GELU. */
 nd_tensor nd_activate_backward(nd_graph *g, nd_tensor saved, nd_tensor dy, nd_act kind, float slope);
+/* The activation as nodes of ONNX. */
+const char *nd_onnx_activation(nd_onnx *o, const char *x, nd_act kind, float slope);
 
 #endif

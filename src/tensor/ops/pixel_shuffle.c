@@ -85,6 +85,28 @@ static void reference(const nd_graph *g, const nd_node *node, const double *cons
         }
 }
 
+static void onnx_shuffle(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  (void)g;
+  const char *x = nd_onnx_value(o, n->in[0], ND_ONNX_CHANNELS_FIRST);
+  x = nd_onnx_node(
+      o, "DepthToSpace", ND_ONNX_IN(x),
+      ND_ONNX_WITH(ND_ONNX_INT("blocksize", *(const int *)n->attr), ND_ONNX_TEXT("mode", "CRD")));
+  nd_onnx_set(o, n->out[0], ND_ONNX_CHANNELS_FIRST, x);
+}
+
+/* ONNX's SpaceToDepth has the channels in another order. */
+static void onnx_unshuffle(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  int f = *(const int *)n->attr, c = nd_in_value(g, n, 0)->dims[3];
+  const char *x = nd_onnx_value(o, n->in[0], ND_ONNX_CHANNELS_FIRST), *by = nd_onnx_int(o, f);
+  const char *shape =
+      nd_onnx_join(o, ND_ONNX_IN(nd_onnx_ints(o, 2, (int64_t[]){0, c}), nd_onnx_length(o, n->out[0], 1), by,
+                                 nd_onnx_length(o, n->out[0], 2), by));
+  x = nd_onnx_node(o, "Reshape", ND_ONNX_IN(x, shape), NULL);
+  x = nd_onnx_transpose(o, x, 6, (int64_t[]){0, 1, 3, 5, 2, 4});
+  x = nd_onnx_node(o, "Reshape", ND_ONNX_IN(x, nd_onnx_shape(o, n->out[0], ND_ONNX_CHANNELS_FIRST)), NULL);
+  nd_onnx_set(o, n->out[0], ND_ONNX_CHANNELS_FIRST, x);
+}
+
 nd_tensor nd_pixel_shuffle(nd_graph *g, nd_tensor x, int factor) {
   if (!nd_ready(g, 1, &x))
     return ND_NONE;
@@ -124,6 +146,7 @@ const nd_op nd_op_pixel_shuffle = {.name = "pixel_shuffle",
                                    .gradient = shuffle_gradient,
                                    .run = run_shuffle,
                                    .reference = reference,
+                                   .onnx = onnx_shuffle,
                                    .example = shuffle_example};
 const nd_op nd_op_pixel_unshuffle = {.name = "pixel_unshuffle",
                                      .again = &nd_op_pixel_unshuffle,
@@ -131,4 +154,5 @@ const nd_op nd_op_pixel_unshuffle = {.name = "pixel_unshuffle",
                                      .gradient = unshuffle_gradient,
                                      .run = run_unshuffle,
                                      .reference = reference,
+                                     .onnx = onnx_unshuffle,
                                      .example = unshuffle_example};

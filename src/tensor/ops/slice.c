@@ -70,6 +70,15 @@ static void reference(const nd_graph *g, const nd_node *n, const double *const *
     out[0][i] = in[0][i / w.length * w.whole + w.begin + i % w.length];
 }
 
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  (void)g;
+  const slice_attr *a = n->attr;
+  nd_onnx_layout layout = nd_onnx_layout_of(o, n->in[0]);
+  nd_onnx_set(o, n->out[0], layout,
+              nd_onnx_slice(o, nd_onnx_value(o, n->in[0], layout), nd_onnx_axis(layout, a->axis), a->begin,
+                            a->begin + a->length));
+}
+
 nd_tensor nd_slice(nd_graph *g, nd_tensor x, int axis, int begin, int length) {
   if (!nd_ready(g, 1, &x))
     return ND_NONE;
@@ -94,4 +103,5 @@ const nd_op nd_op_slice = {.name = "slice",
                            .gradient = gradient,
                            .run = run,
                            .reference = reference,
+                           .onnx = onnx,
                            .example = example};

@@ -130,6 +130,22 @@ static void reference(const nd_graph *g, const nd_node *n, const double *const *
     out[0][k] /= (double)i / (double)count;
 }
 
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  nd_onnx_layout layout = nd_onnx_layout_of(o, n->in[0]);
+  int64_t axes[4];
+  int count = 0;
+  for (int axis = 0; axis < 4; axis++)
+    if (nd_in_value(g, n, 0)->dims[axis] != nd_out_value(g, n, 0)->dims[axis])
+      axes[count++] = nd_onnx_axis(layout, axis);
+  const char *x = nd_onnx_value(o, n->in[0], layout);
+  nd_onnx_attribute mean = ND_ONNX_LIST("axes", count, 0);
+  memcpy(mean.ints, axes, sizeof axes);
+  nd_onnx_set(o, n->out[0], layout,
+              *(const bool *)n->attr
+                  ? nd_onnx_node(o, "ReduceMean", ND_ONNX_IN(x), ND_ONNX_WITH(mean))
+                  : nd_onnx_node(o, "ReduceSum", ND_ONNX_IN(x, nd_onnx_ints(o, count, axes)), NULL));
+}
+
 static nd_tensor reduced(nd_graph *g, nd_tensor x, const int dims[4], bool mean) {
   if (!nd_ready(g, 1, &x))
     return ND_NONE;
@@ -168,4 +184,5 @@ const nd_op nd_op_sum_to = {.name = "sum_to",
                             .prepare = prepare,
                             .run = run,
                             .reference = reference,
+                            .onnx = onnx,
                             .example = example};

@@ -180,6 +180,18 @@ static void reference(const nd_graph *g, const nd_node *node, const double *cons
       }
 }
 
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  (void)g;
+  const upsample_attr *a = n->attr;
+  float factor = (float)a->factor, scales[] = {1, 1, factor, factor};
+  const char *x = nd_onnx_value(o, n->in[0], ND_ONNX_CHANNELS_FIRST);
+  x = nd_onnx_node(o, "Resize", ND_ONNX_IN(x, "", nd_onnx_reals(o, 1, (int64_t[]){4}, scales)),
+                   ND_ONNX_WITH(ND_ONNX_TEXT("mode", "linear"),
+                                ND_ONNX_TEXT("coordinate_transformation_mode",
+                                             a->centred ? "half_pixel" : "align_corners")));
+  nd_onnx_set(o, n->out[0], ND_ONNX_CHANNELS_FIRST, x);
+}
+
 static nd_tensor upsample(nd_graph *g, nd_tensor x, upsample_attr a) {
   if (!nd_ready(g, 1, &x))
     return ND_NONE;
@@ -209,4 +221,5 @@ const nd_op nd_op_upsample_bilinear = {.name = "upsample_bilinear",
                                        .gradient = gradient,
                                        .run = run,
                                        .reference = reference,
+                                       .onnx = onnx,
                                        .example = example};

@@ -24,6 +24,13 @@ nd_tensor nd_reshape(nd_graph *g, nd_tensor x, int n, int h, int w, int c) {
   return nd_append(g, &nd_op_reshape, NULL, 1, &x, n, h, w, c);
 }
 
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  bool parameter = nd_in_value(g, n, 0)->param >= 0;
+  const char *x = parameter ? nd_onnx_weights(o, n->in[0]) : nd_onnx_value(o, n->in[0], ND_ONNX_AS_IS);
+  x = nd_onnx_node(o, "Reshape", ND_ONNX_IN(x, nd_onnx_shape(o, n->out[0], ND_ONNX_AS_IS)), NULL);
+  nd_onnx_set(o, n->out[0], ND_ONNX_AS_IS, x);
+}
+
 nd_tensor nd_detach(nd_graph *g, nd_tensor x) {
   return nd_ready(g, 1, &x) ? nd_append_like(g, &nd_op_detach, NULL, 1, &x, x) : ND_NONE;
 }
@@ -42,6 +49,7 @@ const nd_op nd_op_reshape = {.name = "reshape",
                              .view = true,
                              .gradient = reshape_gradient,
                              .reference = reference,
+                             .onnx = onnx,
                              .example = reshape_example};
 const nd_op nd_op_detach = {
     .name = "detach", .view = true, .reference = reference, .example = detach_example};

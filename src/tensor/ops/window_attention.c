@@ -165,6 +165,110 @@ static void reference(const nd_graph *g, const nd_node *node, const double *cons
           attend(&l, n, a, head, out[0] + pixel_at(&l, n, a) * c + head * l.s.width);
 }
 
+/* ---- ONNX: the windows of a padded picture as one more axis; all scores of a picture are there at once ----
+ */
+
+static const float OUTSIDE = -1e9f; /* a score whose softmax is 0 */
+
+/* Windows that are shifted begin outside the picture, above and to the left, and end outside. */
+static const char *onnx_padded(nd_onnx *o, const char *x, const settings *s, float with) {
+  if (!s->shift)
+    return x;
+  int before = s->window - s->shift;
+  const char *pads = nd_onnx_ints(o, 8, (int64_t[]){0, before, before, 0, 0, s->shift, s->shift, 0});
+  return nd_onnx_node(o, "Pad", ND_ONNX_IN(x, pads, nd_onnx_real(o, with)), NULL);
+}
+
+/* How many windows lie below one another. */
+static const char *onnx_rows(nd_onnx *o, const nd_node *n) {
+  const settings *s = n->attr;
+  const char *rows =
+      nd_onnx_node(o, "Div", ND_ONNX_IN(nd_onnx_length(o, n->out[0], 1), nd_onnx_int(o, s->window)), NULL);
+  return s->shift ? nd_onnx_node(o, "Add", ND_ONNX_IN(rows, nd_onnx_int(o, 1)), NULL) : rows;
+}
+
+/* n,h,w,heads d, padded, to n, windows, heads, window^2, d. */
+static const char *onnx_windows(nd_onnx *o, const nd_node *n, const char *x, int64_t heads, int64_t d) {
+  int64_t window = ((const settings *)n->attr)->window;
+  const char *shape =
+      nd_onnx_join(o, ND_ONNX_IN(nd_onnx_int(o, 0), onnx_rows(o, n),
+                                 nd_onnx_ints(o, 5, (int64_t[]){window, -1, window, heads, d})));
+  x = nd_onnx_node(o, "Reshape", ND_ONNX_IN(x, shape), NULL);
+  x = nd_onnx_transpose(o, x, 7, (int64_t[]){0, 1, 3, 5, 2, 4, 6});
+  return nd_onnx_reshape(o, x, 5, (int64_t[]){0, -1, heads, window * window, d});
+}
+
+/* The way back. */
+static const char *onnx_picture(nd_onnx *o, const nd_node *n, const char *x, int64_t heads, int64_t d) {
+  int64_t window = ((const settings *)n->attr)->window, shift = ((const settings *)n->attr)->shift;
+  const char *rows = onnx_rows(o, n);
+  const char *shape = nd_onnx_join(
+      o, ND_ONNX_IN(nd_onnx_int(o, 0), rows, nd_onnx_ints(o, 5, (int64_t[]){-1, heads, window, window, d})));
+  x = nd_onnx_node(o, "Reshape", ND_ONNX_IN(x, shape), NULL);
+  x = nd_onnx_transpose(o, x, 7, (int64_t[]){0, 1, 4, 2, 5, 3, 6});
+  const char *height = nd_onnx_node(o, "Mul", ND_ONNX_IN(rows, nd_onnx_int(o, window)), NULL);
+  shape =
+      nd_onnx_join(o, ND_ONNX_IN(nd_onnx_int(o, 0), height, nd_onnx_ints(o, 2, (int64_t[]){-1, heads * d})));
+  x = nd_onnx_node(o, "Reshape", ND_ONNX_IN(x, shape), NULL);
+  if (!shift)
+    return x;
+  return nd_onnx_slice(o, nd_onnx_slice(o, x, 1, window - shift, -shift), 2, window - shift, -shift);
+}
+
+/* The table by relative position as heads, window^2 queries, window^2 keys. */
+static const char *onnx_bias(nd_onnx *o, const nd_node *n) {
+  int window = ((const settings *)n->attr)->window, places = window * window, side = 2 * window - 1;
+  g_autofree int64_t *index = g_new(int64_t, (size_t)places * (size_t)places);
+  for (int a = 0; a < places; a++)
+    for (int b = 0; b < places; b++)
+      index[(size_t)a * (size_t)places + (size_t)b] =
+          (a / window - b / window + window - 1) * side + a % window - b % window + window - 1;
+  const char *all = nd_onnx_node(
+      o, "Gather", ND_ONNX_IN(nd_onnx_weights(o, n->in[2]), nd_onnx_ints(o, places * places, index)), NULL);
+  all = nd_onnx_reshape(o, all, 3, (int64_t[]){places, places, -1});
+  return nd_onnx_transpose(o, all, 3, (int64_t[]){2, 0, 1});
+}
+
+/* 0 where a key is in the picture: 1, windows, 1, 1, window^2. */
+static const char *onnx_mask(nd_onnx *o, const nd_node *n) {
+  const settings *s = n->attr;
+  const char *one = nd_onnx_int(o, 1),
+             *shape = nd_onnx_join(
+                 o, ND_ONNX_IN(one, nd_onnx_length(o, n->out[0], 1), nd_onnx_length(o, n->out[0], 2), one));
+  const char *zeros = nd_onnx_node(o, "ConstantOfShape", ND_ONNX_IN(shape), NULL);
+  const char *mask = onnx_windows(o, n, onnx_padded(o, zeros, s, OUTSIDE), 1, 1);
+  return nd_onnx_transpose(o, mask, 5, (int64_t[]){0, 1, 2, 4, 3});
+}
+
+static const char *onnx_weights_of(nd_onnx *o, const nd_node *n, const char *q, const char *k, int64_t d) {
+  const settings *s = n->attr;
+  q = nd_onnx_node(o, "Mul", ND_ONNX_IN(q, nd_onnx_real(o, 1 / sqrtf((float)d))), NULL);
+  k = nd_onnx_transpose(o, k, 5, (int64_t[]){0, 1, 2, 4, 3});
+  const char *scores = nd_onnx_node(o, "MatMul", ND_ONNX_IN(q, k), NULL);
+  scores = nd_onnx_node(o, "Add", ND_ONNX_IN(scores, onnx_bias(o, n)), NULL);
+  if (s->shift)
+    scores = nd_onnx_node(o, "Add", ND_ONNX_IN(scores, onnx_mask(o, n)), NULL);
+  return nd_onnx_node(o, "Softmax", ND_ONNX_IN(scores), ND_ONNX_WITH(ND_ONNX_INT("axis", -1)));
+}
+
+static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
+  const settings *s = n->attr;
+  int64_t c = nd_out_value(g, n, 0)->dims[3], heads = s->heads, d = c / heads;
+  bool apart = n->in[1] >= 0; /* keys and values from queries */
+  if (nd_onnx_length_step(o, n->out[0], 1) % s->window || nd_onnx_length_step(o, n->out[0], 2) % s->window)
+    nd_onnx_fail(o, "windows of %d pixels that do not fill the picture cannot be said in ONNX", s->window);
+  const char *q = onnx_padded(o, nd_onnx_value(o, n->in[0], ND_ONNX_AS_IS), s, 0);
+  const char *kv = apart ? onnx_padded(o, nd_onnx_value(o, n->in[1], ND_ONNX_AS_IS), s, 0) : q;
+  int64_t k_at = apart ? 0 : c;
+  const char *part[3] = {apart ? q : nd_onnx_slice(o, q, 3, 0, c), nd_onnx_slice(o, kv, 3, k_at, k_at + c),
+                         nd_onnx_slice(o, kv, 3, k_at + c, k_at + 2 * c)};
+  for (int i = 0; i < 3; i++)
+    part[i] = onnx_windows(o, n, part[i], heads, d);
+  const char *weights = onnx_weights_of(o, n, part[0], part[1], d);
+  const char *y = nd_onnx_node(o, "MatMul", ND_ONNX_IN(weights, part[2]), NULL);
+  nd_onnx_set(o, n->out[0], ND_ONNX_AS_IS, onnx_picture(o, n, y, heads, d));
+}
+
 /* ---- Building ---- */
 
 nd_tensor nd_window_attention(nd_graph *g, nd_tensor q, nd_tensor kv, nd_tensor bias,
@@ -219,5 +323,6 @@ const nd_op nd_op_window_attention = {.name = "window_attention",
                                       .prepare = prepare,
                                       .run = run,
                                       .reference = reference,
+                                      .onnx = onnx,
                                       .flops = flops,
                                       .example = example};
