@@ -1,62 +1,125 @@
 /* noiseda info: what a model file or a checkpoint holds. */
 #include "cli/cli.h"
+#include "cli/info-private.h"
 #include "train/train.h"
-#include "weights/model.h"
 
 #include <stdio.h>
 #include <string.h>
 
 typedef struct question {
   int height, width;
-  gboolean plan;
+  gboolean plan, json;
 } question;
 
-static void print_network(const char *role, const nd_net *net) {
-  g_autofree char *settings = nd_net_settings_text(net);
-  printf("%s: %s (%s)\n", role, nd_net_name(net), settings);
+/* ---- A network and its cost ---- */
+
+static nd_tensor build(nd_graph *g, const nd_net *net, int h, int w) {
+  if (nd_net_role(net) == ND_RESTORATION)
+    return nd_net_restore(g, net, nd_input(g, "x", 1, h, w, 3));
+  nd_tensor x = nd_input(g, "x", 1, h, w, 9);
+  return nd_net_predict_noise(g, net, x, nd_input(g, "level", 1, 1, 1, 1));
 }
 
-/* The network compiled for one size: cost, and its plan when asked for. */
-static int print_cost(const nd_net *net, nd_params *params, const char *scope, const question *q) {
-  int multiple = nd_net_multiple(net);
-  int h = (q->height + multiple - 1) / multiple * multiple,
-      w = (q->width + multiple - 1) / multiple * multiple;
+/* Laid out for one size, not run. */
+static int measure(nd_params *params, const char *scope, const question *q, nd_info_network *n) {
   nd_graph *g = nd_graph_new(params);
   nd_graph_set_training(g, false);
   if (*scope)
     nd_scope_push(g, "%s", scope);
-  nd_tensor x = nd_input(g, "x", 1, h, w, nd_net_role(net) == ND_RESTORATION ? 3 : 9);
-  nd_tensor y = nd_net_role(net) == ND_RESTORATION
-                    ? nd_net_restore(g, net, x)
-                    : nd_net_predict_noise(g, net, x, nd_input(g, "level", 1, 1, 1, 1));
-  nd_output(g, "y", y);
+  nd_output(g, "y", build(g, n->net, n->height, n->width));
   nd_plan *plan;
-  int failed = nd_compile(g, &plan);
+  int failed = nd_lay_out(g, &plan);
   if (!failed) {
-    g_autofree char *nodes = q->plan ? nd_plan_describe(plan) : NULL;
-    printf("at %d x %d: %.2f GFLOP, %.1f MB of buffers\n%s", w, h, nd_plan_flops(plan) / 1e9,
-           (double)nd_plan_bytes(plan) / 1e6, nodes ? nodes : "");
+    n->flops = nd_plan_flops(plan);
+    n->buffers = nd_plan_bytes(plan);
+    n->plan = q->plan ? nd_plan_describe(plan) : NULL;
     nd_plan_free(plan);
   }
   nd_graph_free(g);
   return failed;
 }
 
+static size_t weights_under(const nd_params *params, const char *scope) {
+  size_t n = 0;
+  for (int i = 0; i < nd_params_length(params); i++) {
+    const nd_param *p = nd_params_at(params, i);
+    if (!p->state && g_str_has_prefix(p->name, scope))
+      n += p->count;
+  }
+  return n;
+}
+
+static int round_up(int x, int multiple) {
+  return (x + multiple - 1) / multiple * multiple;
+}
+
+static int add_network(nd_info *info, const nd_net *net, nd_params *params, const char *scope,
+                       const question *q) {
+  nd_info_network *n = &info->networks[info->n_networks++];
+  int multiple = nd_net_multiple(net);
+  *n = (nd_info_network){.net = net,
+                         .weights = weights_under(params, scope),
+                         .width = round_up(q->width, multiple),
+                         .height = round_up(q->height, multiple)};
+  return measure(params, scope, q, n);
+}
+
+/* ---- Where it came from ---- */
+
+const char *nd_info_metadata(const nd_info *info, const char *key) {
+  for (size_t i = 0; i < info->n_metadata; i++)
+    if (!strcmp(info->metadata[i].key, key))
+      return info->metadata[i].value;
+  return NULL;
+}
+
+static char *origin_of(const nd_info *info, const char *format) {
+  const char *source = nd_info_metadata(info, "noiseda.source"),
+             *source_format = nd_info_metadata(info, "noiseda.source_format"),
+             *source_type = nd_info_metadata(info, "noiseda.source_type"),
+             *step = nd_info_metadata(info, "noiseda.step"),
+             *version = nd_info_metadata(info, "noiseda.version");
+  if (source)
+    return g_strdup_printf("import of '%s', a %s, stored there as %s", source,
+                           source_format ? source_format : "file", source_type ? source_type : "?");
+  if (step)
+    return g_strdup_printf("training with noiseda %s, step %s, by the recipe below", version ? version : "",
+                           step);
+  return g_str_has_prefix(format, "PyTorch") ? g_strdup_printf("a %s", format)
+                                             : g_strdup_printf("a %s file that does not say", format);
+}
+
+/* ---- Files ---- */
+
+static void tell(const nd_info *info, const question *q) {
+  if (q->json)
+    nd_info_print_json(info);
+  else
+    nd_info_print(info);
+}
+
+static void clear(nd_info *info) {
+  for (int i = 0; i < info->n_networks; i++)
+    g_free(info->networks[i].plan);
+  g_free(info->origin);
+}
+
 static int show_model(const char *path, nd_role role, const question *q) {
   nd_model *m;
   if (nd_model_load_as(path, role, NULL, &m))
     return -1;
-  printf("model\n");
-  print_network(role == ND_RESTORATION ? "restoration" : "diffusion", m->net);
-  printf("weights: %zu, stored as %s\nreach: %d pixels; sizes are padded to multiples of %d\n",
-         nd_params_count(m->params), m->stored_as, nd_net_reach(m->net), nd_net_multiple(m->net));
-  if (m->recognised)
-    printf("recognised %s\n", m->recognised);
-  if (m->left_aside)
-    printf("left aside: %s\n", m->left_aside);
-  int failed = print_cost(m->net, m->params, "", q);
-  for (size_t i = 0; i < m->n_metadata; i++)
-    printf("%s: %s\n", m->metadata[i].key, m->metadata[i].value);
+  nd_info info = {.path = path,
+                  .kind = "model",
+                  .stored_as = m->stored_as,
+                  .recognised = m->recognised,
+                  .left_aside = m->left_aside,
+                  .metadata = m->metadata,
+                  .n_metadata = m->n_metadata};
+  info.origin = origin_of(&info, m->source_format);
+  int failed = add_network(&info, m->net, m->params, "", q);
+  if (!failed)
+    tell(&info, q);
+  clear(&info);
   nd_model_free(m);
   return failed;
 }
@@ -65,16 +128,21 @@ static int show_checkpoint(const char *path, const question *q) {
   nd_trained *t;
   if (nd_trained_load(path, &t))
     return -1;
-  printf("checkpoint at step %" G_GUINT64_FORMAT "\n", t->step);
-  print_network("restoration", t->restoration);
-  int failed = print_cost(t->restoration, t->params, ND_SCOPE_RESTORATION, q);
-  if (t->diffusion && !failed) {
-    print_network("diffusion", t->diffusion);
-    failed = print_cost(t->diffusion, t->params, ND_SCOPE_DIFFUSION, q);
-  }
-  printf("weights: %zu\n", nd_params_count(t->params));
-  g_autofree char *recipe = nd_recipe_print(&t->recipe);
-  printf("recipe:\n%s", recipe);
+  g_autofree char *recipe = nd_recipe_print(&t->recipe),
+                  *step = g_strdup_printf("%" G_GUINT64_FORMAT, t->step);
+  const nd_st_metadata metadata[] = {{"noiseda.step", step}, {"noiseda.recipe", recipe}};
+  nd_info info = {.path = path,
+                  .kind = "checkpoint",
+                  .stored_as = "F32",
+                  .origin = g_strdup_printf("training, step %s, by the recipe below", step),
+                  .metadata = metadata,
+                  .n_metadata = G_N_ELEMENTS(metadata)};
+  int failed = add_network(&info, t->restoration, t->params, ND_SCOPE_RESTORATION, q);
+  if (t->diffusion && !failed)
+    failed = add_network(&info, t->diffusion, t->params, ND_SCOPE_DIFFUSION, q);
+  if (!failed)
+    tell(&info, q);
+  clear(&info);
   nd_trained_free(t);
   return failed;
 }
@@ -95,18 +163,22 @@ static int show(const char *path, const question *q) {
 }
 
 static int run(int argc, char **argv) {
-  question q = {256, 256, FALSE};
+  question q = {256, 256, FALSE, FALSE};
   g_autofree char *size = NULL;
   const GOptionEntry entries[] = {{"plan", 0, 0, G_OPTION_ARG_NONE, &q.plan,
                                    "list the compiled nodes with shape, FLOPs, bytes and place", NULL},
                                   {"size", 0, 0, G_OPTION_ARG_STRING, &size,
                                    "the picture for which costs are given (default 256x256)", "WxH"},
+                                  {"json", 0, 0, G_OPTION_ARG_NONE, &q.json, "the same for programs", NULL},
                                   {0}};
+  char end;
   if (!nd_cli_parse(&argc, &argv, entries, "FILE", "What a model file, a checkpoint or a run folder holds."))
     return ND_EXIT_USAGE;
   if (argc != 2)
     return nd_cli_wrong("one file is needed");
-  if (size && (sscanf(size, "%dx%d", &q.width, &q.height) != 2 || q.width < 1 || q.height < 1 ||
+  if (q.plan && q.json)
+    return nd_cli_wrong("--plan is text, and --json is not");
+  if (size && (sscanf(size, "%dx%d%c", &q.width, &q.height, &end) != 2 || q.width < 1 || q.height < 1 ||
                q.width > 20000 || q.height > 20000))
     return nd_cli_wrong("--size is like 1920x1080");
   return show(argv[1], &q) ? nd_cli_failed() : ND_EXIT_DONE;

@@ -71,9 +71,14 @@ static nd_plan *place_buffers(nd_graph *g) {
   return plan;
 }
 
+int nd_lay_out(nd_graph *g, nd_plan **out) {
+  *out = place_buffers(g);
+  return *out ? 0 : -1;
+}
+
 int nd_arena_bytes(nd_graph *g, size_t *bytes) {
-  nd_plan *plan = place_buffers(g);
-  if (!plan)
+  nd_plan *plan;
+  if (nd_lay_out(g, &plan))
     return -1;
   *bytes = plan->arena_bytes;
   nd_plan_free(plan);
