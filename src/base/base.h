@@ -106,6 +106,9 @@ int nd_file_put(nd_file_out *file, const void *bytes, size_t n);
 int nd_file_commit(nd_file_out *file);   /* file is gone in any case; on error path is as it was */
 void nd_file_discard(nd_file_out *file); /* instead of commit */
 
+/* All n bytes to an open file, however often the system takes but a part; -1 with errno set. */
+int nd_write_all(int fd, const char *bytes, size_t n);
+
 /* A function compiled for several instruction sets, the best chosen when the program starts. It must not
  * itself open a parallel region: the compiler outlines those before it clones. GCC alone: Clang 14 gives the
  * resolvers of static functions global names, so that two files with a function of one name do not link. */

@@ -13,7 +13,7 @@ struct nd_file_out {
   int cause; /* errno of the first failure */
 };
 
-static int write_all(int fd, const char *bytes, size_t n) {
+int nd_write_all(int fd, const char *bytes, size_t n) {
   while (n) {
     ssize_t done = write(fd, bytes, n);
     if (done < 0 && errno == EINTR)
@@ -61,7 +61,7 @@ nd_file_out *nd_file_begin(const char *path) {
 }
 
 int nd_file_put(nd_file_out *file, const void *bytes, size_t n) {
-  if (!file->cause && write_all(file->fd, bytes, n))
+  if (!file->cause && nd_write_all(file->fd, bytes, n))
     file->cause = errno ? errno : EIO;
   if (!file->cause)
     return 0;

@@ -121,23 +121,10 @@ bool nd_upload_refused(const nd_upload *u) {
 }
 
 /* ---- While ---- */
-static int write_all(int fd, const char *bytes, size_t n) {
-  while (n) {
-    ssize_t done = write(fd, bytes, n);
-    if (done < 0 && errno == EINTR)
-      continue;
-    if (done <= 0)
-      return -1;
-    bytes += done;
-    n -= (size_t)done;
-  }
-  return 0;
-}
-
 int nd_upload_put(nd_upload *u, const char *bytes, size_t n) {
   if (!u->status && n > u->settings->max_upload - u->size)
     refuse_size(u);
-  if (!u->status && write_all(u->fd, bytes, n))
+  if (!u->status && nd_write_all(u->fd, bytes, n))
     refuse(u, MHD_HTTP_INSUFFICIENT_STORAGE, "The photo could not be stored: %s.", g_strerror(errno));
   if (u->status)
     u->thrown_away += n;
