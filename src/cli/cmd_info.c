@@ -49,18 +49,13 @@ static size_t weights_under(const nd_params *params, const char *scope) {
   return n;
 }
 
-static int round_up(int x, int multiple) {
-  return (x + multiple - 1) / multiple * multiple;
-}
-
 static int add_network(nd_info *info, const nd_net *net, nd_params *params, const char *scope,
                        const question *q) {
   nd_info_network *n = &info->networks[info->n_networks++];
-  int multiple = nd_net_multiple(net);
   *n = (nd_info_network){.net = net,
                          .weights = weights_under(params, scope),
-                         .width = round_up(q->width, multiple),
-                         .height = round_up(q->height, multiple)};
+                         .width = nd_net_padded(net, q->width),
+                         .height = nd_net_padded(net, q->height)};
   return measure(params, scope, q, n);
 }
 

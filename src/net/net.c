@@ -170,6 +170,11 @@ int nd_net_multiple(const nd_net *net) {
   return net->kind->multiple(net);
 }
 
+int nd_net_padded(const nd_net *net, int size) {
+  int multiple = nd_net_multiple(net);
+  return (size + multiple - 1) / multiple * multiple;
+}
+
 int nd_net_reach(const nd_net *net) {
   return net->kind->reach ? net->kind->reach(net) : 0;
 }

@@ -47,6 +47,8 @@ nd_tensor nd_net_restore(nd_graph *g, const nd_net *net, nd_tensor x);
 nd_tensor nd_net_predict_noise(nd_graph *g, const nd_net *net, nd_tensor x, nd_tensor level);
 /* Height and width must be multiples of this. */
 int nd_net_multiple(const nd_net *net);
+/* The smallest such size that is at least `size`. */
+int nd_net_padded(const nd_net *net, int size);
 /* How far, in pixels, an input pixel can reach in the output; 0: over the whole picture. */
 int nd_net_reach(const nd_net *net);
 /* In training, what it makes of a picture depends on the others of its batch. */

@@ -79,10 +79,6 @@ void nd_restorer_free(nd_restorer *r) {
   g_free(r);
 }
 
-static int round_up(int x, int multiple) {
-  return (x + multiple - 1) / multiple * multiple;
-}
-
 /* ---- Tiles ---- */
 typedef struct layout {
   int height, width;           /* of the padded picture */
@@ -92,7 +88,7 @@ typedef struct layout {
 
 /* Bytes of the network's buffers a pixel, found on a small picture. */
 static int bytes_a_pixel(nd_restorer *r, double *out) {
-  int size = round_up(256, nd_net_multiple(r->net));
+  int size = nd_net_padded(r->net, 256);
   if (make_plan(r, size, size))
     return -1;
   *out = (double)nd_plan_bytes(r->plan) / ((double)size * size);
@@ -103,7 +99,7 @@ static int largest_tile(nd_restorer *r, int *out) {
   int multiple = nd_net_multiple(r->net);
   double bytes;
   if (r->settings.tile) {
-    *out = round_up(r->settings.tile, multiple);
+    *out = nd_net_padded(r->net, r->settings.tile);
     return 0;
   }
   if (bytes_a_pixel(r, &bytes))
@@ -114,9 +110,9 @@ static int largest_tile(nd_restorer *r, int *out) {
 
 static int lay_out(nd_restorer *r, int height, int width, layout *l) {
   int multiple = nd_net_multiple(r->net), reach = nd_net_reach(r->net), side;
-  l->height = l->tile_height = round_up(height, multiple);
-  l->width = l->tile_width = round_up(width, multiple);
-  l->overlap = round_up(reach, multiple);
+  l->height = l->tile_height = nd_net_padded(r->net, height);
+  l->width = l->tile_width = nd_net_padded(r->net, width);
+  l->overlap = nd_net_padded(r->net, reach);
   if (largest_tile(r, &side))
     return -1;
   if (l->height <= side && l->width <= side)
