@@ -15,11 +15,10 @@ static int make_restorer(noiseda_model *m, noiseda_options o) {
   nd_restorer_settings s = nd_restorer_defaults();
   s.memory = o.memory;
   s.strength = 1 - o.less;
-  s.residual = m->model->residual;
   nd_restorer_free(m->restorer);
   m->restorer = NULL;
   m->options = o;
-  return nd_restorer_new(m->model->net, m->model->params, "", m->model->values, s, &m->restorer);
+  return nd_restorer_of_model(m->model, s, &m->restorer);
 }
 
 noiseda_model *noiseda_model_open(const char *path) {

@@ -81,9 +81,8 @@ static int restore_with(const char *model_path, nd_restorer_settings s, job *j, 
   nd_model *model;
   if (nd_model_load(model_path, &model))
     return nd_cli_failed();
-  s.residual = model->residual;
   s.profile = j->profile;
-  int failed = nd_restorer_new(model->net, model->params, "", model->values, s, &j->restorer);
+  int failed = nd_restorer_of_model(model, s, &j->restorer);
   if (!failed)
     restore_all(j, in, out);
   nd_restorer_free(j->restorer);

@@ -53,20 +53,15 @@ int nd_evaluate_model(const char *model_path, const nd_evaluation *e, const nd_p
   if (nd_pairs_open(source, 0, &pairs))
     return -1;
   int failed = 0;
-  if (model_path) {
-    nd_restorer_settings s = nd_restorer_defaults();
-    failed = nd_model_load(model_path, &model);
-    if (!failed) {
-      s.residual = model->residual;
-      failed = nd_restorer_new(model->net, model->params, "", model->values, s, &restorer);
-    }
-  }
+  if (model_path)
+    failed =
+        nd_model_load(model_path, &model) || nd_restorer_of_model(model, nd_restorer_defaults(), &restorer);
   if (!failed)
     failed = nd_evaluate(restorer, e, pairs, scores);
   nd_restorer_free(restorer);
   nd_model_free(model);
   nd_pairs_close(pairs);
-  return failed;
+  return failed ? -1 : 0;
 }
 
 void nd_scores_free(nd_scores *s) {

@@ -22,6 +22,8 @@ nd_restorer_settings nd_restorer_defaults(void); /* 1 GiB, no tile given, residu
 /* Parameters are found under scope ("" or ND_SCOPE_RESTORATION). net, params and values must outlive it. */
 int nd_restorer_new(const nd_net *net, nd_params *params, const char *scope, const float *values,
                     nd_restorer_settings settings, nd_restorer **out);
+/* The same for a model, whose `residual` stands in place of the settings'. The model must outlive it. */
+int nd_restorer_of_model(const nd_model *model, nd_restorer_settings settings, nd_restorer **out);
 void nd_restorer_free(nd_restorer *r); /* NULL is fine */
 
 typedef void (*nd_tile_progress)(int done, int tiles, void *context);

@@ -71,6 +71,11 @@ int nd_restorer_new(const nd_net *net, nd_params *params, const char *scope, con
   return 0;
 }
 
+int nd_restorer_of_model(const nd_model *model, nd_restorer_settings settings, nd_restorer **out) {
+  settings.residual = model->residual;
+  return nd_restorer_new(model->net, model->params, "", model->values, settings, out);
+}
+
 void nd_restorer_free(nd_restorer *r) {
   if (!r)
     return;

@@ -18,10 +18,9 @@ static int restore(const nd_serve_work *w, const nd_model *model, nd_image *imag
                    void *context) {
   nd_restorer_settings s = nd_restorer_defaults();
   nd_restorer *r;
-  s.residual = model->residual;
   s.strength = w->strength;
   s.memory = w->memory;
-  if (nd_restorer_new(model->net, model->params, "", model->values, s, &r))
+  if (nd_restorer_of_model(model, s, &r))
     return -1;
   int failed = nd_restorer_run_image(r, image, progress, context);
   nd_restorer_free(r);

@@ -171,10 +171,8 @@ static int append_restored(GString *out, const char *model_path, const nd_pair *
   nd_image image = {0};
   if (nd_model_load(model_path, &model))
     return -1;
-  nd_restorer_settings settings = nd_restorer_defaults();
-  settings.residual = model->residual;
   int failed = cut(p->input, p->width, around, &image) ||
-               nd_restorer_new(model->net, model->params, "", model->values, settings, &restorer) ||
+               nd_restorer_of_model(model, nd_restorer_defaults(), &restorer) ||
                nd_restorer_run(restorer, image.data, image.height, image.width, image.data, NULL, NULL) ||
                append_cut(out, image.data, image.width, inside, caption);
   nd_restorer_free(restorer);
