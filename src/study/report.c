@@ -80,16 +80,6 @@ static int append_costs(GString *out, const nd_study *s, const char *dir) {
 }
 
 /* ---- Curves: validation PSNR of each variant, of the first seed it has ---- */
-typedef struct curve {
-  GArray *x, *y;
-} curve;
-
-static void collect(const double *x, void *context) {
-  curve *c = context;
-  g_array_append_val(c->x, x[0]);
-  g_array_append_val(c->y, x[1]);
-}
-
 static const nd_study_run *first_run(const nd_study *s, int task, int variant) {
   for (int i = 0; i < s->run_count; i++)
     if (s->runs[i].task == task && s->runs[i].variant == variant)
@@ -110,15 +100,15 @@ static void append_plot(GString *out, const nd_study *s, const nd_plot_series *s
 
 static void append_curves(GString *out, const nd_study *s, const char *dir, int task) {
   g_autofree nd_plot_series *series = g_new0(nd_plot_series, s->variant_count);
-  g_autofree curve *curves = g_new0(curve, s->variant_count);
+  g_autofree nd_points *curves = g_new0(nd_points, s->variant_count);
   int count = 0;
   for (int v = 0; v < s->variant_count; v++) {
     const nd_study_run *run = first_run(s, task, v);
-    curve *c = &curves[v];
-    *c = (curve){g_array_new(FALSE, FALSE, sizeof(double)), g_array_new(FALSE, FALSE, sizeof(double))};
-    g_autofree char *folder = run ? nd_study_folder(s, run, dir) : NULL;
-    if (run)
-      nd_journal_each(folder, "validation.csv", 4, collect, c);
+    if (!run)
+      continue;
+    g_autofree char *folder = nd_study_folder(s, run, dir);
+    nd_points *c = &curves[v];
+    *c = nd_journal_points(folder, "validation.csv", 4, 1);
     if (c->x->len)
       series[count++] = (nd_plot_series){.name = s->variants[v].name,
                                          .x = (const double *)(void *)c->x->data,
@@ -126,10 +116,9 @@ static void append_curves(GString *out, const nd_study *s, const char *dir, int 
                                          .count = c->x->len};
   }
   append_plot(out, s, series, count, task);
-  for (int v = 0; v < s->variant_count; v++) {
-    g_array_free(curves[v].x, TRUE);
-    g_array_free(curves[v].y, TRUE);
-  }
+  for (int v = 0; v < s->variant_count; v++)
+    if (curves[v].x)
+      nd_points_free(&curves[v]);
 }
 
 /* ---- Details: the same window of each picture through each variant of the first seed ---- */

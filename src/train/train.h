@@ -15,6 +15,8 @@
 #include "train/group.h"
 #include "train/recipe.h"
 
+#include <glib.h>
+
 typedef struct nd_train_report {
   uint64_t step, steps;                 /* done, wanted */
   double loss, restoration;             /* means since the last report, over steps not skipped */
@@ -75,6 +77,14 @@ int nd_train_step_flops(const nd_recipe *recipe, double *out);
  * file has no lines. */
 typedef void (*nd_journal_line)(const double *x, void *context);
 void nd_journal_each(const char *folder, const char *name, int wanted, nd_journal_line fn, void *context);
+/* Steps and another column of such a file, where that is finite. */
+typedef struct nd_points {
+  GArray *x, *y; /* of double */
+  int column;
+} nd_points;
+/* column: one of the first `columns`. */
+nd_points nd_journal_points(const char *folder, const char *name, int columns, int column);
+void nd_points_free(nd_points *points);
 
 /* The networks that a recipe describes. The caller frees both; *diffusion is NULL in modes without one. */
 int nd_train_networks(const nd_recipe *recipe, nd_net **restoration, nd_net **diffusion);

@@ -126,14 +126,6 @@ int nd_events_rewind(const char *folder, uint64_t step);
 
 /* ---- journal.c: the CSV files, events, crops and the curve ---- */
 #define ND_CROP_NAME "crop-%d.png"
-/* Steps and another column of a file, where that is finite. */
-typedef struct nd_points {
-  GArray *x, *y; /* of double */
-  int column;
-} nd_points;
-/* Step and another of the first `columns` columns. */
-nd_points nd_journal_points(const char *folder, const char *name, int columns, int column);
-void nd_points_free(nd_points *points);
 /* Drops the lines past `step`, so that a resumed run continues the files. */
 int nd_journal_rewind(const char *folder, uint64_t step);
 int nd_journal_report(const char *folder, const nd_train_report *r);
