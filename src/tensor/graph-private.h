@@ -75,7 +75,7 @@ struct nd_graph {
   GPtrArray *scopes;       /* char * */
   nd_tensor *param_tensor; /* by parameter index, ND_NONE where unused */
   int n_param_tensor;
-  nd_tensor features; /* nd_features_set */
+  nd_tensor features; /* nd_deepest_features_set */
   uint32_t next_stream;
   bool training, differentiated;
   char *failure;

@@ -76,15 +76,6 @@ int nd_lay_out(nd_graph *g, nd_plan **out) {
   return *out ? 0 : -1;
 }
 
-int nd_arena_bytes(nd_graph *g, size_t *bytes) {
-  nd_plan *plan;
-  if (nd_lay_out(g, &plan))
-    return -1;
-  *bytes = plan->arena_bytes;
-  nd_plan_free(plan);
-  return 0;
-}
-
 int nd_compile(nd_graph *g, nd_plan **out) {
   *out = NULL;
   nd_plan *plan = place_buffers(g);

@@ -203,7 +203,6 @@ int nd_compile(nd_graph *g, nd_plan **plan);
 /* The same without taking the arena: a plan to be described and measured, not run. A graph that is laid out is
  * not compiled as well. */
 int nd_lay_out(nd_graph *g, nd_plan **plan);
-int nd_arena_bytes(nd_graph *g, size_t *bytes); /* how large it will be: laid out, and let go */
 void nd_plan_free(nd_plan *plan);
 /* values: nd_params_size floats; gradients: the same, NULL without nd_backward. Both must outlive the runs.
  */

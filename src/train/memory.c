@@ -20,7 +20,10 @@ static int measure_graph(const nd_recipe *r, const nd_net *restoration, const nd
   nd_objective_settings settings = nd_recipe_objective(r);
   nd_objective objective;
   nd_objective_build(graph, &settings, restoration, diffusion, micro, r->data.patch_size, &objective);
-  int failed = nd_backward(graph, objective.loss) || nd_arena_bytes(graph, &out->arena);
+  nd_plan *plan = NULL;
+  int failed = nd_backward(graph, objective.loss) || nd_lay_out(graph, &plan);
+  out->arena = failed ? 0 : nd_plan_bytes(plan);
+  nd_plan_free(plan);
   /* Weights, gradients, two moments, the average; and the gradients of earlier passes. */
   out->state = nd_params_size(params) * sizeof(float) * (r->training.accumulation_steps > 1 ? 6 : 5);
   nd_graph_free(graph);
