@@ -200,8 +200,8 @@ nd_tensor nd_mse(nd_graph *g, nd_tensor a, nd_tensor b);
 /* Removes what no output needs, fuses, places every buffer in one arena by lifetime, makes the primitives.
  * The graph must outlive the plan. */
 int nd_compile(nd_graph *g, nd_plan **plan);
-/* The same without taking the arena: a plan to be described and measured, not run. A graph that is laid out is
- * not compiled as well. */
+/* The same without taking the arena: a plan to be described and measured, not run. A graph that is laid out
+ * is not compiled as well. */
 int nd_lay_out(nd_graph *g, nd_plan **plan);
 void nd_plan_free(nd_plan *plan);
 /* values: nd_params_size floats; gradients: the same, NULL without nd_backward. Both must outlive the runs.
