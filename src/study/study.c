@@ -2,6 +2,7 @@
 #include "study/study.h"
 
 #include <glib.h>
+#include <stddef.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -89,10 +90,11 @@ static int each_pair(reader *r, node *n, const char *what, pair_fn fn, void *con
   return 0;
 }
 
-/* One of the table's keys, or an error that lists them. */
+/* One of the table's keys, or an error that lists them. read gets the place at `offset` of the object. */
 typedef struct field {
   const char *name;
   pair_fn read;
+  size_t offset;
 } field;
 typedef struct fields {
   const field *table; /* a NULL name ends it */
@@ -105,7 +107,7 @@ static int read_field(reader *r, node *key, node *value, void *context) {
   g_autoptr(GString) known = g_string_new(NULL);
   for (const field *each = f->table; each->name; each++) {
     if (!strcmp(each->name, text_of(key)))
-      return each->read(r, key, value, f->object);
+      return each->read(r, key, value, (char *)f->object + each->offset);
     g_string_append_printf(known, "%s%s", known->len ? ", " : "", each->name);
   }
   return wrong(r, key, "unknown key '%.100s' of %s; there are %s", text_of(key), f->what, known->str);
@@ -113,6 +115,16 @@ static int read_field(reader *r, node *key, node *value, void *context) {
 
 static int read_fields(reader *r, node *n, const char *what, const field *table, void *object) {
   return each_pair(r, n, what, read_field, &(fields){table, what, object});
+}
+
+static int read_text(reader *r, node *key, node *value, void *member) {
+  (void)key;
+  return take_text(r, value, member);
+}
+
+static int read_name(reader *r, node *key, node *value, void *member) {
+  (void)key;
+  return take_name(r, value, member);
 }
 
 /* ---- Keys of recipes ---- */
@@ -161,46 +173,35 @@ static int read_value(reader *r, node *key, node *value, void *context) {
   return 0;
 }
 
-static int read_set(reader *r, node *n, nd_study_set *out) {
-  return each_pair(r, n, "a set", read_value, &(set_reader){out, "", 0});
+static int read_set(reader *r, node *key, node *value, void *member) {
+  (void)key;
+  return each_pair(r, value, "a set", read_value, &(set_reader){member, "", 0});
 }
 
 /* ---- Variants, tests, tasks ---- */
-static int variant_set(reader *r, node *key, node *value, void *object) {
-  (void)key;
-  return read_set(r, value, &((nd_study_variant *)object)->set);
+static int add_variant(reader *r, node *key, node *value, const char *what, nd_study_variant **all,
+                       int *count) {
+  static const field table[] = {{"set", read_set, offsetof(nd_study_variant, set)}, {0}};
+  *all = g_renew(nd_study_variant, *all, *count + 1);
+  nd_study_variant *v = &(*all)[(*count)++];
+  *v = (nd_study_variant){0};
+  return take_name(r, key, &v->name) || read_fields(r, value, what, table, v) ? -1 : 0;
 }
 
 static int read_variant(reader *r, node *key, node *value, void *context) {
-  static const field table[] = {{"set", variant_set}, {0}};
   nd_study *s = context;
-  s->variants = g_renew(nd_study_variant, s->variants, s->variant_count + 1);
-  nd_study_variant *v = &s->variants[s->variant_count++];
-  *v = (nd_study_variant){0};
-  return take_name(r, key, &v->name) || read_fields(r, value, "a variant", table, v) ? -1 : 0;
+  return add_variant(r, key, value, "a variant", &s->variants, &s->variant_count);
 }
 
 static int read_special(reader *r, node *key, node *value, void *context) {
-  static const field table[] = {{"set", variant_set}, {0}};
   nd_study_task *t = context;
-  t->special = g_renew(nd_study_variant, t->special, t->special_count + 1);
-  nd_study_variant *v = &t->special[t->special_count++];
-  *v = (nd_study_variant){0};
-  return take_name(r, key, &v->name) || read_fields(r, value, "a task's variant", table, v) ? -1 : 0;
-}
-
-static int test_input(reader *r, node *key, node *value, void *object) {
-  (void)key;
-  return take_text(r, value, &((nd_study_test *)object)->input);
-}
-
-static int test_target(reader *r, node *key, node *value, void *object) {
-  (void)key;
-  return take_text(r, value, &((nd_study_test *)object)->target);
+  return add_variant(r, key, value, "a task's variant", &t->special, &t->special_count);
 }
 
 static int read_test(reader *r, node *key, node *value, void *context) {
-  static const field table[] = {{"input", test_input}, {"target", test_target}, {0}};
+  static const field table[] = {{"input", read_text, offsetof(nd_study_test, input)},
+                                {"target", read_text, offsetof(nd_study_test, target)},
+                                {0}};
   nd_study_task *t = context;
   t->tests = g_renew(nd_study_test, t->tests, t->test_count + 1);
   nd_study_test *test = &t->tests[t->test_count++];
@@ -210,11 +211,6 @@ static int read_test(reader *r, node *key, node *value, void *context) {
   return test->input && test->target
              ? 0
              : wrong(r, key, "test %s needs both folders, input and target", test->name);
-}
-
-static int task_set(reader *r, node *key, node *value, void *object) {
-  (void)key;
-  return read_set(r, value, &((nd_study_task *)object)->set);
 }
 
 static int task_variants(reader *r, node *key, node *value, void *object) {
@@ -228,7 +224,10 @@ static int task_tests(reader *r, node *key, node *value, void *object) {
 }
 
 static int read_task(reader *r, node *key, node *value, void *context) {
-  static const field table[] = {{"set", task_set}, {"variants", task_variants}, {"tests", task_tests}, {0}};
+  static const field table[] = {{"set", read_set, offsetof(nd_study_task, set)},
+                                {"variants", task_variants, 0},
+                                {"tests", task_tests, 0},
+                                {0}};
   nd_study *s = context;
   s->tasks = g_renew(nd_study_task, s->tasks, s->task_count + 1);
   nd_study_task *t = &s->tasks[s->task_count++];
@@ -239,24 +238,16 @@ static int read_task(reader *r, node *key, node *value, void *context) {
 }
 
 /* ---- Exclusions ---- */
-static int excluded_task(reader *r, node *key, node *value, void *object) {
+static int excluded_seed(reader *r, node *key, node *value, void *member) {
   (void)key;
-  return take_name(r, value, &((nd_study_exclusion *)object)->task);
-}
-
-static int excluded_variant(reader *r, node *key, node *value, void *object) {
-  (void)key;
-  return take_name(r, value, &((nd_study_exclusion *)object)->variant);
-}
-
-static int excluded_seed(reader *r, node *key, node *value, void *object) {
-  (void)key;
-  return take_whole(r, value, 0, G_MAXINT32, &((nd_study_exclusion *)object)->seed);
+  return take_whole(r, value, 0, G_MAXINT32, member);
 }
 
 static int read_exclusions(reader *r, node *key, node *value, void *context) {
-  static const field table[] = {
-      {"task", excluded_task}, {"variant", excluded_variant}, {"seed", excluded_seed}, {0}};
+  static const field table[] = {{"task", read_name, offsetof(nd_study_exclusion, task)},
+                                {"variant", read_name, offsetof(nd_study_exclusion, variant)},
+                                {"seed", excluded_seed, offsetof(nd_study_exclusion, seed)},
+                                {0}};
   nd_study *s = context;
   if (value->type != YAML_SEQUENCE_NODE)
     return wrong(r, key, "exclude is a list of {task, variant, seed}");
@@ -271,11 +262,6 @@ static int read_exclusions(reader *r, node *key, node *value, void *context) {
 }
 
 /* ---- The top ---- */
-static int read_title(reader *r, node *key, node *value, void *s) {
-  (void)key;
-  return take_text(r, value, &((nd_study *)s)->title);
-}
-
 /* Beside the study, as its recipe is. */
 static int read_base(reader *r, node *key, node *value, void *context) {
   (void)key;
@@ -286,11 +272,6 @@ static int read_base(reader *r, node *key, node *value, void *context) {
   g_autofree char *folder = g_path_get_dirname(r->path);
   s->base = g_path_is_absolute(given) ? g_strdup(given) : g_build_filename(folder, given, NULL);
   return 0;
-}
-
-static int read_common(reader *r, node *key, node *value, void *s) {
-  (void)key;
-  return read_set(r, value, &((nd_study *)s)->set);
 }
 
 static int read_seeds(reader *r, node *key, node *value, void *context) {
@@ -319,40 +300,37 @@ static int read_variants(reader *r, node *key, node *value, void *s) {
   return each_pair(r, value, "variants", read_variant, s);
 }
 
-static int read_source(reader *r, node *key, node *value, void *s) {
-  (void)key;
-  return take_name(r, value, &((nd_study *)s)->source);
-}
-
-static int read_oracle(reader *r, node *key, node *value, void *s) {
-  (void)key;
-  return take_name(r, value, &((nd_study *)s)->oracle);
-}
-
-static int read_resamples(reader *r, node *key, node *value, void *s) {
-  (void)key;
+static int take_count(reader *r, node *value, int low, int high, int *out) {
   int64_t x = 0;
-  if (take_whole(r, value, 1, 1000000, &x))
+  if (take_whole(r, value, low, high, &x))
     return -1;
-  ((nd_study *)s)->resamples = (int)x;
+  *out = (int)x;
   return 0;
 }
 
-static int read_crops(reader *r, node *key, node *value, void *s) {
+static int read_resamples(reader *r, node *key, node *value, void *member) {
   (void)key;
-  int64_t x = 0;
-  if (take_whole(r, value, 0, 100, &x))
-    return -1;
-  ((nd_study *)s)->crops = (int)x;
-  return 0;
+  return take_count(r, value, 1, 1000000, member);
+}
+
+static int read_crops(reader *r, node *key, node *value, void *member) {
+  (void)key;
+  return take_count(r, value, 0, 100, member);
 }
 
 static int read_top(reader *r, nd_study *s) {
-  static const field table[] = {
-      {"title", read_title},         {"base", read_base},     {"set", read_common},
-      {"seeds", read_seeds},         {"tasks", read_tasks},   {"variants", read_variants},
-      {"exclude", read_exclusions},  {"source", read_source}, {"oracle", read_oracle},
-      {"resamples", read_resamples}, {"crops", read_crops},   {0}};
+  static const field table[] = {{"title", read_text, offsetof(nd_study, title)},
+                                {"base", read_base, 0},
+                                {"set", read_set, offsetof(nd_study, set)},
+                                {"seeds", read_seeds, 0},
+                                {"tasks", read_tasks, 0},
+                                {"variants", read_variants, 0},
+                                {"exclude", read_exclusions, 0},
+                                {"source", read_name, offsetof(nd_study, source)},
+                                {"oracle", read_name, offsetof(nd_study, oracle)},
+                                {"resamples", read_resamples, offsetof(nd_study, resamples)},
+                                {"crops", read_crops, offsetof(nd_study, crops)},
+                                {0}};
   node *root = yaml_document_get_root_node(&r->document);
   return root ? read_fields(r, root, "a study", table, s) : nd_fail("%s: the study is empty", r->path);
 }
