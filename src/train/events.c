@@ -1,6 +1,6 @@
 /* What a run tells TensorBoard: one event file in the run folder, appended to, and cut back like the other
  * logs when the run is resumed. */
-#include "events.pb-c.h"
+#include "train/events.pb-c.h"
 #include "train/records-private.h"
 #include "train/trainer-private.h"
 

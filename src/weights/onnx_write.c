@@ -1,5 +1,5 @@
 /* The file format of ONNX: one protobuf message (onnx.proto). */
-#include "onnx.pb-c.h"
+#include "weights/onnx.pb-c.h"
 #include "weights/onnx-private.h"
 
 #include <glib.h>

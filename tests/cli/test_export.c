@@ -1,6 +1,6 @@
 /* Networks as ONNX: the file as it stands, and what ONNX Runtime makes of it on pictures of several sizes. */
 #include "golden.h"
-#include "onnx.pb-c.h"
+#include "weights/onnx.pb-c.h"
 #include "program.h"
 #include "restore/restore.h"
 

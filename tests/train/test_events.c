@@ -1,6 +1,6 @@
 /* TensorBoard's event files: records against bytes of another writer, events read back, cut back, mended. */
 #include "../data/pictures.h"
-#include "events.pb-c.h"
+#include "train/events.pb-c.h"
 #include "train/records-private.h"
 #include "train/trainer-private.h"
 
