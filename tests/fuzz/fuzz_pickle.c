@@ -1,15 +1,7 @@
 /* Any bytes as a pickle: refused with a message, or every value in it can be looked at.
  *   fuzz_pickle -max_len=4096 -dict=pickle.dict NEW_CORPUS   (corpus/fuzz_pickle.tar.gz is a start) */
+#include "fuzz.h"
 #include "weights/pytorch-private.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
-
-static void require(bool condition) {
-  if (!condition)
-    abort();
-}
 
 /* The first and the last element lie in the storage, whatever was claimed. */
 static void check_view(const nd_view *v) {

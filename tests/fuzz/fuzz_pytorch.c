@@ -4,30 +4,13 @@
  *   fuzz_pytorch -max_len=8192 -dict=pickle.dict NEW_CORPUS ../weights/checkpoints
  *
  * corpus/fuzz_pytorch.tar.gz is a start. */
+#include "fuzz.h"
 #include "weights/model.h"
 #include "weights/pytorch-private.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
-
-static void require(bool condition) {
-  if (!condition)
-    abort();
-}
-
-static void read_tensor(const nd_safetensors *file, const nd_st_tensor *t) {
-  require(nd_safetensors_find(file, t->name) == t);
-  size_t size = t->count * nd_st_type_size(t->type);
-  unsigned char *copy = malloc(size + 1);
-  if (size)
-    memcpy(copy, t->data, size);
-  free(copy);
-}
 
 /* Recognition, settings, parameters. */
 static void open_model(const uint8_t *bytes, size_t n) {
@@ -54,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     return 0;
   }
   for (size_t i = 0; i < nd_safetensors_count(file); i++)
-    read_tensor(file, nd_safetensors_at(file, i));
+    copy_tensor(file, nd_safetensors_at(file, i));
   nd_safetensors_close(file);
   open_model(bytes, n);
   return 0;

@@ -1,26 +1,13 @@
 /* Any bytes as a weight file: refused with a message, or every tensor can be read in full.
  *   fuzz_safetensors -max_len=4096 -dict=safetensors.dict NEW_CORPUS ../weights   (the golden is the seed) */
+#include "fuzz.h"
 #include "weights/safetensors-private.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
-
-static void require(bool condition) {
-  if (!condition)
-    abort();
-}
-
 static void read_tensor(const nd_safetensors *file, const nd_st_tensor *t) {
-  require(nd_safetensors_find(file, t->name) == t);
-  unsigned char *copy = malloc(t->count * nd_st_type_size(t->type) + 1);
   float *numbers = malloc((t->count + 1) * sizeof *numbers);
-  if (t->count)
-    memcpy(copy, t->data, t->count * nd_st_type_size(t->type));
+  copy_tensor(file, t);
   nd_st_to_f32(t, numbers);
   free(numbers);
-  free(copy);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
