@@ -30,6 +30,22 @@ static inline void remove_folder(const char *folder) {
   g_rmdir(folder);
 }
 
+/* For tests that write where they stand: setup and teardown. */
+static inline int enter_folder(void **state) {
+  nd_image_start();
+  char *folder = new_folder();
+  assert_int_equal(g_chdir(folder), 0);
+  *state = folder;
+  return 0;
+}
+
+static inline int leave_folder(void **state) {
+  assert_int_equal(g_chdir("/"), 0);
+  remove_folder(*state);
+  g_free(*state);
+  return 0;
+}
+
 /* The colour of a pixel tells where it is: red its column, green its row, blue the picture. */
 static inline void write_places(const char *folder, const char *name, int width, int height, int blue) {
   g_autofree char *path = g_build_filename(folder, name, NULL), *parent = g_path_get_dirname(path);

@@ -1,34 +1,14 @@
 /* Degradations: settings by name, Gaussian noise, and the simulated camera stage by stage. */
 #include "data/camera-private.h"
-#include "data/data.h"
-#include "pictures.h"
+#include "degrading.h"
 
 #include <math.h>
 
 enum { SIDE = 128, PIXELS = SIDE * SIDE, VALUES = PIXELS * 3 };
 
-static nd_degrade_settings chosen(const char *name) {
-  nd_degrade_settings s;
-  assert_int_equal(nd_degrade_find(name, &s), 0);
-  return s;
-}
-
 static void set(nd_degrade_settings *s, const char *key, const char *value) {
   if (nd_degrade_set(s, key, value))
     fail_msg("%s", nd_error());
-}
-
-static void degrade(const nd_degrade_settings *s, float *rgb, uint64_t step) {
-  nd_rng rng = nd_rng_make(3, step, 0, ND_RANDOM_DEGRADE);
-  if (nd_degrade_apply(s, rgb, SIDE, SIDE, &rng))
-    fail_msg("%s", nd_error());
-}
-
-static float *flat(float level) {
-  float *rgb = g_new(float, VALUES);
-  for (int i = 0; i < VALUES; i++)
-    rgb[i] = level;
-  return rgb;
 }
 
 /* Smooth and colourful, no value near the ends. */
@@ -69,7 +49,7 @@ static stats measure(const float *x, int n, int apart) {
 
 static void settings_are_found_set_and_described(void **state) {
   (void)state;
-  nd_degrade_settings s = chosen("gaussian");
+  nd_degrade_settings s = chosen("gaussian", "");
   g_autofree char *standard = nd_degrade_describe(&s);
   assert_string_equal(standard, "gaussian: {sigma_min: 0, sigma_max: 75, clip: false}");
   set(&s, "sigma", "25");
@@ -77,7 +57,7 @@ static void settings_are_found_set_and_described(void **state) {
   set(&s, "clip", "true");
   g_autofree char *text = nd_degrade_describe(&s);
   assert_string_equal(text, "gaussian: {sigma_min: 25, sigma_max: 30.5, clip: true}");
-  s = chosen("camera");
+  s = chosen("camera", "");
   set(&s, "iso", "3200");
   set(&s, "sensor", "nexus_6");
   g_autofree char *camera = nd_degrade_describe(&s);
@@ -88,7 +68,7 @@ static void every_degradation_is_listed_and_its_defaults_are_valid(void **state)
   (void)state;
   int count = 0;
   for (const nd_degradation *kind; (kind = nd_degradation_at(count)); count++) {
-    nd_degrade_settings s = chosen(kind->name);
+    nd_degrade_settings s = chosen(kind->name, "");
     if (nd_degrade_check(&s))
       fail_msg("%s", nd_error());
     for (int k = 0; k < kind->key_count; k++) {
@@ -105,7 +85,7 @@ static void wrong_settings_are_named(void **state) {
   assert_int_equal(nd_degrade_find("fog", &s), -1);
   assert_error_has("gaussian, camera");
   assert_int_equal(nd_degrade_check(&s), -1);
-  s = chosen("camera");
+  s = chosen("camera", "");
   static const struct {
     const char *key, *value, *part;
   } cases[] = {{"isoo", "1", "iso, iso_min, iso_max"}, {"iso_mean", "1", "no setting 'iso_mean'"},
@@ -132,10 +112,10 @@ static void wrong_settings_are_named(void **state) {
 
 static void gaussian_noise_has_its_level_and_no_correlation(void **state) {
   (void)state;
-  nd_degrade_settings s = chosen("gaussian");
+  nd_degrade_settings s = chosen("gaussian", "");
   set(&s, "sigma", "25");
-  g_autofree float *rgb = flat(0.5f);
-  degrade(&s, rgb, 0);
+  g_autofree float *rgb = flat(SIDE, 0.5f);
+  degrade(&s, rgb, SIDE, 0);
   stats channel = measure(rgb, VALUES, 1), pixel = measure(rgb, VALUES, 3),
         row = measure(rgb, VALUES, 3 * SIDE);
   assert_true(fabs(channel.mean - 0.5) < 4 * 25 / 255.0 / sqrt(VALUES));
@@ -146,7 +126,7 @@ static void gaussian_noise_has_its_level_and_no_correlation(void **state) {
 static void gaussian_levels_are_uniform_over_patches(void **state) {
   (void)state;
   enum { PATCHES = 200 };
-  nd_degrade_settings s = chosen("gaussian");
+  nd_degrade_settings s = chosen("gaussian", "");
   double mean = 0, squares = 0, low = 1e9, high = 0;
   for (int i = 0; i < PATCHES; i++) {
     float rgb[32 * 32 * 3] = {0};
@@ -163,12 +143,12 @@ static void gaussian_levels_are_uniform_over_patches(void **state) {
 
 static void gaussian_clips_only_when_told(void **state) {
   (void)state;
-  nd_degrade_settings s = chosen("gaussian");
+  nd_degrade_settings s = chosen("gaussian", "");
   set(&s, "sigma", "75");
-  g_autofree float *free_range = flat(0.1f), *clipped = flat(0.1f);
-  degrade(&s, free_range, 0);
+  g_autofree float *free_range = flat(SIDE, 0.1f), *clipped = flat(SIDE, 0.1f);
+  degrade(&s, free_range, SIDE, 0);
   set(&s, "clip", "true");
-  degrade(&s, clipped, 0);
+  degrade(&s, clipped, SIDE, 0);
   int below = 0;
   for (int i = 0; i < VALUES; i++) {
     below += free_range[i] < 0;
@@ -367,7 +347,7 @@ static void demosaicing_takes_pictures_of_any_size(void **state) {
 /* ---- Camera, whole ---- */
 
 static nd_degrade_settings quiet_camera(void) {
-  nd_degrade_settings s = chosen("camera");
+  nd_degrade_settings s = chosen("camera", "");
   set(&s, "noise", "false");
   set(&s, "quality", "0");
   set(&s, "quantize", "false");
@@ -380,7 +360,7 @@ static void without_noise_the_camera_returns_the_picture(void **state) {
   for (int tone = 0; tone < 2; tone++) {
     set(&s, "tone_curve", tone ? "true" : "false");
     g_autofree float *clean = smooth(), *out = smooth();
-    degrade(&s, out, 1);
+    degrade(&s, out, SIDE, 1);
     assert_true(psnr(clean, out) > 45);
   }
 }
@@ -393,7 +373,7 @@ static void an_edge_is_felt_only_nearby(void **state) {
   for (int i = 0; i < VALUES; i++)
     clean[i] = (i / 3 % SIDE < SIDE / 2) == (i % 3 == 0) ? 0.6f : 0.35f;
   memcpy(out, clean, VALUES * sizeof *out);
-  degrade(&s, out, 1);
+  degrade(&s, out, SIDE, 1);
   float near = 0;
   for (int i = 0; i < VALUES; i++) {
     int distance = i / 3 % SIDE - SIDE / 2;
@@ -408,9 +388,9 @@ static void an_edge_is_felt_only_nearby(void **state) {
 static double linear_green_variance(const nd_degrade_settings *s, double level) {
   double sum = 0;
   for (uint64_t step = 0; step < 4; step++) {
-    g_autofree float *rgb = flat((float)level), *green = g_new(float, PIXELS);
+    g_autofree float *rgb = flat(SIDE, (float)level), *green = g_new(float, PIXELS);
     nd_tone_apply(nd_tone_to_display(false), rgb, VALUES);
-    degrade(s, rgb, step);
+    degrade(s, rgb, SIDE, step);
     nd_tone_apply(nd_tone_to_linear(false), rgb, VALUES);
     for (int i = 0; i < PIXELS; i++)
       green[i] = rgb[3 * i + 1];
@@ -422,7 +402,7 @@ static double linear_green_variance(const nd_degrade_settings *s, double level) 
 /* Every step from the sensor to linear RGB is linear, so variance stays affine in the light. */
 static void camera_noise_grows_with_the_light(void **state) {
   (void)state;
-  nd_degrade_settings s = chosen("camera");
+  nd_degrade_settings s = chosen("camera", "");
   set(&s, "quality", "0");
   set(&s, "quantize", "false");
   set(&s, "tone_curve", "false");
@@ -438,10 +418,10 @@ static void camera_noise_grows_with_the_light(void **state) {
 
 static void camera_noise_is_correlated(void **state) {
   (void)state;
-  nd_degrade_settings s = chosen("camera");
+  nd_degrade_settings s = chosen("camera", "");
   set(&s, "quality", "0");
-  g_autofree float *rgb = flat(0.5f);
-  degrade(&s, rgb, 0);
+  g_autofree float *rgb = flat(SIDE, 0.5f);
+  degrade(&s, rgb, SIDE, 0);
   for (int c = 0; c < 3; c++) {
     g_autofree float *plane = g_new(float, PIXELS);
     for (int i = 0; i < PIXELS; i++)
@@ -454,14 +434,14 @@ static void camera_noise_is_correlated(void **state) {
 
 static void camera_pictures_are_files_of_8_bits(void **state) {
   (void)state;
-  nd_degrade_settings s = chosen("camera");
+  nd_degrade_settings s = chosen("camera", "");
   for (int jpeg = 0; jpeg < 2; jpeg++) {
     if (!jpeg)
       set(&s, "quality", "0");
     else
       set(&s, "quality", "80");
     g_autofree float *rgb = smooth();
-    degrade(&s, rgb, 5);
+    degrade(&s, rgb, SIDE, 5);
     for (int i = 0; i < VALUES; i++) {
       assert_true(rgb[i] >= 0 && rgb[i] <= 1);
       assert_true(fabsf(rgb[i] * 255 - (float)byte_of(rgb[i])) < 1e-3f);
@@ -473,11 +453,11 @@ static void jpeg_loses_more_at_lower_quality(void **state) {
   (void)state;
   nd_degrade_settings s = quiet_camera();
   g_autofree float *none = smooth(), *fine = smooth(), *coarse = smooth();
-  degrade(&s, none, 1);
+  degrade(&s, none, SIDE, 1);
   set(&s, "quality", "95");
-  degrade(&s, fine, 1);
+  degrade(&s, fine, SIDE, 1);
   set(&s, "quality", "20");
-  degrade(&s, coarse, 1);
+  degrade(&s, coarse, SIDE, 1);
   double at_95 = psnr(none, fine), at_20 = psnr(none, coarse);
   assert_true(at_95 > 38 && at_95 < 60);
   assert_true(at_20 > 25 && at_20 < at_95 - 3);
@@ -485,23 +465,23 @@ static void jpeg_loses_more_at_lower_quality(void **state) {
 
 static void camera_is_a_function_of_its_generator(void **state) {
   (void)state;
-  nd_degrade_settings s = chosen("camera");
+  nd_degrade_settings s = chosen("camera", "");
   g_autofree float *a = smooth(), *b = smooth(), *other = smooth();
-  degrade(&s, a, 1);
-  degrade(&s, b, 1);
-  degrade(&s, other, 2);
+  degrade(&s, a, SIDE, 1);
+  degrade(&s, b, SIDE, 1);
+  degrade(&s, other, SIDE, 2);
   assert_memory_equal(a, b, VALUES * sizeof *a);
   assert_true(psnr(a, other) < 40);
 }
 
 static void the_standard_camera_is_a_phone_at_night(void **state) {
   (void)state;
-  nd_degrade_settings s = chosen("camera");
+  nd_degrade_settings s = chosen("camera", "");
   g_autofree float *clean = smooth();
   double mean = 0;
   for (uint64_t step = 0; step < 16; step++) {
     g_autofree float *rgb = smooth();
-    degrade(&s, rgb, step);
+    degrade(&s, rgb, SIDE, step);
     mean += psnr(clean, rgb) / 16;
   }
   assert_true(mean > 20 && mean < 26);

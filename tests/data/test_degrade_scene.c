@@ -1,37 +1,11 @@
 /* Rain, blur, JPEG, lower resolution, in-camera retouching and chains, against closed forms. */
 #include "data/blur-private.h"
 #include "data/camera-private.h"
-#include "data/data.h"
-#include "pictures.h"
+#include "degrading.h"
 
 #include <math.h>
 
 enum { SIDE = 256, PIXELS = SIDE * SIDE, VALUES = PIXELS * 3 };
-
-static nd_degrade_settings chosen(const char *name, const char *assignments) {
-  nd_degrade_settings s;
-  assert_int_equal(nd_degrade_find(name, &s), 0);
-  g_auto(GStrv) all = g_strsplit(assignments, " ", -1);
-  for (int i = 0; all[i] && *all[i]; i++) {
-    g_auto(GStrv) pair = g_strsplit(all[i], "=", 2);
-    if (nd_degrade_set(&s, pair[0], pair[1]))
-      fail_msg("%s", nd_error());
-  }
-  return s;
-}
-
-static void apply(const nd_degrade_settings *s, float *rgb, uint64_t step) {
-  nd_rng rng = nd_rng_make(3, step, 0, ND_RANDOM_DEGRADE);
-  if (nd_degrade_apply(s, rgb, SIDE, SIDE, &rng))
-    fail_msg("%s", nd_error());
-}
-
-static float *flat(float level) {
-  float *rgb = g_new(float, VALUES);
-  for (int i = 0; i < VALUES; i++)
-    rgb[i] = level;
-  return rgb;
-}
 
 static float *wavy(double frequency) {
   float *rgb = g_new(float, VALUES);
@@ -77,8 +51,8 @@ static void streaks_fall_at_the_angle_set(void **state) {
         chosen("rain", "spread=0 length=40 width=3 density=10 layers=1 mist=0 brightness=1");
     g_autofree char *text = g_strdup_printf("%d", angle);
     assert_int_equal(nd_degrade_set(&s, "angle", text), 0);
-    g_autofree float *rgb = flat(0);
-    apply(&s, rgb, (uint64_t)(angle + 50));
+    g_autofree float *rgb = flat(SIDE, 0);
+    degrade(&s, rgb, SIDE, (uint64_t)(angle + 50));
     double found = streak_angle(rgb);
     if (!(fabs(found - angle) < 4))
       fail_msg("streaks of %d degrees lie at %g", angle, found);
@@ -89,8 +63,8 @@ static void streaks_fall_at_the_angle_set(void **state) {
 static void mist_is_a_mixture(void **state) {
   (void)state;
   nd_degrade_settings s = chosen("rain", "density=0 mist=0.25 light=0.8");
-  g_autofree float *rgb = flat(0.4f);
-  apply(&s, rgb, 1);
+  g_autofree float *rgb = flat(SIDE, 0.4f);
+  degrade(&s, rgb, SIDE, 1);
   for (int i = 0; i < VALUES; i++)
     assert_true(fabsf(rgb[i] - (0.75f * 0.4f + 0.25f * 0.8f)) < 1e-6f);
 }
@@ -103,8 +77,8 @@ static void streaks_cover_what_their_numbers_say(void **state) {
       chosen("rain", "spread=5 length=40 width=2 density=2 layers=1 mist=0 brightness=0.1 light=1");
   double covered = 0, expected = 2e-4 * 0.1 * sqrt(2 * M_PI) * 40 * 7 / 8;
   for (uint64_t step = 0; step < 12; step++) {
-    g_autofree float *rgb = flat(0);
-    apply(&s, rgb, step);
+    g_autofree float *rgb = flat(SIDE, 0);
+    degrade(&s, rgb, SIDE, step);
     covered += mean(rgb) / 12;
   }
   if (!(fabs(covered / expected - 1) < 0.15)) /* 140 streaks: 8 % of counting, twice */
@@ -114,8 +88,8 @@ static void streaks_cover_what_their_numbers_say(void **state) {
 static void rain_brightens_and_stays_in_range(void **state) {
   (void)state;
   nd_degrade_settings s = chosen("rain", "");
-  g_autofree float *rgb = flat(0.3f);
-  apply(&s, rgb, 4);
+  g_autofree float *rgb = flat(SIDE, 0.3f);
+  degrade(&s, rgb, SIDE, 4);
   assert_true(mean(rgb) > 0.3);
   for (int i = 0; i < VALUES; i++)
     assert_true(rgb[i] >= 0.3f - 1e-6f && rgb[i] <= 0.95f + 1e-6f);
@@ -206,7 +180,7 @@ static void light_adds_before_the_response_curve(void **state) {
     g_autofree float *rgb = g_new(float, VALUES);
     for (int k = 0; k < VALUES; k++)
       rgb[k] = k / 3 % SIDE / 4 % 2 ? 1 : 0; /* stripes of 4: 40 pixels hold five of each */
-    apply(&s, rgb, 1);
+    degrade(&s, rgb, SIDE, 1);
     for (int x = 60; x < 190; x++)
       assert_true(fabs((double)rgb[(100 * SIDE + x) * 3] - cases[i].expected) < 0.02);
   }
@@ -217,18 +191,18 @@ static void light_adds_before_the_response_curve(void **state) {
 static void waves_too_fine_are_lost_and_others_kept(void **state) {
   (void)state;
   nd_degrade_settings s = chosen("downscale", "factor=4");
-  g_autofree float *fine = wavy(0.25), *coarse = wavy(0.02), *level = flat(0.37f);
+  g_autofree float *fine = wavy(0.25), *coarse = wavy(0.02), *level = flat(SIDE, 0.37f);
   double before = deviation(coarse);
-  apply(&s, fine, 1);
-  apply(&s, coarse, 1);
-  apply(&s, level, 1);
+  degrade(&s, fine, SIDE, 1);
+  degrade(&s, coarse, SIDE, 1);
+  degrade(&s, level, SIDE, 1);
   assert_true(deviation(fine) < 0.02); /* above the new Nyquist limit of 0.125 */
   assert_true(fabs(deviation(coarse) / before - 1) < 0.03);
   for (int i = 0; i < VALUES; i++)
     assert_true(fabsf(level[i] - 0.37f) < 1e-5f);
   nd_degrade_settings none = chosen("downscale", "factor=1");
   g_autofree float *same = wavy(0.2), *original = wavy(0.2);
-  apply(&none, same, 1);
+  degrade(&none, same, SIDE, 1);
   for (int i = 0; i < VALUES; i++)
     assert_true(fabsf(same[i] - original[i]) < 1e-5f);
 }
@@ -237,10 +211,10 @@ static void waves_too_fine_are_lost_and_others_kept(void **state) {
  * times what the binomial takes away: for white noise (1 + a)^2 - 2 a (1 + a) / 4 + a^2 (3/8)^2. */
 static void retouching_does_what_it_says_to_noise(void **state) {
   (void)state;
-  g_autofree float *level = flat(0.5f), *noise = flat(0.5f), *sharp = flat(0.5f);
+  g_autofree float *level = flat(SIDE, 0.5f), *noise = flat(SIDE, 0.5f), *sharp = flat(SIDE, 0.5f);
   nd_degrade_settings gaussian = chosen("gaussian", "sigma=6");
-  apply(&gaussian, noise, 1);
-  apply(&gaussian, sharp, 1);
+  degrade(&gaussian, noise, SIDE, 1);
+  degrade(&gaussian, sharp, SIDE, 1);
   double before = deviation(noise);
   assert_int_equal(nd_camera_retouch(level, SIDE, SIDE, 0.05, 1, 1), 0);
   for (int i = 0; i < VALUES; i++)
@@ -262,7 +236,7 @@ static void a_chain_is_the_composition(void **state) {
   nd_degrade_settings later[] = {chosen("blur", "length=8 impulsiveness=0.5"), chosen("gaussian", "sigma=10"),
                                  chosen("jpeg", "quality=50")};
   g_autofree float *at_once = wavy(0.03), *by_hand = wavy(0.03);
-  apply(&chain, at_once, 9);
+  degrade(&chain, at_once, SIDE, 9);
   nd_rng rng = nd_rng_make(3, 9, 0, ND_RANDOM_DEGRADE);
   nd_rng origin = rng;
   assert_int_equal(nd_degrade_apply(&first, by_hand, SIDE, SIDE, &rng), 0);
@@ -306,15 +280,15 @@ static void each_is_a_function_of_its_generator(void **state) {
   for (int i = 0; (kind = nd_degradation_at(i)); i++) {
     nd_degrade_settings s = chosen(kind->name, "");
     g_autofree float *a = wavy(0.1), *b = wavy(0.1);
-    apply(&s, a, 1);
+    degrade(&s, a, SIDE, 1);
     nd_set_threads(1);
-    apply(&s, b, 1);
+    degrade(&s, b, SIDE, 1);
     nd_set_threads(0);
     assert_memory_equal(a, b, VALUES * sizeof *a);
     int different = 0; /* JPEG's qualities are few: two draws may be the same */
     for (uint64_t step = 2; step < 6; step++) {
       g_autofree float *other = wavy(0.1);
-      apply(&s, other, step);
+      degrade(&s, other, SIDE, step);
       different += memcmp(a, other, VALUES * sizeof *a) != 0;
     }
     assert_true(different >= 3);

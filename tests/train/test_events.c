@@ -8,21 +8,6 @@
 
 #define EVENTS "events.out.tfevents.noiseda"
 
-static int setup(void **state) {
-  nd_image_start();
-  char *folder = new_folder();
-  assert_int_equal(g_chdir(folder), 0);
-  *state = folder;
-  return 0;
-}
-
-static int teardown(void **state) {
-  assert_int_equal(g_chdir("/"), 0);
-  remove_folder(*state);
-  g_free(*state);
-  return 0;
-}
-
 /* RFC 3720, B.4, and the usual check value. */
 static void checksums_are_those_of_the_standard(void **state) {
   (void)state;
@@ -128,7 +113,7 @@ static void files_are_cut_back_and_mended(void **state) {
 }
 
 int main(void) {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, enter_folder, leave_folder)
   const struct CMUnitTest tests[] = {
       TEST(checksums_are_those_of_the_standard), TEST(records_are_those_of_tensorboard),
       TEST(damaged_records_are_noticed), TEST(events_read_back), TEST(files_are_cut_back_and_mended)};

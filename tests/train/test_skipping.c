@@ -43,19 +43,9 @@ static bool stop_now(void *context) {
 }
 
 static int setup(void **state) {
-  nd_image_start();
-  char *folder = new_folder();
-  assert_int_equal(g_chdir(folder), 0);
+  enter_folder(state);
   write_places("clean", "a.png", 40, 30, 10);
   write_places("clean", "b.png", 30, 40, 200);
-  *state = folder;
-  return 0;
-}
-
-static int teardown(void **state) {
-  assert_int_equal(g_chdir("/"), 0);
-  remove_folder(*state);
-  g_free(*state);
   return 0;
 }
 
@@ -171,7 +161,7 @@ static void too_many_in_a_row_end_the_run_with_the_batch(void **state) {
 }
 
 int main(void) {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, leave_folder)
   const struct CMUnitTest tests[] = {TEST(a_step_that_is_not_finite_changes_nothing),
                                      TEST(a_resumed_run_skips_alike), TEST(adam_does_not_count_skipped_steps),
                                      TEST(too_many_in_a_row_end_the_run_with_the_batch)};

@@ -1,0 +1,34 @@
+/* Degrading square pictures made in memory. */
+#ifndef ND_TEST_DEGRADING_H
+#define ND_TEST_DEGRADING_H
+
+#include "data/data.h"
+#include "pictures.h"
+
+/* assignments: "key=value key=value", or "". */
+static inline nd_degrade_settings chosen(const char *name, const char *assignments) {
+  nd_degrade_settings s;
+  assert_int_equal(nd_degrade_find(name, &s), 0);
+  g_auto(GStrv) all = g_strsplit(assignments, " ", -1);
+  for (int i = 0; all[i] && *all[i]; i++) {
+    g_auto(GStrv) pair = g_strsplit(all[i], "=", 2);
+    if (nd_degrade_set(&s, pair[0], pair[1]))
+      fail_msg("%s", nd_error());
+  }
+  return s;
+}
+
+static inline void degrade(const nd_degrade_settings *s, float *rgb, int side, uint64_t step) {
+  nd_rng rng = nd_rng_make(3, step, 0, ND_RANDOM_DEGRADE);
+  if (nd_degrade_apply(s, rgb, side, side, &rng))
+    fail_msg("%s", nd_error());
+}
+
+static inline float *flat(int side, float level) {
+  float *rgb = g_new(float, (gsize)side *(gsize)side * 3);
+  for (int i = 0; i < side * side * 3; i++)
+    rgb[i] = level;
+  return rgb;
+}
+
+#endif
