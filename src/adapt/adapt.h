@@ -28,6 +28,8 @@ typedef struct nd_objective_settings {
   bool residual;                      /* restored = x + R(x); else R(x) */
   bool shuffle;                       /* channel shuffling, step 3 */
   bool contrast;                      /* residual-swapping contrast, step 4; paired mode only */
+  bool contrast_at_rest;              /* no gradient through the negatives: exact where the contrast has no
+                                         slope, at two thirds of the diffusion network's work */
   float margin;                       /* of the contrast, 0.1 */
   bool detach_synthetic, detach_real; /* no gradient through that condition */
 } nd_objective_settings;

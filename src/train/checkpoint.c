@@ -52,10 +52,12 @@ static int write_tensors(const nd_trainer *t, const char *path) {
   g_autofree char *step = g_strdup_printf("%" G_GUINT64_FORMAT, t->state.step);
   g_autofree char *skipped = g_strdup_printf("%" G_GUINT64_FORMAT, t->state.skipped);
   g_autofree char *in_a_row = g_strdup_printf("%" G_GINT64_FORMAT, t->state.skipped_in_a_row);
+  g_autofree char *rest = g_strdup_printf("%" G_GUINT64_FORMAT, t->state.contrast_rest);
   g_autofree char *recipe = nd_recipe_print(t->recipe);
-  nd_st_metadata metadata[] = {{"noiseda.kind", "checkpoint"}, {"noiseda.step", step},
-                               {"noiseda.skipped", skipped},   {"noiseda.skipped_in_a_row", in_a_row},
-                               {"noiseda.recipe", recipe},     {"noiseda.version", ND_VERSION}};
+  nd_st_metadata metadata[] = {{"noiseda.kind", "checkpoint"},  {"noiseda.step", step},
+                               {"noiseda.skipped", skipped},    {"noiseda.skipped_in_a_row", in_a_row},
+                               {"noiseda.contrast_rest", rest}, {"noiseda.recipe", recipe},
+                               {"noiseda.version", ND_VERSION}};
   g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
   g_autoptr(GArray) tensors = all_tensors(t, names);
   return nd_safetensors_save(path, (nd_st_tensor *)(void *)tensors->data, tensors->len, metadata,
@@ -147,11 +149,12 @@ static bool read_count(const nd_safetensors *file, const char *key, guint64 most
 }
 
 static int read_parts(nd_trainer *t, const nd_safetensors *file) {
-  guint64 done, skipped = 0, in_a_row = 0; /* the last two were not always written */
+  guint64 done, skipped = 0, in_a_row = 0, rest = 0; /* all but the first were not always written */
   if (!read_count(file, "noiseda.step", UINT32_MAX, &done))
     return nd_fail("it is no checkpoint: it does not say at which step it was saved");
   read_count(file, "noiseda.skipped", done, &skipped);
   read_count(file, "noiseda.skipped_in_a_row", skipped, &in_a_row);
+  read_count(file, "noiseda.contrast_rest", done, &rest);
   part parts[PARTS];
   parts_of(t, parts);
   for (int k = 0; k < PARTS; k++)
@@ -160,6 +163,7 @@ static int read_parts(nd_trainer *t, const nd_safetensors *file) {
   t->state.step = done;
   t->state.skipped = skipped;
   t->state.skipped_in_a_row = (int64_t)in_a_row;
+  t->state.contrast_rest = rest;
   return 0;
 }
 

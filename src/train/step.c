@@ -6,7 +6,8 @@
  * once every part went forward. So in the last pass, between forward and backward, the means are taken over
  * passes and processes and put in the place of the pass's own; what follows is computed from them, the slope
  * and the reported losses alike. Earlier passes take the slope of the step before; where that turns out
- * wrong, the step is done again with the right one. The result is the same in either case, to the bit.
+ * wrong, the step is done again with the right one. The result is the same in either case, to the bit. A plan
+ * in which the contrast is at rest (step_plan.c) takes the slope to be zero, in all passes.
  */
 #include "train/trainer-private.h"
 
@@ -80,7 +81,9 @@ static bool losses_known(void *context) {
   replace_losses(t, &mean);
   if (!isfinite(mean.restoration + mean.positive + mean.negative))
     return true; /* the step will be skipped; the next one's slope has nothing to learn from it */
-  p->again = p->begun > 1 && contrast_active(t, &mean) != contrast_active(t, &t->last);
+  bool active = contrast_active(t, &mean);
+  p->again = t->objective.settings.contrast_at_rest ? active
+                                                    : p->begun > 1 && active != contrast_active(t, &t->last);
   t->last = mean;
   return !p->again;
 }
@@ -99,13 +102,15 @@ static size_t state_count(const nd_params *params) {
   return count;
 }
 
-int nd_trainer_prepare_step(nd_trainer *t) {
+nd_watch nd_trainer_watch(nd_trainer *t) {
   const nd_objective *o = &t->objective;
   nd_tensor last = o->loss_negative >= 0   ? o->loss_negative
                    : o->loss_positive >= 0 ? o->loss_positive
                                            : o->loss_restoration;
-  nd_plan_set_watch(t->plan, (nd_watch){last, losses_known, gradient_known, t});
-  nd_plan_set_share(t->plan, (nd_share){(uint32_t)t->micro_batch, (uint32_t)t->recipe->data.batch_size});
+  return (nd_watch){last, losses_known, gradient_known, t};
+}
+
+int nd_trainer_prepare_step(nd_trainer *t) {
   t->reduction = nd_reduction_new(t->params, t->group, 0);
   size_t state = state_count(t->params);
   if (state && !(t->next_state = nd_mem_alloc(state * sizeof(float), "running statistics")))
@@ -152,10 +157,20 @@ static void run_passes(nd_trainer *t, const nd_batch *batch, double alpha) {
 
 /* Leaves the gradient's sum over passes and processes in state.gradients. */
 static int sum_gradients(nd_trainer *t, const nd_batch *batch, double alpha) {
+  if (nd_trainer_choose_plan(t))
+    return -1;
   run_passes(t, batch, alpha);
-  if (t->pass.again)
+  if (t->pass.again) {
+    if (t->objective.settings.contrast_at_rest && nd_trainer_plan(t, false))
+      return -1;
     run_passes(t, batch, alpha);
+  }
   return t->pass.failed ? -1 : nd_reduction_finish(t->reduction);
+}
+
+/* Counted by every step that is taken, so that it is a function of the run. */
+static void count_rest(nd_trainer *t) {
+  t->state.contrast_rest = contrast_active(t, &t->last) ? 0 : t->state.contrast_rest + 1;
 }
 
 /* ---- State: running statistics ---- */
@@ -211,6 +226,7 @@ static void update(nd_trainer *t, nd_step_result *s) {
   if (!isfinite(s->loss) || !isfinite(s->gradient_norm))
     return skip(t, s);
   t->state.skipped_in_a_row = 0;
+  count_rest(t);
   keep_state(t);
   nd_adam_step(&t->state, &t->adam,
                clip > 0 && s->gradient_norm > clip ? mean * clip / s->gradient_norm : mean);
@@ -235,9 +251,4 @@ int nd_trainer_step(nd_trainer *t, nd_step_result *out) {
   s.fault = s.skipped && (!t->pass.finite || isfinite(s.loss)); /* a gradient is of all processes */
   *out = s;
   return 0;
-}
-
-void nd_trainer_record(nd_trainer *t, nd_profile *p) {
-  t->profile = p;
-  nd_plan_record(t->plan, p);
 }

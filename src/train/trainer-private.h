@@ -31,7 +31,7 @@ typedef struct nd_trainer {
   nd_net *restoration, *diffusion;
   nd_params *params;
   nd_graph *graph;
-  nd_plan *plan;
+  nd_plan *plan; /* with objective: of a step whose contrast has a slope, or is at rest (step_plan.c) */
   nd_objective objective;
   nd_schedule *schedule;
   nd_train_state state;
@@ -73,11 +73,21 @@ int nd_memory_fit(nd_recipe *recipe, nd_group *group, size_t *cache_bytes);
 /* The same for each of so many processes with `limit` bytes; 0: unknown. */
 int nd_memory_fit_in(nd_recipe *recipe, int processes, size_t limit, size_t *cache_bytes);
 
-/* ---- step.c ---- */
-/* Once the plan and the state are there. */
-int nd_trainer_prepare_step(nd_trainer *t);
+/* ---- step_plan.c ---- */
+/* Steps at rest after which the next one is taken to be at rest too. */
+enum { ND_CONTRAST_RESTS_AFTER = 16 };
+/* Makes the graph and the plan of a step, in place of those there are. */
+int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest);
+/* The plan that the next step probably needs. */
+int nd_trainer_choose_plan(nd_trainer *t);
 /* Steps are recorded in p from now on; NULL: no longer. */
 void nd_trainer_record(nd_trainer *t, nd_profile *p);
+
+/* ---- step.c ---- */
+/* Buffers of a step, once the state is there. */
+int nd_trainer_prepare_step(nd_trainer *t);
+/* What t->plan is to tell while it runs. */
+nd_watch nd_trainer_watch(nd_trainer *t);
 /* One step on the next batch. A step whose loss or gradient is not finite is counted and changes nothing
  * else.
  */

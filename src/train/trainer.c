@@ -17,13 +17,7 @@ static int build(nd_trainer *t) {
     return nd_recipe_fail(r, "data.patch_size", "patch_size is %d; these networks need a multiple of %d",
                           r->data.patch_size, multiple);
   t->params = nd_params_new();
-  t->graph = nd_graph_new(t->params);
-  nd_objective_settings s = nd_recipe_objective(r);
-  nd_objective_build(t->graph, &s, t->restoration, t->diffusion, t->micro_batch, r->data.patch_size,
-                     &t->objective);
-  if (nd_backward(t->graph, t->objective.loss) || nd_compile(t->graph, &t->plan))
-    return -1;
-  if (nd_train_state_new(t->params, &t->state))
+  if (nd_trainer_plan(t, false) || nd_train_state_new(t->params, &t->state))
     return -1;
   nd_plan_bind(t->plan, t->state.values, t->state.gradients);
   return nd_trainer_prepare_step(t);
@@ -88,7 +82,8 @@ int nd_trainer_share(nd_trainer *t) {
   float *buffers[] = {t->state.values, t->state.ema, t->state.moment1, t->state.moment2};
   if (nd_group_broadcast(t->group, &t->state.step, sizeof t->state.step) ||
       nd_group_broadcast(t->group, &t->state.skipped, sizeof t->state.skipped) ||
-      nd_group_broadcast(t->group, &t->state.skipped_in_a_row, sizeof t->state.skipped_in_a_row))
+      nd_group_broadcast(t->group, &t->state.skipped_in_a_row, sizeof t->state.skipped_in_a_row) ||
+      nd_group_broadcast(t->group, &t->state.contrast_rest, sizeof t->state.contrast_rest))
     return -1;
   for (size_t i = 0; i < G_N_ELEMENTS(buffers); i++)
     if (nd_group_broadcast(t->group, buffers[i], t->state.size * sizeof(float)))

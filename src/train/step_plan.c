@@ -1,0 +1,37 @@
+/* The graph and the plan of a step. There are two: where the contrast has a slope, positives and negatives go
+ * through the diffusion network and back together; where it has none, which is most of a run, negatives only
+ * go forward. Which it is, a step learns on the way. So after some steps at rest the next is taken to be one
+ * too, and done again in full should it not be. Only one plan is there at a time: making one takes
+ * milliseconds. */
+#include "train/trainer-private.h"
+
+int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest) {
+  const nd_recipe *r = t->recipe;
+  nd_plan_free(t->plan);
+  nd_graph_free(t->graph);
+  t->plan = NULL;
+  t->graph = nd_graph_new(t->params);
+  nd_objective_settings s = nd_recipe_objective(r);
+  s.contrast_at_rest = contrast_at_rest;
+  nd_objective_build(t->graph, &s, t->restoration, t->diffusion, t->micro_batch, r->data.patch_size,
+                     &t->objective);
+  if (nd_backward(t->graph, t->objective.loss) || nd_compile(t->graph, &t->plan))
+    return -1;
+  if (t->state.values)
+    nd_plan_bind(t->plan, t->state.values, t->state.gradients);
+  nd_plan_set_watch(t->plan, nd_trainer_watch(t));
+  nd_plan_set_share(t->plan, (nd_share){(uint32_t)t->micro_batch, (uint32_t)r->data.batch_size});
+  nd_plan_record(t->plan, t->profile);
+  return 0;
+}
+
+int nd_trainer_choose_plan(nd_trainer *t) {
+  bool at_rest = t->objective.loss_negative >= 0 && t->state.contrast_rest >= ND_CONTRAST_RESTS_AFTER;
+  return at_rest == t->objective.settings.contrast_at_rest ? 0 : nd_trainer_plan(t, at_rest);
+}
+
+void nd_trainer_record(nd_trainer *t, nd_profile *p) {
+  t->profile = p;
+  if (t->plan)
+    nd_plan_record(t->plan, p);
+}
