@@ -1,7 +1,7 @@
 /* Times a whole training step (paired, shuffle and contrast, dropout 0.2, Adam over both networks, EMA) on
  * random pictures, and prints one JSON line; bench/torch_step.py does the same in PyTorch.
  *
- *   step --setting release|small --patch P --batch N [--steps K] [--threads T] [--rest] [--profile]
+ *   step --setting release|small --patch P --batch N [--steps K] [--threads T] [--rest | --again] [--profile]
  */
 #include "adapt/adapt.h"
 #include "train/train-private.h"
@@ -42,7 +42,7 @@ static void fill(nd_plan *plan, nd_tensor t, size_t count, uint32_t which) {
 typedef struct options {
   char *setting;
   int patch, batch, steps, threads;
-  gboolean profile, rest;
+  gboolean profile, rest, again;
 } options;
 
 typedef struct bench {
@@ -110,7 +110,7 @@ static void run(const options *q, const setting *s) {
   gint64 begun = g_get_monotonic_time();
   nd_graph *g = nd_graph_new(params);
   nd_objective_settings defaults = nd_objective_defaults();
-  defaults.contrast_at_rest = q->rest;
+  defaults.negatives = q->rest ? ND_NEGATIVES_JUDGED : q->again ? ND_NEGATIVES_AGAIN : ND_NEGATIVES_KEPT;
   nd_objective_build(g, &defaults, restoration, diffusion, q->batch, q->patch, &b.o);
   if (nd_backward(g, b.o.loss) || nd_compile(g, &b.plan) || nd_train_state_new(params, &b.state) ||
       nd_schedule_new("linear", 1000, 1e-6, 0.01, &b.schedule))
@@ -137,6 +137,7 @@ int main(int argc, char **argv) {
       {"steps", 0, 0, G_OPTION_ARG_INT, &q.steps, "timed steps", NULL},
       {"threads", 0, 0, G_OPTION_ARG_INT, &q.threads, "threads", NULL},
       {"rest", 0, 0, G_OPTION_ARG_NONE, &q.rest, "the contrast is at rest", NULL},
+      {"again", 0, 0, G_OPTION_ARG_NONE, &q.again, "negatives are computed again", NULL},
       {"profile", 0, 0, G_OPTION_ARG_NONE, &q.profile, "print where the time goes", NULL},
       {0}};
   g_autoptr(GOptionContext) context = g_option_context_new(NULL);

@@ -23,13 +23,21 @@ static inline bool nd_mode_diffuses(nd_mode mode) {
   return mode == ND_MODE_PAIRED || mode == ND_MODE_UNPAIRED;
 }
 
+/* What becomes of the negatives' values in the diffusion network; positives, losses and masks are the same.
+ */
+typedef enum nd_negatives {
+  ND_NEGATIVES_KEPT,  /* in one pass with the positives */
+  ND_NEGATIVES_AGAIN, /* computed again in the backward pass: less memory, a sixth more work there */
+  ND_NEGATIVES_JUDGED /* no gradient passes through them, which is exact where the contrast has no slope: a
+                         third less work */
+} nd_negatives;
+
 typedef struct nd_objective_settings {
   nd_mode mode;
-  bool residual;                      /* restored = x + R(x); else R(x) */
-  bool shuffle;                       /* channel shuffling, step 3 */
-  bool contrast;                      /* residual-swapping contrast, step 4; paired mode only */
-  bool contrast_at_rest;              /* no gradient through the negatives: exact where the contrast has no
-                                         slope, at two thirds of the diffusion network's work */
+  bool residual; /* restored = x + R(x); else R(x) */
+  bool shuffle;  /* channel shuffling, step 3 */
+  bool contrast; /* residual-swapping contrast, step 4; paired mode only */
+  nd_negatives negatives;
   float margin;                       /* of the contrast, 0.1 */
   bool detach_synthetic, detach_real; /* no gradient through that condition */
 } nd_objective_settings;

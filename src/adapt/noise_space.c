@@ -87,19 +87,25 @@ static nd_tensor predict(nd_graph *g, const nd_net *net, nd_tensor x, nd_tensor 
 }
 
 /* Both predictions in one pass. */
-static void judge_both(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor with_positive,
-                       nd_tensor with_negative) {
+static void judge_together(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor with_positive,
+                           nd_tensor with_negative) {
   nd_tensor e =
       predict(g, net, nd_concat(g, with_positive, with_negative, 0), nd_concat(g, o->level, o->level, 0));
   o->loss_positive = nd_mse(g, o->noise, nd_slice(g, e, 0, 0, o->n));
   o->loss_negative = nd_mse(g, o->noise, nd_slice(g, e, 0, o->n, o->n));
 }
 
-/* The negatives are judged, and nothing of them is kept for a backward pass. */
-static void judge_positive(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor with_positive,
-                           nd_tensor with_negative) {
+/* Negatives first, and nothing of them is kept. The masks of dropout are those of one pass. */
+static void judge_apart(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor with_positive,
+                        nd_tensor with_negative) {
+  uint32_t mark = nd_dropout_mark(g);
+  nd_dropout_from(g, mark, 1);
+  nd_recompute(g, true);
+  nd_tensor e = predict(g, net, with_negative, o->level);
+  nd_recompute(g, false);
+  o->loss_negative = nd_mse(g, o->noise, e);
+  nd_dropout_from(g, mark, 0);
   o->loss_positive = nd_mse(g, o->noise, predict(g, net, with_positive, o->level));
-  o->loss_negative = nd_mse(g, o->noise, predict(g, net, with_negative, o->level));
 }
 
 /* Steps 4 to 6 with negatives. */
@@ -109,9 +115,9 @@ static nd_tensor contrastive_loss(nd_graph *g, nd_objective *o, const nd_net *ne
   o->shuffle_negative = number(g, "shuffle_negative", o);
   nd_tensor negative = nd_shuffle_pair(g, nd_add(g, o->synthetic, real.residual),
                                        nd_add(g, o->real, synthetic.residual), o->shuffle_negative);
-  (s->contrast_at_rest ? judge_positive : judge_both)(g, o, net, nd_concat(g, y, positive, 3),
-                                                      nd_concat(g, y, negative, 3));
-  nd_tensor against = s->contrast_at_rest ? nd_detach(g, o->loss_negative) : o->loss_negative;
+  (s->negatives == ND_NEGATIVES_KEPT ? judge_together : judge_apart)(g, o, net, nd_concat(g, y, positive, 3),
+                                                                     nd_concat(g, y, negative, 3));
+  nd_tensor against = s->negatives == ND_NEGATIVES_JUDGED ? nd_detach(g, o->loss_negative) : o->loss_negative;
   nd_tensor gap = nd_affine(g, minus(g, o->loss_positive, against), 1, s->margin);
   nd_tensor hinge = nd_activate(g, gap, ND_ACT_RELU, 0);
   return nd_affine(g, nd_add(g, o->loss_positive, hinge), 0.5f, 0);

@@ -1,8 +1,9 @@
 /* Reverse-mode differentiation: walks the nodes backwards and appends their gradient nodes.
  *
- * What a gradient needs of the forward pass is kept until then, but for outputs of cheap operators: a second
- * node computes them again just before the first gradient that reads them (Chen et al. 2016, "Training deep
- * nets with sublinear memory cost"). Their inputs are mostly kept anyway, for their own gradients. */
+ * What a gradient needs of the forward pass is kept until then, but for outputs of cheap operators, and of
+ * all that was built under nd_recompute: a second node computes them again just before the first gradient
+ * that reads them (Chen et al. 2016, "Training deep nets with sublinear memory cost"). The inputs of cheap
+ * operators are mostly kept anyway, for their own gradients. */
 #include "tensor/graph-private.h"
 #include "tensor/ops/ops-private.h"
 
@@ -16,9 +17,19 @@ static void accumulate(nd_graph *g, nd_tensor t, nd_tensor contribution) {
   nd_value_of(g, t)->gradient = sum;
 }
 
-/* Appends the node that computes n's output 0 again, and notes what it gives. */
-static void append_again(nd_graph *g, const nd_node *n, const nd_tensor *in, nd_tensor *again) {
-  const nd_op *op = n->op->view ? n->op : n->op->again;
+/* What was computed again, by tensor of the forward pass; ND_NONE where nothing was. */
+typedef struct recall {
+  nd_tensor *rerun; /* what is built under nd_recompute, by a second run of all of it */
+  nd_tensor *again; /* cheap operators, just before they are read */
+} recall;
+
+static bool is_cheap(const nd_node *n) {
+  return n->op->view || n->op->again;
+}
+
+/* Appends the node that computes n's output 0 again from `in`, and notes what it gives. */
+static void append_again(nd_graph *g, const nd_node *n, const nd_tensor *in, nd_tensor *note) {
+  const nd_op *op = n->op->view || !n->op->again ? n->op : n->op->again;
   nd_tensor all[ND_MAX_IN];
   int n_in = 0;
   for (int i = 0; i < n->n_in; i++)
@@ -28,33 +39,51 @@ static void append_again(nd_graph *g, const nd_node *n, const nd_tensor *in, nd_
   nd_tensor first = nd_append_like(g, op, n->attr, n_in, all, n->out[0]);
   if (first < 0)
     return;
-  nd_last_node(g)->stream = n->stream;
-  again[n->out[0]] = first;
+  nd_carry_dropout(g, n);
+  note[n->out[0]] = first;
   for (int i = 1; op == n->op && i < n->n_out; i++) {
     nd_value v = *nd_value_of(g, n->out[i]);
-    again[n->out[i]] = nd_append_output(g, v.rank, v.dims);
+    note[n->out[i]] = nd_append_output(g, v.rank, v.dims);
   }
 }
 
-/* t, or the same computed again. `again`: by tensor of the forward pass, ND_NONE where not yet. */
-static nd_tensor recalled(nd_graph *g, nd_tensor *again, nd_tensor t) {
+/* t, or what the second run has in its place. */
+static nd_tensor rerun(nd_graph *g, const recall *r, nd_tensor t) {
   if (t < 0 || nd_value_of(g, t)->producer < 0 || nd_value_of(g, t)->is_output)
     return t;
   const nd_node n = *nd_node_at(g, nd_value_of(g, t)->producer);
-  if (!n.op->view && (!n.op->again || (n.op->again != n.op && t != n.out[0])))
+  bool is_second_output = n.op->again && n.op->again != n.op && t != n.out[0];
+  if (!n.recompute || is_second_output)
     return t;
-  if (again[t] >= 0)
-    return again[t];
+  if (r->rerun[t] >= 0)
+    return r->rerun[t];
   nd_tensor in[ND_MAX_IN] = {0};
   for (int i = 0; i < n.n_in; i++)
-    in[i] = recalled(g, again, n.in[i]);
-  if (n.op->view && in[0] == n.in[0])
-    return t;
-  append_again(g, &n, in, again);
-  return again[t];
+    in[i] = rerun(g, r, n.in[i]);
+  append_again(g, &n, in, r->rerun);
+  return r->rerun[t];
 }
 
-static void differentiate(nd_graph *g, const nd_node *node, nd_tensor *again) {
+/* t as a gradient reads it: as it is, of the second run, or a cheap operator's computed for it. */
+static nd_tensor recalled(nd_graph *g, const recall *r, nd_tensor t) {
+  if (t < 0 || nd_value_of(g, t)->producer < 0 || nd_value_of(g, t)->is_output)
+    return t;
+  const nd_node n = *nd_node_at(g, nd_value_of(g, t)->producer);
+  bool is_second_output = n.op->again != n.op && t != n.out[0];
+  if (!is_cheap(&n) || (!n.op->view && is_second_output))
+    return rerun(g, r, t);
+  if (r->again[t] >= 0)
+    return r->again[t];
+  nd_tensor in[ND_MAX_IN] = {0};
+  for (int i = 0; i < n.n_in; i++)
+    in[i] = recalled(g, r, n.in[i]);
+  if (n.op->view && in[0] == n.in[0])
+    return t;
+  append_again(g, &n, in, r->again);
+  return r->again[t];
+}
+
+static void differentiate(nd_graph *g, const nd_node *node, const recall *r) {
   nd_tensor dout[ND_MAX_OUT], din[ND_MAX_IN];
   bool wanted[ND_MAX_IN], any = false;
   for (int i = 0; i < node->n_out; i++) {
@@ -69,11 +98,36 @@ static void differentiate(nd_graph *g, const nd_node *node, nd_tensor *again) {
   }
   nd_node reader = *node;
   for (int i = 0; i < node->n_in; i++)
-    reader.in[i] = recalled(g, again, node->in[i]);
+    reader.in[i] = recalled(g, r, node->in[i]);
   node->op->gradient(g, &reader, dout, wanted, din);
   for (int i = 0; i < node->n_in; i++)
     if (wanted[i])
       accumulate(g, node->in[i], din[i]);
+}
+
+static bool is_read_once(const nd_graph *g, nd_tensor t) {
+  int readers = 0;
+  for (int i = 0; i < nd_node_count(g); i++)
+    for (int k = 0; k < nd_node_at(g, i)->n_in; k++)
+      readers += nd_node_at(g, i)->in[k] == t;
+  return readers == 1;
+}
+
+/* A parameter used more than once: the sums so far stand where the last one will, or they would be kept in
+ * the arena until then. */
+static void place_partial_sums(nd_graph *g, int param, const nd_node *sum) {
+  while (sum->op == &nd_op_add) {
+    nd_value *v = nd_value_of(g, sum->in[0]);
+    if (v->producer < 0 || v->place != ND_IN_ARENA || v->param >= 0)
+      return;
+    const nd_node *before = nd_node_at(g, v->producer);
+    if (before->op->view || !is_read_once(g, sum->in[0]))
+      return;
+    v->place = ND_IN_GRADIENTS;
+    v->param = param;
+    v->is_partial = true;
+    sum = before;
+  }
 }
 
 /* Puts the finished gradient of a parameter into the buffer of gradients. */
@@ -94,6 +148,8 @@ static void place_parameter_gradient(nd_graph *g, int param, nd_tensor t) {
   }
   v->place = ND_IN_GRADIENTS;
   v->param = param;
+  if (own)
+    place_partial_sums(g, param, nd_node_at(g, v->producer));
 }
 
 int nd_backward(nd_graph *g, nd_tensor loss) {
@@ -105,15 +161,16 @@ int nd_backward(nd_graph *g, nd_tensor loss) {
     return nd_fail("backward: this graph has its gradient already");
   g->differentiated = true;
   int forward_nodes = nd_node_count(g);
-  g_autofree nd_tensor *again = g_new(nd_tensor, g->values->len);
+  g_autofree nd_tensor *second = g_new(nd_tensor, g->values->len), *again = g_new(nd_tensor, g->values->len);
   for (guint t = 0; t < g->values->len; t++)
-    again[t] = ND_NONE;
+    second[t] = again[t] = ND_NONE;
+  recall r = {second, again};
   nd_tensor one = nd_constant(g, 1, &(float){1});
   if (one >= 0)
     nd_value_of(g, loss)->gradient = one;
   for (int i = forward_nodes - 1; i >= 0 && !nd_graph_failed(g); i--) {
     nd_node node = *nd_node_at(g, i);
-    differentiate(g, &node, again);
+    differentiate(g, &node, &r);
   }
   for (int i = 0; i < g->n_param_tensor && !nd_graph_failed(g); i++)
     if (g->param_tensor[i] >= 0)

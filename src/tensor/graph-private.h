@@ -49,6 +49,8 @@ struct nd_node {
   int n_in, n_out;
   nd_tensor in[ND_MAX_IN], out[ND_MAX_OUT];
   uint32_t stream; /* which dropout of the graph; the gradient node carries its forward node's */
+  int part;        /* and for which part of the batch (nd_dropout_from), likewise */
+  bool recompute;  /* not kept for the backward pass but done again in it */
   void *state;
   size_t scratch_bytes;
 };
@@ -63,6 +65,7 @@ typedef struct nd_value {
   int param;    /* index in nd_params when a parameter or its gradient, else -1 */
   int producer; /* node, -1: input or parameter */
   bool needs_gradient, is_output, is_input;
+  bool is_partial;    /* ND_IN_GRADIENTS: more will be added to it */
   nd_tensor gradient; /* after nd_backward */
   nd_tensor next;     /* of state: what a run leaves in it; ND_NONE: nothing sets it */
   char *name;         /* inputs and outputs */
@@ -77,6 +80,8 @@ struct nd_graph {
   int n_param_tensor;
   nd_tensor features; /* nd_deepest_features_set */
   uint32_t next_stream;
+  int part;       /* of nodes from now on */
+  bool recompute; /* likewise */
   bool training, differentiated;
   char *failure;
 };
@@ -135,6 +140,8 @@ nd_tensor nd_append_output(nd_graph *g, int rank, const int *dims);
 nd_tensor nd_append_like(nd_graph *g, const nd_op *op, const void *attr, int n_in, const nd_tensor *in,
                          nd_tensor like);
 nd_node *nd_last_node(nd_graph *g);
+/* The node appended last draws the dropout of n. */
+void nd_carry_dropout(nd_graph *g, const nd_node *n);
 nd_tensor nd_new_value(nd_graph *g, int rank, const int *dims);
 /* Fails the graph with a message about the node being built. */
 nd_tensor nd_bad_node(nd_graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));

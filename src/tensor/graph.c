@@ -225,6 +225,24 @@ nd_node *nd_last_node(nd_graph *g) {
   return nd_node_at(g, nd_node_count(g) - 1);
 }
 
+void nd_carry_dropout(nd_graph *g, const nd_node *n) {
+  nd_last_node(g)->stream = n->stream;
+  nd_last_node(g)->part = n->part;
+}
+
+uint32_t nd_dropout_mark(const nd_graph *g) {
+  return g->next_stream;
+}
+
+void nd_dropout_from(nd_graph *g, uint32_t mark, int part) {
+  g->next_stream = mark;
+  g->part = part;
+}
+
+void nd_recompute(nd_graph *g, bool recompute) {
+  g->recompute = recompute;
+}
+
 static nd_tensor append(nd_graph *g, const nd_op *op, const void *attr, int n_in, const nd_tensor *in,
                         int rank, const int *dims) {
   if (nd_graph_failed(g))
@@ -234,6 +252,8 @@ static nd_tensor append(nd_graph *g, const nd_op *op, const void *attr, int n_in
     return t;
   nd_node *n = g_new0(nd_node, 1);
   n->op = op;
+  n->part = g->part;
+  n->recompute = g->recompute;
   n->attr = g_memdup2(attr, op->attr_size);
   n->n_in = n_in;
   n->n_out = 1;

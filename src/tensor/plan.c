@@ -149,7 +149,7 @@ static bool tell(const nd_plan *plan, const nd_node *n) {
   bool go_on = true;
   for (int i = 0; i < n->n_out; i++) {
     const nd_value *v = nd_out_value(plan->graph, n, i);
-    if (w->gradient && v->place == ND_IN_GRADIENTS)
+    if (w->gradient && v->place == ND_IN_GRADIENTS && !v->is_partial)
       w->gradient(v->param, w->context);
     if (w->computed && n->out[i] == w->tensor)
       go_on = w->computed(w->context) && go_on;

@@ -62,8 +62,20 @@ void nd_params_init(const nd_params *p, uint64_t seed, float *values);
 nd_graph *nd_graph_new(nd_params *params);
 void nd_graph_free(nd_graph *g);
 nd_dtype nd_graph_dtype(const nd_graph *g);
+/* The type of activations where bf16 is asked for, or not: fp32, and a line in the log where that is not what
+ * was asked for. */
+nd_dtype nd_precision(bool bf16);
 void nd_graph_set_training(nd_graph *g, bool training); /* default true; false: dropout does nothing */
 bool nd_graph_training(const nd_graph *g);
+
+/* Nodes built from now on, while true, are not kept for the backward pass but computed again in it: less
+ * memory for the time of a forward pass. */
+void nd_recompute(nd_graph *g, bool recompute);
+/* A function built twice, for two parts of a batch, is to have the dropout masks of one that was built once
+ * for both: before the part `part` (0, 1, ...), go back to where the first began; after the last, to part 0.
+ */
+uint32_t nd_dropout_mark(const nd_graph *g);
+void nd_dropout_from(nd_graph *g, uint32_t mark, int part);
 
 /* Prefixes for parameter names: push("down_path.%d", 0), push("block") gives "down_path.0.block.". */
 void nd_scope_push(nd_graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -49,6 +49,14 @@ static int measure(const nd_recipe *r, int processes, need *out) {
   return failed;
 }
 
+/* The first thing to do: it costs time only while the contrast has a slope. */
+static bool recompute(nd_recipe *r, int processes, size_t limit, need *n) {
+  if (r->training.recompute != ND_RECIPE_RECOMPUTE_AUTO || r->mode != ND_RECIPE_PAIRED || !r->adapt.contrast)
+    return false;
+  r->training.recompute = ND_RECIPE_RECOMPUTE_YES;
+  return !measure(r, processes, n) && n->total <= limit;
+}
+
 static bool divides(const nd_recipe *r, int passes, int processes) {
   return r->data.batch_size % passes == 0 && r->data.batch_size / passes % processes == 0;
 }
@@ -87,6 +95,7 @@ static double giga(size_t bytes) {
 static int does_not_fit(const nd_recipe *r, int processes, size_t limit, const need *n) {
   nd_recipe trial = *r;
   need then;
+  recompute(&trial, processes, limit, &then);
   g_autoptr(GString) advice = g_string_new(NULL);
   if (cut_batch(&trial, processes, limit, &then))
     g_string_append_printf(advice,
@@ -127,18 +136,24 @@ static size_t share_of_cache(const nd_recipe *r, size_t limit, const need *n) {
 }
 
 int nd_memory_fit_in(nd_recipe *r, int processes, size_t limit, size_t *cache_bytes) {
-  int before = r->training.accumulation_steps;
+  int before = r->training.accumulation_steps, recompute_before = r->training.recompute;
   bool fits, automatic = r->training.memory > 0;
   need first, n;
   *cache_bytes = (size_t)r->data.cache_mb << 20;
   if (!limit || !divides(r, before, processes) || measure(r, processes, &first))
     return 0; /* nothing is known, or there is a mistake that will be found where it belongs */
   n = first;
-  fits = n.total <= limit || (automatic && cut_batch(r, processes, limit, &n));
+  fits = n.total <= limit || recompute(r, processes, limit, &n) ||
+         (automatic && cut_batch(r, processes, limit, &n));
   if (!fits) {
     r->training.accumulation_steps = before;
+    r->training.recompute = recompute_before;
     return does_not_fit(r, processes, limit, &first);
   }
+  if (r->training.recompute != recompute_before)
+    nd_log(ND_LOG_INFO,
+           "negatives are computed again instead of kept (training.recompute), so that %zu MiB do",
+           n.total >> 20);
   if (r->training.accumulation_steps != before)
     nd_log(ND_LOG_INFO, "training.accumulation_steps is %d, so that %zu MiB do",
            r->training.accumulation_steps, n.total >> 20);

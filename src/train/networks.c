@@ -28,6 +28,8 @@ nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
   s.shuffle = r->adapt.shuffle;
   s.contrast = r->adapt.contrast;
   s.margin = (float)r->adapt.margin;
+  if (r->training.recompute == ND_RECIPE_RECOMPUTE_YES)
+    s.negatives = ND_NEGATIVES_AGAIN;
   s.detach_synthetic = r->adapt.detach_synthetic;
   s.detach_real = r->adapt.detach_real;
   return s;

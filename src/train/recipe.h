@@ -20,7 +20,12 @@ typedef enum nd_recipe_mode {
   ND_RECIPE_DANN
 } nd_recipe_mode;
 typedef enum nd_recipe_figure { ND_RECIPE_PSNR, ND_RECIPE_SSIM } nd_recipe_figure;
-typedef enum nd_recipe_precision { ND_RECIPE_FP32 } nd_recipe_precision;
+typedef enum nd_recipe_precision { ND_RECIPE_FP32, ND_RECIPE_BF16 } nd_recipe_precision;
+typedef enum nd_recipe_recompute {
+  ND_RECIPE_RECOMPUTE_AUTO,
+  ND_RECIPE_RECOMPUTE_NO,
+  ND_RECIPE_RECOMPUTE_YES
+} nd_recipe_recompute;
 
 /* Settings that another room knows; in the order given, no name twice. */
 typedef struct nd_recipe_settings {
@@ -79,6 +84,7 @@ typedef struct nd_recipe {
     int precision; /* nd_recipe_precision */
     double gradient_clip;
     int accumulation_steps;
+    int recompute; /* nd_recipe_recompute */
     int64_t max_skipped_steps;
     int memory;
     char *init_from;

@@ -16,7 +16,8 @@
   }
 WORDS(tasks, "denoise", "derain", "deblur")
 WORDS(modes, "source", "paired", "unpaired", "noise2void", "dann")
-WORDS(precisions, "fp32")
+WORDS(precisions, "fp32", "bf16")
+WORDS(recomputes, "auto", "no", "yes")
 WORDS(figures, "psnr", "ssim")
 
 /* A key is named like the member that holds it; the member's type is the key's. */
@@ -95,14 +96,20 @@ const nd_recipe_key nd_recipe_keys[] = {
     NUMBER(training.weight_decay, "0", 0, 10, "of Adam"),
     NUMBER(training.ema, "0.9999", 0, 0.9999999, "decay of the moving average of the weights; 0: none"),
     NUMBER(training.ema_from_step, "0", 0, LARGEST, "until then the average equals the weights"),
-    CHOICE(training.precision, "fp32", precisions, "of activations"),
+    CHOICE(training.precision, "fp32", precisions,
+           "of activations; fp32 is used, with a word about it, where bf16 cannot be"),
     NUMBER(training.gradient_clip, "0", 0, LARGEST, "largest norm of the gradient; 0: not clipped"),
     NUMBER(training.accumulation_steps, "1", 1, 4096,
            "parts of the batch that go through the networks one after the other, to save memory"),
+    CHOICE(
+        training.recompute, "auto", recomputes,
+        "negatives are computed again in the backward pass instead of kept; auto: where there is not enough "
+        "memory"),
     NUMBER(training.max_skipped_steps, "10", 0, LARGEST,
            "steps in a row that are skipped where loss or gradient is not finite; one more stops the run"),
     NUMBER(training.memory, "0", 0, 1 << 30,
-           "MiB for each process, kept by raising accumulation_steps; 0: what is there, and no change"),
+           "MiB for each process, kept by recompute and by raising accumulation_steps; 0: what is there, and "
+           "no change"),
     PATH(training.init_from, "weights file to start from"),
     NUMBER(training.threads, "0", 0, 1024, "0: as many as there are processors"),
 

@@ -82,8 +82,9 @@ static bool losses_known(void *context) {
   if (!isfinite(mean.restoration + mean.positive + mean.negative))
     return true; /* the step will be skipped; the next one's slope has nothing to learn from it */
   bool active = contrast_active(t, &mean);
-  p->again = t->objective.settings.contrast_at_rest ? active
-                                                    : p->begun > 1 && active != contrast_active(t, &t->last);
+  p->again = t->objective.settings.negatives == ND_NEGATIVES_JUDGED
+                 ? active
+                 : p->begun > 1 && active != contrast_active(t, &t->last);
   t->last = mean;
   return !p->again;
 }
@@ -104,9 +105,7 @@ static size_t state_count(const nd_params *params) {
 
 nd_watch nd_trainer_watch(nd_trainer *t) {
   const nd_objective *o = &t->objective;
-  nd_tensor last = o->loss_negative >= 0   ? o->loss_negative
-                   : o->loss_positive >= 0 ? o->loss_positive
-                                           : o->loss_restoration;
+  nd_tensor last = MAX(o->loss_restoration, MAX(o->loss_positive, o->loss_negative)); /* of the graph */
   return (nd_watch){last, losses_known, gradient_known, t};
 }
 
@@ -161,7 +160,7 @@ static int sum_gradients(nd_trainer *t, const nd_batch *batch, double alpha) {
     return -1;
   run_passes(t, batch, alpha);
   if (t->pass.again) {
-    if (t->objective.settings.contrast_at_rest && nd_trainer_plan(t, false))
+    if (t->objective.settings.negatives == ND_NEGATIVES_JUDGED && nd_trainer_plan(t, false))
       return -1;
     run_passes(t, batch, alpha);
   }

@@ -12,7 +12,8 @@ int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest) {
   t->plan = NULL;
   t->graph = nd_graph_new(t->params);
   nd_objective_settings s = nd_recipe_objective(r);
-  s.contrast_at_rest = contrast_at_rest;
+  if (contrast_at_rest)
+    s.negatives = ND_NEGATIVES_JUDGED;
   nd_objective_build(t->graph, &s, t->restoration, t->diffusion, t->micro_batch, r->data.patch_size,
                      &t->objective);
   if (nd_backward(t->graph, t->objective.loss) || nd_compile(t->graph, &t->plan))
@@ -27,7 +28,8 @@ int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest) {
 
 int nd_trainer_choose_plan(nd_trainer *t) {
   bool at_rest = t->objective.loss_negative >= 0 && t->state.contrast_rest >= ND_CONTRAST_RESTS_AFTER;
-  return at_rest == t->objective.settings.contrast_at_rest ? 0 : nd_trainer_plan(t, at_rest);
+  return at_rest == (t->objective.settings.negatives == ND_NEGATIVES_JUDGED) ? 0
+                                                                             : nd_trainer_plan(t, at_rest);
 }
 
 void nd_trainer_record(nd_trainer *t, nd_profile *p) {

@@ -45,6 +45,23 @@ static void every_mode_gives_a_model(void **state) {
                  "16", NULL);
 }
 
+/* Same weights as without it, and a word about it. */
+static void bf16_falls_back_to_fp32(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 3);
+  outcome o = run_program("train", "r.yaml", "-o", "bf16", "--set", "training.precision=bf16", NULL);
+  assert_int_equal(o.status, 0);
+  assert_non_null(strstr(o.err, "bf16"));
+  assert_non_null(strstr(o.err, "fp32 is used instead"));
+  outcome_clear(&o);
+  o = run_program("train", "r.yaml", "-o", "fp32", NULL);
+  assert_int_equal(o.status, 0);
+  assert_null(strstr(o.err, "bf16"));
+  outcome_clear(&o);
+  expect_same_files("bf16/validation.csv", "fp32/validation.csv");
+}
+
 /* Column of line i of a log, the head being line 0. */
 static double log_cell(char **lines, int i, int column) {
   g_auto(GStrv) cells = g_strsplit(lines[i], ",", -1);
@@ -242,6 +259,7 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {TEST(a_run_is_reported_as_one_page),
                                      TEST(every_mode_gives_a_model),
+                                     TEST(bf16_falls_back_to_fp32),
                                      TEST(the_loss_falls),
                                      TEST(sr3_learns),
                                      TEST(an_interrupted_run_ends_in_the_same_bytes),

@@ -156,7 +156,7 @@ static const struct {
     {"adapt: {shuffle: yes}\n", "r.yaml:1: adapt.shuffle is yes; it must be true or false"},
     {"adapt: {shuffle: 1}\n", "r.yaml:1: adapt.shuffle is 1; it must be true or false"},
     {"mode: pared\n", "r.yaml:1: mode is pared; it must be one of source, paired, unpaired"},
-    {"training: {precision: bf16}\n", "r.yaml:1: training.precision is bf16; it must be fp32"},
+    {"training: {precision: fp8}\n", "r.yaml:1: training.precision is fp8; it must be one of fp32, bf16"},
     {"training: 5\n", "r.yaml:1: training is a section; its keys belong below it, indented"},
     {"training: [steps]\n", "r.yaml:1: unknown key 'training'"},
     {"seed: 1\nmode: source\nseed: 2\n", "r.yaml:3: 'seed' was given before, in line 1"},

@@ -9,10 +9,18 @@ extern const nd_op nd_op_dropout;
 
 _Static_assert(8 * ND_PHILOX_COUNTERS == ND_MASK_BLOCK, "eight draws of 16 bits from a counter");
 
+/* Of the samples of a part, the first. */
+static uint32_t first_of_part(const nd_run_context *r) {
+  if (!r->node->part)
+    return r->first_sample;
+  uint32_t total = r->share.count ? r->share.total : (uint32_t)nd_out_value(r->graph, r->node, 0)->dims[0];
+  return r->first_sample + (uint32_t)r->node->part * total;
+}
+
 nd_mask nd_mask_make(const nd_run_context *r, float p) {
   nd_mask m = {.key = {(uint32_t)r->seed, (uint32_t)(r->seed >> 32)},
                .step = (uint32_t)r->step,
-               .first_sample = r->first_sample,
+               .first_sample = first_of_part(r),
                .share = r->share};
   m.stream = (uint32_t)ND_RANDOM_DROPOUT | r->node->stream << 8;
   m.threshold = (uint32_t)lrintf(p * 65536);
@@ -86,7 +94,7 @@ static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const
   if (!wanted[0])
     return;
   din[0] = nd_append_like(g, &nd_op_dropout, n->attr, 1, dout, n->in[0]);
-  nd_last_node(g)->stream = n->stream;
+  nd_carry_dropout(g, n);
 }
 
 /* Tests run it with seed, step and first sample 0. */

@@ -338,7 +338,7 @@ static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const
   nd_tensor dx = nd_append_like(g, &group_norm_backward, n->attr, 6, in, n->in[0]);
   if (dx < 0)
     return;
-  nd_last_node(g)->stream = n->stream;
+  nd_carry_dropout(g, n);
   int c = nd_dims(g, n->in[0])[3], samples = nd_dims(g, n->in[0])[0];
   nd_tensor dgamma = nd_append_output(g, 1, &c), dbeta = nd_append_output(g, 1, &c);
   nd_tensor all[] = {dx, dgamma, dbeta, ND_NONE};
