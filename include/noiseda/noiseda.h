@@ -29,7 +29,7 @@ typedef struct noiseda_model noiseda_model;
 /* All zero is the default. */
 typedef struct noiseda_options {
   double less;   /* 0..1: how much of the correction to leave out; 0: the full correction */
-  size_t memory; /* bytes for the network's buffers, 0: 1 GiB; larger pictures go in overlapping tiles */
+  size_t memory; /* bytes that all buffers of noiseda may take, 0: 1 GiB; larger pictures go in overlapping tiles */
 } noiseda_options;
 
 /* Reads a model file (safetensors) or a checkpoint of PyTorch. NULL on failure. The caller's: noiseda_model_close. */

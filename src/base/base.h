@@ -103,6 +103,8 @@ int nd_file_write_atomic(const char *path, const void *bytes, size_t n);
 typedef struct nd_file_out nd_file_out;
 nd_file_out *nd_file_begin(const char *path); /* NULL on error */
 int nd_file_put(nd_file_out *file, const void *bytes, size_t n);
+/* For whoever writes by itself, instead of put; the file's own, open for reading too. */
+int nd_file_descriptor(const nd_file_out *file);
 int nd_file_commit(nd_file_out *file);   /* file is gone in any case; on error path is as it was */
 void nd_file_discard(nd_file_out *file); /* instead of commit */
 

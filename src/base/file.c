@@ -52,7 +52,7 @@ nd_file_out *nd_file_begin(const char *path) {
   nd_file_out *file = g_new0(nd_file_out, 1);
   file->path = g_strdup(path);
   file->temporary = temporary_name(path);
-  file->fd = open(file->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  file->fd = open(file->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file->fd >= 0)
     return file;
   nd_fail("cannot write '%s': %s", path, strerror(errno));
@@ -66,6 +66,10 @@ int nd_file_put(nd_file_out *file, const void *bytes, size_t n) {
   if (!file->cause)
     return 0;
   return nd_fail("cannot write '%s': %s", file->path, strerror(file->cause));
+}
+
+int nd_file_descriptor(const nd_file_out *file) {
+  return file->fd;
 }
 
 void nd_file_discard(nd_file_out *file) {

@@ -1,144 +1,266 @@
 /* noiseda restore: pictures in, restored pictures out. */
-#include "cli/cli.h"
+#include "cli/restore_report.h"
 #include "restore/restore.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-typedef struct job {
+/* The program, its libraries, and what they hold for a moment; the rest of --memory is for pictures, weights
+ * and the network's values. Pictures that would take more than a part of it are kept in a file. */
+enum { PROGRAM_BYTES = 112 << 20, PICTURE_PART = 12 };
+
+typedef struct work {
   nd_restorer *restorer;
   nd_save_options save;
+  const char *format;  /* as asked for, or NULL */
   nd_profile *profile; /* or NULL */
-  gboolean overwrite;
-  int done, failed;
-} job;
+  gboolean overwrite, skip_existing, dry_run;
+  size_t memory;
+  nd_restore_report report;
+} work;
 
-static int restore_picture(const job *j, const char *in, const char *out) {
-  nd_image image;
-  if (!j->overwrite && g_file_test(out, G_FILE_TEST_EXISTS))
-    return nd_fail("'%s' exists already; --overwrite replaces it", out);
-  nd_profile_begin(j->profile);
-  int64_t at = nd_clock();
-  if (nd_image_load(in, &image))
+/* ---- Interruption: the first signal ends the run after a tile, the second one at once ---- */
+static volatile sig_atomic_t interrupted;
+
+static void note_signal(int number) {
+  interrupted = number;
+}
+
+static void listen_for_signals(void) {
+  struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESETHAND};
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---- One picture ---- */
+static bool tile_done(int done, int tiles, void *context) {
+  nd_restore_report_tiles(context, done, tiles);
+  return !interrupted;
+}
+
+static bool is_stream(const char *path) {
+  return !strcmp(path, ND_STANDARD_STREAM);
+}
+
+static int read_stream(GByteArray *bytes) {
+  unsigned char piece[1 << 16];
+  ssize_t n;
+  while ((n = read(STDIN_FILENO, piece, sizeof piece)) > 0)
+    g_byte_array_append(bytes, piece, (guint)n);
+  return n < 0 ? nd_fail("cannot read the standard input: %s", g_strerror(errno)) : 0;
+}
+
+static int load(const work *w, const char *path, nd_raster **out) {
+  size_t limit = w->memory / PICTURE_PART;
+  if (!is_stream(path))
+    return nd_raster_load(path, NULL, 0, limit, out);
+  g_autoptr(GByteArray) bytes = g_byte_array_new();
+  return read_stream(bytes) ||
+         nd_raster_load("the standard input", bytes->data ? bytes->data : (void *)"", bytes->len, limit, out);
+}
+
+/* The name that says the format; of a stream, none does. */
+static const char *format_name(const work *w, const char *path) {
+  static char name[16];
+  if (!is_stream(path))
+    return path;
+  g_snprintf(name, sizeof name, ".%s", w->format ? w->format : "png");
+  return name;
+}
+
+static int write_stream(const nd_raster *r, const char *name, const nd_save_options *save) {
+  void *bytes;
+  size_t size;
+  if (nd_raster_encode(r, name, save, &bytes, &size))
     return -1;
-  nd_profile_stage(j->profile, "load the picture", at, 0);
-  int failed = nd_restorer_run_image(j->restorer, &image, NULL, NULL);
-  if (failed)
-    nd_fail_in("'%s'", in);
-  at = nd_clock();
+  bool written = fwrite(bytes, 1, size, stdout) == size && !fflush(stdout);
+  g_free(bytes);
+  return written ? 0 : nd_fail("cannot write to the standard output: %s", g_strerror(errno));
+}
+
+static int save(const work *w, const char *path, const nd_raster *r) {
+  if (is_stream(path))
+    return write_stream(r, format_name(w, path), &w->save);
+  g_autofree char *folder = g_path_get_dirname(path);
+  if (g_mkdir_with_parents(folder, 0777))
+    return nd_fail("cannot make the folder '%s': %s", folder, g_strerror(errno));
+  return nd_raster_save(path, r, &w->save);
+}
+
+static int restore_raster(work *w, const char *out_path, const nd_raster *in) {
+  nd_raster *out;
+  if (nd_raster_new_for(in, format_name(w, out_path), &w->save, &out))
+    return -1;
+  int failed = nd_restorer_run_raster(w->restorer, in, out, tile_done, &w->report);
+  int64_t at = nd_clock();
   if (!failed)
-    failed = nd_image_save(out, &image, &j->save);
-  nd_image_free(&image);
-  nd_profile_stage(j->profile, "save the picture", at, 0);
-  if (!failed)
-    nd_profile_end(j->profile);
+    failed = save(w, out_path, out);
+  nd_profile_stage(w->profile, "save the picture", at, 0);
+  nd_raster_free(out);
   return failed;
 }
 
-static void restore_one(job *j, const char *in, const char *out) {
-  g_autofree char *folder = g_path_get_dirname(out);
-  int failed = g_mkdir_with_parents(folder, 0777)
-                   ? nd_fail("cannot make the folder '%s': %s", folder, strerror(errno))
-                   : restore_picture(j, in, out);
-  if (failed) {
-    nd_cli_failed();
-    j->failed++;
-  } else {
-    printf("%s\n", out);
-    j->done++;
-  }
+static int restore_picture(work *w, const nd_restore_job *job) {
+  nd_raster *in;
+  nd_profile_begin(w->profile);
+  int64_t at = nd_clock();
+  if (load(w, job->in, &in))
+    return -1;
+  nd_profile_stage(w->profile, "load the picture", at, 0);
+  w->report.width = nd_raster_shape_of(in)->width;
+  w->report.height = nd_raster_shape_of(in)->height;
+  int failed = restore_raster(w, job->out, in);
+  nd_raster_free(in);
+  if (!failed)
+    nd_profile_end(w->profile);
+  else if (!strstr(nd_error(), job->out))
+    nd_fail_in("'%s'", job->in);
+  return failed;
 }
 
-static void restore_folder(job *j, const char *in, const char *out) {
-  nd_folder pictures;
-  if (nd_folder_open(in, &pictures)) {
-    nd_cli_failed();
-    j->failed++;
-    return;
-  }
-  for (size_t i = 0; i < pictures.count; i++) {
-    g_autofree char *to = g_build_filename(out, pictures.names[i], NULL);
-    restore_one(j, pictures.files[i], to);
-  }
-  nd_folder_free(&pictures);
+static int plan_picture(work *w, const nd_restore_job *job) {
+  int tiles;
+  if (is_stream(job->in))
+    return nd_fail("--dry-run does not read the standard input");
+  if (nd_image_size(job->in, &w->report.width, &w->report.height))
+    return -1;
+  if (nd_restorer_count_tiles(w->restorer, w->report.height, w->report.width, &tiles))
+    return nd_fail_in("'%s'", job->in);
+  nd_restore_report_planned(&w->report, job, tiles);
+  return 0;
 }
 
-static void restore_all(job *j, char **in, const char *out) {
-  bool to_file = !in[1] && !g_file_test(in[0], G_FILE_TEST_IS_DIR) && nd_image_named(out) &&
-                 !g_file_test(out, G_FILE_TEST_IS_DIR);
-  for (int i = 0; in[i]; i++) {
-    g_autofree char *base = g_path_get_basename(in[i]), *to = g_build_filename(out, base, NULL);
-    if (g_file_test(in[i], G_FILE_TEST_IS_DIR))
-      restore_folder(j, in[i], out);
-    else
-      restore_one(j, in[i], to_file ? out : to);
-  }
+static void restore_job(work *w, const nd_restore_job *job) {
+  nd_restore_report_begin(&w->report, job);
+  bool exists = job->out && !is_stream(job->out) && g_file_test(job->out, G_FILE_TEST_EXISTS);
+  int failed = 0;
+  if (job->error)
+    failed = nd_fail("%s", job->error);
+  else if (exists && w->skip_existing)
+    nd_restore_report_skipped(&w->report, job, "it exists already");
+  else if (exists && !w->overwrite)
+    failed = nd_fail("'%s' exists already; --overwrite replaces it, --skip-existing leaves it", job->out);
+  else if (w->dry_run)
+    failed = plan_picture(w, job);
+  else if (!(failed = restore_picture(w, job)))
+    nd_restore_report_restored(&w->report, job);
+  if (failed && !interrupted)
+    nd_restore_report_failed(&w->report, job);
 }
 
-static int restore_with(const char *model_path, nd_restorer_settings s, job *j, char **in, const char *out) {
+/* ---- All of them ---- */
+static int restore_all(work *w, const GPtrArray *jobs) {
+  w->report.total = (int)jobs->len;
+  for (guint i = 0; i < jobs->len && !interrupted; i++)
+    restore_job(w, g_ptr_array_index(jobs, i));
+  nd_restore_report_end(&w->report, interrupted);
+  return interrupted ? 128 + interrupted : w->report.failed ? ND_EXIT_FAILED : ND_EXIT_DONE;
+}
+
+static int restore_with(const char *model_path, nd_restorer_settings s, work *w, const GPtrArray *jobs) {
   nd_model *model;
   if (nd_model_load(model_path, &model))
     return nd_cli_failed();
-  s.profile = j->profile;
-  int failed = nd_restorer_of_model(model, s, &j->restorer);
-  if (!failed)
-    restore_all(j, in, out);
-  nd_restorer_free(j->restorer);
+  s.profile = w->profile;
+  s.memory = w->memory - PROGRAM_BYTES;
+  int status = nd_restorer_of_model(model, s, &w->restorer) ? nd_cli_failed() : restore_all(w, jobs);
+  nd_restorer_free(w->restorer);
   nd_model_free(model);
-  if (failed)
-    return nd_cli_failed();
-  if (j->failed)
-    fprintf(stderr, "noiseda: %d pictures restored, %d failed\n", j->done, j->failed);
-  return j->failed ? ND_EXIT_FAILED : ND_EXIT_DONE;
-}
-
-static int restore_profiled(const char *model_path, nd_restorer_settings s, job *j, char **in,
-                            const char *out, const nd_cli_profile *profile) {
-  j->profile = nd_cli_profile_wanted(profile) ? nd_profile_new() : NULL;
-  int status = restore_with(model_path, s, j, in, out);
-  if (j->profile && j->done && nd_cli_profile_print(profile, j->profile, "picture"))
-    status = nd_cli_failed();
-  nd_profile_free(j->profile);
   return status;
 }
 
+static int restore_profiled(const char *model_path, nd_restorer_settings s, work *w, const GPtrArray *jobs,
+                            const nd_cli_profile *profile) {
+  w->profile = nd_cli_profile_wanted(profile) ? nd_profile_new() : NULL;
+  int status = restore_with(model_path, s, w, jobs);
+  if (w->profile && w->report.restored && nd_cli_profile_print(profile, w->profile, "picture"))
+    status = nd_cli_failed();
+  nd_profile_free(w->profile);
+  return status;
+}
+
+static int check_numbers(const work *w, const nd_restorer_settings *s) {
+  int bits = w->save.bits, quality = w->save.quality;
+  if (!(s->strength >= 0 && s->strength <= 1) || s->tile < 0 || (bits && bits != 8 && bits != 16) ||
+      quality < 0 || quality > 100)
+    return nd_fail("--strength goes from 0 to 1, --bits is 8 or 16, --quality 1 to 100, --tile positive");
+  if (w->overwrite && w->skip_existing)
+    return nd_fail("--overwrite and --skip-existing cannot both be");
+  if (w->memory <= PROGRAM_BYTES + (16 << 20))
+    return nd_fail("--memory is %zu MB; the program and its libraries alone take %d", w->memory >> 20,
+                   PROGRAM_BYTES >> 20);
+  return 0;
+}
+
+static int check_precision(const char *precision) {
+  if (precision && strcmp(precision, "fp32") && strcmp(precision, "bf16"))
+    return nd_fail("--precision is '%s'; it is fp32 or bf16", precision);
+  nd_precision(precision && !strcmp(precision, "bf16"));
+  return 0;
+}
+
+/* Pictures on the standard output leave no place for words. */
+static int check_streams(work *w, const GPtrArray *jobs) {
+  const nd_restore_job *first = jobs->len ? g_ptr_array_index(jobs, 0) : NULL;
+  w->report.stdout_is_taken = first && first->out && is_stream(first->out);
+  if (w->report.stdout_is_taken && (w->report.json || w->profile))
+    return nd_fail("the picture goes to the standard output; --json would as well");
+  return 0;
+}
+
 static int run(int argc, char **argv) {
-  g_autofree char *model = NULL, *out = NULL, *memory = NULL, *trace = NULL;
+  g_autofree char *model = NULL, *out = NULL, *memory = NULL, *trace = NULL, *precision = NULL,
+                  *format = NULL;
   nd_cli_profile profile = {0};
   nd_restorer_settings s = nd_restorer_defaults();
-  job j = {0};
+  work w = {.memory = (size_t)1 << 30};
   int threads = 0;
   const GOptionEntry entries[] = {
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model, "the model file", "M"},
-      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "a folder, or a file for one picture", "OUT"},
-      {"strength", 0, 0, G_OPTION_ARG_DOUBLE, &s.strength, "how much of the correction to apply, 0 to 1",
-       "X"},
+      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out,
+       "a folder, a file for one picture, or - (default: beside the input, NAME_restored)", "OUT"},
+      {"format", 'f', 0, G_OPTION_ARG_STRING, &format,
+       "png, jpeg, tiff or webp (default: as the output's name says, or the input's)", "F"},
+      {"strength", 's', 0, G_OPTION_ARG_DOUBLE, &s.strength,
+       "how much of the correction to apply, 0 to 1 (default 1)", "X"},
+      {"overwrite", 0, 0, G_OPTION_ARG_NONE, &w.overwrite, "replace files that exist", NULL},
+      {"skip-existing", 0, 0, G_OPTION_ARG_NONE, &w.skip_existing, "leave out what is there already", NULL},
+      {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &w.dry_run, "only say what would become what", NULL},
+      {"json", 0, 0, G_OPTION_ARG_NONE, &w.report.json, "a line of JSON for each picture", NULL},
+      {"quiet", 'q', 0, G_OPTION_ARG_NONE, &w.report.quiet, "say nothing but what failed", NULL},
+      {"bits", 0, 0, G_OPTION_ARG_INT, &w.save.bits, "8 or 16 (default: as the input)", "N"},
+      {"quality", 0, 0, G_OPTION_ARG_INT, &w.save.quality, "of JPEG and WebP, 1 to 100 (default 95)", "N"},
+      {"memory", 0, 0, G_OPTION_ARG_STRING, &memory, "what the program may take in all (default 1G)",
+       "BYTES"},
       {"tile", 0, 0, G_OPTION_ARG_INT, &s.tile, "side of a tile in pixels (default: from --memory)", "N"},
-      {"memory", 0, 0, G_OPTION_ARG_STRING, &memory, "for the network's buffers (default 1G)", "BYTES"},
-      {"bits", 0, 0, G_OPTION_ARG_INT, &j.save.bits, "8 or 16 (default: as the input)", "N"},
-      {"quality", 0, 0, G_OPTION_ARG_INT, &j.save.quality, "of JPEG and WebP, 1 to 100 (default 95)", "N"},
-      {"overwrite", 0, 0, G_OPTION_ARG_NONE, &j.overwrite, "replace files that exist", NULL},
+      {"precision", 0, 0, G_OPTION_ARG_STRING, &precision, "fp32, or bf16 where it can be", "P"},
       ND_CLI_PROFILE_ENTRIES(&profile.table, &trace),
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads to use (default: all processors)", "N"},
       {0}};
-  if (!nd_cli_parse(&argc, &argv, entries, "--model M IN... -o OUT",
-                    "Restores pictures (files or folders) with a trained model. Large pictures go in "
-                    "overlapping tiles; "
-                    "the result is that of the whole. Metadata, 16 bits, grey and alpha are kept."))
+  if (!nd_cli_parse(
+          &argc, &argv, entries, "--model M IN... [-o OUT]",
+          "Restores pictures (files, folders, patterns, or - for the standard input) with a trained "
+          "model. Large pictures go in overlapping tiles; the result is that of the whole. Metadata, "
+          "16 bits, grey and alpha are kept."))
     return ND_EXIT_USAGE;
-  if (!model || !out || argc < 2)
-    return nd_cli_wrong("--model M, at least one input and -o OUT are needed");
-  if (!(s.strength >= 0 && s.strength <= 1) || s.tile < 0 ||
-      (j.save.bits && j.save.bits != 8 && j.save.bits != 16) || j.save.quality < 0 || j.save.quality > 100)
-    return nd_cli_wrong(
-        "--strength goes from 0 to 1, --bits is 8 or 16, --quality 1 to 100, --tile positive");
-  if (memory && !(s.memory = nd_cli_bytes(memory)))
+  if (!model || argc < 2)
+    return nd_cli_wrong("--model M and at least one input are needed");
+  if (memory && !(w.memory = nd_cli_bytes(memory)))
+    return nd_cli_wrong("%s", nd_error());
+  w.format = format;
+  profile.trace = trace;
+  if (check_numbers(&w, &s) || check_precision(precision))
+    return nd_cli_wrong("%s", nd_error());
+  g_autoptr(GPtrArray) jobs = nd_restore_jobs(&(nd_restore_wish){argv + 1, out, format});
+  if (!jobs || check_streams(&w, jobs))
     return nd_cli_wrong("%s", nd_error());
   nd_set_threads(threads);
-  profile.trace = trace;
-  return restore_profiled(model, s, &j, argv + 1, out, &profile);
+  listen_for_signals();
+  return restore_profiled(model, s, &w, jobs, &profile);
 }
 
 const nd_command nd_cmd_restore = {"restore", "restore photographs with a model", run};

@@ -22,32 +22,32 @@ static bool is_webp(const unsigned char *head, size_t n) {
   return n >= 12 && !memcmp(head, "RIFF", 4) && !memcmp(head + 8, "WEBP", 4);
 }
 
-static int encode_png(VipsImage *image, int quality, void **bytes, size_t *size) {
+static int write_png(VipsImage *image, int quality, VipsTarget *to) {
   (void)quality;
-  return vips_pngsave_buffer(image, bytes, size, "filter", VIPS_FOREIGN_PNG_FILTER_UP, NULL);
+  return vips_pngsave_target(image, to, "filter", VIPS_FOREIGN_PNG_FILTER_UP, NULL);
 }
 
-static int encode_jpeg(VipsImage *image, int quality, void **bytes, size_t *size) {
-  return vips_jpegsave_buffer(image, bytes, size, "Q", quality, NULL);
+static int write_jpeg(VipsImage *image, int quality, VipsTarget *to) {
+  return vips_jpegsave_target(image, to, "Q", quality, NULL);
 }
 
 /* Offsets of 32 bits do until the pixels alone come near 4 GB. */
-static int encode_tiff(VipsImage *image, int quality, void **bytes, size_t *size) {
+static int write_tiff(VipsImage *image, int quality, VipsTarget *to) {
   (void)quality;
   gboolean huge = VIPS_IMAGE_SIZEOF_IMAGE(image) > (guint64)3 << 30;
-  return vips_tiffsave_buffer(image, bytes, size, "compression", VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE,
-                              "predictor", VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL, "bigtiff", huge, NULL);
+  return vips_tiffsave_target(image, to, "compression", VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE, "predictor",
+                              VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL, "bigtiff", huge, NULL);
 }
 
-static int encode_webp(VipsImage *image, int quality, void **bytes, size_t *size) {
-  return vips_webpsave_buffer(image, bytes, size, "Q", quality, NULL);
+static int write_webp(VipsImage *image, int quality, VipsTarget *to) {
+  return vips_webpsave_target(image, to, "Q", quality, NULL);
 }
 
 static const nd_format formats[] = {
-    {"PNG", {".png", NULL}, true, true, 0, is_png, vips_pngload_source, encode_png},
-    {"JPEG", {".jpg", ".jpeg"}, false, false, 65500, is_jpeg, vips_jpegload_source, encode_jpeg},
-    {"TIFF", {".tif", ".tiff"}, true, true, 0, is_tiff, vips_tiffload_source, encode_tiff},
-    {"WebP", {".webp", NULL}, false, true, 16383, is_webp, vips_webpload_source, encode_webp},
+    {"PNG", {".png", NULL}, true, true, 0, is_png, vips_pngload_source, write_png},
+    {"JPEG", {".jpg", ".jpeg"}, false, false, 65500, is_jpeg, vips_jpegload_source, write_jpeg},
+    {"TIFF", {".tif", ".tiff"}, true, true, 0, is_tiff, vips_tiffload_source, write_tiff},
+    {"WebP", {".webp", NULL}, false, true, 16383, is_webp, vips_webpload_source, write_webp},
 };
 
 const nd_format *nd_format_named(const char *path) {

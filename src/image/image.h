@@ -48,6 +48,33 @@ int nd_image_encode(const nd_image *image, const char *format, const nd_save_opt
                     size_t *size);
 /* The same as nd_image_load from memory; name is for messages. */
 int nd_image_decode(const void *bytes, size_t size, const char *name, nd_image *out);
+/* ---- Rasters ------------------------------------------------------------------------------------------
+ * Pictures of any size, as the samples that a file holds: in memory, or beyond `limit` bytes in a temporary
+ * file (in TMPDIR, else /var/tmp). What is read and written, and the errors, are those of nd_image_load and
+ * nd_image_save. One thread at a time for each. */
+typedef struct nd_raster nd_raster;
+typedef struct nd_raster_shape {
+  int width, height, channels, bits; /* 1 (grey) or 3; 8 or 16 */
+  bool alpha;
+} nd_raster_shape;
+
+/* bytes NULL: the file `path`; else size bytes in memory, and path is for messages. */
+int nd_raster_load(const char *path, const void *bytes, size_t size, size_t limit, nd_raster **out);
+/* An empty one of the same size and metadata, of the bits and with the alpha that the file `path` will have.
+ */
+int nd_raster_new_for(const nd_raster *like, const char *path, const nd_save_options *options,
+                      nd_raster **out);
+void nd_raster_free(nd_raster *r); /* NULL is fine */
+const nd_raster_shape *nd_raster_shape_of(const nd_raster *r);
+/* n pixels of row y from column x on, as n x 3 floats in [0, 1], grey three times; alpha: n, or NULL. */
+int nd_raster_get(const nd_raster *r, int y, int x, int n, float *rgb, float *alpha);
+/* The same into it, clamped and rounded; grey takes the mean; alpha may be NULL where the raster has none. */
+int nd_raster_put(nd_raster *r, int y, int x, int n, const float *rgb, const float *alpha);
+int nd_raster_save(const char *path, const nd_raster *r, const nd_save_options *options);
+/* Into memory, as nd_image_encode. */
+int nd_raster_encode(const nd_raster *r, const char *format, const nd_save_options *options, void **bytes,
+                     size_t *size);
+
 /* True when the file name ends in a picture format this build reads (any case). */
 bool nd_image_named(const char *path);
 

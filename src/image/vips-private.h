@@ -24,12 +24,46 @@ typedef struct nd_format {
   int longest_side; /* in pixels; 0: no limit of its own */
   bool (*starts)(const unsigned char *head, size_t n);
   int (*load)(VipsSource *source, VipsImage **out, ...);
-  int (*encode)(VipsImage *image, int quality, void **bytes, size_t *size);
+  int (*write)(VipsImage *image, int quality, VipsTarget *to);
 } nd_format;
 #define ND_FORMATS "PNG, JPEG, TIFF and WebP"
 /* NULL when no format has such an ending (any case), or such first bytes. */
 const nd_format *nd_format_named(const char *path);
 const nd_format *nd_format_starting(const unsigned char *head, size_t n);
+
+/* Where decoded pictures go. */
+typedef struct nd_pixel_sink {
+  /* Called first: the header is known, the picture upright, grey or RGB, of 8 or 16 bits, with 1 to 4 bands,
+   * of which an even number means that the last is alpha. */
+  int (*begin)(void *to, VipsImage *image);
+  int (*row)(void *to, int y, const void *pixels); /* from top to bottom; width x bands samples */
+  void (*end)(void *to, void *meta);               /* all is well; meta is the sink's */
+  void (*drop)(void *to);                          /* it is not */
+} nd_pixel_sink;
+/* 8 or 16 bits to [0, 1]. */
+void nd_samples_to_floats(const void *from, size_t n, bool deep, float *to);
+/* The nearest, of values clamped to [0, 1]. */
+void nd_floats_to_samples(const float *from, size_t n, bool deep, void *to);
+/* bytes NULL: the file `name`. */
+int nd_pixels_read(const char *name, const void *bytes, size_t size, const nd_pixel_sink *sink, void *to);
+
+/* Pixels to be written: 8 or 16 bits, interleaved, alpha last. */
+typedef struct nd_pixels {
+  int width, height, bands;
+  bool deep;
+  const void *memory; /* NULL: in the file of this descriptor */
+  int descriptor;
+  void *meta; /* or NULL */
+} nd_pixels;
+/* The format for a name, and options that it can keep; NULL and an error: none. */
+const nd_format *nd_format_for(const char *path, int width, int height, const nd_save_options *options);
+/* The bits a file of this format will have, when the picture has some. */
+bool nd_format_deep(const nd_format *format, const nd_save_options *options, int bits);
+int nd_save_quality(const nd_save_options *options); /* NULL is fine */
+int nd_pixels_save(const char *path, const nd_pixels *p, const nd_format *format, int quality);
+/* Into memory: *bytes is the caller's, g_free. name is for messages. */
+int nd_pixels_encode(const char *name, const nd_pixels *p, const nd_format *format, int quality, void **bytes,
+                     size_t *size);
 
 /* nd_image.meta is a VipsImage without pixels that carries what describes the picture but not its pixels:
  * EXIF, XMP, IPTC, ICC profile, text, resolution. Not the embedded thumbnail: it shows the unrestored

@@ -11,7 +11,7 @@
 typedef struct nd_restorer nd_restorer;
 
 typedef struct nd_restorer_settings {
-  size_t memory;       /* bytes the network's buffers may take; larger pictures are tiled. 0: 1 GiB */
+  size_t memory;       /* bytes that may be taken in all (nd_mem_used); larger pictures are tiled. 0: 1 GiB */
   int tile;            /* side of a tile in pixels, overlap included; 0: as large as memory allows */
   bool residual;       /* restored = x + R(x); else R(x) */
   double strength;     /* 0..1: how much of the correction is applied */
@@ -26,7 +26,7 @@ int nd_restorer_new(const nd_net *net, nd_params *params, const char *scope, con
 int nd_restorer_of_model(const nd_model *model, nd_restorer_settings settings, nd_restorer **out);
 void nd_restorer_free(nd_restorer *r); /* NULL is fine */
 
-typedef void (*nd_tile_progress)(int done, int tiles, void *context);
+typedef bool (*nd_tile_progress)(int done, int tiles, void *context); /* false: stop; the run fails */
 /* in, out: height x width x 3 in [0, 1], any size; they may be the same. Tiles overlap by the network's
  * reach, so the result is that of the whole picture up to rounding. Not clamped. progress may be NULL. Not
  * for several threads at once on one restorer. */
@@ -34,6 +34,22 @@ int nd_restorer_run(nd_restorer *r, const float *in, int height, int width, floa
                     nd_tile_progress progress, void *context);
 /* The same on a picture, in place: grey stays grey, alpha and metadata stay, values are clamped to [0, 1]. */
 int nd_restorer_run_image(nd_restorer *r, nd_image *image, nd_tile_progress progress, void *context);
+
+/* The same on rasters of one size (image.h), for pictures larger than memory. */
+int nd_restorer_run_raster(nd_restorer *r, const nd_raster *in, nd_raster *out, nd_tile_progress progress,
+                           void *context);
+/* The same on a picture given by rows: n pixels of row y from column x on, as n x 3 floats. Rows are read
+ * more than once, also after parts of them were written: out must not be in. -1 ends the run. */
+typedef struct nd_picture {
+  int height, width;
+  int (*get)(void *context, int y, int x, int n, float *rgb);
+  int (*put)(void *context, int y, int x, int n, const float *rgb);
+  void *context;
+} nd_picture;
+int nd_restorer_run_picture(nd_restorer *r, const nd_picture *picture, nd_tile_progress progress,
+                            void *context);
+/* In how many tiles a picture would go, with the memory there is now. */
+int nd_restorer_count_tiles(nd_restorer *r, int height, int width, int *tiles);
 
 /* ---- Evaluation ---- */
 typedef struct nd_score {

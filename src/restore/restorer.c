@@ -16,6 +16,7 @@ struct nd_restorer {
   nd_plan *plan;
   nd_tensor x, y;
   int plan_height, plan_width;
+  double bytes_a_pixel; /* of the plan; 0: not known yet */
 };
 
 nd_restorer_settings nd_restorer_defaults(void) {
@@ -92,29 +93,77 @@ typedef struct layout {
 } layout;
 
 /* Bytes of the network's buffers a pixel, found on a small picture. */
-static int bytes_a_pixel(nd_restorer *r, double *out) {
+static int find_bytes_a_pixel(nd_restorer *r) {
   int size = nd_net_padded(r->net, 256);
+  if (r->bytes_a_pixel > 0)
+    return 0;
   if (make_plan(r, size, size))
     return -1;
-  *out = (double)nd_plan_bytes(r->plan) / ((double)size * size);
+  r->bytes_a_pixel = (double)nd_plan_bytes(r->plan) / ((double)size * size);
   return 0;
+}
+
+/* What weights, pictures and whatever else is there leave of the memory. */
+static double bytes_left(const nd_restorer *r) {
+  return (double)r->settings.memory - (double)(nd_mem_used() - (r->plan ? nd_plan_bytes(r->plan) : 0));
 }
 
 static int largest_tile(nd_restorer *r, int *out) {
   int multiple = nd_net_multiple(r->net);
-  double bytes;
   if (r->settings.tile) {
     *out = nd_net_padded(r->net, r->settings.tile);
     return 0;
   }
-  if (bytes_a_pixel(r, &bytes))
+  if (find_bytes_a_pixel(r))
     return -1;
-  *out = MAX((int)sqrt((double)r->settings.memory / bytes) / multiple * multiple, multiple);
+  *out = MAX((int)sqrt(MAX(bytes_left(r), 0) / r->bytes_a_pixel) / multiple * multiple, multiple);
   return 0;
 }
 
+static int too_small(const nd_restorer *r, const layout *l, int side) {
+  int least = 2 * l->overlap + MAX(nd_net_multiple(r->net), 64);
+  if (r->settings.tile)
+    return nd_fail(
+        "tiles of %d pixels are too small for this network: they overlap by %d on each side; allow "
+        "at least --tile %d",
+        side, l->overlap, least);
+  double more = r->bytes_a_pixel * least * least - bytes_left(r);
+  return nd_fail(
+      "tiles of this network overlap by %d pixels on each side, and there is memory for tiles of %d: "
+      "allow %.0f MB more",
+      l->overlap, side, ceil(more / 1e6));
+}
+
+/* The side of n tiles that cover a length, overlaps included. */
+static int side_of(const nd_restorer *r, int length, int n, int overlap) {
+  return n == 1 ? length : nd_net_padded(r->net, (length - 2 * overlap + n - 1) / n + 2 * overlap);
+}
+
+/* The grid of tiles of at most `area` pixels that computes the fewest: few tiles have little overlap, and
+ * none is to be computed twice for being pushed back at the picture's end. */
+static void divide(const nd_restorer *r, layout *l, double area) {
+  double best = INFINITY;
+  int least = 2 * l->overlap + nd_net_multiple(r->net);
+  for (int across = 1; side_of(r, l->width, across, l->overlap) >= least; across++) {
+    int width = side_of(r, l->width, across, l->overlap), most = (int)(area / width), down = 1;
+    if (most < least)
+      continue;
+    while (side_of(r, l->height, down, l->overlap) > MAX(most, least))
+      down++;
+    int height = side_of(r, l->height, down, l->overlap);
+    double pixels = (double)across * down * width * height;
+    if (pixels < best && (double)height * width <= area) {
+      best = pixels;
+      l->tile_width = width;
+      l->tile_height = height;
+    }
+    if (width == least)
+      break;
+  }
+}
+
 static int lay_out(nd_restorer *r, int height, int width, layout *l) {
-  int multiple = nd_net_multiple(r->net), reach = nd_net_reach(r->net), side;
+  int reach = nd_net_reach(r->net), side;
   l->height = l->tile_height = nd_net_padded(r->net, height);
   l->width = l->tile_width = nd_net_padded(r->net, width);
   l->overlap = nd_net_padded(r->net, reach);
@@ -130,12 +179,12 @@ static int lay_out(nd_restorer *r, int height, int width, layout *l) {
         "than %zu MB allow",
         width, height, r->settings.memory >> 20);
   if (side <= 2 * l->overlap)
-    return nd_fail(
-        "tiles of %d pixels are too small for this network: they overlap by %d on each side; allow at "
-        "least --tile %d",
-        side, l->overlap, 2 * l->overlap + MAX(multiple, 64));
-  l->tile_height = MIN(side, l->height);
-  l->tile_width = MIN(side, l->width);
+    return too_small(r, l, side);
+  if (r->settings.tile) {
+    l->tile_height = MIN(side, l->height);
+    l->tile_width = MIN(side, l->width);
+  } else
+    divide(r, l, (double)side * side);
   return 0;
 }
 
@@ -156,79 +205,78 @@ static span span_at(int i, int length, int tile, int overlap) {
   return s;
 }
 
-typedef struct picture {
-  const float *in;
-  float *out;
-  int height, width;
-} picture;
-
 /* The tile at (y, x) of the picture padded by replication. */
-static void copy_in(const picture *p, int y, int x, int height, int width, float *tile) {
+static int copy_in(const nd_picture *p, int y, int x, int height, int width, float *tile) {
+  int inside = MIN(width, p->width - x);
   for (int i = 0; i < height; i++) {
-    const float *row = p->in + (size_t)MIN(y + i, p->height - 1) * (size_t)p->width * 3;
-    for (int j = 0; j < width; j++)
-      memcpy(tile + ((size_t)i * (size_t)width + (size_t)j) * 3, row + (size_t)MIN(x + j, p->width - 1) * 3,
-             3 * sizeof *tile);
+    float *row = tile + (size_t)i * (size_t)width * 3;
+    if (p->get(p->context, MIN(y + i, p->height - 1), x, inside, row))
+      return -1;
+    for (int j = inside; j < width; j++)
+      memcpy(row + (size_t)j * 3, row + (size_t)(inside - 1) * 3, 3 * sizeof *row);
   }
+  return 0;
 }
 
-static void copy_out(const nd_restorer *r, const picture *p, const layout *l, span rows, span columns,
-                     const float *tile) {
+/* What the strength leaves of the correction, on x, n values. */
+static void correct(const nd_restorer *r, const float *network, float *x, int n) {
   float strength = (float)r->settings.strength;
-  for (int y = rows.from; y < MIN(rows.to, p->height); y++)
-    for (int x = columns.from; x < MIN(columns.to, p->width); x++) {
-      size_t at = ((size_t)y * (size_t)p->width + (size_t)x) * 3;
-      const float *t =
-          tile + ((size_t)(y - rows.start) * (size_t)l->tile_width + (size_t)(x - columns.start)) * 3;
-      for (int c = 0; c < 3; c++) {
-        float correction = r->settings.residual ? t[c] : t[c] - p->in[at + (size_t)c];
-        p->out[at + (size_t)c] = p->in[at + (size_t)c] + strength * correction;
-      }
-    }
+  for (int i = 0; i < n; i++)
+    x[i] += strength * (r->settings.residual ? network[i] : network[i] - x[i]);
 }
 
-static void run_tile(nd_restorer *r, const picture *p, const layout *l, span rows, span columns) {
+static int copy_out(const nd_restorer *r, const nd_picture *p, const layout *l, span rows, span columns,
+                    const float *tile) {
+  int n = MIN(columns.to, p->width) - columns.from;
+  g_autofree float *row = g_new(float, 3 * (size_t)MAX(n, 1));
+  for (int y = rows.from; y < MIN(rows.to, p->height) && n > 0; y++) {
+    const float *t =
+        tile +
+        ((size_t)(y - rows.start) * (size_t)l->tile_width + (size_t)(columns.from - columns.start)) * 3;
+    if (p->get(p->context, y, columns.from, n, row))
+      return -1;
+    correct(r, t, row, 3 * n);
+    if (p->put(p->context, y, columns.from, n, row))
+      return -1;
+  }
+  return 0;
+}
+
+static int run_tile(nd_restorer *r, const nd_picture *p, const layout *l, span rows, span columns) {
   nd_plan_set_window(
       r->plan, (nd_window){rows.start, columns.start, l->tile_height, l->tile_width, l->height, l->width});
   int64_t begun = nd_clock();
-  copy_in(p, rows.start, columns.start, l->tile_height, l->tile_width, nd_plan_tensor(r->plan, r->x));
+  if (copy_in(p, rows.start, columns.start, l->tile_height, l->tile_width, nd_plan_tensor(r->plan, r->x)))
+    return -1;
   nd_profile_stage(r->settings.profile, "copy tile in", begun, 0);
   nd_run(r->plan, 0, 0, 0);
   begun = nd_clock();
-  copy_out(r, p, l, rows, columns, nd_plan_tensor(r->plan, r->y));
+  int failed = copy_out(r, p, l, rows, columns, nd_plan_tensor(r->plan, r->y));
   nd_profile_stage(r->settings.profile, "copy tile out", begun, 0);
+  return failed;
 }
 
-static int run_tiles(nd_restorer *r, const picture *p, const layout *l, nd_tile_progress progress,
-                     void *context) {
-  int down = spans_count(l->height, l->tile_height, l->overlap),
-      across = spans_count(l->width, l->tile_width, l->overlap);
+int nd_restorer_run_picture(nd_restorer *r, const nd_picture *p, nd_tile_progress progress, void *context) {
+  layout l;
+  if (lay_out(r, p->height, p->width, &l) || make_plan(r, l.tile_height, l.tile_width))
+    return -1;
+  int down = spans_count(l.height, l.tile_height, l.overlap),
+      across = spans_count(l.width, l.tile_width, l.overlap);
   for (int i = 0; i < down; i++)
     for (int j = 0; j < across; j++) {
-      run_tile(r, p, l, span_at(i, l->height, l->tile_height, l->overlap),
-               span_at(j, l->width, l->tile_width, l->overlap));
-      if (progress)
-        progress(i * across + j + 1, down * across, context);
+      if (run_tile(r, p, &l, span_at(i, l.height, l.tile_height, l.overlap),
+                   span_at(j, l.width, l.tile_width, l.overlap)))
+        return -1;
+      if (progress && !progress(i * across + j + 1, down * across, context))
+        return nd_fail("stopped");
     }
   return 0;
 }
 
-int nd_restorer_run(nd_restorer *r, const float *in, int height, int width, float *out,
-                    nd_tile_progress progress, void *context) {
+int nd_restorer_count_tiles(nd_restorer *r, int height, int width, int *tiles) {
   layout l;
-  if (lay_out(r, height, width, &l) || make_plan(r, l.tile_height, l.tile_width))
+  if (lay_out(r, height, width, &l))
     return -1;
-  bool tiled = l.tile_height < l.height || l.tile_width < l.width;
-  float *copy = NULL;
-  size_t bytes = (size_t)height * (size_t)width * 3 * sizeof *in;
-  if (in == out && tiled) { /* tiles read what their neighbours would have overwritten */
-    copy = nd_mem_alloc(bytes, "the picture");
-    if (!copy)
-      return -1;
-    memcpy(copy, in, bytes);
-  }
-  picture p = {copy ? copy : in, out, height, width};
-  int failed = run_tiles(r, &p, &l, progress, context);
-  nd_mem_free(copy);
-  return failed;
+  *tiles = spans_count(l.height, l.tile_height, l.overlap) * spans_count(l.width, l.tile_width, l.overlap);
+  return 0;
 }

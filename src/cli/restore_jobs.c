@@ -1,0 +1,176 @@
+/* Files, folders and patterns become a list of pictures to restore, each with the file it goes to. */
+#include "cli/restore_jobs.h"
+
+#include "data/data.h"
+#include "image/image.h"
+
+#include <glob.h>
+#include <string.h>
+
+static const char suffix[] = "_restored";
+
+typedef struct list {
+  const nd_restore_wish *wish;
+  const char *ending; /* ".png", of wish->format; NULL: none was asked for */
+  bool to_file;       /* wish->out is the file of the only input */
+  GPtrArray *jobs;
+} list;
+
+static const char *ending_of_format(const char *format) {
+  static const char *const endings[][2] = {{"png", ".png"},  {"jpeg", ".jpg"}, {"jpg", ".jpg"},
+                                           {"tiff", ".tif"}, {"tif", ".tif"},  {"webp", ".webp"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(endings); i++)
+    if (!g_ascii_strcasecmp(format, endings[i][0]))
+      return endings[i][1];
+  nd_fail("--format is '%s'; png, jpeg, tiff and webp are written", format);
+  return NULL;
+}
+
+static void job_free(gpointer data) {
+  nd_restore_job *j = data;
+  g_free(j->in);
+  g_free(j->out);
+  g_free(j->error);
+  g_free(j);
+}
+
+/* The name without its ending. */
+static char *stem_of(const char *path) {
+  const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+  return dot && dot > (slash ? slash + 1 : path) ? g_strndup(path, (gsize)(dot - path)) : g_strdup(path);
+}
+
+static bool is_own_result(const list *l, const char *path) {
+  g_autofree char *stem = stem_of(path);
+  return !l->wish->out && g_str_has_suffix(stem, suffix);
+}
+
+static char *output_for(const list *l, const char *in, const char *relative) {
+  const char *dot = strrchr(in, '.');
+  if (l->to_file)
+    return g_strdup(l->wish->out);
+  if (!strcmp(in, ND_STANDARD_STREAM))
+    return g_strdup(ND_STANDARD_STREAM);
+  g_autofree char *stem = stem_of(l->wish->out ? relative : in);
+  const char *ending = l->ending ? l->ending : nd_image_named(in) ? dot : ".png";
+  if (!l->wish->out)
+    return g_strconcat(stem, suffix, ending, NULL);
+  g_autofree char *name = g_strconcat(stem, ending, NULL);
+  return g_build_filename(l->wish->out, name, NULL);
+}
+
+static void add(const list *l, const char *in, const char *relative) {
+  nd_restore_job *j = g_new0(nd_restore_job, 1);
+  j->in = g_strdup(in);
+  j->out = output_for(l, in, relative);
+  g_ptr_array_add(l->jobs, j);
+}
+
+static void add_failure(const list *l, const char *in) {
+  nd_restore_job *j = g_new0(nd_restore_job, 1);
+  j->in = g_strdup(in);
+  j->error = g_strdup(nd_error());
+  g_ptr_array_add(l->jobs, j);
+}
+
+/* Results of an earlier run that stand in the folder they were made from are not restored again. */
+static bool stands_in_output(const list *l, const char *path) {
+  if (!l->wish->out)
+    return false;
+  g_autofree char *folder = g_canonicalize_filename(l->wish->out, NULL),
+                  *file = g_canonicalize_filename(path, NULL);
+  size_t n = strlen(folder);
+  return !strncmp(file, folder, n) && file[n] == '/';
+}
+
+static void add_folder(const list *l, const char *path) {
+  nd_folder pictures;
+  if (nd_folder_open(path, &pictures)) {
+    add_failure(l, path);
+    return;
+  }
+  g_autofree char *in = g_canonicalize_filename(path, NULL),
+                  *out = l->wish->out ? g_canonicalize_filename(l->wish->out, NULL) : NULL;
+  bool apart = g_strcmp0(in, out);
+  for (size_t i = 0; i < pictures.count; i++)
+    if (!is_own_result(l, pictures.files[i]) && !(apart && stands_in_output(l, pictures.files[i])))
+      add(l, pictures.files[i], pictures.names[i]);
+  nd_folder_free(&pictures);
+}
+
+static void add_file(const list *l, const char *path) {
+  g_autofree char *base = g_path_get_basename(path);
+  add(l, path, base);
+}
+
+/* A pattern that the shell was kept from expanding. */
+static void add_pattern(const list *l, const char *pattern) {
+  glob_t found;
+  int failed = glob(pattern, 0, NULL, &found);
+  for (size_t i = 0; !failed && i < found.gl_pathc; i++)
+    if (g_file_test(found.gl_pathv[i], G_FILE_TEST_IS_DIR))
+      add_folder(l, found.gl_pathv[i]);
+    else if (!is_own_result(l, found.gl_pathv[i]))
+      add_file(l, found.gl_pathv[i]);
+  if (failed) {
+    nd_fail("no file is named like '%s'", pattern);
+    add_failure(l, pattern);
+  } else
+    globfree(&found);
+}
+
+static void add_input(const list *l, const char *in) {
+  if (g_file_test(in, G_FILE_TEST_IS_DIR))
+    add_folder(l, in);
+  else if (strpbrk(in, "*?[") && !g_file_test(in, G_FILE_TEST_EXISTS))
+    add_pattern(l, in);
+  else
+    add_file(l, in);
+}
+
+static int check_names(const GPtrArray *jobs) {
+  g_autoptr(GHashTable) taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  for (guint i = 0; i < jobs->len; i++) {
+    nd_restore_job *j = g_ptr_array_index(jobs, i), *other;
+    if (!j->out)
+      continue;
+    char *path = g_canonicalize_filename(j->out, NULL);
+    if ((other = g_hash_table_lookup(taken, path))) {
+      g_free(path);
+      return nd_fail("'%s' and '%s' would both become '%s'; nothing was restored", other->in, j->in, j->out);
+    }
+    g_hash_table_insert(taken, path, j);
+  }
+  return 0;
+}
+
+/* One input, and an output that is no folder. */
+static bool goes_to_file(const nd_restore_wish *w) {
+  if (!w->out || w->in[1] || g_file_test(w->in[0], G_FILE_TEST_IS_DIR) ||
+      g_file_test(w->out, G_FILE_TEST_IS_DIR))
+    return false;
+  return !strcmp(w->out, ND_STANDARD_STREAM) || nd_image_named(w->out);
+}
+
+static int check_wish(const list *l) {
+  const nd_restore_wish *w = l->wish;
+  if (w->out && !strcmp(w->out, ND_STANDARD_STREAM) && !l->to_file)
+    return nd_fail("one picture can go to the standard output, not several");
+  for (int i = 0; w->in[i]; i++)
+    if (!strcmp(w->in[i], ND_STANDARD_STREAM) && (w->in[1] || (w->out && !l->to_file)))
+      return nd_fail("the standard input is one picture: it goes to the standard output, or to -o FILE.png");
+  return 0;
+}
+
+GPtrArray *nd_restore_jobs(const nd_restore_wish *wish) {
+  list l = {.wish = wish, .to_file = goes_to_file(wish)};
+  if ((wish->format && !(l.ending = ending_of_format(wish->format))) || check_wish(&l))
+    return NULL;
+  l.jobs = g_ptr_array_new_with_free_func(job_free);
+  for (int i = 0; wish->in[i]; i++)
+    add_input(&l, wish->in[i]);
+  if (!check_names(l.jobs))
+    return l.jobs;
+  g_ptr_array_unref(l.jobs);
+  return NULL;
+}

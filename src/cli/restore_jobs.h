@@ -1,0 +1,24 @@
+/* What `noiseda restore` is to do: which picture becomes which file. */
+#ifndef ND_RESTORE_JOBS_H
+#define ND_RESTORE_JOBS_H
+
+#include "cli/cli.h"
+
+#define ND_STANDARD_STREAM "-"
+
+typedef struct nd_restore_wish {
+  char **in;          /* files, folders, patterns, "-"; NULL at the end */
+  const char *out;    /* a folder, a file, "-"; NULL: beside each input, with a suffix */
+  const char *format; /* "png", "jpeg", "tiff", "webp"; NULL: as the output's name says, or the input's */
+} nd_restore_wish;
+
+typedef struct nd_restore_job {
+  char *in, *out;
+  char *error; /* known before: a folder without pictures; NULL: none */
+} nd_restore_job;
+
+/* nd_restore_job, freed with the array. NULL and an error: the wish cannot be met, or two pictures would
+ * become one file. */
+GPtrArray *nd_restore_jobs(const nd_restore_wish *wish);
+
+#endif

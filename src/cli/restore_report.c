@@ -1,0 +1,131 @@
+#include "cli/restore_report.h"
+
+#include <json-glib/json-glib.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static bool draws_bar(const nd_restore_report *r) {
+  return !r->json && !r->quiet && isatty(STDERR_FILENO);
+}
+
+static void clear_bar(const nd_restore_report *r) {
+  if (draws_bar(r))
+    fputs("\r\033[K", stderr);
+}
+
+static double seconds_since(int64_t begun) {
+  return (double)(nd_clock() - begun) / 1e9;
+}
+
+static void print_json(JsonBuilder *b) {
+  json_builder_end_object(b);
+  g_autoptr(JsonNode) root = json_builder_get_root(b);
+  g_autofree char *text = json_to_string(root, FALSE);
+  puts(text);
+  fflush(stdout);
+}
+
+static JsonBuilder *open_json(void) {
+  JsonBuilder *b = json_builder_new();
+  json_builder_begin_object(b);
+  return b;
+}
+
+static void put_text(JsonBuilder *b, const char *name, const char *value) {
+  if (!value)
+    return;
+  json_builder_set_member_name(b, name);
+  if (g_utf8_validate(value, -1, NULL))
+    json_builder_add_string_value(b, value);
+  else {
+    g_autofree char *shown = g_filename_display_name(value);
+    json_builder_add_string_value(b, shown);
+  }
+}
+
+static void put_count(JsonBuilder *b, const char *name, int value) {
+  json_builder_set_member_name(b, name);
+  json_builder_add_int_value(b, value);
+}
+
+static void say_json(const nd_restore_report *r, const nd_restore_job *job, const char *status,
+                     const char *error, int tiles) {
+  g_autoptr(JsonBuilder) b = open_json();
+  put_text(b, "input", job->in);
+  put_text(b, "output", job->out);
+  put_text(b, "status", status);
+  if (r->width) {
+    put_count(b, "width", r->width);
+    put_count(b, "height", r->height);
+  }
+  if (tiles)
+    put_count(b, "tiles", tiles);
+  json_builder_set_member_name(b, "seconds");
+  json_builder_add_double_value(b, seconds_since(r->begun));
+  put_text(b, "error", error);
+  print_json(b);
+}
+
+void nd_restore_report_begin(nd_restore_report *r, const nd_restore_job *job) {
+  r->begun = nd_clock();
+  r->width = r->height = 0;
+  r->name = job->in;
+  r->index++;
+}
+
+void nd_restore_report_tiles(const nd_restore_report *r, int done, int tiles) {
+  if (!draws_bar(r) || !done)
+    return;
+  double seconds = seconds_since(r->begun), share = (double)done / tiles;
+  g_autofree char *left = nd_cli_duration(seconds / share - seconds);
+  fprintf(stderr, "\r\033[K[%d/%d] %s: %.0f %%, %.2f megapixels/s, %s left", r->index, r->total, r->name,
+          100 * share, share * r->width * r->height / 1e6 / seconds, left);
+}
+
+void nd_restore_report_restored(nd_restore_report *r, const nd_restore_job *job) {
+  clear_bar(r);
+  r->restored++;
+  if (r->json)
+    say_json(r, job, "restored", NULL, 0);
+  else if (!r->quiet && !r->stdout_is_taken)
+    printf("%s\n", job->out);
+  fflush(stdout);
+}
+
+void nd_restore_report_skipped(nd_restore_report *r, const nd_restore_job *job, const char *why) {
+  r->skipped++;
+  if (r->json)
+    say_json(r, job, "skipped", why, 0);
+  else if (!r->quiet && !r->stdout_is_taken)
+    printf("%s: left as it is, %s\n", job->out, why);
+}
+
+void nd_restore_report_failed(nd_restore_report *r, const nd_restore_job *job) {
+  clear_bar(r);
+  r->failed++;
+  if (r->json)
+    say_json(r, job, "failed", nd_error(), 0);
+  nd_cli_failed();
+}
+
+void nd_restore_report_planned(nd_restore_report *r, const nd_restore_job *job, int tiles) {
+  r->restored++;
+  if (r->json)
+    say_json(r, job, "planned", NULL, tiles);
+  else
+    printf("%s -> %s  %d x %d, %d %s\n", job->in, job->out, r->width, r->height, tiles,
+           tiles == 1 ? "tile" : "tiles");
+}
+
+void nd_restore_report_end(const nd_restore_report *r, bool interrupted) {
+  if (r->json) {
+    g_autoptr(JsonBuilder) b = open_json();
+    put_text(b, "status", interrupted ? "interrupted" : "done");
+    put_count(b, "restored", r->restored);
+    put_count(b, "skipped", r->skipped);
+    put_count(b, "failed", r->failed);
+    print_json(b);
+  } else if (interrupted || r->failed)
+    fprintf(stderr, "noiseda: %s%d pictures restored, %d failed, %d skipped\n",
+            interrupted ? "interrupted: " : "", r->restored, r->failed, r->skipped);
+}

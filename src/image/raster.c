@@ -1,0 +1,236 @@
+/* Rasters: samples in memory, or in a temporary file that has no name and goes with its descriptor. */
+#include "image/vips-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct nd_raster {
+  nd_raster_shape shape;
+  size_t limit, row_bytes;
+  char *memory; /* or, NULL, in the file */
+  int descriptor;
+  void *meta;
+};
+
+static int open_spool(void) {
+  const char *chosen = g_getenv("TMPDIR"), *folder = chosen ? chosen : "/var/tmp";
+  int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd < 0) { /* a file system that knows no files without a name */
+    g_autofree char *path = g_build_filename(folder, "noiseda-XXXXXX", NULL);
+    fd = mkostemp(path, O_CLOEXEC);
+    if (fd >= 0)
+      unlink(path);
+  }
+  if (fd < 0)
+    nd_fail("a picture this large is kept in a temporary file, and '%s' takes none: %s; TMPDIR names another "
+            "folder",
+            folder, g_strerror(errno));
+  return fd;
+}
+
+static int make_room(nd_raster *r) {
+  size_t bands = (size_t)r->shape.channels + r->shape.alpha;
+  r->row_bytes = (size_t)r->shape.width * bands * (size_t)(r->shape.bits / 8);
+  size_t bytes = r->row_bytes * (size_t)r->shape.height;
+  if (bytes > r->limit)
+    return (r->descriptor = open_spool()) < 0 ? -1 : 0;
+  r->memory = nd_mem_alloc(bytes, "the picture");
+  return r->memory ? 0 : -1;
+}
+
+static nd_raster *raster_new(size_t limit) {
+  nd_raster *r = g_new0(nd_raster, 1);
+  r->limit = limit;
+  r->descriptor = -1;
+  return r;
+}
+
+static void empty(nd_raster *r) {
+  nd_mem_free(r->memory);
+  if (r->descriptor >= 0)
+    close(r->descriptor);
+  nd_meta_free(r->meta);
+  *r = (nd_raster){.limit = r->limit, .descriptor = -1};
+}
+
+void nd_raster_free(nd_raster *r) {
+  if (!r)
+    return;
+  empty(r);
+  g_free(r);
+}
+
+const nd_raster_shape *nd_raster_shape_of(const nd_raster *r) {
+  return &r->shape;
+}
+
+static int in_file(ssize_t done, const char *what) {
+  return nd_fail(
+      "cannot %s the temporary file that a large picture is kept in: %s; TMPDIR names another folder", what,
+      done < 0 ? g_strerror(errno) : "it ends early");
+}
+
+static int read_bytes(const nd_raster *r, size_t at, void *to, size_t n) {
+  if (r->memory) {
+    memcpy(to, r->memory + at, n);
+    return 0;
+  }
+  for (ssize_t done; n; at += (size_t)done, to = (char *)to + done, n -= (size_t)done)
+    if ((done = pread(r->descriptor, to, n, (off_t)at)) <= 0)
+      return in_file(done, "read");
+  return 0;
+}
+
+static int write_bytes(nd_raster *r, size_t at, const void *from, size_t n) {
+  if (r->memory) {
+    memcpy(r->memory + at, from, n);
+    return 0;
+  }
+  for (ssize_t done; n; at += (size_t)done, from = (const char *)from + done, n -= (size_t)done)
+    if ((done = pwrite(r->descriptor, from, n, (off_t)at)) <= 0)
+      return in_file(done, "write");
+  return 0;
+}
+
+/* ---- From and to files ---- */
+static int begin(void *to, VipsImage *image) {
+  nd_raster *r = to;
+  int bands = vips_image_get_bands(image);
+  r->shape = (nd_raster_shape){.width = vips_image_get_width(image),
+                               .height = vips_image_get_height(image),
+                               .channels = bands < 3 ? 1 : 3,
+                               .alpha = bands % 2 == 0,
+                               .bits = vips_image_get_format(image) == VIPS_FORMAT_USHORT ? 16 : 8};
+  return make_room(r);
+}
+
+static int put_row(void *to, int y, const void *pixels) {
+  nd_raster *r = to;
+  return write_bytes(r, (size_t)y * r->row_bytes, pixels, r->row_bytes);
+}
+
+static void take_meta(void *to, void *meta) {
+  ((nd_raster *)to)->meta = meta;
+}
+
+static void drop(void *to) {
+  empty(to);
+}
+
+int nd_raster_load(const char *path, const void *bytes, size_t size, size_t limit, nd_raster **out) {
+  static const nd_pixel_sink sink = {begin, put_row, take_meta, drop};
+  nd_raster *r = *out = raster_new(limit);
+  if (!nd_pixels_read(path, bytes, size, &sink, r))
+    return 0;
+  g_free(r);
+  *out = NULL;
+  return -1;
+}
+
+int nd_raster_new_for(const nd_raster *like, const char *path, const nd_save_options *options,
+                      nd_raster **out) {
+  nd_raster_shape shape = like->shape;
+  *out = NULL;
+  const nd_format *format = nd_format_for(path, shape.width, shape.height, options);
+  if (!format)
+    return -1;
+  nd_raster *r = raster_new(like->limit);
+  r->shape = shape;
+  r->shape.bits = nd_format_deep(format, options, shape.bits) ? 16 : 8;
+  r->shape.alpha = shape.alpha && format->alpha;
+  r->meta = like->meta ? g_object_ref(like->meta) : NULL;
+  if (make_room(r)) {
+    nd_raster_free(r);
+    return nd_fail_in("cannot write '%s'", path);
+  }
+  *out = r;
+  return 0;
+}
+
+static nd_pixels pixels_of(const nd_raster *r) {
+  return (nd_pixels){.width = r->shape.width,
+                     .height = r->shape.height,
+                     .bands = r->shape.channels + r->shape.alpha,
+                     .deep = r->shape.bits == 16,
+                     .memory = r->memory,
+                     .descriptor = r->descriptor,
+                     .meta = r->meta};
+}
+
+int nd_raster_save(const char *path, const nd_raster *r, const nd_save_options *options) {
+  nd_pixels p = pixels_of(r);
+  const nd_format *format = nd_format_for(path, p.width, p.height, options);
+  return format ? nd_pixels_save(path, &p, format, nd_save_quality(options)) : -1;
+}
+
+int nd_raster_encode(const nd_raster *r, const char *name, const nd_save_options *options, void **bytes,
+                     size_t *size) {
+  nd_pixels p = pixels_of(r);
+  const nd_format *format = nd_format_for(name, p.width, p.height, options);
+  return format ? nd_pixels_encode(name, &p, format, nd_save_quality(options), bytes, size) : -1;
+}
+
+/* ---- Parts of rows ---- */
+enum { PIECE = 1024 }; /* pixels */
+
+typedef union samples {
+  uint8_t low[PIECE * 4];
+  uint16_t high[PIECE * 4];
+} samples;
+
+static int get_piece(const nd_raster *r, int y, int x, int n, float *values) {
+  samples s;
+  size_t bands = (size_t)r->shape.channels + r->shape.alpha, depth = (size_t)r->shape.bits / 8;
+  if (read_bytes(r, (size_t)y * r->row_bytes + (size_t)x * bands * depth, &s, (size_t)n * bands * depth))
+    return -1;
+  nd_samples_to_floats(&s, (size_t)n * bands, depth == 2, values);
+  return 0;
+}
+
+int nd_raster_get(const nd_raster *r, int y, int x, int n, float *rgb, float *alpha) {
+  float values[PIECE * 4];
+  int bands = r->shape.channels + r->shape.alpha, last = r->shape.channels - 1;
+  for (int done = 0, k; done < n; done += k) {
+    k = MIN(PIECE, n - done);
+    if (get_piece(r, y, x + done, k, values))
+      return -1;
+    for (int i = 0; i < k; i++) {
+      for (int c = 0; c < 3; c++)
+        rgb[3 * (done + i) + c] = values[i * bands + MIN(c, last)];
+      if (alpha)
+        alpha[done + i] = r->shape.alpha ? values[i * bands + last + 1] : 1;
+    }
+  }
+  return 0;
+}
+
+static int put_piece(nd_raster *r, int y, int x, int n, const float *values) {
+  samples s;
+  size_t bands = (size_t)r->shape.channels + r->shape.alpha, depth = (size_t)r->shape.bits / 8;
+  nd_floats_to_samples(values, (size_t)n * bands, depth == 2, &s);
+  return write_bytes(r, (size_t)y * r->row_bytes + (size_t)x * bands * depth, &s, (size_t)n * bands * depth);
+}
+
+int nd_raster_put(nd_raster *r, int y, int x, int n, const float *rgb, const float *alpha) {
+  float values[PIECE * 4];
+  int bands = r->shape.channels + r->shape.alpha;
+  for (int done = 0, k; done < n; done += k) {
+    k = MIN(PIECE, n - done);
+    for (int i = 0; i < k; i++) {
+      const float *from = rgb + 3 * (done + i);
+      float *to = values + i * bands;
+      if (r->shape.channels == 1)
+        to[0] = (from[0] + from[1] + from[2]) / 3;
+      else
+        memcpy(to, from, 3 * sizeof *to);
+      if (r->shape.alpha)
+        to[bands - 1] = alpha[done + i];
+    }
+    if (put_piece(r, y, x + done, k, values))
+      return -1;
+  }
+  return 0;
+}

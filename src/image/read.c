@@ -1,0 +1,231 @@
+/* Reading pictures through libvips, row by row. */
+#include "image/vips-private.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+enum { STRIP = 64, IN_MEMORY = 256 << 20 }; /* rows decoded at a time; bytes of pixels turned in memory */
+
+typedef struct reading {
+  const char *name;
+  const void *bytes; /* NULL: the file of that name */
+  size_t size;
+  const nd_pixel_sink *sink;
+  void *to;
+  int width, height;
+} reading;
+
+static int check_file(const char *path) {
+  GStatBuf s;
+  if (g_stat(path, &s)) {
+    int cause = errno;
+    g_autofree char *folder = g_path_get_dirname(path);
+    return nd_fail("cannot read '%s': %s%s", path, g_strerror(cause),
+                   cause == ENOENT && !g_file_test(folder, G_FILE_TEST_IS_DIR)
+                       ? "; its folder is not there either: is its disk attached?"
+                       : "");
+  }
+  if (S_ISDIR(s.st_mode))
+    return nd_fail("cannot read '%s': it is a folder, not a picture", path);
+  if (!S_ISREG(s.st_mode))
+    return nd_fail("cannot read '%s': it is not a regular file", path);
+  if (s.st_size == 0)
+    return nd_fail("cannot read '%s': the file is empty", path);
+  return 0;
+}
+
+static VipsImage *open_source(const reading *r, VipsSource *source) {
+  unsigned char *head;
+  gint64 n = vips_source_sniff_at_most(source, &head, 12);
+  const nd_format *format = n > 0 ? nd_format_starting(head, (size_t)n) : NULL;
+  VipsImage *image = NULL;
+  if (n < 0)
+    nd_vips_fail("read", r->name);
+  else if (!format)
+    nd_fail("cannot read '%s': it is none of the formats that are read, " ND_FORMATS, r->name);
+  else if (format->load(source, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR,
+                        NULL))
+    nd_vips_fail("read", r->name);
+  return image;
+}
+
+static VipsImage *open_picture(const reading *r) {
+  VipsSource *source =
+      r->bytes ? vips_source_new_from_memory(r->bytes, r->size) : vips_source_new_from_file(r->name);
+  if (!source) {
+    nd_vips_fail("read", r->name);
+    return NULL;
+  }
+  VipsImage *image = open_source(r, source);
+  g_object_unref(source);
+  return image;
+}
+
+static int check_samples(const reading *r, VipsImage *image) {
+  VipsBandFormat format = vips_image_get_format(image);
+  if (format != VIPS_FORMAT_UCHAR && format != VIPS_FORMAT_USHORT)
+    return nd_fail("cannot read '%s': its samples are of kind %s; 8 and 16 bits are read", r->name,
+                   vips_enum_nick(VIPS_TYPE_BAND_FORMAT, format));
+  return 0;
+}
+
+/* One more step of a pipeline: takes the place of the last one when it succeeded. A pointer to next, because
+ * the call that fills it in may stand in the same argument list. */
+static int advance(VipsImage **image, int failed, VipsImage *const *next) {
+  if (failed)
+    return -1;
+  g_object_unref(*image);
+  *image = *next;
+  return 0;
+}
+
+/* A copy that can be read in any order. */
+static VipsImage *copy_whole(VipsImage *image) {
+  if (VIPS_IMAGE_SIZEOF_IMAGE(image) <= IN_MEMORY)
+    return vips_image_copy_memory(image);
+  VipsImage *copy = vips_image_new_temp_file("%s.v");
+  if (copy && vips_image_write(image, copy))
+    g_clear_object(&copy);
+  return copy;
+}
+
+/* Turning needs the pixels in any order. */
+static int make_upright(VipsImage **image) {
+  if (vips_image_get_orientation(*image) == 1)
+    return 0;
+  VipsImage *next = copy_whole(*image);
+  if (advance(image, !next, &next))
+    return -1;
+  return advance(image, vips_autorot(*image, &next, NULL), &next);
+}
+
+/* Grey or RGB; whatever else knows how becomes RGB. */
+static int make_rgb(VipsImage **image) {
+  VipsImage *next = NULL;
+  bool deep = vips_image_get_format(*image) == VIPS_FORMAT_USHORT;
+  switch (vips_image_get_interpretation(*image)) {
+  case VIPS_INTERPRETATION_B_W:
+  case VIPS_INTERPRETATION_GREY16:
+  case VIPS_INTERPRETATION_sRGB:
+  case VIPS_INTERPRETATION_RGB:
+  case VIPS_INTERPRETATION_RGB16:
+  case VIPS_INTERPRETATION_MULTIBAND:
+    return 0;
+  default:
+    return advance(
+        image,
+        vips_colourspace(*image, &next, deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB, NULL),
+        &next);
+  }
+}
+
+static int check_bands(const reading *r, VipsImage *image) {
+  int bands = vips_image_get_bands(image);
+  if (bands > 4)
+    return nd_fail("cannot read '%s': it has %d channels; grey and RGB, with or without alpha, are read",
+                   r->name, bands);
+  return 0;
+}
+
+/* In the caller's thread, from top to bottom. */
+static int read_strips(const reading *r, VipsImage *image) {
+  int width = vips_image_get_width(image), height = vips_image_get_height(image), failed = 0;
+  VipsRegion *region = vips_region_new(image);
+  for (int top = 0; top < height && !failed; top += STRIP) {
+    VipsRect strip = {0, top, width, MIN(STRIP, height - top)};
+    failed = vips_region_prepare(region, &strip) ? nd_vips_fail("read", r->name) : 0;
+    for (int y = top; y < top + strip.height && !failed; y++)
+      failed = r->sink->row(r->to, y, VIPS_REGION_ADDR(region, 0, y));
+  }
+  g_object_unref(region);
+  return failed;
+}
+
+static int decode(const reading *r, VipsImage **image) {
+  bool turned = vips_image_get_orientation(*image) != 1;
+  if (check_samples(r, *image))
+    return -1;
+  if (make_upright(image) || make_rgb(image))
+    return nd_vips_fail("read", r->name);
+  if (check_bands(r, *image))
+    return -1;
+  if (r->sink->begin(r->to, *image))
+    return nd_fail_in("cannot read '%s'", r->name);
+  if (read_strips(r, *image))
+    return -1;
+  void *meta = nd_meta_new(*image);
+  if (turned)
+    nd_meta_set_upright(meta);
+  r->sink->end(r->to, meta);
+  return 0;
+}
+
+/* libjpeg goes on with grey where data is damaged and only warns. Bytes too many between two markers, which
+ * some cameras write, do no harm. The text is about this picture only when it is read alone. */
+static int judge_warning(const reading *r, const char *warning, bool alone) {
+  if (!warning || !strstr(warning, "read gave"))
+    return 0;
+  if (!alone)
+    return nd_fail("cannot read '%s': %s", r->name, warning);
+  const char *damage = strstr(vips_error_buffer(), "Corrupt JPEG data");
+  return damage && !strstr(damage, "extraneous bytes") ? nd_vips_fail("read", r->name) : 0;
+}
+
+static void warn_of_pages(const reading *r, VipsImage *image) {
+  int pages = vips_image_get_n_pages(image);
+  if (pages > 1)
+    nd_log(ND_LOG_WARNING, "'%s' holds %d pictures; the first is read", r->name, pages);
+}
+
+static int read_once(void *context, bool alone) {
+  reading *r = context;
+  g_free(nd_vips_take_warning());
+  VipsImage *image = open_picture(r);
+  if (!image)
+    return -1;
+  int failed = decode(r, &image);
+  if (!failed)
+    warn_of_pages(r, image);
+  g_object_unref(image); /* the reader closes, and warns */
+  g_autofree char *warning = nd_vips_take_warning();
+  if (!failed)
+    failed = judge_warning(r, warning, alone);
+  if (failed)
+    r->sink->drop(r->to);
+  return failed;
+}
+
+int nd_pixels_read(const char *name, const void *bytes, size_t size, const nd_pixel_sink *sink, void *to) {
+  reading r = {.name = name, .bytes = bytes, .size = size, .sink = sink, .to = to};
+  if (bytes && !size)
+    return nd_fail("cannot read '%s': it is empty", name);
+  if (!bytes && check_file(name))
+    return -1;
+  int failed = nd_vips_run(read_once, &r);
+  if (failed && !bytes)
+    check_file(name); /* it may have gone meanwhile, which says more than that it could not be opened */
+  return failed;
+}
+
+static int measure_once(void *context, bool alone) {
+  (void)alone;
+  reading *r = context;
+  VipsImage *image = open_picture(r);
+  if (!image)
+    return -1;
+  bool lying = vips_image_get_orientation_swap(image);
+  r->width = lying ? vips_image_get_height(image) : vips_image_get_width(image);
+  r->height = lying ? vips_image_get_width(image) : vips_image_get_height(image);
+  g_object_unref(image);
+  return 0;
+}
+
+int nd_image_size(const char *path, int *width, int *height) {
+  reading r = {.name = path};
+  if (check_file(path) || nd_vips_run(measure_once, &r))
+    return -1;
+  *width = r.width;
+  *height = r.height;
+  return 0;
+}
