@@ -1,0 +1,154 @@
+/* Times one network by itself on random pictures, and prints one JSON line; bench/torch_network.py does the
+ * same in PyTorch. train: forward, mean squared error, backward, Adam, average; infer: forward.
+ *
+ *   network --network swinir [--settings "width=60;..."] --work train|infer --size S --batch N [--steps K]
+ * [--threads T]
+ *     [--profile]
+ */
+#include "train/train-private.h"
+#include "weights/model.h"
+
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+typedef struct options {
+  char *network, *settings, *work;
+  int size, batch, steps, threads;
+  gboolean profile;
+} options;
+
+typedef struct bench {
+  nd_net *net;
+  nd_params *params;
+  nd_graph *g;
+  nd_plan *plan;
+  nd_train_state state;
+  nd_tensor x, level, target;
+  bool trains;
+  nd_profile *profile;
+} bench;
+
+static void must(int failed) {
+  if (failed)
+    g_error("%s", nd_error());
+}
+
+static nd_tensor forward(bench *b, const options *q, bool diffusion) {
+  b->x = nd_input(b->g, "x", q->batch, q->size, q->size, diffusion ? 9 : 3);
+  if (!diffusion)
+    return nd_net_restore(b->g, b->net, b->x);
+  b->level = nd_input(b->g, "level", q->batch, 1, 1, 1);
+  return nd_net_predict_noise(b->g, b->net, b->x, b->level);
+}
+
+static void build(bench *b, const options *q) {
+  bool diffusion = nd_net_from_text(q->network, ND_RESTORATION, q->settings, &b->net) != 0;
+  if (diffusion)
+    must(nd_net_from_text(q->network, ND_DIFFUSION, q->settings, &b->net));
+  b->params = nd_params_new();
+  b->g = nd_graph_new(b->params);
+  nd_graph_set_training(b->g, b->trains);
+  nd_tensor y = forward(b, q, diffusion);
+  nd_output(b->g, "y", y);
+  if (b->trains) {
+    b->target = nd_input(b->g, "target", q->batch, q->size, q->size, 3);
+    nd_tensor loss = nd_mse(b->g, y, b->target);
+    nd_output(b->g, "loss", loss);
+    must(nd_backward(b->g, loss));
+  }
+  must(nd_compile(b->g, &b->plan));
+  must(nd_train_state_new(b->params, &b->state));
+  nd_params_init(b->params, 1, b->state.values);
+  nd_plan_bind(b->plan, b->state.values, b->trains ? b->state.gradients : NULL);
+}
+
+static void fill(bench *b, const options *q, nd_tensor t, int channels) {
+  nd_rng r = nd_rng_make(1, 0, (uint32_t)channels, ND_RANDOM_TEST);
+  float *x = nd_plan_tensor(b->plan, t);
+  for (size_t i = 0; i < (size_t)q->batch * (size_t)q->size * (size_t)q->size * (size_t)channels; i++)
+    x[i] = (float)nd_rng_uniform(&r);
+}
+
+static double one_step(bench *b, const options *q, uint64_t step) {
+  static const nd_adam_settings adam = {1e-4, 0.9f, 0.999f, 1e-8f, 0, 0.9999f, 0};
+  fill(b, q, b->x, b->level >= 0 ? 9 : 3);
+  if (b->trains)
+    fill(b, q, b->target, 3);
+  for (int i = 0; b->level >= 0 && i < q->batch; i++)
+    nd_plan_tensor(b->plan, b->level)[i] = 0.5f;
+  int64_t begun = nd_clock();
+  nd_profile_begin(b->profile);
+  nd_run(b->plan, 1, step, 0);
+  if (b->trains) {
+    int64_t at = nd_clock();
+    nd_adam_step(&b->state, &adam, 1);
+    nd_profile_stage(b->profile, "Adam, average", at, 9.0 * (double)b->state.size * sizeof(float));
+  }
+  nd_profile_end(b->profile);
+  return (double)(nd_clock() - begun) / 1e6;
+}
+
+static int compare(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+static void print_profile(bench *b) {
+  if (!b->profile)
+    return;
+  nd_profile_measure(b->profile);
+  g_autofree char *table = nd_profile_table(b->profile, "step");
+  printf("%s", table);
+  nd_plan_record(b->plan, NULL);
+  nd_profile_free(b->profile);
+}
+
+static void measure(bench *b, const options *q) {
+  g_autofree double *ms = g_new(double, q->steps);
+  struct rusage usage;
+  one_step(b, q, 0);
+  b->profile = q->profile ? nd_profile_new() : NULL;
+  nd_plan_record(b->plan, b->profile);
+  for (int i = 0; i < q->steps; i++)
+    ms[i] = one_step(b, q, (uint64_t)i + 1);
+  qsort(ms, (size_t)q->steps, sizeof *ms, compare);
+  getrusage(RUSAGE_SELF, &usage);
+  printf(
+      "{\"what\": \"noiseda\", \"network\": \"%s\", \"work\": \"%s\", \"size\": %d, \"batch\": %d, "
+      "\"ms_median\": %.1f, \"ms_min\": %.1f, \"gflops\": %.1f, \"peak_rss_mb\": %.0f, \"arena_mb\": %.0f}\n",
+      q->network, q->work, q->size, q->batch, ms[q->steps / 2], ms[0],
+      nd_plan_flops(b->plan) / 1e6 / ms[q->steps / 2], (double)usage.ru_maxrss / 1024,
+      (double)nd_plan_bytes(b->plan) / 1e6);
+}
+
+int main(int argc, char **argv) {
+  options q = {.size = 64, .batch = 1, .steps = 5};
+  const GOptionEntry entries[] = {
+      {"network", 0, 0, G_OPTION_ARG_STRING, &q.network, "by name", NULL},
+      {"settings", 0, 0, G_OPTION_ARG_STRING, &q.settings, "of the network", NULL},
+      {"work", 0, 0, G_OPTION_ARG_STRING, &q.work, "train or infer", NULL},
+      {"size", 0, 0, G_OPTION_ARG_INT, &q.size, "side of the pictures", NULL},
+      {"batch", 0, 0, G_OPTION_ARG_INT, &q.batch, "pictures", NULL},
+      {"steps", 0, 0, G_OPTION_ARG_INT, &q.steps, "timed steps", NULL},
+      {"threads", 0, 0, G_OPTION_ARG_INT, &q.threads, "threads", NULL},
+      {"profile", 0, 0, G_OPTION_ARG_NONE, &q.profile, "print where the time goes", NULL},
+      {0}};
+  g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+  g_option_context_add_main_entries(context, entries, NULL);
+  if (!g_option_context_parse(context, &argc, &argv, NULL) || !q.network || !q.work || q.steps < 1)
+    return 2;
+  bench b = {.level = ND_NONE, .trains = !strcmp(q.work, "train")};
+  q.settings = q.settings ? q.settings : g_strdup("");
+  nd_set_threads(q.threads);
+  build(&b, &q);
+  measure(&b, &q);
+  print_profile(&b);
+  nd_plan_free(b.plan);
+  nd_graph_free(b.g);
+  nd_params_free(b.params);
+  nd_train_state_free(&b.state);
+  nd_net_free(b.net);
+  return 0;
+}
