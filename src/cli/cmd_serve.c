@@ -9,10 +9,11 @@
 #include <unistd.h>
 
 /* ---- The process that works on one photo ---- */
-static void print_tile(int done, int tiles, void *context) {
+static bool print_tile(int done, int tiles, void *context) {
   (void)context;
   printf("tile %d %d\n", done, tiles);
   fflush(stdout);
+  return true;
 }
 
 /* The server may be killed in a way that leaves it no time to end this process. */

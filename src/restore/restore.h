@@ -26,7 +26,8 @@ int nd_restorer_new(const nd_net *net, nd_params *params, const char *scope, con
 int nd_restorer_of_model(const nd_model *model, nd_restorer_settings settings, nd_restorer **out);
 void nd_restorer_free(nd_restorer *r); /* NULL is fine */
 
-typedef void (*nd_tile_progress)(int done, int tiles, void *context);
+/* After each tile; false stops, and the run fails. */
+typedef bool (*nd_tile_progress)(int done, int tiles, void *context);
 /* in, out: height x width x 3 in [0, 1], any size; they may be the same. Tiles overlap by the network's
  * reach, so the result is that of the whole picture up to rounding. Not clamped. progress may be NULL. Not
  * for several threads at once on one restorer. */

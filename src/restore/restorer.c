@@ -207,8 +207,8 @@ static int run_tiles(nd_restorer *r, const picture *p, const layout *l, nd_tile_
     for (int j = 0; j < across; j++) {
       run_tile(r, p, l, span_at(i, l->height, l->tile_height, l->overlap),
                span_at(j, l->width, l->tile_width, l->overlap));
-      if (progress)
-        progress(i * across + j + 1, down * across, context);
+      if (progress && !progress(i * across + j + 1, down * across, context))
+        return nd_fail("stopped after %d of %d tiles", i * across + j + 1, down * across);
     }
   return 0;
 }
