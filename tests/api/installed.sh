@@ -1,7 +1,8 @@
 #!/bin/sh
 # The library as others find it: installed into a folder, found by pkg-config, linked by an example in C and in C++,
-# showing nothing but its interface. Says lines as cmocka does, which tests/run.sh counts.
+# showing nothing but its interface.
 build=$1 source=$2
+. "$source/tests/check.sh"
 model=$source/recipes/demo/source.safetensors
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 root=$work/root
@@ -20,18 +21,6 @@ gScggRjIAQItoIE3MAIr8AVO+AfhEpxwC48gQhSygNAEFV5hCEv4hCP/kLgSLnEnnoQkYiInSLSEJt7E
 JbGIVV+Aqn/EPlqrjKXXkqUomVXKHSKlp5K6OyKl/l1H9QLsUpt/IookQlKyhNUeVVhrKUTzn6D52r4zp35+lIJ3Zyh07raOftjM7qfJ3T/2Fy
 TdzknjwTmcRJnjBpE528kzFZk29y5j9sro3b3JtnI5u4yRs2baObdzM2a/NtzuYHM20MkLF8hv4AAAAASUVORK5CYII=
 END
-passed=0
-failed=0
-
-check() {
-  name=$1
-  if "$name" >"$work/said" 2>&1; then passed=$((passed + 1)); else
-    failed=$((failed + 1))
-    echo "[  FAILED  ] $name"
-    cat "$work/said"
-  fi
-}
-
 # C11 without extensions, C++, and every warning that a careful program may have on.
 # shellcheck disable=SC2086 # $flags are words
 builds_in_c() {
@@ -66,5 +55,4 @@ check fails_with_a_message
 if command -v c++ >/dev/null; then check builds_in_cpp; fi
 check shows_its_interface_alone
 check has_its_soname
-echo "[  PASSED  ] $passed test(s)."
-[ $failed = 0 ] || { echo "[  FAILED  ] $failed test(s)"; exit 1; }
+finish
