@@ -9,7 +9,7 @@ TEST_DEPS := libcmocka-dev libopenmpi-dev openmpi-bin
 DEMO_DEPS := libvips-tools lomiri-wallpapers-16.04 mate-backgrounds
 SANITIZE_DEPS := clang libclang-rt-dev
 
-.PHONY: all build test demo bench sanitize fuzz install format clean deps
+.PHONY: all build test demo bench sanitize races fuzz install format clean deps
 
 all: build
 
@@ -60,6 +60,15 @@ sanitize:
 	@ninja -C build-sanitize
 	@LSAN_OPTIONS=suppressions=$(CURDIR)/tests/leaks.supp UBSAN_OPTIONS=halt_on_error=1 sh tests/run.sh build-sanitize
 
+# GLib's own allocator passes memory between threads in a way that the sanitizer does not see.
+races:
+	$(call install,$(BUILD_DEPS) $(TEST_DEPS))
+	$(call setup,build-races,-Db_sanitize=thread -Db_lundef=false --buildtype=debugoptimized)
+	@ninja -C build-races tests/api/test_api tests/base/test_base
+	@for t in base/test_base api/test_api; do \
+	  G_SLICE=always-malloc TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/threads.supp \
+	  build-races/tests/$$t || exit 1; done
+
 # Minutes of each fuzzer: make fuzz MINUTES=5. Each starts from tests/fuzz/corpus/NAME.tar.gz, where there is one; what it
 # finds stays in build-fuzz/corpus-NAME (fuzz_NAME -merge=1 makes it small again).
 MINUTES ?= 1
@@ -80,4 +89,4 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	rm -rf build build-test build-bench build-sanitize build-fuzz
+	rm -rf build build-test build-bench build-sanitize build-races build-fuzz

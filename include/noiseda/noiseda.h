@@ -1,13 +1,15 @@
-/* noiseda: restoration of pictures with a trained model, on the CPU. Link with `pkg-config --libs noiseda`.
+/* noiseda: restoration of pictures with a trained model, on the CPU. Link with `pkg-config --cflags --libs
+ * noiseda`.
  *
  *   noiseda_model *model = noiseda_model_open("model.safetensors");
- *   if (!model || noiseda_restore(model, rgb, height, width, rgb, NULL))
+ *   noiseda_picture p = {pixels, width, height, 3, NOISEDA_UINT8, 0};
+ *   if (!model || noiseda_restore(model, &p, &p, NULL))
  *     fprintf(stderr, "%s\n", noiseda_error());
  *   noiseda_model_close(model);
  *
- * Functions that fail return NULL or -1 and leave a message for this thread; none prints or exits. One model
- * serves one thread at a time; open it once for each thread that restores. The work inside is shared among
- * all processors.
+ * Functions that fail return NULL or -1 and leave a message for this thread; none prints or exits. All may be
+ * called from several threads at once, with one model too. Each call shares its work among the processors; of
+ * calls at the same time one has the helpers, the others work alone.
  */
 #ifndef NOISEDA_H
 #define NOISEDA_H
@@ -24,31 +26,74 @@ extern "C" {
 #define NOISEDA_API
 #endif
 
+/* ---- Models ---- */
 typedef struct noiseda_model noiseda_model;
 
-/* All zero is the default. */
-typedef struct noiseda_options {
-  double less;   /* 0..1: how much of the correction to leave out; 0: the full correction */
-  size_t memory; /* bytes that all buffers of noiseda may take, 0: 1 GiB; larger pictures go in overlapping tiles */
-} noiseda_options;
-
-/* Reads a model file (safetensors) or a checkpoint of PyTorch. NULL on failure. The caller's: noiseda_model_close. */
+/* Reads a model file (safetensors) or a checkpoint of PyTorch. NULL on failure. The caller's:
+ * noiseda_model_close. */
 NOISEDA_API noiseda_model *noiseda_model_open(const char *path);
-NOISEDA_API void noiseda_model_close(noiseda_model *model); /* NULL is fine */
+/* No call may be using it, nor use it later. NULL is fine. */
+NOISEDA_API void noiseda_model_close(noiseda_model *model);
 
-/* Restores rgb, height x width x 3 interleaved floats, sRGB in [0, 1], any size from 1 x 1. out has the same
- * layout and may be rgb itself; values are clamped to [0, 1]. options may be NULL. 0, or -1 and out is not to
- * be used. */
-NOISEDA_API int noiseda_restore(noiseda_model *model, const float *rgb, int height, int width, float *out,
+/* What it is; texts live as long as the model. */
+NOISEDA_API const char *noiseda_model_network(const noiseda_model *model);  /* "unet" */
+NOISEDA_API const char *noiseda_model_settings(const noiseda_model *model); /* "width=64;depth=4" */
+NOISEDA_API size_t noiseda_model_weights(const noiseda_model *model);       /* how many numbers it learned */
+/* What the file says of itself under this key ("noiseda.step", "noiseda.recipe"); NULL: nothing. */
+NOISEDA_API const char *noiseda_model_metadata(const noiseda_model *model, const char *key);
+
+/* ---- Restoring ---- */
+typedef enum noiseda_type {
+  NOISEDA_UINT8,  /* 0 to 255 */
+  NOISEDA_UINT16, /* 0 to 65535, in the machine's byte order */
+  NOISEDA_FLOAT   /* 32 bits, 0 to 1 */
+} noiseda_type;
+
+/* Pixels of the caller's: sRGB (or grey of the same curve), channels interleaved, rows from the top. This
+ * struct never grows. */
+typedef struct noiseda_picture {
+  void *data;        /* the first pixel of the first row */
+  int width, height; /* any from 1 x 1 */
+  int channels;      /* 1: grey, 2: grey and alpha, 3: RGB, 4: RGBA; alpha is copied */
+  noiseda_type type;
+  ptrdiff_t stride; /* bytes from one row to the next, negative where rows go upwards; 0: rows touch */
+} noiseda_picture;
+
+/* Called between tiles, on the thread that restores; done goes from 1 to tiles. Anything but 0 stops: the
+ * call fails. */
+typedef int (*noiseda_progress)(int done, int tiles, void *context);
+
+/* Begin with NOISEDA_OPTIONS: later versions add fields behind these, and know by size which are there. */
+typedef struct noiseda_options {
+  size_t size;
+  double strength; /* 0..1: how much of the correction is applied */
+  size_t memory;   /* bytes for the network's buffers of one call, 0: 1 GiB; larger pictures go in tiles */
+  noiseda_progress progress; /* or NULL */
+  void *context;             /* given to progress */
+} noiseda_options;
+#define NOISEDA_OPTIONS                                                                                      \
+  { sizeof(noiseda_options), 1.0, 0, NULL, NULL }
+
+/* Restores `from` into `to`, of the same size and channels; types and strides may differ, and both may be the
+ * same memory if type and stride are equal too. options may be NULL: the default. On failure `to` is
+ * untouched. */
+NOISEDA_API int noiseda_restore(noiseda_model *model, const noiseda_picture *from, const noiseda_picture *to,
                                 const noiseda_options *options);
 
-/* How many threads all calls together use; 0: one a processor. */
+/* Restores a file into a file: PNG, JPEG, TIFF, WebP, 8 or 16 bit as the input where the format can; by the
+ * name's ending. Metadata and alpha are kept. A file that exists is replaced, once the new one is whole.
+ * Starts libvips, whose concurrency becomes 1 in this process. */
+NOISEDA_API int noiseda_restore_file(noiseda_model *model, const char *from, const char *to,
+                                     const noiseda_options *options);
+
+/* ---- The rest ---- */
+/* How many threads a call uses; 0: one a processor, the default. Of the process, not of a call. */
 NOISEDA_API void noiseda_set_threads(int threads);
 
 /* The last failure on this thread, "" when there was none; valid until the next call on this thread. */
 NOISEDA_API const char *noiseda_error(void);
 
-/* "0.1.0" */
+/* "0.1.0", of the library that runs. */
 NOISEDA_API const char *noiseda_version(void);
 
 #ifdef __cplusplus

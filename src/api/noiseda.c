@@ -1,58 +1,188 @@
 /* The public C interface over the rooms inside. */
-#include "noiseda/noiseda.h"
-
+#include "api/api-private.h"
 #include "restore/restore.h"
 
 #include <glib.h>
+#include <pthread.h>
+#include <string.h>
+
+/* A restorer serves one call at a time and keeps its compiled plan for the next one. */
+typedef struct spare {
+  nd_restorer *restorer;
+  double strength;
+  size_t memory;
+  struct spare *next;
+} spare;
 
 struct noiseda_model {
-  nd_model *model;
-  nd_restorer *restorer;
-  noiseda_options options; /* those the restorer was made for */
+  nd_model *model; /* never changes: any number of restorers read it */
+  char *settings;
+  pthread_mutex_t lock; /* of the next */
+  spare *spares;        /* that no call is using */
 };
 
-static int make_restorer(noiseda_model *m, noiseda_options o) {
-  nd_restorer_settings s = nd_restorer_defaults();
-  s.memory = o.memory;
-  s.strength = 1 - o.less;
-  nd_restorer_free(m->restorer);
-  m->restorer = NULL;
-  m->options = o;
-  return nd_restorer_of_model(m->model, s, &m->restorer);
+noiseda_model *noiseda_model_open(const char *path) {
+  nd_model *model;
+  if (!path) {
+    nd_fail("open a model: no path was given");
+    return NULL;
+  }
+  if (nd_model_load(path, &model))
+    return NULL;
+  noiseda_model *m = g_new0(noiseda_model, 1);
+  m->model = model;
+  m->settings = nd_net_settings_text(model->net);
+  pthread_mutex_init(&m->lock, NULL);
+  return m;
 }
 
-noiseda_model *noiseda_model_open(const char *path) {
-  noiseda_model *m = g_new0(noiseda_model, 1);
-  if (!nd_model_load(path, &m->model) && !make_restorer(m, (noiseda_options){0}))
-    return m;
-  noiseda_model_close(m);
-  return NULL;
+static void drop_spares(spare *s) {
+  while (s) {
+    spare *next = s->next;
+    nd_restorer_free(s->restorer);
+    g_free(s);
+    s = next;
+  }
 }
 
 void noiseda_model_close(noiseda_model *m) {
   if (!m)
     return;
-  nd_restorer_free(m->restorer);
+  drop_spares(m->spares);
   nd_model_free(m->model);
+  pthread_mutex_destroy(&m->lock);
+  g_free(m->settings);
   g_free(m);
 }
 
-int noiseda_restore(noiseda_model *m, const float *rgb, int height, int width, float *out,
-                    const noiseda_options *options) {
-  noiseda_options o = options ? *options : (noiseda_options){0};
-  if (height < 1 || width < 1 || !(o.less >= 0 && o.less <= 1))
-    return nd_fail("restore: a picture of %d x %d, less = %g; sizes are at least 1, less goes from 0 to 1",
-                   width, height, o.less);
-  bool same = o.less <= m->options.less && o.less >= m->options.less && o.memory == m->options.memory;
-  if (!same && make_restorer(m, o))
-    return -1;
-  if (nd_restorer_run(m->restorer, rgb, height, width, out, NULL, NULL))
-    return -1;
-  for (size_t i = 0; i < (size_t)height * (size_t)width * 3; i++)
-    out[i] = CLAMP(out[i], 0, 1);
+const char *noiseda_model_network(const noiseda_model *m) {
+  return nd_net_name(m->model->net);
+}
+
+const char *noiseda_model_settings(const noiseda_model *m) {
+  return m->settings;
+}
+
+size_t noiseda_model_weights(const noiseda_model *m) {
+  size_t n = 0;
+  for (int i = 0; i < nd_params_length(m->model->params); i++) {
+    const nd_param *p = nd_params_at(m->model->params, i);
+    n += p->state ? 0 : p->count;
+  }
+  return n;
+}
+
+const char *noiseda_model_metadata(const noiseda_model *m, const char *key) {
+  for (size_t i = 0; i < m->model->n_metadata; i++)
+    if (!strcmp(m->model->metadata[i].key, key))
+      return m->model->metadata[i].value;
+  return NULL;
+}
+
+/* ---- One call ---- */
+/* A caller compiled with an older header knows fewer fields, one with a newer header more. */
+static int options_of(const noiseda_options *given, noiseda_options *out) {
+  *out = (noiseda_options)NOISEDA_OPTIONS;
+  if (given && given->size < offsetof(noiseda_options, memory))
+    return nd_fail("restore: the options say that they are %zu bytes; begin with NOISEDA_OPTIONS",
+                   given->size);
+  if (given)
+    memcpy(out, given, MIN(given->size, sizeof *out));
+  if (!(out->strength >= 0 && out->strength <= 1))
+    return nd_fail("restore: a strength of %g; it goes from 0 to 1", out->strength);
   return 0;
 }
 
+static bool suits(const spare *s, const noiseda_options *o) {
+  return s->memory == o->memory && s->strength >= o->strength && s->strength <= o->strength;
+}
+
+/* A restorer for these options. Those that wait for other options are dropped, for each holds buffers. */
+static spare *take(noiseda_model *m, const noiseda_options *o) {
+  spare *unsuited = NULL;
+  pthread_mutex_lock(&m->lock);
+  while (m->spares && !suits(m->spares, o)) {
+    spare *s = m->spares;
+    m->spares = s->next;
+    s->next = unsuited;
+    unsuited = s;
+  }
+  spare *found = m->spares;
+  if (found)
+    m->spares = found->next;
+  pthread_mutex_unlock(&m->lock);
+  drop_spares(unsuited);
+  if (found)
+    return found;
+  nd_restorer_settings settings = nd_restorer_defaults();
+  settings.strength = o->strength;
+  settings.memory = o->memory;
+  spare *s = g_new0(spare, 1);
+  *s = (spare){.strength = o->strength, .memory = o->memory};
+  if (!nd_restorer_of_model(m->model, settings, &s->restorer))
+    return s;
+  g_free(s);
+  return NULL;
+}
+
+static void give_back(noiseda_model *m, spare *s) {
+  pthread_mutex_lock(&m->lock);
+  s->next = m->spares;
+  m->spares = s;
+  pthread_mutex_unlock(&m->lock);
+}
+
+static bool ask(int done, int tiles, void *context) {
+  const noiseda_options *o = context;
+  return !o->progress(done, tiles, o->context);
+}
+
+static int restore_image(noiseda_model *m, nd_image *image, noiseda_options *o) {
+  spare *s = take(m, o);
+  if (!s)
+    return -1;
+  int failed = nd_restorer_run_image(s->restorer, image, o->progress ? ask : NULL, o);
+  give_back(m, s);
+  return failed;
+}
+
+int noiseda_restore(noiseda_model *m, const noiseda_picture *from, const noiseda_picture *to,
+                    const noiseda_options *options) {
+  noiseda_options o;
+  nd_image image;
+  if (!m)
+    return nd_fail("restore: there is no model");
+  if (options_of(options, &o) || nd_caller_check(from, "from") || nd_caller_check(to, "to"))
+    return -1;
+  if (from->width != to->width || from->height != to->height || from->channels != to->channels)
+    return nd_fail("restore: from %d x %d x %d to %d x %d x %d; size and channels are to be the same",
+                   from->width, from->height, from->channels, to->width, to->height, to->channels);
+  if (nd_caller_read(from, &image))
+    return -1;
+  int failed = restore_image(m, &image, &o);
+  if (!failed)
+    nd_caller_write(&image, to);
+  nd_image_free(&image);
+  return failed;
+}
+
+int noiseda_restore_file(noiseda_model *m, const char *from, const char *to, const noiseda_options *options) {
+  noiseda_options o;
+  nd_image image;
+  if (!m || !from || !to)
+    return nd_fail("restore a file: a model and two names are needed");
+  if (options_of(options, &o) || nd_image_start() || nd_image_load(from, &image))
+    return -1;
+  int failed = restore_image(m, &image, &o);
+  if (failed)
+    nd_fail_in("'%s'", from);
+  else
+    failed = nd_image_save(to, &image, NULL);
+  nd_image_free(&image);
+  return failed;
+}
+
+/* ---- The rest ---- */
 void noiseda_set_threads(int threads) {
   nd_set_threads(threads);
 }

@@ -23,7 +23,11 @@ static struct pool {
   pthread_mutex_t owner; /* one caller uses the pool at a time */
   int workers;
   pid_t process;
-  job job;
+  struct { /* a job, read by workers while it may be rewritten */
+    _Atomic size_t n, parts;
+    _Atomic nd_range_fn fn;
+    void *_Atomic context;
+  } job;
   /* Number of the job in the high half, ranges claimed of it in the low half. While job is rewritten the
    * ticket has a number of its own and nothing to claim, so a late worker cannot claim a range of a job that
    * it read half. */
@@ -33,14 +37,15 @@ static struct pool {
 } pool = {
     .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .owner = PTHREAD_MUTEX_INITIALIZER};
 
-static int wanted;
+static _Atomic int wanted;
 static _Thread_local bool inside;
 
 int nd_threads(void) {
-  static int processors;
+  static _Atomic int processors;
   if (!processors)
     processors = (int)sysconf(_SC_NPROCESSORS_ONLN);
-  int n = wanted ? wanted : processors;
+  int n = wanted;
+  n = n ? n : processors;
   return n < 1 ? 1 : n > MAX_WORKERS + 1 ? MAX_WORKERS + 1 : n;
 }
 
@@ -58,12 +63,27 @@ static void run_range(const job *j, size_t part) {
   j->fn(j->n * part / j->parts, j->n * (part + 1) / j->parts, (int)part, j->context);
 }
 
+/* Sound only if the ticket is still of this job afterwards. */
+static job read_job(void) {
+  return (job){atomic_load_explicit(&pool.job.n, memory_order_relaxed),
+               atomic_load_explicit(&pool.job.parts, memory_order_relaxed),
+               atomic_load_explicit(&pool.job.fn, memory_order_relaxed),
+               atomic_load_explicit(&pool.job.context, memory_order_relaxed)};
+}
+
+static void write_job(const job *j) {
+  atomic_store_explicit(&pool.job.n, j->n, memory_order_relaxed);
+  atomic_store_explicit(&pool.job.parts, j->parts, memory_order_relaxed);
+  atomic_store_explicit(&pool.job.fn, j->fn, memory_order_relaxed);
+  atomic_store_explicit(&pool.job.context, j->context, memory_order_relaxed);
+}
+
 /* Takes ranges of job `number` until none is left. */
 static void work_on(uint32_t number) {
   inside = true;
   for (;;) {
     uint64_t seen = atomic_load(&pool.ticket);
-    job j = pool.job; /* sound only if the ticket still is of this job when it is claimed */
+    job j = read_job();
     size_t part = (uint32_t)seen;
     if ((uint32_t)(seen >> 32) != number || part >= j.parts)
       break;
@@ -119,7 +139,7 @@ static void start_workers(int n) {
 static void publish(const job *j) {
   uint32_t number = current();
   atomic_store(&pool.ticket, (uint64_t)(uint32_t)(number + 1) << 32 | UINT32_MAX);
-  pool.job = *j;
+  write_job(j);
   atomic_store(&pool.done, 0);
   atomic_store(&pool.ticket, (uint64_t)(uint32_t)(number + 2) << 32);
   if (!atomic_load(&pool.asleep))

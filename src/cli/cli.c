@@ -6,6 +6,8 @@
 
 bool nd_cli_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *usage,
                   const char *about) {
+  if (nd_cli_described(entries, usage, about))
+    return false;
   g_autofree char *program = g_strdup_printf("noiseda %s", (*argv)[0]);
   g_set_prgname(program);
   g_autoptr(GOptionContext) context = g_option_context_new(usage);

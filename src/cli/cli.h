@@ -1,4 +1,4 @@
-/* The command line: one file a subcommand, one table that names them all (main.c). Only this room prints.
+/* The command line: one file a subcommand, one table that names them all (commands.c). Only this room prints.
  * Exit status: 0 done, 1 failed, 2 wrong usage. */
 #ifndef ND_CLI_H
 #define ND_CLI_H
@@ -18,6 +18,10 @@ extern const nd_command nd_cmd_train, nd_cmd_restore, nd_cmd_eval, nd_cmd_info, 
     nd_cmd_sample, nd_cmd_serve, nd_cmd_recipe, nd_cmd_import, nd_cmd_data, nd_cmd_report, nd_cmd_study,
     nd_cmd_export;
 
+/* ---- commands.c ---- */
+extern const nd_command *const nd_commands[];         /* NULL at the end */
+const nd_command *nd_command_named(const char *name); /* NULL: none */
+
 /* Parses options; usage: what follows the options ("RECIPE.yaml -o RUN"), about: a sentence or two. false:
  * the mistake has been printed, the command returns ND_EXIT_USAGE. */
 bool nd_cli_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *usage, const char *about);
@@ -29,6 +33,14 @@ int nd_cli_wrong(const char *format, ...) G_GNUC_PRINTF(1, 2);
 char *nd_cli_duration(double seconds);
 /* "2G", "512M", "1048576": bytes; 0 and an error when it is none. */
 size_t nd_cli_bytes(const char *text);
+
+/* ---- What the program says of itself (main.c, version.c, man.c, completion.c, describe.c) ---- */
+extern const GOptionEntry nd_program_options[]; /* without a command; a zeroed one at the end */
+int nd_cli_version(void);
+int nd_cli_man(const char *command); /* NULL: of noiseda itself */
+int nd_cli_completion(const char *shell);
+/* True while nd_describe asks for it: the tables were handed over, and the command is to end. */
+bool nd_cli_described(const GOptionEntry *entries, const char *usage, const char *about);
 
 /* ---- profile.c: --profile of the commands that run networks ---- */
 typedef struct nd_cli_profile {

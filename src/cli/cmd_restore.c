@@ -95,6 +95,7 @@ static int restore_raster(work *w, const char *out_path, const nd_raster *in) {
   nd_raster *out;
   if (nd_raster_new_for(in, format_name(w, out_path), &w->save, &out))
     return -1;
+  nd_restorer_fit_memory(w->restorer, w->memory - PROGRAM_BYTES);
   int failed = nd_restorer_run_raster(w->restorer, in, out, tile_done, &w->report);
   int64_t at = nd_clock();
   if (!failed)
@@ -128,6 +129,7 @@ static int plan_picture(work *w, const nd_restore_job *job) {
     return nd_fail("--dry-run does not read the standard input");
   if (nd_image_size(job->in, &w->report.width, &w->report.height))
     return -1;
+  nd_restorer_fit_memory(w->restorer, w->memory - PROGRAM_BYTES);
   if (nd_restorer_count_tiles(w->restorer, w->report.height, w->report.width, &tiles))
     return nd_fail_in("'%s'", job->in);
   nd_restore_report_planned(&w->report, job, tiles);
@@ -166,7 +168,6 @@ static int restore_with(const char *model_path, nd_restorer_settings s, work *w,
   if (nd_model_load(model_path, &model))
     return nd_cli_failed();
   s.profile = w->profile;
-  s.memory = w->memory - PROGRAM_BYTES;
   int status = nd_restorer_of_model(model, s, &w->restorer) ? nd_cli_failed() : restore_all(w, jobs);
   nd_restorer_free(w->restorer);
   nd_model_free(model);

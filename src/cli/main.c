@@ -6,19 +6,22 @@
 #include <stdio.h>
 #include <string.h>
 
-static const nd_command *const commands[] = {&nd_cmd_train,   &nd_cmd_restore, &nd_cmd_eval,   &nd_cmd_info,
-                                             &nd_cmd_degrade, &nd_cmd_probe,   &nd_cmd_sample, &nd_cmd_serve,
-                                             &nd_cmd_recipe,  &nd_cmd_import,  &nd_cmd_data,   &nd_cmd_report,
-                                             &nd_cmd_study,   &nd_cmd_export};
+const GOptionEntry nd_program_options[] = {
+    {"help", 0, 0, G_OPTION_ARG_NONE, NULL, "list the commands", NULL},
+    {"version", 0, 0, G_OPTION_ARG_NONE, NULL, "the version, what it was built with, the kernels in use",
+     NULL},
+    {"man", 0, 0, G_OPTION_ARG_STRING, NULL, "print the manual page of a command, or of noiseda", "COMMAND"},
+    {"completion", 0, 0, G_OPTION_ARG_STRING, NULL, "print the completion for bash, zsh or fish", "SHELL"},
+    {0}};
 
 static void print_help(FILE *to) {
   fprintf(to,
           "noiseda %s: train, adapt, evaluate and run image restoration networks on the CPU\n\n"
           "Usage: noiseda COMMAND [OPTIONS] ...\n\nCommands:\n",
           ND_VERSION);
-  for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
-    fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
-  fprintf(to, "\n'noiseda COMMAND --help' says more.\n");
+  for (int i = 0; nd_commands[i]; i++)
+    fprintf(to, "  %-9s %s\n", nd_commands[i]->name, nd_commands[i]->summary);
+  fprintf(to, "\n'noiseda COMMAND --help' says more, as does 'man noiseda-COMMAND' once installed.\n");
 }
 
 static void print_log(nd_log_level level, const char *message, void *context) {
@@ -26,21 +29,29 @@ static void print_log(nd_log_level level, const char *message, void *context) {
   fprintf(stderr, "noiseda: %s%s\n", level == ND_LOG_WARNING ? "warning: " : "", message);
 }
 
+static int print_about_itself(const char *option, const char *argument) {
+  if (!strcmp(option, "--version"))
+    return nd_cli_version();
+  if (!strcmp(option, "--man"))
+    return nd_cli_man(argument);
+  if (!strcmp(option, "--completion"))
+    return nd_cli_completion(argument);
+  print_help(stdout);
+  return ND_EXIT_DONE;
+}
+
 int main(int argc, char **argv) {
+  static const char *const about_itself[] = {"--version", "--man", "--completion", "--help", "-h",
+                                             "help",      NULL};
   setlocale(LC_ALL, "C.UTF-8");
+  g_set_prgname("noiseda");
   nd_log_set_sink(print_log, NULL);
   const char *name = argc > 1 ? argv[1] : "";
-  if (!strcmp(name, "--version")) {
-    printf("noiseda %s\n", ND_VERSION);
-    return ND_EXIT_DONE;
-  }
-  if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
-    print_help(stdout);
-    return ND_EXIT_DONE;
-  }
-  for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
-    if (!strcmp(name, commands[i]->name))
-      return nd_image_start() ? nd_cli_failed() : commands[i]->run(argc - 1, argv + 1);
+  if (g_strv_contains(about_itself, name))
+    return print_about_itself(name, argc > 2 ? argv[2] : NULL);
+  const nd_command *command = nd_command_named(name);
+  if (command)
+    return nd_image_start() ? nd_cli_failed() : command->run(argc - 1, argv + 1);
   if (*name)
     fprintf(stderr, "noiseda: there is no command '%s'\n\n", name);
   print_help(stderr);

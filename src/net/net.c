@@ -18,11 +18,14 @@ static int unknown(const char *name, nd_role role) {
 
 const char *const *nd_net_names(nd_role role) {
   static const char *names[2][32];
+  static gsize once[2];
   int n = 0;
-  for (int i = 0; nd_networks[i]; i++)
-    if (nd_networks[i]->role == role)
-      names[role][n++] = nd_networks[i]->name;
-  names[role][n] = NULL;
+  if (g_once_init_enter(&once[role])) {
+    for (int i = 0; nd_networks[i]; i++)
+      if (nd_networks[i]->role == role)
+        names[role][n++] = nd_networks[i]->name;
+    g_once_init_leave(&once[role], 1);
+  }
   return names[role];
 }
 

@@ -11,7 +11,7 @@
 typedef struct nd_restorer nd_restorer;
 
 typedef struct nd_restorer_settings {
-  size_t memory;       /* bytes that may be taken in all (nd_mem_used); larger pictures are tiled. 0: 1 GiB */
+  size_t memory;       /* bytes the network's buffers may take; larger pictures are tiled. 0: 1 GiB */
   int tile;            /* side of a tile in pixels, overlap included; 0: as large as memory allows */
   bool residual;       /* restored = x + R(x); else R(x) */
   double strength;     /* 0..1: how much of the correction is applied */
@@ -25,6 +25,9 @@ int nd_restorer_new(const nd_net *net, nd_params *params, const char *scope, con
 /* The same for a model, whose `residual` stands in place of the settings'. The model must outlive it. */
 int nd_restorer_of_model(const nd_model *model, nd_restorer_settings settings, nd_restorer **out);
 void nd_restorer_free(nd_restorer *r); /* NULL is fine */
+/* For pictures from now on: `all` bytes less what weights, pictures and whatever else is counted
+ * (nd_mem_used) have taken by now. */
+void nd_restorer_fit_memory(nd_restorer *r, size_t all);
 
 typedef bool (*nd_tile_progress)(int done, int tiles, void *context); /* false: stop; the run fails */
 /* in, out: height x width x 3 in [0, 1], any size; they may be the same. Tiles overlap by the network's

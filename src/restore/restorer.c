@@ -103,9 +103,9 @@ static int find_bytes_a_pixel(nd_restorer *r) {
   return 0;
 }
 
-/* What weights, pictures and whatever else is there leave of the memory. */
-static double bytes_left(const nd_restorer *r) {
-  return (double)r->settings.memory - (double)(nd_mem_used() - (r->plan ? nd_plan_bytes(r->plan) : 0));
+void nd_restorer_fit_memory(nd_restorer *r, size_t all) {
+  size_t others = nd_mem_used() - (r->plan ? nd_plan_bytes(r->plan) : 0);
+  r->settings.memory = all > others ? all - others : 1;
 }
 
 static int largest_tile(nd_restorer *r, int *out) {
@@ -116,7 +116,7 @@ static int largest_tile(nd_restorer *r, int *out) {
   }
   if (find_bytes_a_pixel(r))
     return -1;
-  *out = MAX((int)sqrt(MAX(bytes_left(r), 0) / r->bytes_a_pixel) / multiple * multiple, multiple);
+  *out = MAX((int)sqrt((double)r->settings.memory / r->bytes_a_pixel) / multiple * multiple, multiple);
   return 0;
 }
 
@@ -127,7 +127,7 @@ static int too_small(const nd_restorer *r, const layout *l, int side) {
         "tiles of %d pixels are too small for this network: they overlap by %d on each side; allow "
         "at least --tile %d",
         side, l->overlap, least);
-  double more = r->bytes_a_pixel * least * least - bytes_left(r);
+  double more = r->bytes_a_pixel * least * least - (double)r->settings.memory;
   return nd_fail(
       "tiles of this network overlap by %d pixels on each side, and there is memory for tiles of %d: "
       "allow %.0f MB more",

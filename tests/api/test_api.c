@@ -1,5 +1,7 @@
-/* The public interface, linked as others link it: a model written here restores as PyTorch does. */
+/* The public interface, linked as others link it: a model written here restores as PyTorch does, whatever the
+ * pixels' type, layout and thread. */
 #include "golden.h"
+#include "image/image.h"
 #include "noiseda/noiseda.h"
 #include "weights/model.h"
 
@@ -13,6 +15,13 @@
 
 enum { HEIGHT = 13, WIDTH = 10, COUNT = HEIGHT * WIDTH * 3 };
 
+/* What every test here begins with. */
+typedef struct scene {
+  char *folder, *path;
+  float x[COUNT], restored[COUNT]; /* the golden picture, and what PyTorch makes of it, clamped */
+  noiseda_model *model;
+} scene;
+
 static void write_model(const char *path) {
   nd_net *net;
   assert_int_equal(nd_net_from_text("unet", ND_RESTORATION, "width=8;depth=4", &net), 0);
@@ -22,46 +31,296 @@ static void write_model(const char *path) {
   nd_graph_free(g);
   float *values = nd_mem_alloc(nd_params_size(params) * sizeof(float), "test");
   golden_weights(params, values);
-  assert_int_equal(nd_model_save(path, net, true, params, "", values, NULL, 0), 0);
+  assert_int_equal(
+      nd_model_save(path, net, true, params, "", values, &(nd_st_metadata){"noiseda.step", "7"}, 1), 0);
   nd_mem_free(values);
   nd_params_free(params);
   nd_net_free(net);
 }
 
-static void a_model_restores_as_pytorch_does(void **state) {
-  (void)state;
-  g_autofree char *folder = g_dir_make_tmp("nd-XXXXXX", NULL),
-                  *path = g_build_filename(folder, "m.safetensors", NULL);
-  write_model(path);
+static int setup(void **state) {
+  scene *s = *state = g_new0(scene, 1);
+  s->folder = g_dir_make_tmp("nd-XXXXXX", NULL);
+  s->path = g_build_filename(s->folder, "m.safetensors", NULL);
+  write_model(s->path);
   golden *gold = golden_open("unet_restore");
-  float x[COUNT], restored[COUNT], out[COUNT], half[COUNT];
-  golden_copy(gold, "x", x);
-  golden_copy(gold, "restored", restored);
-  noiseda_model *m = noiseda_model_open(path);
-  assert_non_null(m);
-  assert_int_equal(noiseda_restore(m, x, HEIGHT, WIDTH, out, NULL), 0);
-  noiseda_options o = {.less = 0.5};
-  assert_int_equal(noiseda_restore(m, x, HEIGHT, WIDTH, half, &o), 0);
-  for (int i = 0; i < COUNT; i++) {
-    double full = (double)restored[i], middle = (full + (double)x[i]) / 2;
-    assert_true(fabs(fmin(fmax(full, 0), 1) - (double)out[i]) < 1e-4);
-    assert_true(fabs(fmin(fmax(middle, 0), 1) - (double)half[i]) < 1e-4);
-  }
-  assert_int_equal(noiseda_restore(m, x, 0, WIDTH, out, NULL), -1);
-  noiseda_model_close(m);
+  golden_copy(gold, "x", s->x);
+  golden_copy(gold, "restored", s->restored);
   nd_safetensors_close(gold);
-  g_unlink(path);
-  g_rmdir(folder);
+  for (int i = 0; i < COUNT; i++)
+    s->restored[i] = CLAMP(s->restored[i], 0, 1);
+  s->model = noiseda_model_open(s->path);
+  return s->model ? 0 : -1;
 }
 
-static void a_missing_model_is_named(void **state) {
-  (void)state;
+static int teardown(void **state) {
+  scene *s = *state;
+  noiseda_model_close(s->model);
+  g_unlink(s->path);
+  g_rmdir(s->folder);
+  g_free(s->path);
+  g_free(s->folder);
+  g_free(s);
+  return 0;
+}
+
+static noiseda_picture floats(float *data) {
+  return (noiseda_picture){data, WIDTH, HEIGHT, 3, NOISEDA_FLOAT, 0};
+}
+
+static void expect_near(const float *a, const float *b, double tolerance) {
+  for (int i = 0; i < COUNT; i++)
+    assert_true(fabs((double)a[i] - (double)b[i]) < tolerance);
+}
+
+static void a_model_restores_as_pytorch_does(void **state) {
+  scene *s = *state;
+  float out[COUNT], half[COUNT], middle[COUNT];
+  noiseda_picture from = floats(s->x), to = floats(out);
+  assert_int_equal(noiseda_restore(s->model, &from, &to, NULL), 0);
+  expect_near(out, s->restored, 1e-4);
+  noiseda_options o = NOISEDA_OPTIONS;
+  o.strength = 0.5;
+  to.data = half;
+  assert_int_equal(noiseda_restore(s->model, &from, &to, &o), 0);
+  golden *gold = golden_open("unet_restore");
+  golden_copy(gold, "restored", middle);
+  nd_safetensors_close(gold);
+  for (int i = 0; i < COUNT; i++)
+    middle[i] = CLAMP((middle[i] + s->x[i]) / 2, 0, 1);
+  expect_near(half, middle, 1e-4);
+}
+
+/* RGBA of 16 bits, upside down, each row with a tail that is not ours; an address that is odd. */
+static void strides_types_and_alpha(void **state) {
+  scene *s = *state;
+  enum { ROW = WIDTH * 8 + 5 };
+  unsigned char *bytes = g_malloc(1 + ROW * HEIGHT), *first = bytes + 1;
+  memset(bytes, 0xAB, 1 + ROW * HEIGHT);
+  float x[COUNT], expected[COUNT];
+  for (int i = 0; i < HEIGHT * WIDTH; i++)
+    for (int c = 0; c < 4; c++) {
+      float value = c < 3 ? CLAMP(s->x[3 * i + c], 0, 1) : 0;
+      uint16_t v = c < 3 ? (uint16_t)lrintf(value * 65535) : (uint16_t)(i * 37);
+      memcpy(first + (HEIGHT - 1 - i / WIDTH) * ROW + (i % WIDTH * 4 + c) * 2, &v, 2);
+      if (c < 3)
+        x[3 * i + c] = (float)v / 65535;
+    }
+  noiseda_picture plain = floats(x), to = floats(expected),
+                  p = {first + (HEIGHT - 1) * ROW, WIDTH, HEIGHT, 4, NOISEDA_UINT16, -ROW};
+  assert_int_equal(noiseda_restore(s->model, &plain, &to, NULL), 0);
+  assert_int_equal(noiseda_restore(s->model, &p, &p, NULL), 0);
+  for (int i = 0; i < HEIGHT * WIDTH; i++)
+    for (int c = 0; c < 4; c++) {
+      uint16_t v;
+      memcpy(&v, first + (HEIGHT - 1 - i / WIDTH) * ROW + (i % WIDTH * 4 + c) * 2, 2);
+      assert_int_equal(v, c < 3 ? (int)(expected[3 * i + c] * 65535 + 0.5f) : i * 37);
+    }
+  for (int y = 0; y < HEIGHT; y++)
+    for (int i = WIDTH * 8; i < ROW; i++)
+      assert_int_equal(first[y * ROW + i], 0xAB);
+  assert_int_equal(bytes[0], 0xAB);
+  g_free(bytes);
+}
+
+/* Grey is what three equal channels give, on average; eight bits are rounded to nearest. */
+static void grey_and_eight_bits(void **state) {
+  scene *s = *state;
+  unsigned char grey[HEIGHT * WIDTH], out[HEIGHT * WIDTH * 2], both[HEIGHT * WIDTH * 2];
+  float x[COUNT], y[COUNT];
+  for (int i = 0; i < HEIGHT * WIDTH; i++) {
+    grey[i] = both[2 * i] = (unsigned char)(100 + i * 29 % 56);
+    both[2 * i + 1] = (unsigned char)i;
+    x[3 * i] = x[3 * i + 1] = x[3 * i + 2] = (float)grey[i] / 255;
+  }
+  noiseda_picture plain = floats(x), to = floats(y), p = {grey, WIDTH, HEIGHT, 1, NOISEDA_UINT8, 0},
+                  q = {both, WIDTH, HEIGHT, 2, NOISEDA_UINT8, 0}, r = q;
+  r.data = out;
+  noiseda_options o = NOISEDA_OPTIONS;
+  o.strength = 0.1; /* nothing leaves [0, 1], so that the mean of what is not clamped is that of what is */
+  assert_int_equal(noiseda_restore(s->model, &plain, &to, &o), 0);
+  assert_int_equal(noiseda_restore(s->model, &p, &p, &o), 0);
+  assert_int_equal(noiseda_restore(s->model, &q, &r, &o), 0);
+  for (int i = 0; i < HEIGHT * WIDTH; i++) {
+    float mean = (y[3 * i] + y[3 * i + 1] + y[3 * i + 2]) / 3;
+    assert_true(fabsf((float)grey[i] - mean * 255) < 0.501f);
+    assert_int_equal(out[2 * i], grey[i]);
+    assert_int_equal(out[2 * i + 1], (unsigned char)i);
+  }
+}
+
+static void a_model_tells_what_it_is(void **state) {
+  scene *s = *state;
+  assert_string_equal(noiseda_model_network(s->model), "unet");
+  assert_non_null(strstr(noiseda_model_settings(s->model), "width=8"));
+  assert_string_equal(noiseda_model_metadata(s->model, "noiseda.step"), "7");
+  assert_null(noiseda_model_metadata(s->model, "noiseda.else"));
+  /* tests/oracle/networks.py: UNet(8, 4) */
+  assert_int_equal(noiseda_model_weights(s->model), 134475);
+  assert_string_equal(noiseda_version(), ND_VERSION);
+}
+
+static void what_is_wrong_is_named(void **state) {
+  scene *s = *state;
+  float out[COUNT];
+  noiseda_picture from = floats(s->x), to = floats(out), bad = to;
+  noiseda_options o = NOISEDA_OPTIONS;
   assert_null(noiseda_model_open("/nowhere/m.safetensors"));
   assert_non_null(strstr(noiseda_error(), "/nowhere/m.safetensors"));
+  out[0] = 42;
+  bad.width = 0;
+  assert_int_equal(noiseda_restore(s->model, &bad, &to, NULL), -1);
+  bad = from;
+  bad.stride = WIDTH * 12 - 1;
+  assert_int_equal(noiseda_restore(s->model, &bad, &to, NULL), -1);
+  assert_non_null(strstr(noiseda_error(), "stride"));
+  bad = from;
+  bad.channels = 5;
+  assert_int_equal(noiseda_restore(s->model, &bad, &to, NULL), -1);
+  bad = from;
+  bad.height--;
+  assert_int_equal(noiseda_restore(s->model, &bad, &to, NULL), -1);
+  o.strength = NAN;
+  assert_int_equal(noiseda_restore(s->model, &from, &to, &o), -1);
+  o = (noiseda_options){0}; /* forgotten */
+  assert_int_equal(noiseda_restore(s->model, &from, &to, &o), -1);
+  assert_non_null(strstr(noiseda_error(), "NOISEDA_OPTIONS"));
+  assert_true(out[0] >= 42); /* untouched */
 }
 
+/* A caller built against a first version, whose options ended after memory, and one against a later one. */
+static void options_of_other_versions(void **state) {
+  scene *s = *state;
+  float out[COUNT];
+  noiseda_picture from = floats(s->x), to = floats(out);
+  noiseda_options old = NOISEDA_OPTIONS;
+  memset(&old.progress, 0xFF, sizeof old - offsetof(noiseda_options, progress));
+  old.size = offsetof(noiseda_options, progress);
+  assert_int_equal(noiseda_restore(s->model, &from, &to, &old), 0);
+  struct {
+    noiseda_options known;
+    char later[64];
+  } new = {.known = NOISEDA_OPTIONS};
+  new.known.size = sizeof new;
+  assert_int_equal(noiseda_restore(s->model, &from, &to, &new.known), 0);
+}
+
+/* ---- Progress ---- */
+typedef struct watch {
+  int calls, last, tiles, stop_at;
+} watch;
+
+static int count(int done, int tiles, void *context) {
+  watch *w = context;
+  w->calls++;
+  w->last = done;
+  w->tiles = tiles;
+  return done == w->stop_at;
+}
+
+enum { LARGE = 600 };
+
+static void progress_tells_and_stops(void **state) {
+  scene *s = *state;
+  unsigned char *grey = g_malloc(LARGE * LARGE), *out = g_malloc(LARGE * LARGE);
+  for (int i = 0; i < LARGE * LARGE; i++)
+    grey[i] = (unsigned char)(i % 251);
+  memset(out, 1, LARGE * LARGE);
+  noiseda_picture from = {grey, LARGE, LARGE, 1, NOISEDA_UINT8, 0}, to = from;
+  to.data = out;
+  watch w = {.stop_at = 2};
+  noiseda_options o = NOISEDA_OPTIONS;
+  o.memory = 12 << 20;
+  o.progress = count;
+  o.context = &w;
+  assert_int_equal(noiseda_restore(s->model, &from, &to, &o), -1);
+  assert_non_null(strstr(noiseda_error(), "stopped"));
+  assert_int_equal(w.calls, 2);
+  assert_true(w.tiles > 2);
+  assert_int_equal(out[0], 1);
+  w = (watch){0};
+  assert_int_equal(noiseda_restore(s->model, &from, &to, &o), 0);
+  assert_int_equal(w.calls, w.tiles);
+  assert_int_equal(w.last, w.tiles);
+  g_free(grey);
+  g_free(out);
+}
+
+/* ---- Many threads, one model ---- */
+enum { THREADS = 6, ROUNDS = 4 };
+
+static gpointer restore_again_and_again(gpointer context) {
+  scene *s = context;
+  for (int round = 0; round < ROUNDS; round++) {
+    float out[COUNT];
+    noiseda_picture from = floats(s->x), to = floats(out);
+    if (noiseda_restore(s->model, &from, &to, NULL))
+      return (gpointer) "failed";
+    for (int i = 0; i < COUNT; i++)
+      if (fabs((double)out[i] - (double)s->restored[i]) > 1e-4)
+        return (gpointer) "differs";
+    noiseda_options o = NOISEDA_OPTIONS;
+    o.strength = 2;
+    if (!noiseda_restore(s->model, &from, &to, &o) || !strstr(noiseda_error(), "strength of 2"))
+      return (gpointer) "another thread's message";
+    o.strength = 0; /* a restorer with other options comes in between */
+    if (noiseda_restore(s->model, &from, &to, &o))
+      return (gpointer) "failed";
+    if (fabs((double)out[0] - fmin(fmax((double)s->x[0], 0), 1)) > 1e-6)
+      return (gpointer) "another call's strength";
+  }
+  return NULL;
+}
+
+static void one_model_serves_many_threads(void **state) {
+  GThread *threads[THREADS];
+  for (int i = 0; i < THREADS; i++)
+    threads[i] = g_thread_new("restore", restore_again_and_again, *state);
+  for (int i = 0; i < THREADS; i++) {
+    const char *wrong = g_thread_join(threads[i]);
+    if (wrong)
+      fail_msg("%s", wrong);
+  }
+}
+
+/* ---- Files ---- */
+static void a_file_becomes_a_file(void **state) {
+  scene *s = *state;
+  nd_image image;
+  float out[COUNT];
+  g_autofree char *in = g_build_filename(s->folder, "in.png", NULL),
+                  *to = g_build_filename(s->folder, "out.png", NULL);
+  assert_int_equal(nd_image_start(), 0);
+  assert_int_equal(nd_image_new(WIDTH, HEIGHT, 3, &image), 0);
+  memcpy(image.data, s->x, sizeof s->x);
+  assert_int_equal(nd_image_save(in, &image, &(nd_save_options){.bits = 16}), 0);
+  nd_image_free(&image);
+  assert_int_equal(noiseda_restore_file(s->model, in, to, NULL), 0);
+  assert_int_equal(nd_image_load(to, &image), 0);
+  assert_int_equal(image.bits, 16);
+  for (int i = 0; i < COUNT; i++)
+    s->x[i] = CLAMP(s->x[i], 0, 1);
+  noiseda_picture from = floats(s->x), result = floats(out);
+  assert_int_equal(noiseda_restore(s->model, &from, &result, NULL), 0);
+  expect_near(image.data, out, 2e-4);
+  nd_image_free(&image);
+  assert_int_equal(noiseda_restore_file(s->model, "/nowhere/in.png", to, NULL), -1);
+  assert_non_null(strstr(noiseda_error(), "/nowhere/in.png"));
+  g_unlink(in);
+  g_unlink(to);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(a_model_restores_as_pytorch_does),
-                                     cmocka_unit_test(a_missing_model_is_named)};
+  const struct CMUnitTest tests[] = {TEST(a_model_restores_as_pytorch_does),
+                                     TEST(strides_types_and_alpha),
+                                     TEST(grey_and_eight_bits),
+                                     TEST(a_model_tells_what_it_is),
+                                     TEST(what_is_wrong_is_named),
+                                     TEST(options_of_other_versions),
+                                     TEST(progress_tells_and_stops),
+                                     TEST(one_model_serves_many_threads),
+                                     TEST(a_file_becomes_a_file)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

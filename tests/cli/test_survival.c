@@ -211,7 +211,7 @@ static void expect_survival(harm do_it, harm undo, const char *text, const char 
   do_it();
   assert_int_equal(waitpid(child, &status, 0), child);
   assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
-  expect_said((const char *const[]){text, other, "is saved, --resume goes on", NULL});
+  expect_said((const char *const[]){text, other, "--resume goes on from there", NULL});
   undo();
   expect_nothing_lost();
 }
