@@ -7,9 +7,10 @@ RUN_DEPS := libglib2.0-dev libvips-dev libdnnl-dev libyaml-dev libjson-glib-dev 
 BUILD_DEPS := gcc libc6-dev pkg-config meson ninja-build protobuf-c-compiler $(RUN_DEPS)
 TEST_DEPS := libcmocka-dev libopenmpi-dev openmpi-bin
 DEMO_DEPS := libvips-tools lomiri-wallpapers-16.04 mate-backgrounds
+DEB_DEPS := debhelper dpkg-dev fakeroot libopenmpi-dev
 SANITIZE_DEPS := clang libclang-rt-dev
 
-.PHONY: all build test demo bench sanitize races fuzz install format clean deps
+.PHONY: all build test demo bench sanitize races fuzz deb install format clean deps
 
 all: build
 
@@ -82,6 +83,14 @@ fuzz:
 	  [ -d $$found ] || { mkdir -p $$found; [ ! -f $$kept ] || tar -xzf $$kept -C $$found; }; \
 	  $$f -max_total_time=$$(($(MINUTES) * 60)) $$found || exit 1; done
 
+# Debian packages of the tracked files, in build-deb. tests/packaging/deb.sh installs them where nothing else is.
+deb:
+	$(call install,$(BUILD_DEPS) $(DEB_DEPS))
+	@rm -rf build-deb && mkdir -p build-deb/noiseda
+	@git ls-files -z | tar --null -T - -c | tar -x -C build-deb/noiseda
+	@cd build-deb/noiseda && dpkg-buildpackage -b -us -uc >../build.log 2>&1 || { tail -30 ../build.log; exit 1; }
+	@ls build-deb/*.deb
+
 install: build
 	meson install -C $(BUILD)
 
@@ -89,4 +98,4 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	rm -rf build build-test build-bench build-sanitize build-races build-fuzz
+	rm -rf build build-test build-bench build-sanitize build-races build-fuzz build-deb
