@@ -51,8 +51,19 @@ static const shape_row table[] = {
 
 static nd_conv_shape shape_of(const shape_row *r) {
   int pad = r->kernel / 2, out = (r->size + 2 * pad - r->kernel) / r->stride + 1;
-  return (nd_conv_shape){r->n,      r->size,   r->size,   r->ci, out, out, r->co,
-                         r->kernel, r->kernel, r->stride, pad,   1,   1};
+  return (nd_conv_shape){.n = r->n,
+                         .h = r->size,
+                         .w = r->size,
+                         .ci = r->ci,
+                         .oh = out,
+                         .ow = out,
+                         .co = r->co,
+                         .kh = r->kernel,
+                         .kw = r->kernel,
+                         .stride = r->stride,
+                         .pad = pad,
+                         .dilation = 1,
+                         .groups = 1};
 }
 
 static bool huge_pages = true;

@@ -1,7 +1,8 @@
 /* Times a whole training step (paired, shuffle and contrast, dropout 0.2, Adam over both networks, EMA) on
  * random pictures, and prints one JSON line; bench/torch_step.py does the same in PyTorch.
  *
- *   step --setting release|small --patch P --batch N [--steps K] [--threads T] [--rest | --again] [--profile]
+ *   step --setting release|small --patch P --batch N [--steps K] [--threads T] [--precision fp32|bf16]
+ * [--rest | --again] [--profile]
  */
 #include "adapt/adapt.h"
 #include "train/train-private.h"
@@ -40,9 +41,10 @@ static void fill(nd_plan *plan, nd_tensor t, size_t count, uint32_t which) {
 }
 
 typedef struct options {
-  char *setting;
+  char *setting, *precision;
   int patch, batch, steps, threads;
   gboolean profile, rest, again;
+  nd_dtype dtype;
 } options;
 
 typedef struct bench {
@@ -85,12 +87,13 @@ static void measure(bench *b, const options *q, double compile_ms) {
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   double median = ms[q->steps / 2];
-  printf("{\"what\": \"noiseda\", \"setting\": \"%s\", \"patch\": %d, \"batch\": %d, \"threads\": %d, "
+  printf("{\"what\": \"noiseda\", \"setting\": \"%s\", \"patch\": %d, \"batch\": %d, \"precision\": \"%s\", "
+         "\"threads\": %d, "
          "\"ms_median\": %.1f, "
          "\"ms_min\": %.1f, \"gflop\": %.1f, \"gflops\": %.1f, \"peak_rss_mb\": %.0f, \"arena_mb\": %.0f, "
          "\"compile_ms\": %.0f, \"loss\": %.6f}\n",
-         q->setting, q->patch, q->batch, nd_threads(), median, ms[0], nd_plan_flops(b->plan) / 1e9,
-         nd_plan_flops(b->plan) / 1e6 / median, (double)usage.ru_maxrss / 1024,
+         q->setting, q->patch, q->batch, q->dtype == ND_BF16 ? "bf16" : "fp32", nd_threads(), median, ms[0],
+         nd_plan_flops(b->plan) / 1e9, nd_plan_flops(b->plan) / 1e6 / median, (double)usage.ru_maxrss / 1024,
          (double)nd_plan_bytes(b->plan) / 1e6, compile_ms, (double)nd_plan_tensor(b->plan, b->o.loss)[0]);
   g_free(ms);
   if (!b->profile)
@@ -109,6 +112,7 @@ static void run(const options *q, const setting *s) {
   nd_params *params = nd_params_new();
   gint64 begun = g_get_monotonic_time();
   nd_graph *g = nd_graph_new(params);
+  nd_graph_set_dtype(g, q->dtype);
   nd_objective_settings defaults = nd_objective_defaults();
   defaults.negatives = q->rest ? ND_NEGATIVES_JUDGED : q->again ? ND_NEGATIVES_AGAIN : ND_NEGATIVES_KEPT;
   nd_objective_build(g, &defaults, restoration, diffusion, q->batch, q->patch, &b.o);
@@ -136,6 +140,8 @@ int main(int argc, char **argv) {
       {"batch", 0, 0, G_OPTION_ARG_INT, &q.batch, "batch size", NULL},
       {"steps", 0, 0, G_OPTION_ARG_INT, &q.steps, "timed steps", NULL},
       {"threads", 0, 0, G_OPTION_ARG_INT, &q.threads, "threads", NULL},
+      {"precision", 0, 0, G_OPTION_ARG_STRING, &q.precision, "fp32, or bf16 where the processor has it",
+       NULL},
       {"rest", 0, 0, G_OPTION_ARG_NONE, &q.rest, "the contrast is at rest", NULL},
       {"again", 0, 0, G_OPTION_ARG_NONE, &q.again, "negatives are computed again", NULL},
       {"profile", 0, 0, G_OPTION_ARG_NONE, &q.profile, "print where the time goes", NULL},
@@ -145,6 +151,12 @@ int main(int argc, char **argv) {
   if (!g_option_context_parse(context, &argc, &argv, NULL) || q.steps < 1 || q.patch < 8 || q.batch < 1)
     return 2;
   nd_set_threads(q.threads);
+  bool bf16 = q.precision && !strcmp(q.precision, "bf16");
+  q.dtype = nd_precision(bf16);
+  if (bf16 && q.dtype != ND_BF16) {
+    fprintf(stderr, "this processor has no bf16\n");
+    return 2;
+  }
   for (size_t i = 0; i < G_N_ELEMENTS(settings); i++)
     if (!strcmp(settings[i].name, q.setting ? q.setting : "small")) {
       q.setting = g_strdup(settings[i].name);

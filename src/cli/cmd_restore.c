@@ -197,10 +197,12 @@ static int check_numbers(const work *w, const nd_restorer_settings *s) {
   return 0;
 }
 
-static int check_precision(const char *precision) {
+static int check_precision(const char *precision, nd_dtype *dtype) {
   if (precision && strcmp(precision, "fp32") && strcmp(precision, "bf16"))
     return nd_fail("--precision is '%s'; it is fp32 or bf16", precision);
-  nd_precision(precision && !strcmp(precision, "bf16"));
+  bool bf16 = precision && !strcmp(precision, "bf16");
+  nd_say_precision(bf16);
+  *dtype = nd_precision(bf16);
   return 0;
 }
 
@@ -254,7 +256,7 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong("%s", nd_error());
   w.format = format;
   profile.trace = trace;
-  if (check_numbers(&w, &s) || check_precision(precision))
+  if (check_numbers(&w, &s) || check_precision(precision, &s.dtype))
     return nd_cli_wrong("%s", nd_error());
   g_autoptr(GPtrArray) jobs = nd_restore_jobs(&(nd_restore_wish){argv + 1, out, format});
   if (!jobs || check_streams(&w, jobs))

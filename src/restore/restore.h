@@ -15,6 +15,7 @@ typedef struct nd_restorer_settings {
   int tile;            /* side of a tile in pixels, overlap included; 0: as large as memory allows */
   bool residual;       /* restored = x + R(x); else R(x) */
   double strength;     /* 0..1: how much of the correction is applied */
+  nd_dtype dtype;      /* of activations */
   nd_profile *profile; /* records the runs; NULL: none. It must outlive the restorer */
 } nd_restorer_settings;
 nd_restorer_settings nd_restorer_defaults(void); /* 1 GiB, no tile given, residual, strength 1 */

@@ -34,6 +34,7 @@ static int build_plan(nd_restorer *r, int height, int width) {
   size_t known = nd_params_size(r->params);
   nd_graph *g = r->graph = nd_graph_new(r->params);
   nd_graph_set_training(g, false);
+  nd_graph_set_dtype(g, r->settings.dtype);
   r->x = nd_input(g, "x", 1, height, width, 3);
   if (*r->scope)
     nd_scope_push(g, "%s", r->scope);

@@ -23,6 +23,11 @@ struct nd_op {
    * forward pass. It is this operator itself, or another one that takes the inputs and then the further
    * outputs. */
   const nd_op *again;
+  /* True: inputs and outputs are of any type, by nd_run_in_data and nd_run_out_data. NULL: fp32 alone, and
+   * nd_run_in and nd_run_out see nothing else (stage.c). */
+  bool (*takes_bf16)(const nd_node *n);
+  /* Bit i: input i stays fp32 in a graph of bf16. */
+  unsigned wants_f32;
   /* Bit i: the output may take the memory of input i when that dies here. */
   unsigned in_place;
   /* Appends nodes that compute the gradients of the wanted inputs; dout[i] is ND_NONE where output i has no
@@ -53,6 +58,8 @@ struct nd_node {
   bool recompute;  /* not kept for the backward pass but done again in it */
   void *state;
   size_t scratch_bytes;
+  bool is_staged; /* see stage.c */
+  size_t staged_at;
 };
 
 typedef enum nd_place { ND_IN_ARENA, ND_IN_VALUES, ND_IN_GRADIENTS } nd_place;
@@ -83,13 +90,16 @@ struct nd_graph {
   int part;       /* of nodes from now on */
   bool recompute; /* likewise */
   bool training, differentiated;
+  nd_dtype dtype;           /* of activations ... */
+  int fewest_bf16_channels; /* ... with so many channels */
   char *failure;
 };
 
 struct nd_run_context {
   const nd_graph *graph;
   const nd_node *node;
-  void *const *data; /* by tensor */
+  void *const *data;                     /* by tensor */
+  void *in[ND_MAX_IN], *out[ND_MAX_OUT]; /* the running node's; NULL where an input was left out */
   void *scratch;
   uint64_t seed, step;
   uint32_t first_sample;
@@ -114,10 +124,10 @@ static inline const nd_value *nd_out_value(const nd_graph *g, const nd_node *n, 
 }
 /* Buffers of the running node; NULL for an input that was left out. */
 static inline float *nd_run_in(const nd_run_context *r, int i) {
-  return i < r->node->n_in && r->node->in[i] >= 0 ? r->data[r->node->in[i]] : NULL;
+  return i < r->node->n_in ? r->in[i] : NULL;
 }
 static inline float *nd_run_out(const nd_run_context *r, int i) {
-  return i < r->node->n_out && r->node->out[i] >= 0 ? r->data[r->node->out[i]] : NULL;
+  return i < r->node->n_out ? r->out[i] : NULL;
 }
 /* The same as nd_value: what a kernel asks about shapes. */
 static inline const nd_value *nd_run_in_value(const nd_run_context *r, int i) {
@@ -126,8 +136,17 @@ static inline const nd_value *nd_run_in_value(const nd_run_context *r, int i) {
 static inline const nd_value *nd_run_out_value(const nd_run_context *r, int i) {
   return nd_out_value(r->graph, r->node, i);
 }
+/* For operators that take bf16. */
+static inline nd_data nd_run_in_data(const nd_run_context *r, int i) {
+  void *at = nd_run_in(r, i);
+  return (nd_data){at, at ? nd_run_in_value(r, i)->dtype : ND_F32};
+}
+static inline nd_data nd_run_out_data(const nd_run_context *r, int i) {
+  return (nd_data){nd_run_out(r, i), nd_run_out_value(r, i)->dtype};
+}
 
-size_t nd_dtype_size(nd_dtype t);
+/* Sets the type of every value; the nodes are all there. */
+void nd_assign_types(nd_graph *g);
 /* True when every listed tensor exists and the graph is sound; building functions start with it. */
 bool nd_ready(const nd_graph *g, int n, const nd_tensor *tensors);
 /* Appends a node with one output of the given shape; attr (op->attr_size bytes) is copied. Optional inputs

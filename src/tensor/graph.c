@@ -24,6 +24,7 @@ nd_graph *nd_graph_new(nd_params *params) {
   g->scopes = g_ptr_array_new_with_free_func(g_free);
   g->training = true;
   g->features = ND_NONE;
+  g->fewest_bf16_channels = 16; /* a vector of fp32 */
   return g;
 }
 
@@ -40,14 +41,12 @@ void nd_graph_free(nd_graph *g) {
   g_free(g);
 }
 
-nd_dtype nd_graph_dtype(const nd_graph *g) {
-  (void)g;
-  return ND_F32;
+void nd_graph_set_dtype(nd_graph *g, nd_dtype activations) {
+  g->dtype = activations;
 }
 
-size_t nd_dtype_size(nd_dtype t) {
-  (void)t;
-  return sizeof(float);
+nd_dtype nd_graph_dtype(const nd_graph *g) {
+  return g->dtype;
 }
 
 void nd_graph_set_training(nd_graph *g, bool training) {
@@ -297,7 +296,7 @@ nd_tensor nd_append_output(nd_graph *g, int rank, const int *dims) {
 nd_tensor nd_example_input(nd_graph *g, int n, int h, int w, int c) {
   nd_tensor t = nd_input(g, "example", n, h, w, c);
   nd_require_gradient(g, t);
-  return t;
+  return g->dtype == ND_F32 ? t : nd_affine(g, t, 1, 0); /* inputs are fp32 */
 }
 
 nd_tensor nd_example_parameter(nd_graph *g, int rank, int d0, int d1, int d2, int d3) {

@@ -62,7 +62,7 @@ static bool can_take_over(const nd_plan *plan, const lifetimes *life, const nd_n
   int r = resolve(plan, n->in[input]);
   const nd_value *v = nd_value_of(g, r);
   return v->place == ND_IN_ARENA && !v->is_output && life->last[r] == at &&
-         bytes_of(g, r) == bytes_of(g, n->out[0]);
+         v->dtype == nd_out_value(g, n, 0)->dtype && bytes_of(g, r) == bytes_of(g, n->out[0]);
 }
 
 static void take_over_memory(nd_plan *plan, lifetimes *life) {

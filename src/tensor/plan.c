@@ -2,6 +2,7 @@
 #include "tensor/plan-private.h"
 #include "tensor/params-private.h"
 #include "tensor/profile-private.h"
+#include "tensor/stage-private.h"
 
 #include <string.h>
 
@@ -32,6 +33,7 @@ static int prepare_nodes(nd_plan *plan) {
     nd_node *n = nd_node_at(plan->graph, g_array_index(plan->order, int, i));
     if (n->op->prepare && n->op->prepare(plan->graph, n))
       return nd_fail_in("preparing %s", n->op->name);
+    nd_stage_prepare(plan->graph, n);
   }
   return 0;
 }
@@ -63,6 +65,7 @@ static nd_plan *place_buffers(nd_graph *g) {
   }
   nd_plan *plan = plan_new(g);
   find_order(plan);
+  nd_assign_types(g);
   if (prepare_nodes(plan)) {
     nd_plan_free(plan);
     return NULL;
@@ -157,9 +160,22 @@ static bool tell(const nd_plan *plan, const nd_node *n) {
   return go_on;
 }
 
-static void run_node(const nd_plan *plan, const nd_run_context *r, guint at) {
+static void find_buffers(nd_run_context *r) {
+  const nd_node *n = r->node;
+  for (int i = 0; i < n->n_in; i++)
+    r->in[i] = n->in[i] >= 0 ? r->data[n->in[i]] : NULL;
+  for (int i = 0; i < n->n_out; i++)
+    r->out[i] = n->out[i] >= 0 ? r->data[n->out[i]] : NULL;
+}
+
+static void run_node(const nd_plan *plan, nd_run_context *r, guint at) {
   int64_t begun = plan->profile ? nd_clock() : 0;
+  find_buffers(r);
+  if (r->node->is_staged)
+    nd_stage_in(r);
   r->node->op->run(r);
+  if (r->node->is_staged)
+    nd_stage_out(r);
   if (plan->profile)
     nd_profile_node(plan->profile, plan->profile_first + at, begun);
 }

@@ -18,15 +18,13 @@
 #define ND_TENSOR_H
 
 #include "base/base.h"
+#include "tensor/kernels/data.h"
 
 typedef struct nd_params nd_params;
 typedef struct nd_graph nd_graph;
 typedef struct nd_plan nd_plan;
 typedef int nd_tensor; /* a value in one graph */
 enum { ND_NONE = -1 };
-
-/* How a tensor's elements are stored. Sums, losses and master weights stay fp32 whatever the graph's type. */
-typedef enum nd_dtype { ND_F32 } nd_dtype;
 
 /* ---- Parameters ---------------------------------------------------------------------------------------
  * Names, shapes and places of all weights in one contiguous buffer of nd_params_size floats. The buffers
@@ -61,10 +59,14 @@ void nd_params_init(const nd_params *p, uint64_t seed, float *values);
 /* ---- Graph --------------------------------------------------------------------------------------------- */
 nd_graph *nd_graph_new(nd_params *params);
 void nd_graph_free(nd_graph *g);
+/* How activations and their gradients are stored; before compiling. Sums, losses, pictures, weights and their
+ * gradients stay fp32 whatever it is. */
+void nd_graph_set_dtype(nd_graph *g, nd_dtype activations); /* default ND_F32 */
 nd_dtype nd_graph_dtype(const nd_graph *g);
-/* The type of activations where bf16 is asked for, or not: fp32, and a line in the log where that is not what
- * was asked for. */
+/* The type to ask for where bf16 is wanted, or not: fp32 on a processor without bf16 instructions. */
 nd_dtype nd_precision(bool bf16);
+/* A line in the log if that is not what was wanted. */
+void nd_say_precision(bool bf16);
 void nd_graph_set_training(nd_graph *g, bool training); /* default true; false: dropout does nothing */
 bool nd_graph_training(const nd_graph *g);
 

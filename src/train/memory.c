@@ -17,6 +17,7 @@ static int measure_graph(const nd_recipe *r, const nd_net *restoration, const nd
                          need *out) {
   nd_params *params = nd_params_new();
   nd_graph *graph = nd_graph_new(params);
+  nd_graph_set_dtype(graph, nd_recipe_dtype(r));
   nd_objective_settings settings = nd_recipe_objective(r);
   nd_objective objective;
   nd_objective_build(graph, &settings, restoration, diffusion, micro, r->data.patch_size, &objective);

@@ -35,6 +35,10 @@ nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
   return s;
 }
 
+nd_dtype nd_recipe_dtype(const nd_recipe *r) {
+  return nd_precision(r->training.precision == ND_RECIPE_BF16);
+}
+
 /* The graph of one sample tells: what a step does grows in proportion to the batch. */
 static int sample_flops(const nd_recipe *r, const nd_net *restoration, const nd_net *diffusion, double *out) {
   nd_params *params = nd_params_new();

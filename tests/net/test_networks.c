@@ -5,6 +5,7 @@
 #include "net/net.h"
 
 #include <glib.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -93,6 +94,16 @@ static int expect_state(const built *b, const golden *g, double tolerance) {
   return compared;
 }
 
+static void expect_equal(const built *b, const golden *g, const char *name, double tolerance) {
+  golden_expect(golden_tensor(g, "output"), nd_plan_tensor(b->plan, b->y), tolerance);
+  golden_expect(golden_tensor(g, "input_gradient"), nd_plan_tensor(b->plan, nd_gradient(b->g, b->x)),
+                tolerance);
+  /* The keys' bias cancels in the softmax: its gradient is rounding noise around 0. Not so in Restormer,
+   * where a convolution follows. */
+  const char *noise = strcmp(name, "restormer") ? "qkv.bias" : NULL;
+  assert_true(golden_expect_params(g, "gradient.", b->params, b->gradients, noise, tolerance) > 10);
+}
+
 static void compare_mode(const char *file, nd_role role, const char *name, const char *settings,
                          double tolerance, bool training) {
   golden *g = golden_open(file);
@@ -105,12 +116,7 @@ static void compare_mode(const char *file, nd_role role, const char *name, const
   if (b.level >= 0)
     golden_copy(g, "level", nd_plan_tensor(b.plan, b.level));
   nd_run(b.plan, 0, 0, 0);
-  golden_expect(golden_tensor(g, "output"), nd_plan_tensor(b.plan, b.y), tolerance);
-  golden_expect(golden_tensor(g, "input_gradient"), nd_plan_tensor(b.plan, nd_gradient(b.g, b.x)), tolerance);
-  /* The keys' bias cancels in the softmax: its gradient is rounding noise around 0. Not so in Restormer,
-   * where a convolution follows. */
-  const char *noise = strcmp(name, "restormer") ? "qkv.bias" : NULL;
-  assert_true(golden_expect_params(g, "gradient.", b.params, b.gradients, noise, tolerance) > 10);
+  expect_equal(&b, g, name, tolerance);
   if (training)
     assert_true(expect_state(&b, g, tolerance) > 2);
   finish(&b);
@@ -317,8 +323,76 @@ static void a_size_that_does_not_fit_is_refused(void **state) {
   nd_net_free(net);
 }
 
+/* What a network gives from initial weights, with activations of the type. The caller's: g_free. */
+static float *output_of(nd_role role, const char *name, const char *settings, int size, nd_dtype dtype,
+                        size_t *count) {
+  built b = {.net = network(name, role, settings), .params = nd_params_new(), .level = ND_NONE};
+  b.g = nd_graph_new(b.params);
+  nd_graph_set_dtype(b.g, dtype);
+  nd_graph_set_training(b.g, false);
+  bool restores = role == ND_RESTORATION;
+  b.x = nd_input(b.g, "x", 1, size, size, restores ? 3 : 9);
+  b.level = restores ? ND_NONE : nd_input(b.g, "level", 1, 1, 1, 1);
+  b.y = restores ? nd_net_restore(b.g, b.net, b.x) : nd_net_predict_noise(b.g, b.net, b.x, b.level);
+  nd_output(b.g, "y", b.y);
+  if (nd_compile(b.g, &b.plan))
+    fail_msg("%s", nd_error());
+  b.values = nd_mem_alloc(nd_params_size(b.params) * sizeof(float), "test");
+  nd_params_init(b.params, 1, b.values);
+  nd_plan_bind(b.plan, b.values, NULL);
+  nd_rng r = nd_rng_make(1, 0, 0, ND_RANDOM_TEST);
+  for (int i = 0; i < size * size * (restores ? 3 : 9); i++)
+    nd_plan_tensor(b.plan, b.x)[i] = (float)nd_rng_uniform(&r);
+  if (b.level >= 0)
+    nd_plan_tensor(b.plan, b.level)[0] = 0.7f;
+  nd_run(b.plan, 0, 0, 0);
+  *count = (size_t)(size * size) * (size_t)nd_dims(b.g, b.y)[3];
+  float *y = g_memdup2(nd_plan_tensor(b.plan, b.y), *count * sizeof *y);
+  finish(&b);
+  return y;
+}
+
+/* Root of the mean squared difference, as a share of the numbers' size. */
+static double bf16_error(nd_role role, const char *name, const char *settings, int size) {
+  size_t count;
+  g_autofree float *exact = output_of(role, name, settings, size, ND_F32, &count),
+                   *rounded = output_of(role, name, settings, size, ND_BF16, &count);
+  double errors = 0, squares = 0;
+  for (size_t i = 0; i < count; i++) {
+    errors += pow((double)rounded[i] - (double)exact[i], 2);
+    squares += (double)exact[i] * (double)exact[i];
+  }
+  return sqrt(errors / squares);
+}
+
+/* fp32 is PyTorch's to 1e-4, as shown above; published widths, fewer blocks where there are many. */
+static void bf16_is_near_fp32(void **state) {
+  (void)state;
+  static const struct {
+    nd_role role;
+    const char *name, *settings;
+    int size;
+  } cases[] = {
+      {ND_RESTORATION, "unet", "width=64;depth=4", 64},
+      {ND_RESTORATION, "dncnn", "", 40},
+      {ND_RESTORATION, "nafnet", "middle_blocks=2;encoder_blocks=1,1,1,2;decoder_blocks=1,1,1,1", 32},
+      {ND_RESTORATION, "swinir", "width=60;depths=6,6,6,6;heads=6,6,6,6", 32},
+      {ND_RESTORATION, "uformer", "width=16;modulators=1;transposed_up=1", 128},
+      {ND_RESTORATION, "restormer", "blocks=1,2,2,2;refinement=1", 32},
+      {ND_DIFFUSION, "guided", "width=32;multipliers=1,2,2;res_blocks=1", 32},
+      {ND_DIFFUSION, "sr3", "width=32;multipliers=1,2;res_blocks=1;norm_groups=16", 32}};
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+    double error = bf16_error(cases[i].role, cases[i].name, cases[i].settings, cases[i].size);
+    print_message("%s %s: %.2g\n", cases[i].name, cases[i].settings, error);
+    double most = cases[i].role == ND_RESTORATION ? 1e-2 : 2.5e-2; /* no restored picture depends on those */
+    if (!(error > 1e-5 && error <= most))
+      fail_msg("%s: %.3g", cases[i].name, error);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(bf16_is_near_fp32),
       cmocka_unit_test(unet_equals_pytorch),
       cmocka_unit_test(swinir_equals_pytorch),
       cmocka_unit_test(uformer_equals_pytorch),

@@ -1,5 +1,6 @@
-/* Every operator in the table, on each of its examples: the compiled fp32 result against the naive reference
- * in double precision, and the compiled gradients against finite differences of that reference. */
+/* Every operator in the table, on each of its examples: the compiled result, in fp32 and with bf16 between
+ * the nodes, against the naive reference in double precision, and the compiled gradients against finite
+ * differences of that reference. */
 #include "tensor/graph-private.h"
 #include "tensor/kernels/micro.h"
 
@@ -11,6 +12,14 @@
 #include <cmocka.h>
 
 enum { PROBES = 40 }; /* elements of each input whose derivative is checked */
+
+/* What is tried, and how far it may be off, as a share of the largest number. */
+typedef struct way {
+  nd_dtype dtype;
+  double result, gradient;
+} way;
+static const way fp32 = {ND_F32, 2e-5, 5e-5}, bf16 = {ND_BF16, 1e-2, 4e-2};
+static way tried = {ND_F32, 2e-5, 5e-5};
 
 typedef struct trial {
   nd_params *params;
@@ -24,11 +33,15 @@ typedef struct trial {
 static bool build(trial *t, const nd_op *op, int example) {
   t->params = nd_params_new();
   t->graph = nd_graph_new(t->params);
+  nd_graph_set_dtype(t->graph, tried.dtype);
+  t->graph->fewest_bf16_channels = 1;
   t->result = op->example(t->graph, example);
   if (nd_graph_failed(t->graph))
     fail_msg("%s example %d: %s", op->name, example, nd_error());
   if (t->result < 0)
     return false;
+  if (tried.dtype == ND_BF16) /* outputs are fp32 */
+    t->result = nd_affine(t->graph, t->result, 1, 0);
   nd_output(t->graph, "result", t->result);
   const int *d = nd_dims(t->graph, t->result);
   t->weights = nd_input(t->graph, "weights", d[0], d[1], d[2], d[3]);
@@ -111,7 +124,7 @@ static void check_result(trial *t, nd_plan *plan, const char *name, int example)
   double scale = largest(expect, v->count);
   for (size_t i = 0; i < v->count; i++) {
     double found = (double)nd_plan_tensor(plan, t->result)[i];
-    if (!(fabs(found - expect[i]) <= 2e-5 * scale))
+    if (!(fabs(found - expect[i]) <= tried.result * scale))
       fail_msg("%s example %d, element %zu: %g, reference %g", name, example, i, found, expect[i]);
   }
 }
@@ -139,7 +152,7 @@ static void check_gradient(trial *t, nd_plan *plan, nd_tensor x, const char *nam
   scale = fmax(scale, largest(expect, n));
   for (size_t i = 0; i < n; i++) {
     double value = found ? (double)found[i * v->count / n] : 0;
-    if (!(fabs(value - expect[i]) <= 5e-5 * scale))
+    if (!(fabs(value - expect[i]) <= tried.gradient * scale))
       fail_msg("%s example %d, gradient of input %d at %zu: %g, by differences %g", name, example, x,
                i * v->count / n, value, expect[i]);
   }
@@ -191,6 +204,16 @@ static void operators_agree_on_three_threads(void **state) {
   nd_set_threads(0);
 }
 
+/* Each operator by itself, or what stage.c makes of it. */
+static void operators_agree_in_bf16(void **state) {
+  tried = bf16;
+  operators_agree_with_reference_and_differences(state);
+  nd_set_threads(3);
+  operators_agree_with_reference_and_differences(state);
+  nd_set_threads(0);
+  tried = fp32;
+}
+
 static void operators_agree_in_plain_c(void **state) {
   nd_micro_force(&nd_micro_portable);
   operators_agree_with_reference_and_differences(state);
@@ -202,6 +225,7 @@ int main(void) {
       cmocka_unit_test(operators_agree_with_reference_and_differences),
       cmocka_unit_test(operators_agree_on_three_threads),
       cmocka_unit_test(operators_agree_in_plain_c),
+      cmocka_unit_test(operators_agree_in_bf16),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

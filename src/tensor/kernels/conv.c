@@ -17,8 +17,8 @@ bool nd_conv_supported(const nd_conv_shape *s) {
          s->dilation > 0 && s->pad >= 0 && fits(s->h, s->oh, s->kh, s) && fits(s->w, s->ow, s->kw, s);
 }
 
-static size_t forward(const nd_conv_shape *s, const float *x, const float *weights, const nd_epilogue *e,
-                      float *y, void *scratch) {
+static size_t forward(const nd_conv_shape *s, const void *x, const float *weights, const nd_epilogue *e,
+                      void *y, void *scratch) {
   nd_arena a = {scratch, 0};
   nd_conv_method method = nd_conv_choose(s, ND_CONV_FORWARD);
   if (method == ND_CONV_DEPTHWISE)
@@ -32,12 +32,12 @@ size_t nd_conv_forward_scratch(const nd_conv_shape *s) {
   return forward(s, NULL, NULL, &(nd_epilogue){NULL, ND_LINEAR, 0}, NULL, NULL);
 }
 
-void nd_conv_forward(const nd_conv_shape *s, const float *x, const float *weights, const float *bias,
-                     nd_activation activation, float slope, float *y, void *scratch) {
+void nd_conv_forward(const nd_conv_shape *s, const void *x, const float *weights, const float *bias,
+                     nd_activation activation, float slope, void *y, void *scratch) {
   forward(s, x, weights, &(nd_epilogue){bias, activation, slope}, y, scratch);
 }
 
-static size_t backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
+static size_t backward_data(const nd_conv_shape *s, const void *dy, const float *weights, void *dx,
                             void *scratch) {
   nd_arena a = {scratch, 0};
   nd_conv_method method = nd_conv_choose(s, ND_CONV_BACKWARD_DATA);
@@ -52,12 +52,12 @@ size_t nd_conv_backward_data_scratch(const nd_conv_shape *s) {
   return backward_data(s, NULL, NULL, NULL, NULL);
 }
 
-void nd_conv_backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
+void nd_conv_backward_data(const nd_conv_shape *s, const void *dy, const float *weights, void *dx,
                            void *scratch) {
   backward_data(s, dy, weights, dx, scratch);
 }
 
-static size_t backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
+static size_t backward_weights(const nd_conv_shape *s, const void *x, const void *dy, float *dweights,
                                float *dbias, void *scratch) {
   nd_arena a = {scratch, 0};
   nd_conv_method method = nd_conv_choose(s, ND_CONV_BACKWARD_WEIGHTS);
@@ -72,7 +72,7 @@ size_t nd_conv_backward_weights_scratch(const nd_conv_shape *s) {
   return backward_weights(s, NULL, NULL, NULL, NULL, NULL);
 }
 
-void nd_conv_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
+void nd_conv_backward_weights(const nd_conv_shape *s, const void *x, const void *dy, float *dweights,
                               float *dbias, void *scratch) {
   backward_weights(s, x, dy, dweights, dbias, scratch);
 }

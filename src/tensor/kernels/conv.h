@@ -1,4 +1,5 @@
-/* Convolution of NHWC fp32 images on the CPU: forward, and the two backward passes.
+/* Convolution of NHWC images on the CPU: forward, and the two backward passes. Images are fp32 or bf16, sums
+ * and weights fp32.
  *
  * All buffers are dense. x: n,h,w,ci. y: n,oh,ow,co. weights: co,ci/groups,kh,kw (PyTorch's order, as in a
  * checkpoint). Scratch is 64-byte aligned, of the size the matching _scratch function gives; its contents
@@ -8,6 +9,8 @@
 #ifndef ND_KERNELS_CONV_H
 #define ND_KERNELS_CONV_H
 
+#include "tensor/kernels/data.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -15,6 +18,7 @@ typedef struct nd_conv_shape {
   int n, h, w, ci; /* input */
   int oh, ow, co;  /* output */
   int kh, kw, stride, pad, dilation, groups;
+  nd_dtype x_type, y_type; /* of x and dx, of y and dy; depth-wise shapes are fp32 alone */
 } nd_conv_shape;
 
 typedef enum nd_activation { ND_LINEAR, ND_RELU, ND_LEAKY_RELU, ND_SILU } nd_activation;
@@ -25,17 +29,17 @@ bool nd_conv_supported(const nd_conv_shape *s);
 /* y = activation(conv(x, weights) + bias). bias may be NULL. activation: ND_LINEAR, ND_RELU or
  * ND_LEAKY_RELU (slope for values below 0). */
 size_t nd_conv_forward_scratch(const nd_conv_shape *s);
-void nd_conv_forward(const nd_conv_shape *s, const float *x, const float *weights, const float *bias,
-                     nd_activation activation, float slope, float *y, void *scratch);
+void nd_conv_forward(const nd_conv_shape *s, const void *x, const float *weights, const float *bias,
+                     nd_activation activation, float slope, void *y, void *scratch);
 
 /* dx from dy. */
 size_t nd_conv_backward_data_scratch(const nd_conv_shape *s);
-void nd_conv_backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
+void nd_conv_backward_data(const nd_conv_shape *s, const void *dy, const float *weights, void *dx,
                            void *scratch);
 
 /* dweights (and dbias unless NULL) from x and dy; overwrites. */
 size_t nd_conv_backward_weights_scratch(const nd_conv_shape *s);
-void nd_conv_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
+void nd_conv_backward_weights(const nd_conv_shape *s, const void *x, const void *dy, float *dweights,
                               float *dbias, void *scratch);
 
 #endif

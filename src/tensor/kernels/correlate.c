@@ -140,9 +140,9 @@ static void store_segment(const plan *p, int panel, const segment *s, const floa
   nd_epilogue e = c->epilogue;
   if (e.bias)
     e.bias += channel;
+  ptrdiff_t at = s->image * c->to_image + s->row * c->to_row + s->col * c->to_pixel + channel;
   p->micro->finish(s->length, channels, width, sums, &e,
-                   c->to + s->image * c->to_image + s->row * c->to_row + s->col * c->to_pixel + channel,
-                   c->to_pixel);
+                   (nd_data){(void *)nd_number_at(c->to.at, c->to.type, at), c->to.type}, c->to_pixel);
 }
 
 static void compute_block(const plan *p, size_t block, int panel, float *sums) {

@@ -16,7 +16,7 @@ typedef struct nd_correlation {
   const ptrdiff_t *offset; /* ntaps; neighbouring taps `in` apart are summed in one go */
   const int *taps;         /* ntaps indices into the filter's kernel; none at all: the sum is 0 */
   int ntaps;
-  float *to;
+  nd_data to;
   ptrdiff_t to_image, to_row, to_pixel;
   int n, rows, cols;
   nd_epilogue epilogue;

@@ -7,12 +7,12 @@
 #include "tensor/kernels/arena.h"
 #include "tensor/kernels/micro.h"
 
-size_t nd_direct_forward(const nd_conv_shape *s, const float *x, const float *weights, const nd_epilogue *e,
-                         float *y, nd_arena scratch);
-size_t nd_direct_backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
+size_t nd_direct_forward(const nd_conv_shape *s, const void *x, const float *weights, const nd_epilogue *e,
+                         void *y, nd_arena scratch);
+size_t nd_direct_backward_data(const nd_conv_shape *s, const void *dy, const float *weights, void *dx,
                                nd_arena scratch);
 /* dbias may be NULL. */
-size_t nd_direct_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
+size_t nd_direct_backward_weights(const nd_conv_shape *s, const void *x, const void *dy, float *dweights,
                                   float *dbias, nd_arena scratch);
 
 #endif

@@ -67,22 +67,23 @@ static int list_taps(const nd_conv_shape *s, const source *from, const axis *y, 
 }
 
 static nd_correlation phase_of(const nd_conv_shape *s, const source *from, const axis *y, const axis *x,
-                               const float *weights, float *dx) {
+                               const float *weights, void *dx) {
   ptrdiff_t row = (ptrdiff_t)s->w * s->ci;
-  return (nd_correlation){.from = from->dy,
-                          .from_image = (ptrdiff_t)from->h * from->w * s->co,
-                          .from_row = (ptrdiff_t)from->w * s->co,
-                          .from_pixel = s->co,
-                          .filter = nd_filter_backward(s, weights),
-                          .ntaps = s->kh * s->kw,
-                          .to = dx ? dx + y->first * row + x->first * s->ci : NULL,
-                          .to_image = s->h * row,
-                          .to_row = s->stride * row,
-                          .to_pixel = (ptrdiff_t)s->stride * s->ci,
-                          .n = s->n,
-                          .rows = y->count,
-                          .cols = x->count,
-                          .epilogue = {NULL, ND_LINEAR, 0}};
+  return (nd_correlation){
+      .from = from->dy,
+      .from_image = (ptrdiff_t)from->h * from->w * s->co,
+      .from_row = (ptrdiff_t)from->w * s->co,
+      .from_pixel = s->co,
+      .filter = nd_filter_backward(s, weights),
+      .ntaps = s->kh * s->kw,
+      .to = {(void *)nd_number_at(dx, s->x_type, dx ? y->first * row + x->first * s->ci : 0), s->x_type},
+      .to_image = s->h * row,
+      .to_row = s->stride * row,
+      .to_pixel = (ptrdiff_t)s->stride * s->ci,
+      .n = s->n,
+      .rows = y->count,
+      .cols = x->count,
+      .epilogue = {NULL, ND_LINEAR, 0}};
 }
 
 /* The one phase of an unpadded 1x1 convolution of stride 1: a product of two matrices. */
@@ -93,7 +94,7 @@ static void flatten(const nd_conv_shape *s, nd_correlation *c) {
   c->n = c->rows = 1;
 }
 
-static size_t run_phases(const nd_conv_shape *s, const source *from, const float *weights, float *dx,
+static size_t run_phases(const nd_conv_shape *s, const source *from, const float *weights, void *dx,
                          ptrdiff_t *offset, int *taps, nd_arena scratch) {
   size_t most = scratch.used;
   for (int i = 0; i < s->stride * s->stride; i++) {
@@ -114,10 +115,10 @@ static size_t run_phases(const nd_conv_shape *s, const source *from, const float
   return most;
 }
 
-size_t nd_direct_backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
+size_t nd_direct_backward_data(const nd_conv_shape *s, const void *dy, const float *weights, void *dx,
                                nd_arena scratch) {
   reach y = reach_of(s, s->h, s->kh), x = reach_of(s, s->w, s->kw);
-  bool copy = y.low < 0 || x.low < 0 || y.high >= s->oh || x.high >= s->ow;
+  bool copy = s->y_type != ND_F32 || y.low < 0 || x.low < 0 || y.high >= s->oh || x.high >= s->ow;
   nd_frame f = {.n = s->n,
                 .h = s->oh,
                 .w = s->ow,
@@ -126,7 +127,8 @@ size_t nd_direct_backward_data(const nd_conv_shape *s, const float *dy, const fl
                 .to_w = x.high - x.low + 1,
                 .top = -y.low,
                 .left = -x.low,
-                .pitch = s->co};
+                .pitch = s->co,
+                .from_type = s->y_type};
   float *padded =
       copy ? nd_arena_floats(&scratch, (size_t)f.n * (size_t)f.to_h * (size_t)f.to_w * (size_t)f.c) : NULL;
   size_t taps = (size_t)(s->kh * s->kw);

@@ -13,7 +13,8 @@ static nd_frame frame_of(const nd_conv_shape *s) {
                     .to_w = (s->ow - 1) * s->stride + (s->kw - 1) * s->dilation + 1,
                     .top = s->pad,
                     .left = s->pad,
-                    .pitch = s->ci};
+                    .pitch = s->ci,
+                    .from_type = s->x_type};
 }
 
 static void list_taps(const nd_conv_shape *s, int width, ptrdiff_t *offset, int *taps) {
@@ -33,10 +34,10 @@ static void flatten(const nd_conv_shape *s, nd_correlation *c) {
   c->n = c->rows = 1;
 }
 
-size_t nd_direct_forward(const nd_conv_shape *s, const float *x, const float *weights, const nd_epilogue *e,
-                         float *y, nd_arena scratch) {
+size_t nd_direct_forward(const nd_conv_shape *s, const void *x, const float *weights, const nd_epilogue *e,
+                         void *y, nd_arena scratch) {
   nd_frame f = frame_of(s);
-  bool copy = s->pad || f.to_h > s->h || f.to_w > s->w;
+  bool copy = s->x_type != ND_F32 || s->pad || f.to_h > s->h || f.to_w > s->w;
   int taps = s->kh * s->kw;
   float *padded =
       copy ? nd_arena_floats(&scratch, (size_t)f.n * (size_t)f.to_h * (size_t)f.to_w * (size_t)f.c) : NULL;
@@ -51,7 +52,7 @@ size_t nd_direct_forward(const nd_conv_shape *s, const float *x, const float *we
                       .offset = offset,
                       .taps = tap,
                       .ntaps = taps,
-                      .to = y,
+                      .to = {y, s->y_type},
                       .to_image = (ptrdiff_t)s->oh * s->ow * s->co,
                       .to_row = (ptrdiff_t)s->ow * s->co,
                       .to_pixel = s->co,

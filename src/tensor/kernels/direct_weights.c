@@ -15,7 +15,7 @@ enum { BLOCK_DEPTH = 256, BLOCK_ROWS = 64 }; /* output pixels, and rows of them,
 typedef struct plan {
   const nd_conv_shape *s;
   const nd_micro *micro;
-  const float *x, *dy;
+  const void *x, *dy;
   nd_frame frame;
   bool copy;
   float *framed;     /* x in its frame, when it needs one */
@@ -57,8 +57,10 @@ static void set_frame(plan *p) {
                         .to_w = (s->ow - 1) * s->stride + (s->kw - 1) * s->dilation + 1,
                         .top = s->pad,
                         .left = s->pad,
-                        .pitch = pitch_of(s->ci)};
-  p->copy = s->pad || p->frame.to_h > s->h || p->frame.to_w > s->w || p->frame.pitch != s->ci;
+                        .pitch = pitch_of(s->ci),
+                        .from_type = s->x_type};
+  p->copy = s->x_type != ND_F32 || s->pad || p->frame.to_h > s->h || p->frame.to_w > s->w ||
+            p->frame.pitch != s->ci;
   if (!p->copy)
     p->frame.to_h = s->h, p->frame.to_w = s->w;
 }
@@ -123,11 +125,10 @@ static void pack_gradient(const plan *p, const block *b, int panel, float *to) {
   int width = vectors_of(p, panel) * p->micro->lanes, channel = panel * width_of(p), co = p->s->co;
   int channels = co - channel < width ? co - channel : width;
   for (int i = 0; i < b->rows; i++) {
-    const float *from =
-        p->dy + (((ptrdiff_t)b->image * p->rows + b->row + i) * p->cols + b->col) * co + channel;
-    for (int j = 0; j < b->cols; j++, from += co, to += width) {
-      for (int k = 0; k < channels; k++)
-        to[k] = from[k];
+    size_t from = (size_t)((((ptrdiff_t)b->image * p->rows + b->row + i) * p->cols + b->col) * co + channel);
+    for (int j = 0; j < b->cols; j++, from += (size_t)co, to += width) {
+      nd_copy_numbers((nd_data){to, ND_F32}, 0, (nd_data){(void *)p->dy, p->s->y_type}, from,
+                      (size_t)channels);
       for (int k = channels; k < width; k++)
         to[k] = 0;
     }
@@ -140,8 +141,8 @@ static void sum_tap(const plan *p, const block *b, int panel, int tap, const flo
   int vectors = vectors_of(p, panel), width = vectors * p->micro->lanes, pitch = p->frame.pitch;
   int y = b->row * s->stride + tap / s->kw * s->dilation, x = b->col * s->stride + tap % s->kw * s->dilation;
   ptrdiff_t line = (ptrdiff_t)p->frame.to_w * pitch;
-  const float *from =
-      (p->copy ? p->framed : p->x) + ((ptrdiff_t)b->image * p->frame.to_h + y) * line + (ptrdiff_t)x * pitch;
+  const float *from = (p->copy ? p->framed : (const float *)p->x) +
+                      ((ptrdiff_t)b->image * p->frame.to_h + y) * line + (ptrdiff_t)x * pitch;
   nd_term terms[BLOCK_ROWS];
   for (int i = 0; i < b->rows; i++)
     terms[i] = (nd_term){from + i * s->stride * line, packed + (ptrdiff_t)i * b->cols * width, b->cols};
@@ -195,9 +196,10 @@ static void unpack_panels(size_t begin, size_t end, int thread, void *context) {
   }
 }
 
-size_t nd_direct_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
+size_t nd_direct_backward_weights(const nd_conv_shape *s, const void *x, const void *dy, float *dweights,
                                   float *dbias, nd_arena scratch) {
-  size_t bias = nd_bias_gradient((size_t)s->n * (size_t)s->oh * (size_t)s->ow, s->co, dy, dbias, scratch);
+  size_t bias = nd_bias_gradient((size_t)s->n * (size_t)s->oh * (size_t)s->ow, s->co,
+                                 (nd_data){(void *)dy, s->y_type}, dbias, scratch);
   plan p = lay_out(s, &scratch);
   if (!scratch.base)
     return scratch.used > bias ? scratch.used : bias;

@@ -68,7 +68,8 @@ static void block(const product *w, ptrdiff_t p, int i0, int j0) {
     w->micro->panel(vectors, rows, &term, 1, a_row, a_step, sums, k0 > 0);
   }
   const nd_epilogue plain = {.activation = ND_LINEAR};
-  w->micro->finish(rows, lanes, width, sums, &plain, w->out + (p * s->m + i0) * s->n + j0, s->n);
+  w->micro->finish(rows, lanes, width, sums, &plain, (nd_data){w->out + (p * s->m + i0) * s->n + j0, ND_F32},
+                   s->n);
 }
 
 static void blocks(size_t begin, size_t end, int thread, void *context) {

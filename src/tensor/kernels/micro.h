@@ -9,6 +9,7 @@
 #define ND_KERNELS_MICRO_H
 
 #include "tensor/kernels/conv.h"
+#include "tensor/kernels/data.h"
 
 #include <stdint.h>
 
@@ -25,6 +26,11 @@ typedef struct nd_term {
   int k;
 } nd_term;
 
+/* How transformed numbers are stored: as they are, or rounded to bf16 for panel_pairs. There one row k of a
+ * packed matrix holds rows 2 k (low half of a word) and 2 k + 1 (high half) of the matrix; a row of the other
+ * factor holds its neighbours side by side. Storing LOW clears the high half, so it must come first. */
+typedef enum nd_into { ND_INTO_F32, ND_INTO_HALVES, ND_INTO_LOW, ND_INTO_HIGH } nd_into;
+
 /* What is done to a convolution's sums before they are stored. */
 typedef struct nd_epilogue {
   const float *bias; /* of the first channel stored, or NULL */
@@ -38,9 +44,13 @@ typedef struct nd_micro {
   /* c[i][j] (+)= sum over terms, over k, of a[i * a_row + k * a_step] * b[k][j], for i < m. */
   void (*panel)(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row, ptrdiff_t a_step,
                 float *c, bool accumulate);
+  /* The same where a word is a pair of bf16 and a product of words the sum of two products, in fp32: twice
+   * the rate. NULL: not on this processor. */
+  void (*panel_pairs)(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row, ptrdiff_t a_step,
+                      float *c, bool accumulate);
   /* y[i * y_pixel + j] = activation(c[i][j] + bias[j]) for i < m, j < channels; the rows of c are width long.
    */
-  void (*finish)(int m, int channels, int width, const float *c, const nd_epilogue *e, float *y,
+  void (*finish)(int m, int channels, int width, const float *c, const nd_epilogue *e, nd_data y,
                  ptrdiff_t y_pixel);
 
   /* Philox4x32-10 of the counters first + {i, 0, 0, 0}, i < ND_PHILOX_COUNTERS: number k of counter i into
@@ -49,24 +59,26 @@ typedef struct nd_micro {
 
   /* Nothing but n * ND_CHAINS multiply-adds of vectors in registers, to time (peak.c). */
   float (*multiply_adds)(int n);
+  float (*multiply_add_pairs)(int n); /* the same of pairs; NULL where panel_pairs is */
 
   /* The five transforms of Winograd's F(4x4, 3x3), for `vectors` vectors of neighbouring channels. A pixel
-   * argument points at each pixel's channel 0; `channel` is the first channel taken. The 36 results (or
-   * sources) are `plane` floats apart. */
-  void (*winograd_input)(const float *const *pixel36, int channel, int vectors, float *v, ptrdiff_t plane);
-  void (*winograd_output)(const float *m, ptrdiff_t plane, int vectors, const nd_epilogue *e,
-                          float *const *pixel16, int channel);
+   * argument points at each pixel's channel 0, of the given type; `channel` is the first channel taken. The
+   * 36 results (or sources) are `plane` floats apart. */
+  void (*winograd_input)(nd_dtype type, const void *const *pixel36, int channel, int vectors, nd_into into,
+                         float *v, ptrdiff_t plane);
+  void (*winograd_output)(const float *m, ptrdiff_t plane, int vectors, const nd_epilogue *e, nd_dtype type,
+                          void *const *pixel16, int channel);
   /* Also adds each channel's 16 values to `sums`, unless NULL. */
-  void (*winograd_gradient)(const float *const *pixel16, int channel, int vectors, float *z, ptrdiff_t plane,
-                            float *sums);
+  void (*winograd_gradient)(nd_dtype type, const void *const *pixel16, int channel, int vectors, nd_into into,
+                            float *z, ptrdiff_t plane, float *sums);
   /* g: 9 rows of vectors * lanes floats. */
-  void (*winograd_weights)(const float *g, int vectors, float *u, ptrdiff_t plane);
+  void (*winograd_weights)(const float *g, int vectors, nd_into into, float *u, ptrdiff_t plane);
   void (*winograd_weights_gradient)(const float *du, ptrdiff_t plane, int vectors, float *g);
 } nd_micro;
 
 extern const nd_micro nd_micro_portable;
 #if defined(__x86_64__) && defined(__GNUC__)
-extern const nd_micro nd_micro_avx2, nd_micro_avx512;
+extern const nd_micro nd_micro_avx2, nd_micro_avx512, nd_micro_avx512bf16;
 #endif
 
 /* The best variant this processor runs. Always the same one in one process, unless a test forces another. */

@@ -5,6 +5,8 @@
  *   ND_TARGET              the attribute that switches the instruction set on
  *   ND_ROWS_TWO, _ONE      rows of the largest tile, for panels two and one vectors wide
  *   ND_MULTIPLY_EVEN       see philox_template.h
+ *   ND_ADD_PAIRS, _NARROW  sum + products of pairs of bf16, fp32 to bf16; only where there are such
+ * instructions
  *
  * A tile of C stays in registers while the terms are summed ("batch-reduce GEMM": Georganas et al., 2019,
  * "High-Performance Deep Learning via a Single Building Block"); rows of A are read where they lie, with any
@@ -19,6 +21,11 @@
 typedef float vec __attribute__((vector_size(4 * ND_LANES)));
 typedef float vec_anywhere __attribute__((vector_size(4 * ND_LANES), aligned(4), may_alias));
 typedef int ivec __attribute__((vector_size(4 * ND_LANES)));
+typedef int int_anywhere __attribute__((may_alias));
+typedef uint32_t uvec __attribute__((vector_size(4 * ND_LANES)));
+typedef uint32_t uvec_anywhere __attribute__((vector_size(4 * ND_LANES), aligned(4), may_alias));
+typedef uint16_t half_vec __attribute__((vector_size(2 * ND_LANES)));
+typedef uint16_t half_vec_anywhere __attribute__((vector_size(2 * ND_LANES), aligned(2), may_alias));
 
 ND_INLINE vec load(const float *p) {
   return *(const vec_anywhere *)p;
@@ -30,6 +37,34 @@ ND_INLINE void store(float *p, vec v) {
 
 ND_INLINE vec splat(float s) {
   return s - (vec){0};
+}
+
+ND_INLINE vec widen(half_vec h) {
+  return (vec)(__builtin_convertvector(h, uvec) << 16);
+}
+
+/* nd_to_bf16, a vector at a time. */
+ND_INLINE half_vec narrow(vec v) {
+#ifdef ND_NARROW
+  return ND_NARROW(v);
+#else
+  uvec u = (uvec)v, upper = u >> 16, nan = (uvec)(v != v);
+  uvec rounded = (u + 0x7fff + (upper & 1)) >> 16;
+  return __builtin_convertvector((rounded & ~nan) | ((upper | 0x40) & nan), half_vec);
+#endif
+}
+
+/* Numbers at, at + 1, ... of p; `type` is a constant after inlining. */
+ND_INLINE vec load_as(const nd_dtype type, const void *p, ptrdiff_t at) {
+  return type == ND_BF16 ? widen(*(const half_vec_anywhere *)((const uint16_t *)p + at))
+                         : load((const float *)p + at);
+}
+
+ND_INLINE void store_as(const nd_dtype type, void *p, ptrdiff_t at, vec v) {
+  if (type == ND_BF16)
+    *(half_vec_anywhere *)((uint16_t *)p + at) = narrow(v);
+  else
+    store((float *)p + at, v);
 }
 
 /* X(row, name of the pointer to rows 3i, row - 3i): groups of three rows share an address register. */
@@ -47,9 +82,23 @@ ND_INLINE vec splat(float s) {
   X(10, a9, 1)                                                                                               \
   X(11, a9, 2)
 
-/* One tile: `rows` and `vectors` are constants after inlining. */
-ND_INLINE void tile(const int rows, const int vectors, const nd_term *t, int nterms, ptrdiff_t first,
-                    ptrdiff_t row, ptrdiff_t step, float *c, bool accumulate) {
+/* One tile: `pairs` (words are pairs of bf16), `rows` and `vectors` are constants after inlining. */
+ND_INLINE vec add_product(const bool pairs, vec sum, vec a, vec b) {
+#ifdef ND_ADD_PAIRS
+  if (pairs)
+    return ND_ADD_PAIRS(sum, b, a);
+#endif
+  (void)pairs;
+  return sum + a * b;
+}
+
+/* The same word in every lane; splat would do arithmetic with it. */
+ND_INLINE vec word(const float *p) {
+  return (vec)((ivec){0} + *(const int_anywhere *)p);
+}
+
+ND_INLINE void tile(const bool pairs, const int rows, const int vectors, const nd_term *t, int nterms,
+                    ptrdiff_t first, ptrdiff_t row, ptrdiff_t step, float *c, bool accumulate) {
 #define ND_ZERO(r, p, i) vec x##r = {0}, y##r = {0};
   ND_EACH_ROW(ND_ZERO)
   for (; nterms > 0; nterms--, t++) {
@@ -58,10 +107,10 @@ ND_INLINE void tile(const int rows, const int vectors, const nd_term *t, int nte
       vec b0 = load(b), b1 = vectors > 1 ? load(b + ND_LANES) : b0;
 #define ND_STEP(r, p, i)                                                                                     \
   if (rows > r) {                                                                                            \
-    vec a = splat(p[i * row]);                                                                               \
-    x##r += a * b0;                                                                                          \
+    vec a = pairs ? word(p + i * row) : splat(p[i * row]);                                                   \
+    x##r = add_product(pairs, x##r, a, b0);                                                                  \
     if (vectors > 1)                                                                                         \
-      y##r += a * b1;                                                                                        \
+      y##r = add_product(pairs, y##r, a, b1);                                                                \
   }
       ND_EACH_ROW(ND_STEP)
       b += vectors * ND_LANES;
@@ -80,22 +129,28 @@ ND_INLINE void tile(const int rows, const int vectors, const nd_term *t, int nte
 
 #define ND_CASE(r, p, i)                                                                                     \
   case r + 1:                                                                                                \
-    tile(r + 1, ND_VECTORS, t, nterms, first, row, step, c, accumulate);                                     \
+    tile(ND_PAIRS, r + 1, ND_VECTORS, t, nterms, first, row, step, c, accumulate);                           \
     break;
+#define ND_TILE_OF(name)                                                                                     \
+  static ND_TARGET void name(int rows, const nd_term *t, int nterms, ptrdiff_t first, ptrdiff_t row,         \
+                             ptrdiff_t step, float *c, bool accumulate) {                                    \
+    switch (rows) { ND_EACH_ROW(ND_CASE) }                                                                   \
+  }
 
+#define ND_PAIRS false
 #define ND_VECTORS 1
-static ND_TARGET void tile_one(int rows, const nd_term *t, int nterms, ptrdiff_t first, ptrdiff_t row,
-                               ptrdiff_t step, float *c, bool accumulate) {
-  switch (rows) { ND_EACH_ROW(ND_CASE) }
-}
+ND_TILE_OF(tile_one)
 #undef ND_VECTORS
-
 #define ND_VECTORS 2
-static ND_TARGET void tile_two(int rows, const nd_term *t, int nterms, ptrdiff_t first, ptrdiff_t row,
-                               ptrdiff_t step, float *c, bool accumulate) {
-  switch (rows) { ND_EACH_ROW(ND_CASE) }
-}
+ND_TILE_OF(tile_two)
+#undef ND_PAIRS
+#ifdef ND_ADD_PAIRS
+#define ND_PAIRS true
+ND_TILE_OF(tile_two_pairs)
 #undef ND_VECTORS
+#define ND_VECTORS 1
+ND_TILE_OF(tile_one_pairs)
+#endif
 
 /* Rows of the next tile when m are left: full tiles, but the last two share what they have, since a tile of
  * one or two rows would wait for its own sums. */
@@ -114,6 +169,17 @@ static ND_TARGET void panel(int vectors, int m, const nd_term *terms, int nterms
   }
 }
 
+#ifdef ND_ADD_PAIRS
+static ND_TARGET void panel_pairs(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row,
+                                  ptrdiff_t a_step, float *c, bool accumulate) {
+  for (int i = 0, rows; i < m; i += rows, c += rows * vectors * ND_LANES) {
+    rows = next_rows(m - i, vectors > 1 ? ND_ROWS_TWO : ND_ROWS_ONE);
+    (vectors > 1 ? tile_two_pairs : tile_one_pairs)(rows, terms, nterms, i * a_row, a_row, a_step, c,
+                                                    accumulate);
+  }
+}
+#endif
+
 /* ReLU and leaky ReLU; NaN stays NaN, and ReLU of -infinity is 0. */
 ND_INLINE vec activate(vec v, nd_activation activation, float slope) {
   if (activation == ND_LINEAR)
@@ -128,17 +194,30 @@ static float activate_one(float v, const nd_epilogue *e) {
   return e->activation == ND_RELU ? 0 : v * e->slope;
 }
 
-static ND_TARGET void finish(int m, int channels, int width, const float *c, const nd_epilogue *e, float *y,
-                             ptrdiff_t y_pixel) {
-  for (; m > 0; m--, c += width, y += y_pixel) {
+ND_INLINE void finish_as(const nd_dtype type, int m, int channels, int width, const float *c,
+                         const nd_epilogue *e, void *y, ptrdiff_t y_pixel) {
+  for (ptrdiff_t at = 0; m > 0; m--, c += width, at += y_pixel) {
     int j = 0;
     for (; j + ND_LANES <= channels; j += ND_LANES) {
       vec v = e->bias ? load(c + j) + load(e->bias + j) : load(c + j);
-      store(y + j, activate(v, e->activation, e->slope));
+      store_as(type, y, at + j, activate(v, e->activation, e->slope));
     }
-    for (; j < channels; j++)
-      y[j] = activate_one(e->bias ? c[j] + e->bias[j] : c[j], e);
+    for (; j < channels; j++) {
+      float v = activate_one(e->bias ? c[j] + e->bias[j] : c[j], e);
+      if (type == ND_BF16)
+        ((uint16_t *)y)[at + j] = nd_to_bf16(v);
+      else
+        ((float *)y)[at + j] = v;
+    }
   }
+}
+
+static ND_TARGET void finish(int m, int channels, int width, const float *c, const nd_epilogue *e, nd_data y,
+                             ptrdiff_t y_pixel) {
+  if (y.type == ND_BF16)
+    finish_as(ND_BF16, m, channels, width, c, e, y.at, y_pixel);
+  else
+    finish_as(ND_F32, m, channels, width, c, e, y.at, y_pixel);
 }
 
 /* n times a multiply-add in each of ND_CHAINS vectors that do not wait for one another. */
@@ -156,6 +235,19 @@ static ND_TARGET float multiply_adds(int n) {
   return m[0];
 }
 
+#ifdef ND_ADD_PAIRS
+static ND_TARGET float multiply_add_pairs(int n) {
+#define ND_ADD_PAIR(r, p, i) a##r = ND_ADD_PAIRS(a##r, m, c);
+  vec m = splat((float)n), c = splat(1);
+  ND_EACH_ROW(ND_CHAIN)
+  for (; n > 0; n--) {
+    ND_EACH_ROW(ND_ADD_PAIR)
+  }
+  ND_EACH_ROW(ND_ADD_UP)
+  return m[0];
+}
+#endif
+
 #include "tensor/kernels/philox_template.h"
 #include "tensor/kernels/winograd_template.h"
 
@@ -163,6 +255,10 @@ const nd_micro ND_NAME = {
     .name = ND_NAME_TEXT,
     .lanes = ND_LANES,
     .panel = panel,
+#ifdef ND_ADD_PAIRS
+    .panel_pairs = panel_pairs,
+    .multiply_add_pairs = multiply_add_pairs,
+#endif
     .finish = finish,
     .multiply_adds = multiply_adds,
     .philox = philox,

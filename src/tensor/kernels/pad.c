@@ -8,19 +8,24 @@
 
 typedef struct job {
   const nd_frame *f;
-  const float *from;
+  nd_data from;
   float *to;
 } job;
 
-static void copy_pixels(const nd_frame *f, const float *from, float *to, int count) {
-  if (f->pitch == f->c)
-    memcpy(to, from, sizeof *to * (size_t)count * (size_t)f->c);
+/* from: the first number to take. */
+static void copy_pixels(const job *j, size_t from, float *to, int count) {
+  const nd_frame *f = j->f;
+  size_t pitch = (size_t)f->pitch, c = (size_t)f->c;
+  nd_data target = {to, ND_F32};
+  if (pitch == c)
+    nd_copy_numbers(target, 0, j->from, from, (size_t)count * c);
   else
-    for (int i = 0; i < count; i++)
-      memcpy(to + (size_t)i * (size_t)f->pitch, from + (size_t)i * (size_t)f->c, sizeof *to * (size_t)f->c);
+    for (size_t i = 0; i < (size_t)count; i++)
+      nd_copy_numbers(target, i * pitch, j->from, from + i * c, c);
 }
 
-static void copy_row(const nd_frame *f, const float *from, float *to) {
+static void copy_row(const job *j, size_t from, float *to) {
+  const nd_frame *f = j->f;
   int begin = f->left > 0 ? f->left : 0, end = f->left + f->w < f->to_w ? f->left + f->w : f->to_w;
   if (begin > f->to_w)
     begin = f->to_w;
@@ -28,7 +33,7 @@ static void copy_row(const nd_frame *f, const float *from, float *to) {
     end = begin;
   size_t pixel = sizeof *to * (size_t)f->pitch;
   memset(to, 0, pixel * (size_t)begin);
-  copy_pixels(f, from + (ptrdiff_t)(begin - f->left) * f->c, to + (size_t)begin * (size_t)f->pitch,
+  copy_pixels(j, from + (size_t)(begin - f->left) * (size_t)f->c, to + (size_t)begin * (size_t)f->pitch,
               end - begin);
   memset(to + (size_t)end * (size_t)f->pitch, 0, pixel * (size_t)(f->to_w - end));
 }
@@ -42,12 +47,12 @@ static void copy_rows(size_t begin, size_t end, int thread, void *context) {
     size_t image = i / (size_t)f->to_h;
     int y = (int)(i % (size_t)f->to_h) - f->top;
     if (y >= 0 && y < f->h)
-      copy_row(f, j->from + (image * (size_t)f->h + (size_t)y) * from_row, j->to + i * to_row);
+      copy_row(j, (image * (size_t)f->h + (size_t)y) * from_row, j->to + i * to_row);
     else
       memset(j->to + i * to_row, 0, sizeof(float) * to_row);
   }
 }
 
-void nd_frame_copy(const nd_frame *f, const float *from, float *to) {
-  nd_parallel((size_t)f->n * (size_t)f->to_h, 8, copy_rows, &(job){f, from, to});
+void nd_frame_copy(const nd_frame *f, const void *from, float *to) {
+  nd_parallel((size_t)f->n * (size_t)f->to_h, 8, copy_rows, &(job){f, {(void *)from, f->from_type}, to});
 }

@@ -15,30 +15,46 @@ typedef struct triad {
   const float *b, *c;
 } triad;
 
+typedef struct loop {
+  float (*run)(int);
+  int flops; /* of a vector */
+  double *rates;
+} loop;
+
 /* Each thread by itself, so that one which does not get a processor at once is measured all the same. */
 static void run_multiply_adds(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
-  double *rates = context;
-  const nd_micro *m = nd_micro_best();
+  const loop *l = context;
   for (size_t i = begin; i < end; i++)
     for (int k = 0; k < FMA_REPEATS; k++) {
       int64_t begun = nd_clock();
-      sink = m->multiply_adds(FMA_RUN);
-      double took = (double)(nd_clock() - begun), rate = 2e9 * ND_CHAINS * m->lanes * FMA_RUN / took;
-      rates[i] = rate > rates[i] ? rate : rates[i];
+      sink = l->run(FMA_RUN);
+      double took = (double)(nd_clock() - begun), rate = 1e9 * l->flops * ND_CHAINS * FMA_RUN / took;
+      l->rates[i] = rate > l->rates[i] ? rate : l->rates[i];
     }
 }
 
-double nd_peak_flops(void) {
+/* flops: of one vector. */
+static double peak_of(float (*run)(int), int flops) {
   size_t threads = (size_t)nd_threads();
-  double sum = 0, *rates = nd_mem_alloc(threads * sizeof *rates, "rates of the threads");
-  if (!rates)
+  loop l = {run, flops, nd_mem_alloc(threads * sizeof *l.rates, "rates of the threads")};
+  double sum = 0;
+  if (!l.rates)
     return 0;
-  nd_parallel(threads, 1, run_multiply_adds, rates);
+  nd_parallel(threads, 1, run_multiply_adds, &l);
   for (size_t i = 0; i < threads; i++)
-    sum += rates[i];
-  nd_mem_free(rates);
+    sum += l.rates[i];
+  nd_mem_free(l.rates);
   return sum;
+}
+
+double nd_peak_flops(void) {
+  return peak_of(nd_micro_best()->multiply_adds, 2 * nd_micro_best()->lanes);
+}
+
+double nd_peak_bf16_flops(void) {
+  const nd_micro *m = nd_micro_best();
+  return m->multiply_add_pairs ? peak_of(m->multiply_add_pairs, 4 * m->lanes) : 0;
 }
 
 /* Pages that nothing was written to are all the same page, which stays in the cache. */

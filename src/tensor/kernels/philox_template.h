@@ -3,7 +3,6 @@
  *
  * A compiler that vectorises the plain loop spends most of it on moving halves between lanes. */
 
-typedef uint32_t uvec __attribute__((vector_size(4 * ND_LANES)));
 typedef uint64_t wide __attribute__((vector_size(4 * ND_LANES)));
 
 /* Both halves of every lane's product with m. */

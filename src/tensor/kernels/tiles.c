@@ -18,82 +18,87 @@ static corner corner_of(const nd_tiles *t, int index) {
 
 /* Pointers to size * size pixels from (y, x) of an image. */
 static void point(const nd_images *x, const corner *at, int shift, int size, const float *outside,
-                  const float **pixel) {
-  const float *image = x->pixels + (ptrdiff_t)at->image * x->h * x->w * x->c;
+                  const void **pixel) {
+  const void *image = nd_number_at(x->pixels, x->type, (ptrdiff_t)at->image * x->h * x->w * x->c);
   for (int i = 0; i < size; i++) {
     int row = at->y - shift + i;
     bool inside = row >= 0 && row < x->h;
     for (int j = 0; j < size; j++) {
       int col = at->x - shift + j;
-      pixel[i * size + j] =
-          inside && col >= 0 && col < x->w ? image + ((ptrdiff_t)row * x->w + col) * x->c : outside;
+      pixel[i * size + j] = inside && col >= 0 && col < x->w
+                                ? nd_number_at(image, x->type, ((ptrdiff_t)row * x->w + col) * x->c)
+                                : outside;
     }
   }
 }
 
-/* Copies the last `count` channels of each pixel, and points at the copies. */
-static void copy_last(const float *const *pixel, int pixels, int first, int count,
-                      float (*copy)[ND_MAX_LANES], const float **to) {
+/* Copies the last `count` channels of each pixel as floats, and points at the copies. */
+static void copy_last(nd_dtype type, const void *const *pixel, int pixels, int first, int count,
+                      float (*copy)[ND_MAX_LANES], const void **to) {
   for (int i = 0; i < pixels; i++) {
     for (int j = 0; j < ND_MAX_LANES; j++)
-      copy[i][j] = j < count ? pixel[i][first + j] : 0;
+      copy[i][j] = j >= count        ? 0
+                   : type == ND_BF16 ? nd_from_bf16(((const uint16_t *)pixel[i])[first + j])
+                                     : ((const float *)pixel[i])[first + j];
     to[i] = copy[i];
   }
 }
 
 void nd_tile_input(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *x, int pad,
-                   const float *zeros, int first, int count, float *v, ptrdiff_t plane) {
-  const float *pixel[36], *last[36];
+                   const float *zeros, int first, int count, nd_into into, float *v, ptrdiff_t plane) {
+  const void *pixel[36], *last[36];
   float copy[36][ND_MAX_LANES];
   corner at = corner_of(t, index);
   point(x, &at, pad, ND_TILE_IN, zeros, pixel);
   int vectors = count / micro->lanes, done = vectors * micro->lanes;
-  micro->winograd_input(pixel, first, vectors, v, plane);
+  micro->winograd_input(x->type, pixel, first, vectors, into, v, plane);
   if (done == count)
     return;
-  copy_last(pixel, 36, first + done, count - done, copy, last);
-  micro->winograd_input(last, 0, 1, v + done, plane);
+  copy_last(x->type, pixel, 36, first + done, count - done, copy, last);
+  micro->winograd_input(ND_F32, last, 0, 1, into, v + (into == ND_INTO_HALVES ? done / 2 : done), plane);
 }
 
 void nd_tile_gradient(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *dy,
-                      const float *zeros, int first, int vectors, float *z, ptrdiff_t plane, float *sums) {
-  const float *pixel[16], *last[16];
+                      const float *zeros, int first, int vectors, nd_into into, float *z, ptrdiff_t plane,
+                      float *sums) {
+  const void *pixel[16], *last[16];
   float copy[16][ND_MAX_LANES];
   corner at = corner_of(t, index);
   point(dy, &at, 0, ND_TILE_OUT, zeros, pixel);
   int left = dy->c - first, whole = left / micro->lanes < vectors ? left / micro->lanes : vectors;
   int done = whole * micro->lanes;
-  micro->winograd_gradient(pixel, first, whole, z, plane, sums);
+  micro->winograd_gradient(dy->type, pixel, first, whole, into, z, plane, sums);
   if (whole == vectors)
     return;
-  copy_last(pixel, 16, first + done, left - done, copy, last);
-  micro->winograd_gradient(last, 0, 1, z + done, plane, sums ? sums + done : NULL);
+  copy_last(dy->type, pixel, 16, first + done, left - done, copy, last);
+  micro->winograd_gradient(ND_F32, last, 0, 1, into, z + done, plane, sums ? sums + done : NULL);
 }
 
-void nd_tile_targets(const nd_tiles *t, int index, const nd_images *y, float *dump, float *target[16]) {
-  const float *pixel[16];
+void nd_tile_targets(const nd_tiles *t, int index, const nd_images *y, float *dump, void *target[16]) {
+  const void *pixel[16];
   corner at = corner_of(t, index);
   point(y, &at, 0, ND_TILE_OUT, dump, pixel);
   for (int i = 0; i < 16; i++)
-    target[i] = (float *)pixel[i];
+    target[i] = (void *)pixel[i];
 }
 
 void nd_tile_output(const nd_micro *micro, const float *m, ptrdiff_t plane, int vectors, const nd_epilogue *e,
-                    float *const target[16], int first, int c) {
-  int left = c - first, whole = left / micro->lanes < vectors ? left / micro->lanes : vectors;
+                    const nd_images *y, void *const target[16], int first) {
+  int left = y->c - first, whole = left / micro->lanes < vectors ? left / micro->lanes : vectors;
   int done = whole * micro->lanes;
-  micro->winograd_output(m, plane, whole, e, target, first);
+  micro->winograd_output(m, plane, whole, e, y->type, target, first);
   if (whole == vectors)
     return;
-  float copy[16][ND_MAX_LANES], bias[ND_MAX_LANES] = {0}, *to[16];
+  float copy[16][ND_MAX_LANES], bias[ND_MAX_LANES] = {0};
+  void *to[16];
   for (int i = 0; i < 16; i++)
     to[i] = copy[i];
   for (int j = 0; e->bias && j < left - done; j++)
     bias[j] = e->bias[done + j];
-  micro->winograd_output(m + done, plane, 1, &(nd_epilogue){bias, e->activation, e->slope}, to, 0);
+  micro->winograd_output(m + done, plane, 1, &(nd_epilogue){bias, e->activation, e->slope}, ND_F32, to, 0);
   for (int i = 0; i < 16; i++)
-    for (int j = 0; j < left - done; j++)
-      target[i][first + done + j] = copy[i][j];
+    nd_copy_numbers((nd_data){target[i], y->type}, (size_t)(first + done), (nd_data){copy[i], ND_F32}, 0,
+                    (size_t)(left - done));
 }
 
 /* The pixels of one row of a tile. The empty assembly keeps GCC 12 from taking a function that only
@@ -104,10 +109,11 @@ static void prefetch_row(const nd_ahead *a, int index, int i) {
   int row = at.y + i, last = at.x + ND_TILE_OUT < x->w ? at.x + ND_TILE_OUT : x->w;
   if (row >= x->h)
     return;
-  const float *line = x->pixels + ((ptrdiff_t)at.image * x->h + row) * x->w * x->c + a->channel;
+  ptrdiff_t line = ((ptrdiff_t)at.image * x->h + row) * x->w * x->c + a->channel;
+  int step = 64 / (int)nd_dtype_size(x->type); /* numbers in a cache line */
   for (int col = at.x; col < last; col++)
-    for (int j = 0; j < a->channels; j += 16)
-      __builtin_prefetch(line + (ptrdiff_t)col * x->c + j, 0, 2);
+    for (int j = 0; j < a->channels; j += step)
+      __builtin_prefetch(nd_number_at(x->pixels, x->type, line + (ptrdiff_t)col * x->c + j), 0, 2);
   __asm__ volatile("");
 }
 

@@ -13,30 +13,33 @@ typedef struct nd_tiles {
 
 /* A batch of n,h,w,c images. */
 typedef struct nd_images {
-  const float *pixels;
+  const void *pixels;
+  nd_dtype type;
   int h, w, c;
 } nd_images;
 
 nd_tiles nd_tiles_of(int n, int oh, int ow);
 
 /* B^T d B for channels first .. first+count-1 of the 6x6 inputs of tile `index`, to
- * v[frequency * plane + channel - first], zero beyond count up to a whole vector. pad: of the convolution.
+ * v[frequency * plane + channel - first] (halves: two channels a float), zero beyond count up to a whole
+ * vector. pad: of the convolution.
  * zeros: c of them. */
 void nd_tile_input(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *x, int pad,
-                   const float *zeros, int first, int count, float *v, ptrdiff_t plane);
+                   const float *zeros, int first, int count, nd_into into, float *v, ptrdiff_t plane);
 
 /* A dY A^T likewise, of the 4x4 outputs' channels first, first + 1, ... to a row of `vectors` vectors; and
  * each channel's sum over the tile added to sums, a row as long, unless that is NULL. */
 void nd_tile_gradient(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *dy,
-                      const float *zeros, int first, int vectors, float *z, ptrdiff_t plane, float *sums);
+                      const float *zeros, int first, int vectors, nd_into into, float *z, ptrdiff_t plane,
+                      float *sums);
 
 /* Where the 16 outputs of a tile go; those outside the image to `dump`, which has room for c. */
-void nd_tile_targets(const nd_tiles *t, int index, const nd_images *y, float *dump, float *target[16]);
+void nd_tile_targets(const nd_tiles *t, int index, const nd_images *y, float *dump, void *target[16]);
 
-/* The epilogue of A^T m A, to channels first ... of the targets; stops at channel y's c. e->bias: of channel
+/* The epilogue of A^T m A, to channels first ... of y's targets; stops at channel y's c. e->bias: of channel
  * `first`. */
 void nd_tile_output(const nd_micro *micro, const float *m, ptrdiff_t plane, int vectors, const nd_epilogue *e,
-                    float *const target[16], int first, int c);
+                    const nd_images *y, void *const target[16], int first);
 
 /* Brings the 4x4 pixels of tiles first .. first+count-1 near, channels channel .. channel+channels-1, a
  * little at each of `steps` calls of nd_ahead_step: while products are computed the memory has nothing else

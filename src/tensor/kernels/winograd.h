@@ -14,12 +14,12 @@
 /* 3x3, stride 1, dilation 1, any padding. */
 bool nd_winograd_takes(const nd_conv_shape *s);
 
-size_t nd_winograd_forward(const nd_conv_shape *s, const float *x, const float *weights, const nd_epilogue *e,
-                           float *y, nd_arena scratch);
-size_t nd_winograd_backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
+size_t nd_winograd_forward(const nd_conv_shape *s, const void *x, const float *weights, const nd_epilogue *e,
+                           void *y, nd_arena scratch);
+size_t nd_winograd_backward_data(const nd_conv_shape *s, const void *dy, const float *weights, void *dx,
                                  nd_arena scratch);
 /* dbias may be NULL. */
-size_t nd_winograd_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
+size_t nd_winograd_backward_weights(const nd_conv_shape *s, const void *x, const void *dy, float *dweights,
                                     float *dbias, nd_arena scratch);
 
 #endif

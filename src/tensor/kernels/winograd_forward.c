@@ -33,6 +33,8 @@ typedef struct plan {
   bool turned;
   nd_epilogue epilogue;
 
+  bool pairs;        /* products of pairs of bf16 */
+  int words;         /* of a tile's transformed channels: as many, or half */
   bool by_channel;   /* the second order */
   int panels, group; /* of output channels; those taken together */
   int pitch, block;
@@ -60,9 +62,10 @@ static void set_sizes(plan *p) {
   p->block = (count + cuts - 1) / cuts;
   p->panels = nd_panel_count(p->micro, p->filter.out);
   p->group = (p->by_channel ? GROUP_OUT : BLOCK_OUT) / width_of(p);
-  p->pitch = nd_winograd_pitch(p->filter.in);
+  p->words = p->pairs ? (p->filter.in + 1) / 2 : p->filter.in;
+  p->pitch = nd_winograd_pitch(p->pairs ? (p->filter.in + 15) / 16 * 8 : p->filter.in);
   size_t panels = (size_t)(p->by_channel ? p->group : p->panels), width = (size_t)width_of(p);
-  p->u_plane = nd_winograd_plane(panels * (size_t)p->filter.in * width);
+  p->u_plane = nd_winograd_plane(panels * (size_t)p->words * width);
   p->m_plane = nd_winograd_plane((size_t)p->group * (size_t)p->block * width);
   p->v_plane = nd_winograd_plane((size_t)(p->by_channel ? count : p->block) * (size_t)p->pitch);
 }
@@ -86,30 +89,34 @@ static void transform_weights(const plan *p, int panel, int in0, int in1, float 
     nd_filter_pack(&p->filter, panel * width_of(p), width, in, last, p->turned ? turned : straight, 9, g,
                    9 * width, width);
     for (int i = in; i < last; i++)
-      p->micro->winograd_weights(g + (i - in) * 9 * width, vectors, u + (ptrdiff_t)i * width, p->u_plane);
+      p->micro->winograd_weights(g + (i - in) * 9 * width, vectors,
+                                 !p->pairs ? ND_INTO_F32
+                                 : i % 2   ? ND_INTO_HIGH
+                                           : ND_INTO_LOW,
+                                 u + (ptrdiff_t)(p->pairs ? i / 2 : i) * width, p->u_plane);
   }
 }
 
 static void transform_tiles(const plan *p, int first, int count, float *v) {
   for (int i = 0; i < count; i++)
     nd_tile_input(p->micro, &p->tiles, first + i, &p->x, p->pad, p->zeros, 0, p->filter.in,
-                  v + (ptrdiff_t)i * p->pitch, p->v_plane);
+                  p->pairs ? ND_INTO_HALVES : ND_INTO_F32, v + (ptrdiff_t)i * p->pitch, p->v_plane);
 }
 
 /* m = v u for `count` tiles and one panel of one frequency. */
 static void multiply(const plan *p, int vectors, int count, const float *v, const float *u, float *m) {
-  int in = p->filter.in, width = vectors * p->micro->lanes;
+  int in = p->words, width = vectors * p->micro->lanes;
   for (int k = 0, depth; k < in; k += depth) {
     depth = in - k >= 2 * DEPTH ? DEPTH : in - k > DEPTH ? (in - k + 1) / 2 : in - k;
-    p->micro->panel(vectors, count, &(nd_term){v + k, u + (ptrdiff_t)k * width, depth}, 1, p->pitch, 1, m,
-                    k > 0);
+    (p->pairs ? p->micro->panel_pairs : p->micro->panel)(
+        vectors, count, &(nd_term){v + k, u + (ptrdiff_t)k * width, depth}, 1, p->pitch, 1, m, k > 0);
   }
 }
 
 /* Panels panel0 .. panel1-1 of `count` tiles from the first: their products and outputs. u, m: of panel0. */
 static void multiply_and_put(const plan *p, int first, int count, int panel0, int panel1, const float *v,
                              const float *u, float *m, float *dump, nd_ahead *next) {
-  ptrdiff_t u_panel = (ptrdiff_t)p->filter.in * width_of(p), m_panel = (ptrdiff_t)p->block * width_of(p);
+  ptrdiff_t u_panel = (ptrdiff_t)p->words * width_of(p), m_panel = (ptrdiff_t)p->block * width_of(p);
   int channel0 = panel0 * width_of(p),
       channel1 = panel1 * width_of(p) < p->y.c ? panel1 * width_of(p) : p->y.c;
   nd_ahead targets = {
@@ -123,7 +130,7 @@ static void multiply_and_put(const plan *p, int first, int count, int panel0, in
         nd_ahead_step(next);
     }
   for (int i = 0; i < count; i++) {
-    float *target[16];
+    void *target[16];
     nd_tile_targets(&p->tiles, first + i, &p->y, dump, target);
     for (int j = panel0; j < panel1; j++) {
       int vectors = vectors_of(p, j), channel = j * width_of(p);
@@ -131,7 +138,7 @@ static void multiply_and_put(const plan *p, int first, int count, int panel0, in
       if (e.bias)
         e.bias += channel;
       nd_tile_output(p->micro, m + (j - panel0) * m_panel + (ptrdiff_t)i * vectors * p->micro->lanes,
-                     p->m_plane, vectors, &e, target, channel, p->y.c);
+                     p->m_plane, vectors, &e, &p->y, target, channel);
     }
   }
 }
@@ -143,7 +150,7 @@ static void transform_panels(size_t begin, size_t end, int thread, void *context
   for (size_t i = begin; i < end; i++) {
     int panel = (int)i / chunks, in0 = (int)i % chunks * PACK_IN;
     int in1 = in0 + PACK_IN < p->filter.in ? in0 + PACK_IN : p->filter.in;
-    transform_weights(p, panel, in0, in1, p->u + (ptrdiff_t)panel * p->filter.in * width_of(p));
+    transform_weights(p, panel, in0, in1, p->u + (ptrdiff_t)panel * p->words * width_of(p));
   }
 }
 
@@ -157,7 +164,7 @@ static void compute_blocks(size_t begin, size_t end, int thread, void *context) 
     transform_tiles(p, first, count, v);
     for (int panel = 0; panel < p->panels; panel += p->group)
       multiply_and_put(p, first, count, panel, panel + p->group < p->panels ? panel + p->group : p->panels, v,
-                       p->u + (ptrdiff_t)panel * p->filter.in * width_of(p), m,
+                       p->u + (ptrdiff_t)panel * p->words * width_of(p), m,
                        p->dump + (ptrdiff_t)thread * p->filter.out, &next);
   }
 }
@@ -180,7 +187,7 @@ static void compute_panels(size_t begin, size_t end, int thread, void *context) 
   for (int panel = (int)begin, last; panel < (int)end; panel = last) {
     last = panel + p->group < (int)end ? panel + p->group : (int)end;
     for (int i = panel; i < last; i++)
-      transform_weights(p, i, 0, p->filter.in, u + (ptrdiff_t)(i - panel) * p->filter.in * width_of(p));
+      transform_weights(p, i, 0, p->filter.in, u + (ptrdiff_t)(i - panel) * p->words * width_of(p));
     for (int first = 0; first < p->tiles.count; first += p->block) {
       int count = p->tiles.count - first < p->block ? p->tiles.count - first : p->block;
       multiply_and_put(p, first, count, panel, last, p->v + (ptrdiff_t)first * p->pitch, u, m,
@@ -196,6 +203,7 @@ static void run_by_channel(const plan *p) {
 
 static size_t run(plan *p, nd_arena *a) {
   p->micro = nd_micro_best();
+  p->pairs = p->pairs && p->micro->panel_pairs;
   set_sizes(p);
   take_buffers(p, a);
   if (!a->base)
@@ -212,25 +220,26 @@ bool nd_winograd_takes(const nd_conv_shape *s) {
   return s->kh == 3 && s->kw == 3 && s->stride == 1 && s->dilation == 1 && s->groups == 1;
 }
 
-size_t nd_winograd_forward(const nd_conv_shape *s, const float *x, const float *weights, const nd_epilogue *e,
-                           float *y, nd_arena scratch) {
+size_t nd_winograd_forward(const nd_conv_shape *s, const void *x, const float *weights, const nd_epilogue *e,
+                           void *y, nd_arena scratch) {
   plan p = {.tiles = nd_tiles_of(s->n, s->oh, s->ow),
-            .x = {x, s->h, s->w, s->ci},
-            .y = {y, s->oh, s->ow, s->co},
+            .x = {x, s->x_type, s->h, s->w, s->ci},
+            .y = {y, s->y_type, s->oh, s->ow, s->co},
             .pad = s->pad,
             .filter = nd_filter_forward(s, weights),
             .epilogue = *e};
   return run(&p, &scratch);
 }
 
-size_t nd_winograd_backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
+size_t nd_winograd_backward_data(const nd_conv_shape *s, const void *dy, const float *weights, void *dx,
                                  nd_arena scratch) {
   plan p = {.tiles = nd_tiles_of(s->n, s->h, s->w),
-            .x = {dy, s->oh, s->ow, s->co},
-            .y = {dx, s->h, s->w, s->ci},
+            .x = {dy, s->y_type, s->oh, s->ow, s->co},
+            .y = {dx, s->x_type, s->h, s->w, s->ci},
             .pad = 2 - s->pad,
             .filter = nd_filter_backward(s, weights),
             .turned = true,
+            .pairs = nd_winograd_rounds(s),
             .epilogue = {NULL, ND_LINEAR, 0}};
   return run(&p, &scratch);
 }

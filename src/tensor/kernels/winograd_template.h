@@ -83,26 +83,70 @@ ND_INLINE void store_six(float *p, ptrdiff_t step, const vec d[6]) {
   store(q, d[3]), store(q + step, d[4]), store(q + 2 * step, d[5]);
 }
 
-static ND_TARGET void winograd_input(const float *const *pixel36, int channel, int vectors, float *v,
-                                     ptrdiff_t plane) {
-  for (; vectors > 0; vectors--, channel += ND_LANES, v += ND_LANES) {
+ND_INLINE void put(const nd_into into, float *p, vec v) {
+  if (into == ND_INTO_HALVES)
+    *(half_vec_anywhere *)p = narrow(v);
+  else if (into == ND_INTO_LOW)
+    *(uvec_anywhere *)p = __builtin_convertvector(narrow(v), uvec);
+  else
+    *(uvec_anywhere *)p |= __builtin_convertvector(narrow(v), uvec) << 16;
+}
+
+ND_INLINE void put_six(const nd_into into, float *p, ptrdiff_t step, const vec d[6]) {
+  float *q = p + 3 * step;
+  put(into, p, d[0]), put(into, p + step, d[1]), put(into, p + 2 * step, d[2]);
+  put(into, q, d[3]), put(into, q + step, d[4]), put(into, q + 2 * step, d[5]);
+}
+
+ND_INLINE void store_into(nd_into into, float *p, ptrdiff_t step, const vec d[6]) {
+  switch (into) {
+  case ND_INTO_F32:
+    store_six(p, step, d);
+    break;
+  case ND_INTO_HALVES:
+    put_six(ND_INTO_HALVES, p, step, d);
+    break;
+  case ND_INTO_LOW:
+    put_six(ND_INTO_LOW, p, step, d);
+    break;
+  case ND_INTO_HIGH:
+    put_six(ND_INTO_HIGH, p, step, d);
+  }
+}
+
+/* Words from one vector's numbers to the next one's. */
+ND_INLINE int words_of_vector(nd_into into) {
+  return into == ND_INTO_HALVES ? ND_LANES / 2 : ND_LANES;
+}
+
+ND_INLINE void input_as(const nd_dtype type, const void *const *pixel36, int channel, int vectors,
+                        nd_into into, float *v, ptrdiff_t plane) {
+  for (; vectors > 0; vectors--, channel += ND_LANES, v += words_of_vector(into)) {
     vec columns[6][6], d[6], t[6];
     for (int j = 0; j < 6; j++) {
       for (int i = 0; i < 6; i++)
-        d[i] = load(pixel36[i * 6 + j] + channel);
+        d[i] = load_as(type, pixel36[i * 6 + j], channel);
       transform_input(d, t);
       for (int i = 0; i < 6; i++)
         columns[i][j] = t[i];
     }
     for (int i = 0; i < 6; i++) {
       transform_input(columns[i], t);
-      store_six(v + i * 6 * plane, plane, t);
+      store_into(into, v + i * 6 * plane, plane, t);
     }
   }
 }
 
-static ND_TARGET void winograd_output(const float *m, ptrdiff_t plane, int vectors, const nd_epilogue *e,
-                                      float *const *pixel16, int channel) {
+static ND_TARGET void winograd_input(nd_dtype type, const void *const *pixel36, int channel, int vectors,
+                                     nd_into into, float *v, ptrdiff_t plane) {
+  if (type == ND_BF16)
+    input_as(ND_BF16, pixel36, channel, vectors, into, v, plane);
+  else
+    input_as(ND_F32, pixel36, channel, vectors, into, v, plane);
+}
+
+ND_INLINE void output_as(const float *m, ptrdiff_t plane, int vectors, const nd_epilogue *e,
+                         const nd_dtype type, void *const *pixel16, int channel) {
   for (int n = 0; n < vectors; n++, m += ND_LANES, channel += ND_LANES) {
     vec columns[4][6], d[6], t[4], bias = e->bias ? load(e->bias + n * ND_LANES) : splat(0);
     for (int j = 0; j < 6; j++) {
@@ -114,18 +158,26 @@ static ND_TARGET void winograd_output(const float *m, ptrdiff_t plane, int vecto
     for (int i = 0; i < 4; i++) {
       transform_output(columns[i], t);
       for (int j = 0; j < 4; j++)
-        store(pixel16[i * 4 + j] + channel, activate(t[j] + bias, e->activation, e->slope));
+        store_as(type, pixel16[i * 4 + j], channel, activate(t[j] + bias, e->activation, e->slope));
     }
   }
 }
 
-static ND_TARGET void winograd_gradient(const float *const *pixel16, int channel, int vectors, float *z,
-                                        ptrdiff_t plane, float *sums) {
-  for (int n = 0; n < vectors; n++, channel += ND_LANES, z += ND_LANES) {
+static ND_TARGET void winograd_output(const float *m, ptrdiff_t plane, int vectors, const nd_epilogue *e,
+                                      nd_dtype type, void *const *pixel16, int channel) {
+  if (type == ND_BF16)
+    output_as(m, plane, vectors, e, ND_BF16, pixel16, channel);
+  else
+    output_as(m, plane, vectors, e, ND_F32, pixel16, channel);
+}
+
+ND_INLINE void gradient_as(const nd_dtype type, const void *const *pixel16, int channel, int vectors,
+                           nd_into into, float *z, ptrdiff_t plane, float *sums) {
+  for (int n = 0; n < vectors; n++, channel += ND_LANES, z += words_of_vector(into)) {
     vec columns[6][4], d[4], t[6], sum = splat(0);
     for (int j = 0; j < 4; j++) {
       for (int i = 0; i < 4; i++)
-        d[i] = load(pixel16[i * 4 + j] + channel);
+        d[i] = load_as(type, pixel16[i * 4 + j], channel);
       sum += (d[0] + d[1]) + (d[2] + d[3]);
       transform_gradient(d, t);
       for (int i = 0; i < 6; i++)
@@ -135,12 +187,20 @@ static ND_TARGET void winograd_gradient(const float *const *pixel16, int channel
       store(sums + n * ND_LANES, load(sums + n * ND_LANES) + sum);
     for (int i = 0; i < 6; i++) {
       transform_gradient(columns[i], t);
-      store_six(z + i * 6 * plane, plane, t);
+      store_into(into, z + i * 6 * plane, plane, t);
     }
   }
 }
 
-static ND_TARGET void winograd_weights(const float *g, int vectors, float *u, ptrdiff_t plane) {
+static ND_TARGET void winograd_gradient(nd_dtype type, const void *const *pixel16, int channel, int vectors,
+                                        nd_into into, float *z, ptrdiff_t plane, float *sums) {
+  if (type == ND_BF16)
+    gradient_as(ND_BF16, pixel16, channel, vectors, into, z, plane, sums);
+  else
+    gradient_as(ND_F32, pixel16, channel, vectors, into, z, plane, sums);
+}
+
+static ND_TARGET void winograd_weights(const float *g, int vectors, nd_into into, float *u, ptrdiff_t plane) {
   int width = vectors * ND_LANES;
   for (int n = 0; n < width; n += ND_LANES) {
     vec columns[6][3], d[3], t[6];
@@ -153,7 +213,7 @@ static ND_TARGET void winograd_weights(const float *g, int vectors, float *u, pt
     }
     for (int i = 0; i < 6; i++) {
       transform_weights(columns[i], t);
-      store_six(u + i * 6 * plane + n, plane, t);
+      store_into(into, u + i * 6 * plane + n, plane, t);
     }
   }
 }

@@ -31,6 +31,7 @@ typedef struct plan {
   nd_images x, dy;
   float *dweights, *dbias; /* dbias may be NULL */
 
+  bool pairs; /* products of pairs of bf16: a row of v and z is that of two tiles */
   bool by_channel;
   int panels, group; /* of output channels; by_channel: those taken together */
   int block, slices;
@@ -56,6 +57,16 @@ static int divide_up(int a, int b) {
   return (a + b - 1) / b;
 }
 
+/* Rows of v and z for so many tiles. */
+static int rows_of(const plan *p, int tiles) {
+  return p->pairs ? divide_up(tiles, 2) : tiles;
+}
+
+/* How tile `row` of a block is put into row rows_of(row + 1) - 1. */
+static nd_into into_of(const plan *p, int row) {
+  return !p->pairs ? ND_INTO_F32 : row % 2 ? ND_INTO_HIGH : ND_INTO_LOW;
+}
+
 static void set_order(plan *p) {
   const nd_conv_shape *s = p->s;
   int count = p->tiles.count, threads = nd_threads();
@@ -74,7 +85,7 @@ static void set_order(plan *p) {
 }
 
 static void take_buffers(plan *p, nd_arena *a) {
-  size_t width = (size_t)width_of(p), panels = (size_t)p->panels, block = (size_t)p->block;
+  size_t width = (size_t)width_of(p), panels = (size_t)p->panels, block = (size_t)rows_of(p, p->block);
   size_t sum_panels = p->by_channel ? (size_t)p->group : panels,
          copies = p->by_channel ? 1 : (size_t)p->slices;
   int widest = p->s->ci > p->s->co ? p->s->ci : p->s->co;
@@ -95,17 +106,20 @@ static float *bias_of(const plan *p, ptrdiff_t slice) {
 }
 
 static void transform_input(const plan *p, int tile, int row, float *v) {
-  for (int in = p->in0; in < p->in1; in += p->chunk, v += (ptrdiff_t)p->block * p->pitch)
+  int at = rows_of(p, row + 1) - 1;
+  for (int in = p->in0; in < p->in1; in += p->chunk, v += (ptrdiff_t)rows_of(p, p->block) * p->pitch)
     nd_tile_input(p->micro, &p->tiles, tile, &p->x, p->s->pad, p->zeros, in,
-                  p->in1 - in < p->chunk ? p->in1 - in : p->chunk, v + (ptrdiff_t)row * p->pitch, p->v_plane);
+                  p->in1 - in < p->chunk ? p->in1 - in : p->chunk, into_of(p, row),
+                  v + (ptrdiff_t)at * p->pitch, p->v_plane);
 }
 
 static void transform_gradient(const plan *p, int tile, int row, float *z, float *sums) {
+  int at = rows_of(p, row + 1) - 1;
   for (int panel = 0; panel < p->panels; panel++) {
     int vectors = vectors_of(p, panel), channel = panel * width_of(p);
-    float *to = z + (ptrdiff_t)p->block * channel + (ptrdiff_t)row * vectors * p->micro->lanes;
-    nd_tile_gradient(p->micro, &p->tiles, tile, &p->dy, p->zeros, channel, vectors, to, p->z_plane,
-                     sums ? sums + channel : NULL);
+    float *to = z + (ptrdiff_t)rows_of(p, p->block) * channel + (ptrdiff_t)at * vectors * p->micro->lanes;
+    nd_tile_gradient(p->micro, &p->tiles, tile, &p->dy, p->zeros, channel, vectors, into_of(p, row), to,
+                     p->z_plane, sums ? sums + channel : NULL);
   }
 }
 
@@ -133,13 +147,14 @@ static void put_bias(const plan *p) {
   }
 }
 
-/* u (+)= v^T z over `count` tiles, for `in` input channels of one panel and frequency. */
+/* u (+)= v^T z over `count` rows, for `in` input channels of one panel and frequency. */
 static void multiply(const plan *p, int vectors, int in, int count, const float *v, const float *z, float *u,
                      bool accumulate) {
   for (int k = 0; k < count; k += DEPTH) {
     nd_term term = {v + (ptrdiff_t)k * p->pitch, z + (ptrdiff_t)k * vectors * p->micro->lanes,
                     count - k < DEPTH ? count - k : DEPTH};
-    p->micro->panel(vectors, in, &term, 1, 1, p->pitch, u, accumulate || k > 0);
+    (p->pairs ? p->micro->panel_pairs : p->micro->panel)(vectors, in, &term, 1, 1, p->pitch, u,
+                                                         accumulate || k > 0);
   }
 }
 
@@ -148,8 +163,8 @@ static void multiply_all(const plan *p, int panel0, int panel1, int in, int coun
                          const float *z, float *u, bool accumulate, nd_ahead *next) {
   for (int f = 0; f < ND_FREQUENCIES; f++)
     for (int i = panel0; i < panel1; i++) {
-      multiply(p, vectors_of(p, i), in, count, v + f * p->v_plane,
-               z + f * p->z_plane + (ptrdiff_t)i * p->block * width_of(p),
+      multiply(p, vectors_of(p, i), in, rows_of(p, count), v + f * p->v_plane,
+               z + f * p->z_plane + (ptrdiff_t)i * rows_of(p, p->block) * width_of(p),
                u + f * p->u_plane + (ptrdiff_t)(i - panel0) * p->chunk * width_of(p), accumulate);
       for (int j = 0; next && j < 2; j++)
         nd_ahead_step(next + j);
@@ -217,12 +232,17 @@ static void run_by_tile(plan *p) {
   }
 }
 
+/* Tiles that share a row go to one slice. */
+static int first_tile(const plan *p, int slice) {
+  int rows = rows_of(p, p->tiles.count), row = (int)((long)rows * slice / p->slices);
+  return !p->pairs ? row : 2 * row < p->tiles.count ? 2 * row : p->tiles.count;
+}
+
 static void transform_slices(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const plan *p = context;
   for (int slice = (int)begin; slice < (int)end; slice++) {
-    int first = (int)((long)p->tiles.count * slice / p->slices);
-    int last = (int)((long)p->tiles.count * (slice + 1) / p->slices);
+    int first = first_tile(p, slice), last = first_tile(p, slice + 1);
     transform_tiles(p, slice, first, last - first, first, p->v, p->z);
   }
 }
@@ -237,7 +257,7 @@ static void compute_chunks(size_t begin, size_t end, int thread, void *context) 
     int panel1 = panel0 + p->group < p->panels ? panel0 + p->group : p->panels;
     int in1 = in0 + p->chunk < p->s->ci ? in0 + p->chunk : p->s->ci;
     multiply_all(p, panel0, panel1, in1 - in0, p->tiles.count,
-                 p->v + (ptrdiff_t)in0 / p->chunk * p->block * p->pitch, p->z, u, false, NULL);
+                 p->v + (ptrdiff_t)in0 / p->chunk * rows_of(p, p->block) * p->pitch, p->z, u, false, NULL);
     for (int panel = panel0; panel < panel1; panel++)
       put_kernels(p, panel, in0, in1, u + (ptrdiff_t)(panel - panel0) * p->chunk * width_of(p), 1, 0);
   }
@@ -250,16 +270,17 @@ static void run_by_channel(plan *p) {
   nd_parallel(groups * chunks, 1, compute_chunks, p);
 }
 
-size_t nd_winograd_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
+size_t nd_winograd_backward_weights(const nd_conv_shape *s, const void *x, const void *dy, float *dweights,
                                     float *dbias, nd_arena scratch) {
   plan p = {.s = s,
             .micro = nd_micro_best(),
             .tiles = nd_tiles_of(s->n, s->oh, s->ow),
-            .x = {x, s->h, s->w, s->ci},
-            .dy = {dy, s->oh, s->ow, s->co},
+            .x = {x, s->x_type, s->h, s->w, s->ci},
+            .dy = {dy, s->y_type, s->oh, s->ow, s->co},
             .dweights = dweights,
             .dbias = dbias};
   p.panels = nd_panel_count(p.micro, s->co);
+  p.pairs = nd_winograd_rounds(s) && p.micro->panel_pairs;
   set_order(&p);
   take_buffers(&p, &scratch);
   if (!scratch.base)

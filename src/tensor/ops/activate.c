@@ -11,62 +11,77 @@ typedef struct activate_attr {
 
 typedef struct work {
   activate_attr a;
-  const float *x, *dy;
-  float *out;
+  nd_data x, dy, out; /* dy.at: NULL in the forward pass */
 } work;
 
 extern const nd_op nd_op_activate;
 
-ND_KERNEL static void forward_range(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
-  const work *w = context;
-  const float *x = w->x, slope = w->a.kind == ND_ACT_RELU ? 0 : w->a.slope;
-  float *out = w->out;
-  if (w->a.kind == ND_ACT_SILU)
-    for (size_t i = begin; i < end; i++)
+ND_KERNEL static void forward(const activate_attr *a, const float *x, float *out, size_t n) {
+  const float slope = a->kind == ND_ACT_RELU ? 0 : a->slope;
+  if (a->kind == ND_ACT_SILU)
+    for (size_t i = 0; i < n; i++)
       out[i] = x[i] * nd_sigmoidf(x[i]);
-  else if (w->a.kind == ND_ACT_GELU)
-    for (size_t i = begin; i < end; i++) {
+  else if (a->kind == ND_ACT_GELU)
+    for (size_t i = 0; i < n; i++) {
       float density;
       out[i] = x[i] * nd_normal_cdff(x[i], &density);
     }
   else
-    for (size_t i = begin; i < end; i++)
+    for (size_t i = 0; i < n; i++)
       out[i] = x[i] > 0 ? x[i] : slope * x[i];
 }
 
-ND_KERNEL static void backward_range(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
-  const work *w = context;
-  const float *x = w->x, *dy = w->dy, slope = w->a.kind == ND_ACT_RELU ? 0 : w->a.slope;
-  float *out = w->out;
-  if (w->a.kind == ND_ACT_SILU)
-    for (size_t i = begin; i < end; i++) {
+ND_KERNEL static void backward(const activate_attr *a, const float *x, const float *dy, float *out,
+                               size_t n) {
+  const float slope = a->kind == ND_ACT_RELU ? 0 : a->slope;
+  if (a->kind == ND_ACT_SILU)
+    for (size_t i = 0; i < n; i++) {
       float s = nd_sigmoidf(x[i]);
       out[i] = dy[i] * s * (1 + x[i] * (1 - s));
     }
-  else if (w->a.kind == ND_ACT_GELU)
-    for (size_t i = begin; i < end; i++) {
+  else if (a->kind == ND_ACT_GELU)
+    for (size_t i = 0; i < n; i++) {
       float density, below = nd_normal_cdff(x[i], &density);
       out[i] = dy[i] * (below + x[i] * density);
     }
   else
-    for (size_t i = begin; i < end; i++)
+    for (size_t i = 0; i < n; i++)
       out[i] = x[i] > 0 ? dy[i] : slope * dy[i];
 }
 
+static void range(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  float buffer[3][ND_PIECE];
+  for (size_t i = begin, count; i < end; i += count) {
+    count = MIN(ND_PIECE, end - i);
+    const float *x = nd_read(w->x, i, count, buffer[0]);
+    float *out = nd_to_write(w->out, i, buffer[2]);
+    if (w->dy.at)
+      backward(&w->a, x, nd_read(w->dy, i, count, buffer[1]), out, count);
+    else
+      forward(&w->a, x, out, count);
+    nd_written(w->out, i, count, buffer[2]);
+  }
+}
+
 static void run(const nd_run_context *r) {
-  work w = {*(const activate_attr *)r->node->attr, nd_run_in(r, 0), NULL, nd_run_out(r, 0)};
-  nd_parallel(nd_run_out_value(r, 0)->count, ND_GRAIN, forward_range, &w);
+  work w = {
+      *(const activate_attr *)r->node->attr, nd_run_in_data(r, 0), {NULL, ND_F32}, nd_run_out_data(r, 0)};
+  nd_parallel(nd_run_out_value(r, 0)->count, ND_GRAIN, range, &w);
 }
 
 static void run_backward(const nd_run_context *r) {
-  work w = {*(const activate_attr *)r->node->attr, nd_run_in(r, 0), nd_run_in(r, 1), nd_run_out(r, 0)};
-  nd_parallel(nd_run_out_value(r, 0)->count, ND_GRAIN, backward_range, &w);
+  work w = {*(const activate_attr *)r->node->attr, nd_run_in_data(r, 0), nd_run_in_data(r, 1),
+            nd_run_out_data(r, 0)};
+  nd_parallel(nd_run_out_value(r, 0)->count, ND_GRAIN, range, &w);
 }
 
-const nd_op nd_op_activate_backward = {
-    .name = "activate_backward", .attr_size = sizeof(activate_attr), .in_place = 2, .run = run_backward};
+const nd_op nd_op_activate_backward = {.name = "activate_backward",
+                                       .attr_size = sizeof(activate_attr),
+                                       .takes_bf16 = nd_always_takes_bf16,
+                                       .in_place = 2,
+                                       .run = run_backward};
 
 nd_tensor nd_activate_backward(nd_graph *g, nd_tensor saved, nd_tensor dy, nd_act kind, float slope) {
   activate_attr a = {kind, slope};
@@ -135,6 +150,7 @@ static nd_tensor example(nd_graph *g, int i) {
 
 const nd_op nd_op_activate = {.name = "activate",
                               .attr_size = sizeof(activate_attr),
+                              .takes_bf16 = nd_always_takes_bf16,
                               .in_place = 1,
                               .gradient = gradient,
                               .run = run,

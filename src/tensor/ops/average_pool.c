@@ -1,58 +1,80 @@
 /* Average pooling, window = stride; rows and columns that do not fill a window are left out. */
 #include "tensor/ops/ops-private.h"
 
+#include <string.h>
+
 extern const nd_op nd_op_average_pool;
 
 typedef struct work {
-  const float *x;
-  float *out;
+  nd_data x, out;
   int small_h, small_w, large_h, large_w, size; /* small: the pooled side */
   size_t c;
 } work;
 
-ND_KERNEL static void forward_rows(size_t begin, size_t end, int thread, void *context) {
+ND_KERNEL static void add_scaled(float *restrict sum, const float *restrict x, float scale, size_t count) {
+  for (size_t k = 0; k < count; k++)
+    sum[k] += x[k] * scale;
+}
+
+/* Channels k ... k + count - 1 of one pooled pixel. */
+static void pool(const work *w, size_t n, size_t y, size_t x, size_t k, size_t count) {
+  float sums[ND_PIECE], buffer[ND_PIECE], scale = 1 / (float)(w->size * w->size);
+  size_t size = (size_t)w->size, out = ((n * (size_t)w->small_h + y) * (size_t)w->small_w + x) * w->c + k;
+  float *sum = nd_to_write(w->out, out, sums);
+  memset(sum, 0, count * sizeof *sum);
+  for (size_t p = 0; p < size * size; p++) {
+    size_t row = n * (size_t)w->large_h + y * size + p / size;
+    size_t in = (row * (size_t)w->large_w + x * size + p % size) * w->c + k;
+    add_scaled(sum, nd_read(w->x, in, count, buffer), scale, count);
+  }
+  nd_written(w->out, out, count, sums);
+}
+
+static void forward_rows(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const work *w = context;
-  size_t c = w->c, lw = (size_t)w->large_w, size = (size_t)w->size;
-  float scale = 1 / (float)(w->size * w->size);
-  for (size_t row = begin; row < end; row++) {
-    size_t n = row / (size_t)w->small_h, y = row % (size_t)w->small_h;
-    for (size_t x = 0; x < (size_t)w->small_w; x++) {
-      float *restrict out = w->out + (row * (size_t)w->small_w + x) * c;
-      for (size_t k = 0; k < c; k++)
-        out[k] = 0;
-      for (size_t dy = 0; dy < size; dy++)
-        for (size_t dx = 0; dx < size; dx++) {
-          const float *restrict in =
-              w->x + ((n * (size_t)w->large_h + y * size + dy) * lw + x * size + dx) * c;
-          for (size_t k = 0; k < c; k++)
-            out[k] += in[k] * scale;
-        }
-    }
+  for (size_t row = begin; row < end; row++)
+    for (size_t x = 0; x < (size_t)w->small_w; x++)
+      for (size_t k = 0; k < w->c; k += ND_PIECE)
+        pool(w, row / (size_t)w->small_h, row % (size_t)w->small_h, x, k, MIN(ND_PIECE, w->c - k));
+}
+
+ND_KERNEL static void scale_channels(float *restrict out, const float *restrict x, float scale,
+                                     size_t count) {
+  for (size_t k = 0; k < count; k++)
+    out[k] = x[k] * scale;
+}
+
+/* One pixel of the large side's gradient from one of the small side's. */
+static void spread(const work *w, size_t in, size_t out) {
+  float buffer[2][ND_PIECE], scale = 1 / (float)(w->size * w->size);
+  for (size_t k = 0, count; k < w->c; k += count) {
+    count = MIN(ND_PIECE, w->c - k);
+    scale_channels(nd_to_write(w->out, out + k, buffer[0]), nd_read(w->x, in + k, count, buffer[1]), scale,
+                   count);
+    nd_written(w->out, out + k, count, buffer[0]);
   }
 }
 
-ND_KERNEL static void backward_rows(size_t begin, size_t end, int thread, void *context) {
+static void backward_rows(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const work *w = context;
   size_t c = w->c, lw = (size_t)w->large_w, size = (size_t)w->size;
-  float scale = 1 / (float)(w->size * w->size);
   for (size_t row = begin; row < end; row++) {
     size_t n = row / (size_t)w->large_h, y = row % (size_t)w->large_h / size;
     for (size_t x = 0; x < lw; x++) {
-      float *restrict out = w->out + (row * lw + x) * c;
       bool inside = y < (size_t)w->small_h && x / size < (size_t)w->small_w;
-      const float *restrict in =
-          inside ? w->x + ((n * (size_t)w->small_h + y) * (size_t)w->small_w + x / size) * c : NULL;
-      for (size_t k = 0; k < c; k++)
-        out[k] = in ? in[k] * scale : 0;
+      if (inside)
+        spread(w, ((n * (size_t)w->small_h + y) * (size_t)w->small_w + x / size) * c, (row * lw + x) * c);
+      else
+        nd_clear_numbers(w->out, (row * lw + x) * c, c);
     }
   }
 }
 
 static work work_of(const nd_run_context *r, const nd_value *small, const nd_value *large) {
-  return (work){nd_run_in(r, 0),
-                nd_run_out(r, 0),
+  return (work){nd_run_in_data(r, 0),
+                nd_run_out_data(r, 0),
                 small->dims[1],
                 small->dims[2],
                 large->dims[1],
@@ -71,8 +93,10 @@ static void run_backward(const nd_run_context *r) {
   nd_parallel((size_t)nd_run_out_value(r, 0)->dims[0] * (size_t)w.large_h, 8, backward_rows, &w);
 }
 
-static const nd_op average_pool_backward = {
-    .name = "average_pool_backward", .attr_size = sizeof(int), .run = run_backward};
+static const nd_op average_pool_backward = {.name = "average_pool_backward",
+                                            .attr_size = sizeof(int),
+                                            .takes_bf16 = nd_always_takes_bf16,
+                                            .run = run_backward};
 
 static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
                      nd_tensor *din) {
@@ -122,6 +146,7 @@ static nd_tensor example(nd_graph *g, int i) {
 const nd_op nd_op_average_pool = {.name = "average_pool",
                                   .again = &nd_op_average_pool,
                                   .attr_size = sizeof(int),
+                                  .takes_bf16 = nd_always_takes_bf16,
                                   .gradient = gradient,
                                   .run = run,
                                   .reference = reference,

@@ -6,8 +6,7 @@
 extern const nd_op nd_op_mul;
 
 typedef struct work {
-  const float *a, *b;
-  float *out;
+  nd_data a, b, out;
   const int *dims;                 /* of the output */
   size_t stride_a[4], stride_b[4]; /* 0 along repeated axes */
   bool product;
@@ -34,6 +33,18 @@ ND_KERNEL static void row(const float *a, size_t step_a, const float *b, size_t 
       out[i] = (step_a ? a[i] : a[0]) + (step_b ? b[i] : b[0]);
 }
 
+/* n numbers of the output from the `out`-th, from those of a and b from the a-th and b-th. */
+static void any_row(const work *w, size_t a, size_t step_a, size_t b, size_t step_b, size_t out, size_t n) {
+  float buffer[3][ND_PIECE];
+  for (size_t i = 0, count; i < n; i += count) {
+    count = MIN(ND_PIECE, n - i);
+    const float *x = nd_read(w->a, a + i * step_a, step_a ? count : 1, buffer[0]);
+    const float *y = nd_read(w->b, b + i * step_b, step_b ? count : 1, buffer[1]);
+    row(x, step_a, y, step_b, nd_to_write(w->out, out + i, buffer[2]), count, w->product);
+    nd_written(w->out, out + i, count, buffer[2]);
+  }
+}
+
 static void rows(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const work *w = context;
@@ -42,19 +53,19 @@ static void rows(size_t begin, size_t end, int thread, void *context) {
     size_t at[3] = {i / wide / high, i / wide % high, i % wide}, a = 0, b = 0;
     for (int k = 0; k < 3; k++)
       a += at[k] * w->stride_a[k], b += at[k] * w->stride_b[k];
-    row(w->a + a, w->stride_a[3], w->b + b, w->stride_b[3], w->out + i * c, c, w->product);
+    any_row(w, a, w->stride_a[3], b, w->stride_b[3], i * c, c);
   }
 }
 
 static void flat(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const work *w = context;
-  row(w->a + begin, 1, w->b + begin, 1, w->out + begin, end - begin, w->product);
+  any_row(w, begin, 1, begin, 1, begin, end - begin);
 }
 
 static void run(const nd_run_context *r) {
   const nd_value *a = nd_run_in_value(r, 0), *b = nd_run_in_value(r, 1), *out = nd_run_out_value(r, 0);
-  work w = {nd_run_in(r, 0),          nd_run_in(r, 1), nd_run_out(r, 0), out->dims, {0}, {0},
+  work w = {nd_run_in_data(r, 0),     nd_run_in_data(r, 1), nd_run_out_data(r, 0), out->dims, {0}, {0},
             r->node->op == &nd_op_mul};
   if (a->count == out->count && b->count == out->count) {
     nd_parallel(out->count, ND_GRAIN, flat, &w);
@@ -157,6 +168,7 @@ static nd_tensor mul_example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_add = {.name = "add",
+                         .takes_bf16 = nd_always_takes_bf16,
                          .in_place = 3,
                          .gradient = add_gradient,
                          .run = run,
@@ -164,6 +176,7 @@ const nd_op nd_op_add = {.name = "add",
                          .onnx = onnx,
                          .example = add_example};
 const nd_op nd_op_mul = {.name = "mul",
+                         .takes_bf16 = nd_always_takes_bf16,
                          .again = &nd_op_mul,
                          .in_place = 3,
                          .gradient = mul_gradient,

@@ -389,6 +389,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_channel_attention = {.name = "channel_attention",
+                                       .wants_f32 = 1,
                                        .gradient = gradient,
                                        .prepare = prepare,
                                        .run = run,

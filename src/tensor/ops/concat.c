@@ -6,8 +6,7 @@
 extern const nd_op nd_op_concat;
 
 typedef struct work {
-  const float *a, *b;
-  float *out;
+  nd_data a, b, out;
   size_t ca, cb;
 } work;
 
@@ -15,9 +14,9 @@ static void rows(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const work *w = context;
   for (size_t i = begin; i < end; i++) {
-    float *out = w->out + i * (w->ca + w->cb);
-    memcpy(out, w->a + i * w->ca, w->ca * sizeof *out);
-    memcpy(out + w->ca, w->b + i * w->cb, w->cb * sizeof *out);
+    size_t out = i * (w->ca + w->cb);
+    nd_copy_numbers(w->out, out, w->a, i * w->ca, w->ca);
+    nd_copy_numbers(w->out, out + w->ca, w->b, i * w->cb, w->cb);
   }
 }
 
@@ -25,7 +24,7 @@ static void run(const nd_run_context *r) {
   const nd_value *a = nd_run_in_value(r, 0), *b = nd_run_in_value(r, 1);
   bool batch = *(const int *)r->node->attr == 0;
   size_t n = batch ? 1 : a->count / (size_t)a->dims[3];
-  work w = {nd_run_in(r, 0), nd_run_in(r, 1), nd_run_out(r, 0), a->count / n, b->count / n};
+  work w = {nd_run_in_data(r, 0), nd_run_in_data(r, 1), nd_run_out_data(r, 0), a->count / n, b->count / n};
   nd_parallel(n, ND_GRAIN / (w.ca + w.cb) + 1, rows, &w);
 }
 
@@ -83,6 +82,7 @@ static nd_tensor example(nd_graph *g, int i) {
 const nd_op nd_op_concat = {.name = "concat",
                             .again = &nd_op_concat,
                             .attr_size = sizeof(int),
+                            .takes_bf16 = nd_always_takes_bf16,
                             .gradient = gradient,
                             .run = run,
                             .reference = reference,

@@ -35,18 +35,32 @@ static void release(nd_node *n) {
   n->state = NULL;
 }
 
+static bool takes_bf16(const nd_node *n) {
+  const nd_conv_attr *a = n->attr;
+  return nd_conv_supported(&a->shape) && a->shape.groups == 1;
+}
+
+/* x and y: tensors of the shape's two sides. */
+static void set_types(const nd_graph *g, nd_node *n, nd_tensor x, nd_tensor y) {
+  nd_conv_shape *s = &((nd_conv_attr *)n->attr)->shape;
+  if (!takes_bf16(n))
+    return;
+  s->x_type = nd_value_of(g, x)->dtype;
+  s->y_type = nd_value_of(g, y)->dtype;
+}
+
 static int prepare_forward(const nd_graph *g, nd_node *n) {
-  (void)g;
+  set_types(g, n, n->in[0], n->out[0]);
   return prepare(n, ND_DNNL_FORWARD, nd_conv_forward_scratch);
 }
 
 static int prepare_data(const nd_graph *g, nd_node *n) {
-  (void)g;
+  set_types(g, n, n->out[0], n->in[0]);
   return prepare(n, ND_DNNL_BACKWARD_DATA, nd_conv_backward_data_scratch);
 }
 
 static int prepare_weights(const nd_graph *g, nd_node *n) {
-  (void)g;
+  set_types(g, n, n->in[0], n->in[1]);
   return prepare(n, ND_DNNL_BACKWARD_WEIGHTS, nd_conv_backward_weights_scratch);
 }
 
@@ -86,12 +100,14 @@ static double flops(const nd_graph *g, const nd_node *n) {
 
 const nd_op nd_op_conv2d_backward_data = {.name = "conv2d_backward_data",
                                           .attr_size = sizeof(nd_conv_attr),
+                                          .takes_bf16 = takes_bf16,
                                           .prepare = prepare_data,
                                           .release = release,
                                           .run = run_data,
                                           .flops = flops};
 const nd_op nd_op_conv2d_backward_weights = {.name = "conv2d_backward_weights",
                                              .attr_size = sizeof(nd_conv_attr),
+                                             .takes_bf16 = takes_bf16,
                                              .prepare = prepare_weights,
                                              .release = release,
                                              .run = run_weights,
@@ -232,6 +248,7 @@ static nd_tensor example(nd_graph *g, int i) {
 const nd_op nd_op_conv2d = {.name = "conv2d",
                             .attr_size = sizeof(nd_conv_attr),
                             .gradient = gradient,
+                            .takes_bf16 = takes_bf16,
                             .prepare = prepare_forward,
                             .release = release,
                             .run = run_forward,

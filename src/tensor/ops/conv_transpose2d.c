@@ -10,6 +10,10 @@ static int prepare(const nd_graph *g, nd_node *n) {
   return nd_op_conv2d_backward_data.prepare(g, n);
 }
 
+static bool takes_bf16(const nd_node *n) {
+  return nd_op_conv2d_backward_data.takes_bf16(n);
+}
+
 static void release(nd_node *n) {
   nd_op_conv2d_backward_data.release(n);
 }
@@ -117,6 +121,7 @@ static nd_tensor example(nd_graph *g, int i) {
 const nd_op nd_op_conv_transpose2d = {.name = "conv_transpose2d",
                                       .attr_size = sizeof(nd_conv_attr),
                                       .gradient = gradient,
+                                      .takes_bf16 = takes_bf16,
                                       .prepare = prepare,
                                       .release = release,
                                       .run = run,

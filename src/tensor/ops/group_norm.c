@@ -26,8 +26,8 @@ typedef struct work {
   const settings *s;
   int n, c;
   size_t pixels, blocks; /* a sample */
-  const float *x, *dy;
-  float *y;
+  nd_data x, dy, y;
+  float *widened;         /* for each thread two pieces of a block; NULL where nothing is bf16 */
   float *sums;            /* [n][blocks][2][c] */
   const float *affine;    /* [n][2][c]: scale, shift of z = x scale + shift */
   const float *stats;     /* [n][groups][2]: mean, 1 / deviation */
@@ -37,7 +37,7 @@ typedef struct work {
 
 static work work_of(const nd_run_context *r) {
   const nd_value *x = nd_run_in_value(r, 0);
-  work w = {.s = r->node->attr, .n = x->dims[0], .c = x->dims[3], .x = nd_run_in(r, 0)};
+  work w = {.s = r->node->attr, .n = x->dims[0], .c = x->dims[3], .x = nd_run_in_data(r, 0)};
   w.pixels = (size_t)x->dims[1] * (size_t)x->dims[2];
   w.blocks = nd_sum_blocks(w.pixels);
   w.mask = nd_mask_make(r, w.s->dropout);
@@ -46,6 +46,35 @@ static work work_of(const nd_run_context *r) {
 
 static size_t sums_floats(const work *w) {
   return (size_t)w->n * w->blocks * 2 * (size_t)w->c;
+}
+
+/* Pixels widened at a time: few, and whole mask blocks. */
+static size_t piece_pixels(size_t c) {
+  size_t unit = 1, wanted = 4096;
+  while (unit * c % ND_MASK_BLOCK)
+    unit *= 2;
+  return MIN(unit * MAX(1, wanted / (unit * c)), PIXELS);
+}
+
+static size_t widened_floats(const nd_graph *g, const nd_node *n) {
+  bool any = nd_in_value(g, n, 0)->dtype == ND_BF16 || nd_out_value(g, n, 0)->dtype == ND_BF16 ||
+             (n->n_in > 5 && nd_in_value(g, n, 5)->dtype == ND_BF16);
+  size_t c = (size_t)nd_in_value(g, n, 0)->dims[3];
+  return any ? (size_t)nd_threads() * 2 * piece_pixels(c) * c : 0;
+}
+
+/* A part of a block, as the kernels see it. */
+typedef struct piece {
+  size_t at, pixels; /* the first pixel of all, and how many */
+  size_t in_block;   /* the first pixel's place in its block */
+  float *x, *y;      /* buffers */
+} piece;
+
+/* The part of block i after `done` of its pixels; all of it where nothing is widened. */
+static piece piece_of(const work *w, size_t at, size_t count, size_t done, int thread) {
+  size_t c = (size_t)w->c, most = w->widened ? piece_pixels(c) : count;
+  float *buffer = w->widened ? w->widened + (size_t)thread * 2 * most * c : NULL;
+  return (piece){at + done, MIN(most, count - done), done, buffer, buffer ? buffer + most * c : NULL};
 }
 
 /* Pixels [at, at + count) of block i. */
@@ -58,8 +87,6 @@ static size_t block_at(const work *w, size_t i, size_t *count) {
 /* ---- Forward ---- */
 ND_KERNEL static void sum_block(const float *restrict x, size_t pixels, size_t c, float *restrict sum,
                                 float *restrict squares) {
-  memset(sum, 0, c * sizeof *sum);
-  memset(squares, 0, c * sizeof *squares);
   for (size_t p = 0; p < pixels; p++, x += c)
     for (size_t k = 0; k < c; k++) {
       sum[k] += x[k];
@@ -68,13 +95,17 @@ ND_KERNEL static void sum_block(const float *restrict x, size_t pixels, size_t c
 }
 
 static void sum_blocks(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
   const work *w = context;
   size_t c = (size_t)w->c, count;
   for (size_t i = begin; i < end; i++) {
     size_t at = block_at(w, i, &count);
     float *sums = w->sums + i * 2 * c;
-    sum_block(w->x + at * c, count, c, sums, sums + c);
+    memset(sums, 0, 2 * c * sizeof *sums);
+    for (size_t done = 0; done < count;) {
+      piece p = piece_of(w, at, count, done, thread);
+      sum_block(nd_read(w->x, p.at * c, p.pixels * c, p.x), p.pixels, c, sums, sums + c);
+      done += p.pixels;
+    }
   }
 }
 
@@ -137,40 +168,51 @@ ND_KERNEL static void multiply(float *restrict y, const float *restrict mask, si
     y[i] *= mask[i];
 }
 
-/* Pixels [at, at + count) of a sample; at x c is a multiple of a mask block, as PIXELS is. */
-static void drop_block(const work *w, size_t i, float *y, size_t elements) {
+/* A piece of block i; it begins with a mask block. */
+static void drop(const work *w, size_t i, const piece *p, float *y) {
   float mask[ND_MASK_BLOCK];
+  size_t c = (size_t)w->c, elements = p->pixels * c;
   uint32_t sample = (uint32_t)(i / w->blocks);
-  uint32_t block = (uint32_t)(i % w->blocks * PIXELS * (size_t)w->c / ND_MASK_BLOCK);
+  uint32_t block = (uint32_t)((i % w->blocks * PIXELS + p->in_block) * c / ND_MASK_BLOCK);
   for (size_t at = 0; at < elements; at += ND_MASK_BLOCK) {
     nd_mask_fill(&w->mask, sample, block++, mask);
     multiply(y + at, mask, MIN(ND_MASK_BLOCK, elements - at));
   }
 }
 
+static void apply_piece(const work *w, size_t i, const piece *p) {
+  size_t c = (size_t)w->c, first = p->at * c, count = p->pixels * c;
+  const float *affine = w->affine + i / w->blocks * 2 * c, *x = nd_read(w->x, first, count, p->x);
+  float *y = nd_to_write(w->y, first, p->y);
+  (w->s->activation == ND_ACT_SILU ? apply_silu : apply_linear)(x, y, p->pixels, c, affine, affine + c);
+  if (w->s->dropout > 0)
+    drop(w, i, p, y);
+  nd_written(w->y, first, count, y);
+}
+
 static void apply_blocks(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
   const work *w = context;
-  size_t c = (size_t)w->c, count;
+  size_t count;
   for (size_t i = begin; i < end; i++) {
     size_t at = block_at(w, i, &count);
-    const float *affine = w->affine + i / w->blocks * 2 * c;
-    (w->s->activation == ND_ACT_SILU ? apply_silu : apply_linear)(w->x + at * c, w->y + at * c, count, c,
-                                                                  affine, affine + c);
-    if (w->s->dropout > 0)
-      drop_block(w, i, w->y + at * c, count * c);
+    for (size_t done = 0; done < count;) {
+      piece p = piece_of(w, at, count, done, thread);
+      apply_piece(w, i, &p);
+      done += p.pixels;
+    }
   }
 }
 
 static int prepare(const nd_graph *g, nd_node *n) {
   const nd_value *x = nd_in_value(g, n, 0);
   size_t blocks = nd_sum_blocks((size_t)x->dims[1] * (size_t)x->dims[2]);
-  n->scratch_bytes = (size_t)x->dims[0] * (size_t)x->dims[3] * (2 * blocks + 2 + 3) * sizeof(float);
+  n->scratch_bytes = (size_t)x->dims[0] * (size_t)x->dims[3] * (2 * blocks + 2 + 3) * sizeof(float) +
+                     widened_floats(g, n) * sizeof(float);
   return 0;
 }
 
 static void apply(work *w, const nd_run_context *r, float *affine) {
-  w->y = nd_run_out(r, 0);
+  w->y = nd_run_out_data(r, 0);
   fill_affine(w, nd_run_in(r, 1), nd_run_in(r, 2), nd_run_in(r, 3), affine);
   w->affine = affine;
   nd_parallel((size_t)w->n * w->blocks, 1, apply_blocks, w);
@@ -178,7 +220,9 @@ static void apply(work *w, const nd_run_context *r, float *affine) {
 
 static void run(const nd_run_context *r) {
   work w = work_of(r);
+  size_t widened = widened_floats(r->graph, r->node);
   w.sums = r->scratch;
+  w.widened = widened ? w.sums + sums_floats(&w) + 5 * w.n * w.c : NULL;
   nd_parallel((size_t)w.n * w.blocks, 1, sum_blocks, &w);
   finish_stats(&w, nd_run_out(r, 1));
   w.stats = nd_run_out(r, 1);
@@ -188,18 +232,21 @@ static void run(const nd_run_context *r) {
 /* ---- Again, from the statistics of the forward pass (input 4) ---- */
 static int prepare_again(const nd_graph *g, nd_node *n) {
   const nd_value *x = nd_in_value(g, n, 0);
-  n->scratch_bytes = (size_t)x->dims[0] * (size_t)x->dims[3] * 2 * sizeof(float);
+  n->scratch_bytes = ((size_t)x->dims[0] * (size_t)x->dims[3] * 2 + widened_floats(g, n)) * sizeof(float);
   return 0;
 }
 
 static void run_again(const nd_run_context *r) {
   work w = work_of(r);
   w.stats = nd_run_in(r, 4);
-  apply(&w, r, r->scratch);
+  float *affine = r->scratch;
+  w.widened = widened_floats(r->graph, r->node) ? affine + 2 * w.n * w.c : NULL;
+  apply(&w, r, affine);
 }
 
 static const nd_op group_norm_again = {.name = "group_norm_again",
                                        .attr_size = sizeof(settings),
+                                       .takes_bf16 = nd_always_takes_bf16,
                                        .in_place = 1,
                                        .prepare = prepare_again,
                                        .run = run_again};
@@ -228,23 +275,32 @@ ND_KERNEL static void dz_linear(const float *restrict x, const float *restrict d
     }
 }
 
+static void dz_piece(const work *w, size_t i, const piece *p) {
+  size_t c = (size_t)w->c, first = p->at * c, count = p->pixels * c;
+  const float *affine = w->affine + i / w->blocks * 2 * c, *x = nd_read(w->x, first, count, p->x);
+  float *dz = nd_to_write(w->y, first, p->y), *sums = w->sums + i * 2 * c;
+  if (w->dy.at != w->y.at || w->y.type == ND_BF16)
+    nd_copy_numbers((nd_data){dz, ND_F32}, 0, w->dy, first, count);
+  if (w->s->dropout > 0)
+    drop(w, i, p, dz);
+  if (w->s->activation == ND_ACT_SILU)
+    dz_silu(x, dz, p->pixels, c, affine, affine + c, sums, sums + c);
+  else
+    dz_linear(x, dz, p->pixels, c, sums, sums + c);
+  nd_written(w->y, first, count, dz);
+}
+
 static void dz_blocks(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
   const work *w = context;
   size_t c = (size_t)w->c, count;
   for (size_t i = begin; i < end; i++) {
     size_t at = block_at(w, i, &count);
-    const float *affine = w->affine + i / w->blocks * 2 * c;
-    float *dz = w->y + at * c, *sums = w->sums + i * 2 * c;
-    if (w->dy != w->y)
-      memcpy(dz, w->dy + at * c, count * c * sizeof *dz);
-    if (w->s->dropout > 0)
-      drop_block(w, i, dz, count * c);
-    memset(sums, 0, 2 * c * sizeof *sums);
-    if (w->s->activation == ND_ACT_SILU)
-      dz_silu(w->x + at * c, dz, count, c, affine, affine + c, sums, sums + c);
-    else
-      dz_linear(w->x + at * c, dz, count, c, sums, sums + c);
+    memset(w->sums + i * 2 * c, 0, 2 * c * sizeof *w->sums);
+    for (size_t done = 0; done < count;) {
+      piece p = piece_of(w, at, count, done, thread);
+      dz_piece(w, i, &p);
+      done += p.pixels;
+    }
   }
 }
 
@@ -255,13 +311,26 @@ ND_KERNEL static void dx_block(const float *restrict x, float *restrict dx, size
       dx[k] = dx[k] * a[k] + x[k] * a[c + k] + a[2 * c + k];
 }
 
+static void dx_piece(const work *w, size_t i, const piece *p) {
+  size_t c = (size_t)w->c, first = p->at * c, count = p->pixels * c;
+  const float *x = nd_read(w->x, first, count, p->x);
+  float *dx = nd_to_write(w->y, first, p->y);
+  if (w->y.type == ND_BF16)
+    nd_copy_numbers((nd_data){dx, ND_F32}, 0, w->y, first, count);
+  dx_block(x, dx, p->pixels, c, w->dx_affine + i / w->blocks * 3 * c);
+  nd_written(w->y, first, count, dx);
+}
+
 static void dx_blocks(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
   const work *w = context;
-  size_t c = (size_t)w->c, count;
+  size_t count;
   for (size_t i = begin; i < end; i++) {
     size_t at = block_at(w, i, &count);
-    dx_block(w->x + at * c, w->y + at * c, count, c, w->dx_affine + i / w->blocks * 3 * c);
+    for (size_t done = 0; done < count;) {
+      piece p = piece_of(w, at, count, done, thread);
+      dx_piece(w, i, &p);
+      done += p.pixels;
+    }
   }
 }
 
@@ -303,10 +372,11 @@ static void group_gradients(const work *w, const weights_of *p, int n, int group
 static void run_backward(const nd_run_context *r) {
   work w = work_of(r);
   w.stats = nd_run_in(r, 4);
-  w.dy = nd_run_in(r, 5);
-  w.y = nd_run_out(r, 0);
+  w.dy = nd_run_in_data(r, 5);
+  w.y = nd_run_out_data(r, 0);
   w.sums = r->scratch;
   float *affine = w.sums + sums_floats(&w), *dx_affine = affine + 2 * w.n * w.c;
+  w.widened = widened_floats(r->graph, r->node) ? dx_affine + 3 * w.n * w.c : NULL;
   weights_of p = {nd_run_in(r, 1),  nd_run_in(r, 2),  nd_run_in(r, 3),
                   nd_run_out(r, 1), nd_run_out(r, 2), nd_run_in(r, 3) ? nd_run_out(r, 3) : NULL};
   fill_affine(&w, p.gamma, p.beta, p.scale_shift, affine);
@@ -327,6 +397,7 @@ static double flops(const nd_graph *g, const nd_node *n) {
 
 static const nd_op group_norm_backward = {.name = "group_norm_backward",
                                           .attr_size = sizeof(settings),
+                                          .takes_bf16 = nd_always_takes_bf16,
                                           .in_place = 1 << 5,
                                           .prepare = prepare,
                                           .run = run_backward,
@@ -432,6 +503,7 @@ static nd_tensor example(nd_graph *g, int i) {
 
 const nd_op nd_op_group_norm = {.name = "group_norm",
                                 .attr_size = sizeof(settings),
+                                .takes_bf16 = nd_always_takes_bf16,
                                 .again = &group_norm_again,
                                 .in_place = 1,
                                 .gradient = gradient,

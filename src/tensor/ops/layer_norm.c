@@ -232,6 +232,7 @@ static nd_tensor example(nd_graph *g, int i) {
 
 const nd_op nd_op_layer_norm = {.name = "layer_norm",
                                 .again = &nd_op_layer_norm,
+                                .wants_f32 = 1,
                                 .attr_size = sizeof(settings),
                                 .in_place = 1,
                                 .gradient = gradient,

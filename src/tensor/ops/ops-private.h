@@ -5,8 +5,14 @@
 #include "tensor/graph-private.h"
 #include "tensor/onnx-private.h"
 
-/* Elements a thread takes at least in element-wise work. */
-enum { ND_GRAIN = 8192 };
+/* Elements a thread takes at least in element-wise work; and what it widens at a time, on its stack. */
+enum { ND_GRAIN = 8192, ND_PIECE = 1024 };
+
+/* nd_op.takes_bf16 of operators that take it whatever their shape. */
+static inline bool nd_always_takes_bf16(const nd_node *n) {
+  (void)n;
+  return true;
+}
 
 typedef struct nd_affine_attr {
   float scale, shift;

@@ -10,8 +10,7 @@ typedef struct slice_attr {
 } slice_attr;
 
 typedef struct work {
-  const float *x;
-  float *out;
+  nd_data x, out;
   size_t whole, begin, length; /* elements of a row */
 } work;
 
@@ -19,17 +18,17 @@ static void take_rows(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const work *w = context;
   for (size_t i = begin; i < end; i++)
-    memcpy(w->out + i * w->length, w->x + i * w->whole + w->begin, w->length * sizeof *w->out);
+    nd_copy_numbers(w->out, i * w->length, w->x, i * w->whole + w->begin, w->length);
 }
 
 static void put_rows(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const work *w = context;
   for (size_t i = begin; i < end; i++) {
-    float *out = w->out + i * w->whole;
-    memset(out, 0, w->begin * sizeof *out);
-    memcpy(out + w->begin, w->x + i * w->length, w->length * sizeof *out);
-    memset(out + w->begin + w->length, 0, (w->whole - w->begin - w->length) * sizeof *out);
+    size_t out = i * w->whole, after = w->begin + w->length;
+    nd_clear_numbers(w->out, out, w->begin);
+    nd_copy_numbers(w->out, out + w->begin, w->x, i * w->length, w->length);
+    nd_clear_numbers(w->out, out + after, w->whole - after);
   }
 }
 
@@ -43,19 +42,21 @@ static size_t rows_of(const slice_attr *a, const nd_value *whole, work *w) {
 }
 
 static void run(const nd_run_context *r) {
-  work w = {.x = nd_run_in(r, 0), .out = nd_run_out(r, 0)};
+  work w = {.x = nd_run_in_data(r, 0), .out = nd_run_out_data(r, 0)};
   size_t rows = rows_of(r->node->attr, nd_run_in_value(r, 0), &w);
   nd_parallel(rows, ND_GRAIN / w.length + 1, take_rows, &w);
 }
 
 static void run_backward(const nd_run_context *r) {
-  work w = {.x = nd_run_in(r, 0), .out = nd_run_out(r, 0)};
+  work w = {.x = nd_run_in_data(r, 0), .out = nd_run_out_data(r, 0)};
   size_t rows = rows_of(r->node->attr, nd_run_out_value(r, 0), &w);
   nd_parallel(rows, ND_GRAIN / w.whole + 1, put_rows, &w);
 }
 
-static const nd_op slice_backward = {
-    .name = "slice_backward", .attr_size = sizeof(slice_attr), .run = run_backward};
+static const nd_op slice_backward = {.name = "slice_backward",
+                                     .attr_size = sizeof(slice_attr),
+                                     .takes_bf16 = nd_always_takes_bf16,
+                                     .run = run_backward};
 
 static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
                      nd_tensor *din) {
@@ -99,6 +100,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_slice = {.name = "slice",
+                           .takes_bf16 = nd_always_takes_bf16,
                            .attr_size = sizeof(slice_attr),
                            .gradient = gradient,
                            .run = run,

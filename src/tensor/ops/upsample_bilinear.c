@@ -26,8 +26,8 @@ typedef struct axis {
 } axis;
 
 typedef struct work {
-  const float *x;
-  float *out;
+  nd_data x, out;
+  float *buffers; /* for each thread: two rows of the small side and one of the large, where they are bf16 */
   int h, w, big_h, big_w; /* input size, output size */
   axis rows, columns;
   size_t c;
@@ -69,14 +69,22 @@ ND_KERNEL static void mix_row(const float *restrict top, const float *restrict b
   }
 }
 
+/* Numbers of the rows that a thread widens. */
+static size_t row_floats(const work *w) {
+  return (size_t)(2 * w->w + w->big_w) * w->c;
+}
+
 static void forward_rows(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
   const work *w = context;
-  size_t row = (size_t)w->w * w->c;
+  size_t row = (size_t)w->w * w->c, big_row = (size_t)w->big_w * w->c;
+  float *low = w->buffers + (size_t)thread * row_floats(w), *high = low + row, *big = high + row;
   for (size_t i = begin; i < end; i++) {
-    const float *x = w->x + i / (size_t)w->big_h * (size_t)w->h * row;
+    size_t x = i / (size_t)w->big_h * (size_t)w->h * row;
     tap t = tap_of((int)(i % (size_t)w->big_h), w->rows);
-    mix_row(x + (size_t)t.low * row, x + (size_t)t.high * row, t.t, w, w->out + i * (size_t)w->big_w * w->c);
+    mix_row(nd_read(w->x, x + (size_t)t.low * row, row, low),
+            nd_read(w->x, x + (size_t)t.high * row, row, high), t.t, w,
+            nd_to_write(w->out, i * big_row, big));
+    nd_written(w->out, i * big_row, big_row, big);
   }
 }
 
@@ -103,22 +111,23 @@ static void outputs_of(int y, const work *w, int *first, int *last) {
 }
 
 static void backward_rows(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
   const work *w = context;
   size_t row = (size_t)w->w * w->c, big_row = (size_t)w->big_w * w->c;
+  float *small = w->buffers + (size_t)thread * row_floats(w), *big = small + 2 * row;
   for (size_t i = begin; i < end; i++) {
     int y = (int)(i % (size_t)w->h);
-    float *dx = w->out + i * row;
+    float *dx = nd_to_write(w->out, i * row, small);
     memset(dx, 0, row * sizeof *dx);
-    const float *dy = w->x + i / (size_t)w->h * (size_t)w->big_h * big_row;
+    size_t dy = i / (size_t)w->h * (size_t)w->big_h * big_row;
     int first, last;
     outputs_of(y, w, &first, &last);
     for (int o = first; o <= last; o++) {
       tap t = tap_of(o, w->rows);
       float v = (t.low == y ? 1 - t.t : 0) + (t.high == y && t.high != t.low ? t.t : 0);
       if (v != 0)
-        gather_row(dy + (size_t)o * big_row, v, w, dx);
+        gather_row(nd_read(w->x, dy + (size_t)o * big_row, big_row, big), v, w, dx);
     }
+    nd_written(w->out, i * row, row, dx);
   }
 }
 
@@ -126,8 +135,9 @@ static work work_of(const nd_run_context *r, const nd_value *small, const nd_val
   const nd_window *p = r->window;
   int h = small->dims[1], w = small->dims[2], big_h = big->dims[1], big_w = big->dims[2];
   bool centred = ((const upsample_attr *)r->node->attr)->centred;
-  return (work){.x = nd_run_in(r, 0),
-                .out = nd_run_out(r, 0),
+  return (work){.x = nd_run_in_data(r, 0),
+                .out = nd_run_out_data(r, 0),
+                .buffers = r->scratch,
                 .h = h,
                 .w = w,
                 .big_h = big_h,
@@ -135,6 +145,21 @@ static work work_of(const nd_run_context *r, const nd_value *small, const nd_val
                 .rows = axis_of(h, big_h, p->y, p->full_height, p->height, centred),
                 .columns = axis_of(w, big_w, p->x, p->full_width, p->width, centred),
                 .c = (size_t)small->dims[3]};
+}
+
+static int prepare_rows(nd_node *n, const nd_value *small, const nd_value *big) {
+  bool widens = small->dtype == ND_BF16 || big->dtype == ND_BF16;
+  work w = {.w = small->dims[2], .big_w = big->dims[2], .c = (size_t)small->dims[3]};
+  n->scratch_bytes = widens ? (size_t)nd_threads() * row_floats(&w) * sizeof(float) : 0;
+  return 0;
+}
+
+static int prepare(const nd_graph *g, nd_node *n) {
+  return prepare_rows(n, nd_in_value(g, n, 0), nd_out_value(g, n, 0));
+}
+
+static int prepare_backward(const nd_graph *g, nd_node *n) {
+  return prepare_rows(n, nd_out_value(g, n, 0), nd_in_value(g, n, 0));
 }
 
 static void run(const nd_run_context *r) {
@@ -147,8 +172,11 @@ static void run_backward(const nd_run_context *r) {
   nd_parallel((size_t)nd_run_out_value(r, 0)->dims[0] * (size_t)w.h, 2, backward_rows, &w);
 }
 
-static const nd_op upsample_bilinear_backward = {
-    .name = "upsample_bilinear_backward", .attr_size = sizeof(upsample_attr), .run = run_backward};
+static const nd_op upsample_bilinear_backward = {.name = "upsample_bilinear_backward",
+                                                 .attr_size = sizeof(upsample_attr),
+                                                 .takes_bf16 = nd_always_takes_bf16,
+                                                 .prepare = prepare_backward,
+                                                 .run = run_backward};
 
 static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
                      nd_tensor *din) {
@@ -218,6 +246,8 @@ static nd_tensor example(nd_graph *g, int i) {
 const nd_op nd_op_upsample_bilinear = {.name = "upsample_bilinear",
                                        .again = &nd_op_upsample_bilinear,
                                        .attr_size = sizeof(upsample_attr),
+                                       .takes_bf16 = nd_always_takes_bf16,
+                                       .prepare = prepare,
                                        .gradient = gradient,
                                        .run = run,
                                        .reference = reference,

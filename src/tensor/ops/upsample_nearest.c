@@ -6,8 +6,7 @@
 extern const nd_op nd_op_upsample_nearest;
 
 typedef struct work {
-  const float *x;
-  float *out;
+  nd_data x, out;
   size_t h, w, c, factor; /* of the small side */
 } work;
 
@@ -16,31 +15,39 @@ static void forward_rows(size_t begin, size_t end, int thread, void *context) {
   const work *w = context;
   size_t f = w->factor, wide = w->w * f, high = w->h * f;
   for (size_t row = begin; row < end; row++) {
-    const float *in = w->x + (row / high * w->h + row % high / f) * w->w * w->c;
-    float *out = w->out + row * wide * w->c;
+    size_t in = (row / high * w->h + row % high / f) * w->w * w->c, out = row * wide * w->c;
     for (size_t x = 0; x < wide; x++)
-      memcpy(out + x * w->c, in + x / f * w->c, w->c * sizeof *out);
+      nd_copy_numbers(w->out, out + x * w->c, w->x, in + x / f * w->c, w->c);
   }
 }
 
-ND_KERNEL static void backward_rows(size_t begin, size_t end, int thread, void *context) {
+ND_KERNEL static void add_channels(float *restrict sum, const float *restrict x, size_t count) {
+  for (size_t k = 0; k < count; k++)
+    sum[k] += x[k];
+}
+
+static void backward_rows(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const work *w = context;
   size_t f = w->factor, c = w->c;
+  float sums[ND_PIECE], buffer[ND_PIECE];
   for (size_t row = begin; row < end; row++)
-    for (size_t x = 0; x < w->w; x++) {
-      float *restrict out = w->out + (row * w->w + x) * c;
-      memset(out, 0, c * sizeof *out);
-      for (size_t p = 0; p < f * f; p++) {
-        const float *restrict in = w->x + ((row * f + p / f) * w->w * f + x * f + p % f) * c;
-        for (size_t k = 0; k < c; k++)
-          out[k] += in[k];
+    for (size_t x = 0; x < w->w; x++)
+      for (size_t k = 0, count; k < c; k += count) {
+        size_t out = (row * w->w + x) * c + k;
+        count = MIN(ND_PIECE, c - k);
+        float *sum = nd_to_write(w->out, out, sums);
+        memset(sum, 0, count * sizeof *sum);
+        for (size_t p = 0; p < f * f; p++) {
+          size_t in = ((row * f + p / f) * w->w * f + x * f + p % f) * c + k;
+          add_channels(sum, nd_read(w->x, in, count, buffer), count);
+        }
+        nd_written(w->out, out, count, sums);
       }
-    }
 }
 
 static work work_of(const nd_run_context *r, const nd_value *small) {
-  return (work){nd_run_in(r, 0),        nd_run_out(r, 0),       (size_t)small->dims[1],
+  return (work){nd_run_in_data(r, 0),   nd_run_out_data(r, 0),  (size_t)small->dims[1],
                 (size_t)small->dims[2], (size_t)small->dims[3], (size_t) * (const int *)r->node->attr};
 }
 
@@ -54,8 +61,10 @@ static void run_backward(const nd_run_context *r) {
   nd_parallel((size_t)nd_run_out_value(r, 0)->dims[0] * w.h, 4, backward_rows, &w);
 }
 
-static const nd_op upsample_nearest_backward = {
-    .name = "upsample_nearest_backward", .attr_size = sizeof(int), .run = run_backward};
+static const nd_op upsample_nearest_backward = {.name = "upsample_nearest_backward",
+                                                .attr_size = sizeof(int),
+                                                .takes_bf16 = nd_always_takes_bf16,
+                                                .run = run_backward};
 
 static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
                      nd_tensor *din) {
@@ -88,6 +97,7 @@ static nd_tensor example(nd_graph *g, int i) {
 const nd_op nd_op_upsample_nearest = {.name = "upsample_nearest",
                                       .again = &nd_op_upsample_nearest,
                                       .attr_size = sizeof(int),
+                                      .takes_bf16 = nd_always_takes_bf16,
                                       .gradient = gradient,
                                       .run = run,
                                       .reference = reference,
