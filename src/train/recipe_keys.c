@@ -75,7 +75,7 @@ const nd_recipe_key nd_recipe_keys[] = {
            "paired, unpaired: the graft's loss is added to the diffusion loss, times this; 0: it is not"),
     NUMBER(adapt.graft_min, "0.5", 0, 10,
            "graft: what is taken off real photos is multiplied by a number of [graft_min, graft_max]"),
-    NUMBER(adapt.graft_max, "1.5", 0, 10, "not below graft_min"),
+    NUMBER(adapt.graft_max, "2", 0, 10, "not below graft_min"),
 
     PATH(data.input, "folder of degraded pictures; data.target has their clean partners"),
     PATH(data.target, "folder of clean pictures, named like those of data.input"),
