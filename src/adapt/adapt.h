@@ -8,6 +8,7 @@
 /* The networks' parameters carry these prefixes, as in a Noise-DA checkpoint. */
 #define ND_SCOPE_RESTORATION "RestorationNet"
 #define ND_SCOPE_DIFFUSION "denoise_fn"
+#define ND_SCOPE_TRANSLATOR "translator"
 #define ND_SCOPE_DOMAIN "domain_classifier"
 
 typedef enum nd_mode {
@@ -15,6 +16,8 @@ typedef enum nd_mode {
   ND_MODE_PAIRED,
   ND_MODE_UNPAIRED,
   ND_MODE_NOISE2VOID, /* beside the pairs, real photos with a blind spot */
+  ND_MODE_GRAFT,      /* beside the pairs, what R takes off real photos, put on the clean pictures */
+  ND_MODE_TRANSLATE,  /* beside the pairs, the same translated into pictures of the real kind */
   ND_MODE_DANN        /* beside the pairs, a domain classifier with gradient reversal */
 } nd_mode;
 
@@ -40,6 +43,8 @@ typedef struct nd_objective_settings {
   nd_negatives negatives;
   float margin;                       /* of the contrast, 0.1 */
   bool detach_synthetic, detach_real; /* no gradient through that condition */
+  float graft;                /* paired, unpaired: the graft's loss for one of the diffusion; 0: none */
+  float graft_min, graft_max; /* by how much what was taken off is multiplied */
 } nd_objective_settings;
 nd_objective_settings nd_objective_defaults(void); /* the release's */
 
@@ -51,6 +56,7 @@ typedef struct nd_objective {
   nd_tensor synthetic, clean, real, reference;       /* pictures in */
   nd_tensor noise, level, signal_scale, noise_scale; /* eps, g, sqrt(g), sqrt(1 - g) in */
   nd_tensor shuffle, shuffle_negative, alpha;        /* masks (0 or 1) and the weight of L_dif in */
+  nd_tensor strength;                                /* graft: n,1,1,1 in */
   nd_tensor blind, mask; /* noise2void: real with pixels hidden in, and where (n,p,p,1) */
   nd_tensor loss, loss_restoration, loss_diffusion, loss_positive, loss_negative; /* out; loss_diffusion: of a
                                                                                     baseline, its own */

@@ -5,8 +5,13 @@
 static const float CHARBONNIER_EPSILON_SQUARED = 1e-6f;
 
 nd_objective_settings nd_objective_defaults(void) {
-  return (nd_objective_settings){
-      .mode = ND_MODE_PAIRED, .residual = true, .shuffle = true, .contrast = true, .margin = 0.1f};
+  return (nd_objective_settings){.mode = ND_MODE_PAIRED,
+                                 .residual = true,
+                                 .shuffle = true,
+                                 .contrast = true,
+                                 .margin = 0.1f,
+                                 .graft_min = 0.5f,
+                                 .graft_max = 2};
 }
 
 nd_tensor nd_objective_picture(nd_graph *g, const char *name, const nd_objective *o) {
@@ -42,14 +47,18 @@ static nd_branch as_condition(nd_graph *g, nd_branch b, bool detached) {
   return (nd_branch){b.x, nd_detach(g, b.residual), nd_detach(g, b.restored), ND_NONE};
 }
 
-/* Step 1: one forward pass over both domains; one for each, as in the release, where a network normalises by
- * the statistics of its batch. */
+nd_tensor nd_objective_charbonnier(nd_graph *g, nd_tensor restored, nd_tensor clean) {
+  return nd_charbonnier(g, restored, clean, CHARBONNIER_EPSILON_SQUARED);
+}
+
 /* The restoration loss comes before any other, so that it is known when those are. */
 static void judge(nd_graph *g, nd_objective *o, const nd_branch *synthetic) {
   o->restored_synthetic = synthetic->restored;
-  o->loss_restoration = nd_charbonnier(g, synthetic->restored, o->clean, CHARBONNIER_EPSILON_SQUARED);
+  o->loss_restoration = nd_objective_charbonnier(g, synthetic->restored, o->clean);
 }
 
+/* Step 1: one forward pass over both domains; one for each, as in the release, where a network normalises by
+ * the statistics of its batch. */
 void nd_objective_restore(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor x, nd_branch *synthetic,
                           nd_branch *real) {
   const nd_objective_settings *s = &o->settings;
@@ -67,6 +76,10 @@ void nd_objective_restore(nd_graph *g, nd_objective *o, const nd_net *net, nd_te
   }
   o->restored_real = real->restored;
   judge(g, o, synthetic);
+}
+
+nd_branch nd_objective_restore_alone(nd_graph *g, const nd_objective *o, const nd_net *net, nd_tensor x) {
+  return branch_of(g, &o->settings, x, restore(g, net, x), ND_NONE);
 }
 
 /* Step 2: the noisy clean picture. */
@@ -168,6 +181,7 @@ static nd_objective empty(const nd_objective_settings *s, int n, int patch_size)
                         .shuffle = ND_NONE,
                         .shuffle_negative = ND_NONE,
                         .alpha = ND_NONE,
+                        .strength = ND_NONE,
                         .blind = ND_NONE,
                         .mask = ND_NONE,
                         .loss = ND_NONE,
@@ -188,7 +202,12 @@ static nd_tensor adaptation_loss(nd_graph *g, nd_objective *o, const nd_net *res
     o->reference = nd_objective_picture(g, "reference", o);
   o->loss_diffusion = diffusion_loss(g, o, diffusion, synthetic, real);
   o->alpha = nd_input(g, "alpha", 1, 1, 1, 1);
-  return nd_mul(g, o->alpha, o->loss_diffusion);
+  nd_tensor added = o->loss_diffusion;
+  if (o->settings.graft > 0) {
+    nd_tensor grafted = nd_graft_loss(g, o, restoration, real.residual);
+    added = nd_add(g, added, nd_affine(g, grafted, o->settings.graft, 0));
+  }
+  return nd_mul(g, o->alpha, added);
 }
 
 static nd_tensor total_loss(nd_graph *g, nd_objective *o, const nd_net *restoration,
@@ -197,11 +216,17 @@ static nd_tensor total_loss(nd_graph *g, nd_objective *o, const nd_net *restorat
   nd_tensor added;
   switch (o->settings.mode) {
   case ND_MODE_SOURCE:
-    synthetic = branch_of(g, &o->settings, o->synthetic, restore(g, restoration, o->synthetic), ND_NONE);
+    synthetic = nd_objective_restore_alone(g, o, restoration, o->synthetic);
     judge(g, o, &synthetic);
     return o->loss_restoration;
   case ND_MODE_NOISE2VOID:
     added = nd_noise2void_loss(g, o, restoration);
+    break;
+  case ND_MODE_GRAFT:
+    added = nd_graft_mode_loss(g, o, restoration);
+    break;
+  case ND_MODE_TRANSLATE:
+    added = nd_translate_loss(g, o, restoration);
     break;
   case ND_MODE_DANN:
     added = nd_dann_loss(g, o, restoration);

@@ -1,5 +1,5 @@
-/* noiseda probe: the diffusion network's error against the corruption of its condition, as a table and a
- * plot. */
+/* noiseda probe: what a trained diffusion network does: its error against the corruption of its condition, as
+ * a table and a plot; or where its loss pushes the restored real photos. */
 #include "cli/cli.h"
 #include "data/data.h"
 #include "image/image.h"
@@ -14,7 +14,7 @@ enum { SIGMAS = 9 }; /* 0, 10, .. 80 of 255 */
 typedef struct study {
   int pictures, patch_size, draws;
   gint64 seed;
-  const char *folder, *plot;
+  const char *folder, *plot, *real, *truth;
 } study;
 
 /* The middle patch of each picture. */
@@ -74,47 +74,84 @@ static int measure(const study *s, nd_trained *t, nd_predictor *p, const float *
   return failed || (s->plot && draw(s, sigma, error)) ? -1 : 0;
 }
 
-static int probe(const study *s, const char *run) {
-  nd_trained *t;
-  if (nd_trained_load(run, &t))
-    return -1;
+/* ---- Where the loss pushes ---- */
+/* By bands of the noise level, from the least noise to the most. */
+static int directions(const study *s, nd_trained *t) {
+  static const double bounds[] = {0, 0.05, 0.1, 0.2, 0.4, 0.7, 1};
+  int levels = t->recipe.schedule.steps, failed = 0;
+  printf("levels      cosine with truth   real's share   error\n");
+  for (size_t i = 0; i + 1 < G_N_ELEMENTS(bounds) && !failed; i++) {
+    int from = MAX(1, (int)(bounds[i] * levels)), to = MAX(from, (int)(bounds[i + 1] * levels) - 1);
+    nd_direction_found d;
+    failed = nd_direction(t, s->real, s->truth, from, to, s->draws, (uint64_t)s->seed, &d);
+    if (!failed)
+      printf("%4d-%-4d   %+.4f +- %.4f   %12.2f   %.6f\n", from, to, d.cosine, 2 * d.error, d.real_share,
+             d.loss);
+    fflush(stdout);
+  }
+  return failed;
+}
+
+/* ---- The error against the corruption ---- */
+static int probe_errors(const study *s, nd_trained *t) {
   nd_predictor *p = NULL;
   float *clean = nd_mem_alloc(
       (size_t)s->pictures * (size_t)s->patch_size * (size_t)s->patch_size * 3 * sizeof *clean, "patches");
   int failed = !clean || load_patches(s, clean);
-  if (!failed && !t->diffusion)
-    failed = nd_fail("'%s' was trained in mode source: it has no diffusion network", run);
   if (!failed)
     failed = nd_predictor_new(t->diffusion, t->params, ND_SCOPE_DIFFUSION, t->values, s->pictures,
                               s->patch_size, s->patch_size, &p) ||
              measure(s, t, p, clean);
   nd_predictor_free(p);
   nd_mem_free(clean);
+  return failed;
+}
+
+static int probe(const study *s, const char *run) {
+  nd_trained *t;
+  if (nd_trained_load(run, &t))
+    return -1;
+  int failed = !t->diffusion ? nd_fail("'%s' was trained in mode %s: it has no diffusion network", run,
+                                       nd_recipe_word(&t->recipe, "mode"))
+               : s->real     ? directions(s, t)
+                             : probe_errors(s, t);
   nd_trained_free(t);
   return failed;
 }
 
 static int run(int argc, char **argv) {
   study s = {.pictures = 8, .patch_size = 128, .draws = 16, .seed = 1};
-  g_autofree char *checkpoint = NULL, *folder = NULL, *plot = NULL;
+  g_autofree char *checkpoint = NULL, *folder = NULL, *plot = NULL, *real = NULL, *truth = NULL;
   const GOptionEntry entries[] = {
       {"run", 'r', 0, G_OPTION_ARG_FILENAME, &checkpoint, "a run folder or a checkpoint", "RUN"},
       {"clean", 'c', 0, G_OPTION_ARG_FILENAME, &folder, "clean photographs", "DIR"},
+      {"real", 0, 0, G_OPTION_ARG_FILENAME, &real, "degraded photographs whose clean partners are known",
+       "DIR"},
+      {"truth", 0, 0, G_OPTION_ARG_FILENAME, &truth, "those partners, under the same names", "DIR"},
       {"plot", 'o', 0, G_OPTION_ARG_FILENAME, &plot, "draw the curve into this SVG", "FILE.svg"},
       {"pictures", 0, 0, G_OPTION_ARG_INT, &s.pictures, "how many (default 8)", "N"},
       {"patch", 0, 0, G_OPTION_ARG_INT, &s.patch_size, "side of the patches (default 128)", "N"},
-      {"draws", 0, 0, G_OPTION_ARG_INT, &s.draws, "draws of noise and level a picture (default 16)", "N"},
+      {"draws", 0, 0, G_OPTION_ARG_INT, &s.draws,
+       "draws of noise and level a picture, or batches a band (default 16)", "N"},
       {"seed", 0, 0, G_OPTION_ARG_INT64, &s.seed, "of the draws (default 1)", "N"},
       {0}};
-  if (!nd_cli_parse(&argc, &argv, entries, "--run RUN --clean DIR",
-                    "The diffusion network's noise-prediction error as its condition is corrupted with "
-                    "Gaussian noise of "
-                    "sigma 0 to 80/255: the observation that the method starts from."))
+  if (!nd_cli_parse(
+          &argc, &argv, entries, "--run RUN --clean DIR  |  --run RUN --real DIR --truth DIR",
+          "The diffusion network's noise-prediction error as its condition is corrupted with "
+          "Gaussian noise of "
+          "sigma 0 to 80/255: the observation that the method starts from. With --real and --truth instead, "
+          "where "
+          "the diffusion loss pushes the restored real photos: the cosine with the way to the truth, and "
+          "the real condition's share of the gradient."))
     return ND_EXIT_USAGE;
-  if (!checkpoint || !folder || argc != 1 || s.pictures < 1 || s.patch_size < 8 || s.draws < 1)
-    return nd_cli_wrong("--run RUN and --clean DIR are needed, and positive counts");
+  if (!checkpoint || !folder == !(real && truth) || !real != !truth || argc != 1 || s.pictures < 1 ||
+      s.patch_size < 8 || s.draws < 1)
+    return nd_cli_wrong(
+        "--run RUN and either --clean DIR or --real DIR with --truth DIR are needed, and positive counts");
   s.folder = folder;
   s.plot = plot;
+  s.real = real;
+  s.truth = truth;
   return probe(&s, checkpoint) ? nd_cli_failed() : ND_EXIT_DONE;
 }
 

@@ -2,11 +2,11 @@
 #include "train/trainer-private.h"
 
 static nd_mode mode_of(const nd_recipe *r) {
-  static const nd_mode modes[] = {[ND_RECIPE_SOURCE] = ND_MODE_SOURCE,
-                                  [ND_RECIPE_PAIRED] = ND_MODE_PAIRED,
-                                  [ND_RECIPE_UNPAIRED] = ND_MODE_UNPAIRED,
-                                  [ND_RECIPE_NOISE2VOID] = ND_MODE_NOISE2VOID,
-                                  [ND_RECIPE_DANN] = ND_MODE_DANN};
+  static const nd_mode modes[] = {
+      [ND_RECIPE_SOURCE] = ND_MODE_SOURCE,     [ND_RECIPE_PAIRED] = ND_MODE_PAIRED,
+      [ND_RECIPE_UNPAIRED] = ND_MODE_UNPAIRED, [ND_RECIPE_NOISE2VOID] = ND_MODE_NOISE2VOID,
+      [ND_RECIPE_GRAFT] = ND_MODE_GRAFT,       [ND_RECIPE_TRANSLATE] = ND_MODE_TRANSLATE,
+      [ND_RECIPE_DANN] = ND_MODE_DANN};
   return modes[r->mode];
 }
 
@@ -32,6 +32,9 @@ nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
     s.negatives = ND_NEGATIVES_AGAIN;
   s.detach_synthetic = r->adapt.detach_synthetic;
   s.detach_real = r->adapt.detach_real;
+  s.graft = (float)r->adapt.graft;
+  s.graft_min = (float)r->adapt.graft_min;
+  s.graft_max = (float)r->adapt.graft_max;
   return s;
 }
 

@@ -120,6 +120,9 @@ static int check_levels(const nd_recipe *r) {
   if (r->adapt.t_min > r->adapt.t_max)
     return nd_recipe_fail(r, "adapt.t_min", "adapt.t_min is %d; it must not be above adapt.t_max, %d",
                           r->adapt.t_min, r->adapt.t_max);
+  if (r->adapt.graft_min > r->adapt.graft_max)
+    return nd_recipe_fail(r, "adapt.graft_min", "adapt.graft_min is %g; it must not be above graft_max, %g",
+                          r->adapt.graft_min, r->adapt.graft_max);
   return 0;
 }
 

@@ -17,6 +17,8 @@ typedef enum nd_recipe_mode {
   ND_RECIPE_PAIRED,
   ND_RECIPE_UNPAIRED,
   ND_RECIPE_NOISE2VOID,
+  ND_RECIPE_GRAFT,
+  ND_RECIPE_TRANSLATE,
   ND_RECIPE_DANN
 } nd_recipe_mode;
 typedef enum nd_recipe_figure { ND_RECIPE_PSNR, ND_RECIPE_SSIM } nd_recipe_figure;
@@ -63,6 +65,7 @@ typedef struct nd_recipe {
     double margin;
     int t_min, t_max;
     bool detach_synthetic, detach_real;
+    double graft, graft_min, graft_max;
   } adapt;
   struct {
     char *input, *target, *clean;

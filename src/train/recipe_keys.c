@@ -15,7 +15,7 @@
     return words;                                                                                            \
   }
 WORDS(tasks, "denoise", "derain", "deblur")
-WORDS(modes, "source", "paired", "unpaired", "noise2void", "dann")
+WORDS(modes, "source", "paired", "unpaired", "noise2void", "graft", "translate", "dann")
 WORDS(precisions, "fp32", "bf16")
 WORDS(recomputes, "auto", "no", "yes")
 WORDS(figures, "psnr", "ssim")
@@ -43,7 +43,7 @@ const nd_recipe_key nd_recipe_keys[] = {
     CHOICE(task, "denoise", tasks, "what is restored; for people and reports, it changes nothing"),
     CHOICE(mode, "paired", modes,
            "source: synthetic pairs alone; paired, unpaired: adapted to real photos through a diffusion "
-           "network; baselines that use them otherwise: noise2void, dann"),
+           "network; graft: to what it takes off them; baselines: noise2void, translate, dann"),
     NUMBER(seed, "1", 0, LARGEST_SEED, "every random number of the run follows from it"),
 
     STRING(restoration.network, "unet", "the network that restores, the one that is kept"),
@@ -59,7 +59,7 @@ const nd_recipe_key nd_recipe_keys[] = {
     NUMBER(schedule.beta_end, "0.01", 1e-12, 0.999999, "beta of the last level"),
 
     NUMBER(adapt.lambda, "0.2", 0, 1000,
-           "weight of the diffusion loss (or of a baseline's) at the end of the ramp"),
+           "weight of the diffusion loss (or of the other modes') at the end of the ramp"),
     FLAG(adapt.ramp, "true",
          "the weight grows along a sigmoid from 0; false: it is lambda from the first step"),
     NUMBER(adapt.ramp_steps, "10000", 0, LARGEST, "steps the ramp takes; 0: no ramp"),
@@ -71,6 +71,11 @@ const nd_recipe_key nd_recipe_keys[] = {
     FLAG(adapt.detach_synthetic, "false",
          "no gradient of the diffusion loss through the synthetic condition"),
     FLAG(adapt.detach_real, "false", "no gradient of the diffusion loss through the real condition"),
+    NUMBER(adapt.graft, "0", 0, 1000,
+           "paired, unpaired: the graft's loss is added to the diffusion loss, times this; 0: it is not"),
+    NUMBER(adapt.graft_min, "0.5", 0, 10,
+           "graft: what is taken off real photos is multiplied by a number of [graft_min, graft_max]"),
+    NUMBER(adapt.graft_max, "2", 0, 10, "not below graft_min"),
 
     PATH(data.input, "folder of degraded pictures; data.target has their clean partners"),
     PATH(data.target, "folder of clean pictures, named like those of data.input"),

@@ -102,4 +102,17 @@ typedef struct nd_trained {
 int nd_trained_load(const char *path, nd_trained **out);
 void nd_trained_free(nd_trained *t); /* NULL is fine */
 
+/* Where the diffusion loss pushes the restored real photos: means over patches. */
+typedef struct nd_direction_found {
+  double cosine, error; /* of a step down the loss with the way from the restored photo to its truth: -1
+                           (away) to 1; and the standard error */
+  double real_share; /* of the lengths of both conditions' gradients; where it goes to 0, the loss no longer
+                        looks at the real photos */
+  double loss;       /* of the predicted noise */
+} nd_direction_found;
+/* t: of a mode that diffuses. real, truth: folders of pairs. Levels are drawn from [t_min, t_max]; `batches`
+ * of the recipe's size. */
+int nd_direction(nd_trained *t, const char *real, const char *truth, int t_min, int t_max, int batches,
+                 uint64_t seed, nd_direction_found *out);
+
 #endif

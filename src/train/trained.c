@@ -36,8 +36,8 @@ static int load(nd_trained *t, const nd_safetensors *file) {
   if (declare(t))
     return -1;
   t->values = nd_mem_alloc(nd_params_size(t->params) * sizeof(float), "weights");
-  /* A domain classifier stays behind. */
-  bool exact = t->recipe.mode != ND_RECIPE_DANN;
+  /* A domain classifier and a translator stay behind. */
+  bool exact = t->recipe.mode != ND_RECIPE_DANN && t->recipe.mode != ND_RECIPE_TRANSLATE;
   return t->values ? nd_weights_load(file, "ema.", t->params, "", exact, t->values) : -1;
 }
 

@@ -65,6 +65,8 @@ int nd_trainer_begin(nd_trainer *t);
 int nd_trainer_share(nd_trainer *t);
 /* Starts reading data at the state's step. */
 int nd_trainer_open_data(nd_trainer *t);
+/* What a recipe's data are, for one process; strings are the recipe's. */
+int nd_trainer_loader_settings(const nd_recipe *recipe, nd_loader_settings *out);
 /* Weights to start from: a model file, a file with the prefixes of ND_SCOPE_*, or a checkpoint. */
 int nd_trainer_init_from(nd_trainer *t, const char *path);
 

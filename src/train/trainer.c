@@ -161,8 +161,8 @@ static const char *given(const char *text) {
   return *text ? text : NULL;
 }
 
-int nd_trainer_open_data(nd_trainer *t) {
-  const nd_recipe *r = t->recipe;
+/* Of all samples of a batch. */
+int nd_trainer_loader_settings(const nd_recipe *r, nd_loader_settings *out) {
   nd_loader_settings s = nd_loader_defaults();
   s.pairs.input_dir = given(r->data.input);
   s.pairs.target_dir = given(r->data.target);
@@ -178,11 +178,19 @@ int nd_trainer_open_data(nd_trainer *t) {
                                       : s.pairs.target_dir;
   s.patch_size = r->data.patch_size;
   s.batch_size = r->data.batch_size;
-  s.sample_begin = nd_group_rank(t->group) * t->samples;
-  s.sample_count = t->samples;
   s.augment = r->data.augment;
   s.seed = (uint64_t)r->seed;
   s.workers = r->data.workers;
+  *out = s;
+  return 0;
+}
+
+int nd_trainer_open_data(nd_trainer *t) {
+  nd_loader_settings s;
+  if (nd_trainer_loader_settings(t->recipe, &s))
+    return -1;
+  s.sample_begin = nd_group_rank(t->group) * t->samples;
+  s.sample_count = t->samples;
   s.cache_bytes = t->cache_bytes;
   return nd_loader_open(&s, t->state.step, &t->loader);
 }

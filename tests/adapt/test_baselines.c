@@ -66,9 +66,13 @@ static double value(const trial *t, nd_tensor x) {
   return (double)nd_plan_tensor(t->plan, x)[0];
 }
 
-/* The slope along the gradient itself, of `restoration` times one loss plus `added` times the other, for the
- * parameters under a scope. */
-static void check_slope(nd_mode mode, const char *scope, double alpha, double restoration, double added) {
+/* What a scope's parameters should go down: these multiples of the losses. */
+typedef struct share {
+  double restoration, diffusion, total;
+} share;
+
+/* The slope along the gradient itself, for the parameters under a scope. */
+static void check_slope(nd_mode mode, const char *scope, double alpha, share of) {
   trial t;
   open_trial(&t, mode);
   run(&t, alpha, 0);
@@ -88,7 +92,8 @@ static void check_slope(nd_mode mode, const char *scope, double alpha, double re
     for (size_t j = 0; j < t.state.size; j++)
       t.state.values[j] = values[j] + (float)((side ? h : -h) * (double)gradient[j]);
     run(&t, alpha, 0);
-    at[side] = restoration * value(&t, t.o.loss_restoration) + added * value(&t, t.o.loss_diffusion);
+    at[side] = of.restoration * value(&t, t.o.loss_restoration) +
+               of.diffusion * value(&t, t.o.loss_diffusion) + of.total * value(&t, t.o.loss);
   }
   double slope = (at[1] - at[0]) / (2 * h);
   if (!(fabs(slope - squares) <= 0.02 * squares))
@@ -98,16 +103,93 @@ static void check_slope(nd_mode mode, const char *scope, double alpha, double re
 
 static void noise2void_gradients_are_the_slopes(void **state) {
   (void)state;
-  check_slope(ND_MODE_NOISE2VOID, ND_SCOPE_RESTORATION, 0.5, 1, 0.5);
-  check_slope(ND_MODE_NOISE2VOID, ND_SCOPE_RESTORATION, 3, 1, 3);
+  check_slope(ND_MODE_NOISE2VOID, ND_SCOPE_RESTORATION, 0.5, (share){1, 0.5, 0});
+  check_slope(ND_MODE_NOISE2VOID, ND_SCOPE_RESTORATION, 3, (share){1, 3, 0});
 }
 
 /* The classifier goes down its loss, R up it. */
 static void dann_gradients_are_reversed_for_the_network_alone(void **state) {
   (void)state;
-  check_slope(ND_MODE_DANN, ND_SCOPE_DOMAIN, 0.5, 0, 1);
-  check_slope(ND_MODE_DANN, ND_SCOPE_RESTORATION, 0, 1, 0);
-  check_slope(ND_MODE_DANN, ND_SCOPE_RESTORATION, 5, 1, -5);
+  check_slope(ND_MODE_DANN, ND_SCOPE_DOMAIN, 0.5, (share){0, 1, 0});
+  check_slope(ND_MODE_DANN, ND_SCOPE_RESTORATION, 0, (share){1, 0, 0});
+  check_slope(ND_MODE_DANN, ND_SCOPE_RESTORATION, 5, (share){1, -5, 0});
+}
+
+/* The discriminator goes down its loss, the translator up it and down the likeness, which is what is left of
+ * the total without the two other losses; R learns from both kinds of pairs, and nobody else does. */
+static void translator_deceives_and_the_network_learns(void **state) {
+  (void)state;
+  check_slope(ND_MODE_TRANSLATE, ND_SCOPE_DOMAIN, 0.5, (share){0, 1, 0});
+  check_slope(ND_MODE_TRANSLATE, ND_SCOPE_TRANSLATOR, 0, (share){-1, -2, 1});
+  check_slope(ND_MODE_TRANSLATE, ND_SCOPE_RESTORATION, 0.7, (share){0, 0, 1});
+}
+
+/* A trial of source training on one picture's worth of `x`; the gradient is the caller's. */
+static float *source_gradient(const float *values, const float *x, const float *clean, float *restored,
+                              double *loss) {
+  trial t;
+  open_trial(&t, ND_MODE_SOURCE);
+  memcpy(t.state.values, values, t.state.size * sizeof *values);
+  nd_output(t.g, "restored", t.o.restored_synthetic);
+  nd_plan_free(t.plan);
+  assert_int_equal(nd_compile(t.g, &t.plan), 0);
+  nd_plan_bind(t.plan, t.state.values, t.state.gradients);
+  memcpy(nd_plan_tensor(t.plan, t.o.synthetic), x, sizeof(float[N * PIXELS * 3]));
+  memcpy(nd_plan_tensor(t.plan, t.o.clean), clean, sizeof(float[N * PIXELS * 3]));
+  nd_run(t.plan, 0, 0, 0);
+  memcpy(restored, nd_plan_tensor(t.plan, t.o.restored_synthetic), sizeof(float[N * PIXELS * 3]));
+  *loss = value(&t, t.o.loss_restoration);
+  float *gradient = g_memdup2(t.state.gradients, t.state.size * sizeof *gradient);
+  close_trial(&t);
+  return gradient;
+}
+
+/* Grafting is source training on two kinds of pairs, the second made from what source weights take off. */
+static void grafting_is_source_training_on_pairs_it_makes(void **state) {
+  (void)state;
+  enum { COUNT = N * PIXELS * 3 };
+  static const double alpha = 0.7;
+  trial t;
+  open_trial(&t, ND_MODE_GRAFT);
+  run(&t, alpha, 3);
+  float real[COUNT], clean[COUNT], synthetic[COUNT], restored[COUNT], grafted[COUNT], strength[N];
+  fill(synthetic, COUNT, 1);
+  fill(clean, COUNT, 2);
+  fill(real, COUNT, 4);
+  memcpy(strength, nd_plan_tensor(t.plan, t.o.strength), sizeof strength);
+  double of_synthetic, of_grafted, ignored;
+  g_autofree float *unused = source_gradient(t.state.values, real, clean, restored, &ignored);
+  for (int i = 0; i < COUNT; i++)
+    grafted[i] = clean[i] + strength[i / (PIXELS * 3)] * (real[i] - restored[i]);
+  g_autofree float *a = source_gradient(t.state.values, synthetic, clean, restored, &of_synthetic),
+                   *b = source_gradient(t.state.values, grafted, clean, restored, &of_grafted);
+  assert_true(fabs(value(&t, t.o.loss_diffusion) - of_grafted) < 1e-5 * of_grafted);
+  assert_true(fabs(value(&t, t.o.loss_restoration) - of_synthetic) < 1e-5 * of_synthetic);
+  double error = 0, size = 0;
+  for (size_t i = 0; i < t.state.size; i++) {
+    double expected = (double)a[i] + alpha * (double)b[i], d = (double)t.state.gradients[i] - expected;
+    error += d * d;
+    size += expected * expected;
+  }
+  assert_true(size > 1e-8 && error < 1e-8 * size);
+  close_trial(&t);
+}
+
+/* Strengths fill the range, and no more. */
+static void strengths_are_of_the_range(void **state) {
+  (void)state;
+  trial t;
+  float least = 9, most = 0;
+  open_trial(&t, ND_MODE_GRAFT);
+  for (uint64_t step = 0; step < 200; step++) {
+    nd_objective_draw(&t.o, t.plan, NULL, 1, 999, 7, step, 0);
+    for (int i = 0; i < N; i++) {
+      least = MIN(least, nd_plan_tensor(t.plan, t.o.strength)[i]);
+      most = MAX(most, nd_plan_tensor(t.plan, t.o.strength)[i]);
+    }
+  }
+  assert_true(least >= 0.5f && least < 0.52f && most <= 2 && most > 1.97f);
+  close_trial(&t);
 }
 
 /* The loss by hand, over the hidden pixels. */
@@ -173,6 +255,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(noise2void_gradients_are_the_slopes),
       cmocka_unit_test(dann_gradients_are_reversed_for_the_network_alone),
+      cmocka_unit_test(translator_deceives_and_the_network_learns),
+      cmocka_unit_test(grafting_is_source_training_on_pairs_it_makes),
+      cmocka_unit_test(strengths_are_of_the_range),
       cmocka_unit_test(noise2void_looks_at_hidden_pixels_alone),
       cmocka_unit_test(hidden_pixels_take_a_neighbours_value),
       cmocka_unit_test(dann_needs_features),

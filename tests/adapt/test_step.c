@@ -118,6 +118,8 @@ static void feed(trial *t, const golden *inputs, double alpha, bool shuffled, in
         nd_plan_tensor(t->plan, o->shuffle_negative)[i] = 0;
     }
   }
+  for (int i = 0; i < N && o->strength >= 0; i++)
+    nd_plan_tensor(t->plan, o->strength)[i] = 0.5f + 0.75f * (float)i;
   if (o->alpha >= 0)
     nd_plan_tensor(t->plan, o->alpha)[0] = (float)alpha;
 }
@@ -257,11 +259,12 @@ static void every_switch_equals_pytorch(void **state) {
   golden *g = golden_open("step_variations"), *inputs = golden_open("step_paired"),
          *unpaired = golden_open("step_unpaired");
   nd_objective_settings d = nd_objective_defaults();
-  variation all[9];
-  const char *names[] = {"no_shuffle",  "no_contrast",   "no_contrast_no_shuffle",
-                         "no_ramp",     "no_residual",   "detach_synthetic",
-                         "detach_real", "hinge_at_zero", "unpaired_no_shuffle"};
-  for (int i = 0; i < 9; i++)
+  variation all[12];
+  const char *names[] = {"no_shuffle",  "no_contrast",       "no_contrast_no_shuffle",
+                         "no_ramp",     "no_residual",       "detach_synthetic",
+                         "detach_real", "hinge_at_zero",     "unpaired_no_shuffle",
+                         "graft",       "graft_no_residual", "paired_graft"};
+  for (int i = 0; i < 12; i++)
     all[i] = (variation){names[i], d, i == 3 ? 0 : 10};
   all[0].s.shuffle = all[2].s.shuffle = all[8].s.shuffle = false;
   all[1].s.contrast = all[2].s.contrast = false;
@@ -270,7 +273,10 @@ static void every_switch_equals_pytorch(void **state) {
   all[6].s.detach_real = true;
   all[7].s.margin = -10;
   all[8].s.mode = ND_MODE_UNPAIRED;
-  for (int i = 0; i < 9; i++)
+  all[9].s.mode = all[10].s.mode = ND_MODE_GRAFT;
+  all[10].s.residual = false;
+  all[11].s.graft = 0.75f;
+  for (int i = 0; i < 12; i++)
     check_variation(g, i == 8 ? unpaired : inputs, &all[i]);
   nd_safetensors_close(g);
   nd_safetensors_close(inputs);

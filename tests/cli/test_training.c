@@ -24,7 +24,8 @@ static void expect_run(const char *folder) {
 
 static void every_mode_gives_a_model(void **state) {
   (void)state;
-  static const char *const modes[] = {"source", "paired", "unpaired", "noise2void", "dann"};
+  static const char *const modes[] = {"source", "paired",    "unpaired", "noise2void",
+                                      "graft",  "translate", "dann"};
   make_pairs();
   for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
     write_recipe("r.yaml", modes[i], 20);
@@ -43,6 +44,38 @@ static void every_mode_gives_a_model(void **state) {
                 NULL);
   expect_failure("no diffusion network", "source", "probe", "--run", "source", "--clean", "clean", "--patch",
                  "16", NULL);
+}
+
+/* Each line but the first: levels, cosine and its interval, the real condition's share (below 0: some),
+ * error. */
+static void expect_directions(const char *run, double share) {
+  outcome o = run_program("probe", "--run", run, "--real", "noisy", "--truth", "clean", "--draws", "2", NULL);
+  assert_int_equal(o.status, 0);
+  g_auto(GStrv) lines = g_strsplit(g_strstrip(o.out), "\n", -1);
+  assert_int_equal(g_strv_length(lines), 7);
+  for (int i = 1; i < 7; i++) {
+    int from, to;
+    double cosine, error, found, loss;
+    assert_int_equal(sscanf(lines[i], "%d-%d %lf +- %lf %lf %lf", &from, &to, &cosine, &error, &found, &loss),
+                     6);
+    assert_true(fabs(cosine) <= 1 && error >= 0 && loss > 0 && from <= to);
+    assert_true(share < 0 ? found > 0.05 && found < 0.95 : fabs(found - share) < 1e-9);
+  }
+  outcome_clear(&o);
+}
+
+/* A condition without a gradient has no share of it. */
+static void probe_tells_where_the_loss_pushes(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "paired", 2);
+  expect_status(0, "train", "r.yaml", "-o", "both", NULL);
+  expect_directions("both", -1);
+  expect_status(0, "train", "r.yaml", "-o", "no-real", "--set", "adapt.detach_real=true", NULL);
+  expect_directions("no-real", 0);
+  expect_status(0, "train", "r.yaml", "-o", "no-synthetic", "--set", "adapt.detach_synthetic=true", NULL);
+  expect_directions("no-synthetic", 1);
+  expect_status(2, "probe", "--run", "both", "--real", "noisy", NULL);
 }
 
 /* Column of line i of a log, the head being line 0. */
@@ -283,6 +316,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {TEST(a_run_is_reported_as_one_page),
                                      TEST(every_mode_gives_a_model),
                                      TEST(bf16_trains_or_falls_back_to_fp32),
+                                     TEST(probe_tells_where_the_loss_pushes),
                                      TEST(the_loss_falls),
                                      TEST(sr3_learns),
                                      TEST(an_interrupted_run_ends_in_the_same_bytes),

@@ -177,7 +177,8 @@ def step_inputs(dtype, n=3, size=8):
     levels, noise = d.cast(levels), d.normal(3, n, 3, size, size)
     shuffle = torch.tensor([[1, 0, 1], [0, 1, 1], [0, 0, 1]]).bool()
     negative = torch.tensor([[0, 0, 1], [1, 0, 1], [1, 0, 0]]).bool()
-    draws = [method.Draws(*each) for each in zip(levels, noise, shuffle, negative)]
+    strength = torch.tensor([0.5, 1.25, 2.0], dtype=dtype)  # of the graft; not stored
+    draws = [method.Draws(*each, strength) for each in zip(levels, noise, shuffle, negative)]
     stored = {name: nhwc(picture) for name, picture in vars(batch).items()}
     stored.update(t=t, level=levels, noise=nhwc(noise), shuffle=shuffle.to(dtype),
                   shuffle_negative=negative.to(dtype))
@@ -234,6 +235,9 @@ VARIATIONS = {
     "detach_real": {"detach_real": True},
     "hinge_at_zero": {"margin": -10.0},
     "unpaired_no_shuffle": {"mode": "unpaired", "shuffle": False},
+    "graft": {"mode": "graft"},
+    "graft_no_residual": {"mode": "graft", "residual": False},
+    "paired_graft": {"graft": 0.75},
 }
 
 

@@ -64,13 +64,14 @@ def draw_levels(gamma, t, u):
 class Settings:
     """The switches of the objective; the defaults are the release's."""
 
-    mode: str = "paired"  # or source, unpaired
+    mode: str = "paired"  # or source, unpaired, graft
     residual: bool = True  # z = x + R(x); else z = R(x)
     shuffle: bool = True
     contrast: bool = True  # paired mode only
     margin: float = 0.1
     detach_synthetic: bool = False  # no gradient from L_dif through z_s, r_s
     detach_real: bool = False  # likewise through z_r, r_r
+    graft: float = 0  # paired, unpaired: the graft's loss for one of L_dif
 
 
 @dataclass
@@ -85,12 +86,14 @@ class Batch:
 
 @dataclass
 class Draws:
-    """level g (n), noise eps (n,3,h,w), shuffle masks m and m' (n, bool) of the positives and of the negatives."""
+    """level g (n), noise eps (n,3,h,w), shuffle masks m and m' (n, bool) of the positives and of the negatives,
+    strength s (n) of the graft."""
 
     level: torch.Tensor
     noise: torch.Tensor
     shuffle: torch.Tensor = None
     shuffle_negative: torch.Tensor = None
+    strength: torch.Tensor = None
 
 
 def per_sample(v):
@@ -132,6 +135,12 @@ def restore_domains(restoration, domains):
     return restoration(torch.cat(domains))
 
 
+def graft_loss(restoration, clean, r_r, strength, settings):
+    x = clean - per_sample(strength) * r_r.detach()
+    output = restoration(x)
+    return charbonnier(x + output if settings.residual else output, clean)
+
+
 def objective(restoration, diffusion, batch, draws, weight, settings):
     """All losses of a step as a dictionary of numbers; `total` is the one to differentiate. weight: alpha.
 
@@ -142,7 +151,9 @@ def objective(restoration, diffusion, batch, draws, weight, settings):
       negative     mse(eps, D([y_g, stack(x_s + r_r, x_r + r_s, m')], g))     (both predictions in one pass over 2n)
       diffusion    L_dif = (positive + max(0, positive - negative + margin)) / 2;
                    without the contrast, and in unpaired mode, L_dif = positive
-      total        L = L_res + alpha L_dif; in source mode L = L_res
+      graft        charbonnier of R's restoration of y - s r_r to y, where r_r passes no gradient
+      total        L = L_res + alpha (L_dif + settings.graft graft); in source mode L = L_res, and in graft mode
+                   L = L_res + alpha graft, which is called diffusion there
     y_g comes from the pair's clean picture; in unpaired mode from the reference. Without the shuffle m = m' = 0.
     Gradients pass through everything but what is detached.
     """
@@ -167,6 +178,11 @@ def objective(restoration, diffusion, batch, draws, weight, settings):
     if not s.shuffle:
         mask = mask_negative = torch.zeros(n, dtype=torch.bool, device=x.device)
 
+    if s.mode == "graft":
+        losses["diffusion"] = graft_loss(restoration, batch.clean, r_r, draws.strength, s)
+        losses["total"] = losses["restoration"] + weight * losses["diffusion"]
+        return losses
+
     y_g = diffuse(batch.reference if s.mode == "unpaired" else batch.clean, draws.level, draws.noise)
     inputs = torch.cat([y_g, stack(z_s, z_r, mask)], 1)
     contrast = s.contrast and s.mode == "paired"
@@ -180,7 +196,10 @@ def objective(restoration, diffusion, batch, draws, weight, settings):
         losses["negative"] = mse(predicted[n:], draws.noise)
         gap = losses["positive"] - losses["negative"] + s.margin
         losses["diffusion"] = (losses["positive"] + gap.clamp(min=0)) / 2
-    losses["total"] = losses["restoration"] + weight * losses["diffusion"]
+    added = losses["diffusion"]
+    if s.graft:
+        added = added + s.graft * graft_loss(restoration, batch.clean, r_r, draws.strength, s)
+    losses["total"] = losses["restoration"] + weight * added
     return losses
 
 
@@ -201,7 +220,7 @@ class Trainer:
     def __init__(self, restoration, diffusion, settings, lr=1e-4, decay=0.9999):
         self.restoration, self.diffusion, self.settings, self.decay = restoration, diffusion, settings, decay
         nets = {"RestorationNet": restoration}
-        if settings.mode != "source":
+        if settings.mode in ("paired", "unpaired"):
             nets["denoise_fn"] = diffusion
         self.weights = {f"{scope}.{k}": p for scope, net in nets.items() for k, p in net.named_parameters()}
         self.adam = torch.optim.Adam(self.weights.values(), lr=lr)

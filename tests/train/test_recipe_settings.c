@@ -30,6 +30,8 @@ static const struct {
     {PICTURES "schedule: {steps: 100}\n", "r.yaml: adapt.t_max is 999; it must be below schedule.steps, 100"},
     {PICTURES "adapt: {t_min: 100, t_max: 99}\n",
      "r.yaml:6: adapt.t_min is 100; it must not be above adapt.t_max, 99"},
+    {PICTURES "adapt: {graft_min: 3, graft_max: 1.5}\n",
+     "r.yaml:6: adapt.graft_min is 3; it must not be above graft_max, 1.5"},
     {PICTURES "restoration: {network: unett}\n", "r.yaml:6: there is no restoration network 'unett'"},
     {PICTURES "diffusion: {network: unet}\n", "r.yaml:6: there is no diffusion network 'unet'"},
     {PICTURES "restoration:\n  widht: 8\n",
