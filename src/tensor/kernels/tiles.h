@@ -15,6 +15,7 @@ typedef struct nd_tiles {
 typedef struct nd_images {
   const float *pixels;
   int h, w, c;
+  int above; /* rows before the one that belongs to output row 0 */
 } nd_images;
 
 nd_tiles nd_tiles_of(int n, int oh, int ow);

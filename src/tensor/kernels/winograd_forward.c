@@ -220,6 +220,7 @@ size_t nd_winograd_forward(const nd_conv_shape *s, const float *x, const float *
             .pad = s->pad,
             .filter = nd_filter_forward(s, weights),
             .epilogue = *e};
+  p.x.above = s->above;
   return run(&p, &scratch);
 }
 
