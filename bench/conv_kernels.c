@@ -52,7 +52,7 @@ static const shape_row table[] = {
 static nd_conv_shape shape_of(const shape_row *r) {
   int pad = r->kernel / 2, out = (r->size + 2 * pad - r->kernel) / r->stride + 1;
   return (nd_conv_shape){r->n,      r->size,   r->size,   r->ci, out, out, r->co,
-                         r->kernel, r->kernel, r->stride, pad,   1,   1};
+                         r->kernel, r->kernel, r->stride, pad,   1,   1,   0};
 }
 
 static bool huge_pages = true;

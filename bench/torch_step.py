@@ -48,6 +48,7 @@ class Step:
         self.restoration = self.prepared(UNet(**unet))
         self.diffusion = self.prepared(GuidedUNet(**guided, dropout=0.2, fused_attention=fused_attention))
         self.weights = [*self.restoration.parameters(), *self.diffusion.parameters()]
+        self.bf16 = args.precision == "bf16"
         self.average = [w.detach().clone(memory_format=torch.preserve_format) for w in self.weights]
         self.adam = self.optimiser(args.adam)
         self.losses = torch.compile(self.losses_of) if args.mode == "compile" else self.losses_of
@@ -75,7 +76,8 @@ class Step:
     def losses_of(self, synthetic, clean, real, level, noise, shuffle, shuffle_negative):
         batch = method.Batch(synthetic, clean, real)
         draws = method.Draws(level, noise, shuffle, shuffle_negative)
-        return method.objective(self.restoration, self.diffusion, batch, draws, self.alpha, self.settings)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
+            return method.objective(self.restoration, self.diffusion, batch, draws, self.alpha, self.settings)
 
     def draws(self):
         synthetic = self.pictures[0]
@@ -123,6 +125,7 @@ def main():
                         help="compile works on channels_last, too")
     parser.add_argument("--contiguous", action="store_true", help="compile on n,c,h,w instead")
     parser.add_argument("--adam", choices=["auto", "fused", "foreach", "single"], default="auto")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="bf16: autocast")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--steps", type=int, default=7)
     parser.add_argument("--warm-up", type=int, default=2)
@@ -132,7 +135,8 @@ def main():
     first, last, warming, wall, cpu = measure(step, max(args.warm_up, 1), args.steps)
     print(json.dumps({
         "setting": args.setting, "patch": args.patch, "batch": args.batch, "mode": args.mode,
-        "layout": str(step.layout).replace("torch.", ""), "adam": step.adam_kind, "threads": torch.get_num_threads(),
+        "precision": args.precision, "layout": str(step.layout).replace("torch.", ""),
+        "adam": step.adam_kind, "threads": torch.get_num_threads(),
         "torch": torch.__version__, "ms_median": round(statistics.median(wall), 1),
         "ms_min": round(min(wall), 1), "cpu_ms_median": round(statistics.median(cpu), 1),
         "cpu_share": round(sum(cpu) / sum(wall) / args.threads, 2),

@@ -113,6 +113,8 @@ int nd_slide_run(nd_slide *s, nd_window window, const nd_slide_ends *ends) {
     if (give_rows(s, ends, before))
       return -1;
     nd_slide_forget(s);
+    if (ends->step && ends->step(ends->context))
+      return -1;
   }
   return 0;
 }

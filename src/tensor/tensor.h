@@ -301,6 +301,7 @@ void nd_slide_record(nd_slide *s, nd_profile *p);     /* as nd_plan_record; a ca
 typedef struct nd_slide_ends {
   int (*take)(void *context, int y, int rows, float *to); /* rows y .. y + rows - 1 of the input */
   int (*give)(void *context, int y, int rows, const float *from);
+  int (*step)(void *context); /* one of nd_slide_steps is done; may be NULL */
   void *context;
 } nd_slide_ends;
 /* window: as nd_plan_set_window, of the whole height. */

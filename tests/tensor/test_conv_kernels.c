@@ -31,7 +31,8 @@ static nd_conv_shape shape(int n, int h, int w, int ci, int co, int kernel, int 
                          stride,
                          pad,
                          dilation,
-                         1};
+                         1,
+                         0};
 }
 
 /* ---- Buffers with guards ---- */

@@ -124,7 +124,7 @@ static void expect_same(case_ *c, build_fn build, int rows) {
   picture p = {.x = c->x, .y = out, .in_row = (size_t)c->width * 3, .out_row = (size_t)d[2] * (size_t)d[3]};
   for (int twice = 0; twice < 2; twice++) {
     p.taken = p.given = 0;
-    assert_int_equal(nd_slide_run(s, (nd_window){0}, &(nd_slide_ends){take, give, &p}), 0);
+    assert_int_equal(nd_slide_run(s, (nd_window){0}, &(nd_slide_ends){take, give, NULL, &p}), 0);
     assert_int_equal(p.taken, c->height);
     assert_int_equal(p.given, d[1]);
   }
@@ -201,7 +201,7 @@ static void a_row_that_cannot_be_had_ends_the_run(void **state) {
   nd_slide_bind(s, c.values);
   g_autofree float *out = g_new0(float, c.count);
   picture p = {.x = c.x, .y = out, .in_row = 36, .out_row = 36, .limit = 30};
-  assert_int_equal(nd_slide_run(s, (nd_window){0}, &(nd_slide_ends){take, give, &p}), -1);
+  assert_int_equal(nd_slide_run(s, (nd_window){0}, &(nd_slide_ends){take, give, NULL, &p}), -1);
   nd_slide_free(s);
   nd_graph_free(g);
   case_close(&c);
