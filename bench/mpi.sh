@@ -1,14 +1,16 @@
 #!/bin/sh
 # Training by two processes of one thread against one process of two threads: the same batch, the same machine, in
-# turn. Writes images per second (medians over steps and rounds) and their ratio; then what all-reduces cost between
+# turn. Its table: images per second (medians over steps and rounds) and their ratio; then what all-reduces cost between
 # two processes, over shared memory and over TCP on the loopback.
-# usage: mpi.sh BUILD_FOLDER [RECIPE] [KEY=VALUE ...]   (a build with -Dbench=true)
+# usage: mpi.sh BUILD_FOLDER [RECIPE] [KEY=VALUE ...]   (a part of run.sh, which tells the variables; ROUNDS is 3 here)
 set -eu
 build=$1
 recipe=${2:-$(dirname "$0")/../recipes/denoise-small.yaml}
 [ $# -lt 2 ] && shift 1 || shift 2
 program=$build/src/cli/noiseda
-rounds=${ROUNDS:-3}
+here=$(cd "$(dirname "$0")" && pwd)
+ROUNDS=${ROUNDS:-${QUICK:-3}}
+. "$here/measure.sh"
 steps=${STEPS:-12}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -21,25 +23,29 @@ for s in training.steps="$steps" output.log_every=1 validation.every=0 "$@"; do 
 
 # run NAME THREADS COMMAND...: appends the images per second of each step but the first two, which warm up
 run() {
-  name=$1 threads=$2
+  name=$1 each=$2
   shift 2
   rm -rf "$folder/run"
-  "$@" train "$recipe" -o "$folder/run" $sets --set training.threads="$threads" >/dev/null
+  "$@" train "$recipe" -o "$folder/run" $sets --set training.threads="$each" >/dev/null
   awk -F, 'NR > 3 { print $9 }' "$folder/run/log.csv" >>"$folder/$name"
 }
-median() { sort -n "$1" | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }'; }
-
 for _ in $(seq "$rounds"); do
   run one 2 "$program"
   run two 1 mpirun -np 2 "$program"
 done
-one=$(median "$folder/one")
-two=$(median "$folder/two")
-awk -v a="$one" -v b="$two" 'BEGIN { printf "one process, two threads: %.2f images/s; two processes, one thread each: %.2f images/s; ratio %.2f\n", a, b, b / a }'
-
-for weights in ${WEIGHTS:-71.2 5.3}; do
-  for btl in vader,self tcp,self; do
-    printf '%s: ' "$btl"
-    mpirun --mca btl "$btl" --mca btl_tcp_if_include lo -np 2 "$build/bench/allreduce" --weights "$weights" 2>/dev/null
+one=$(median <"$folder/one")
+two=$(median <"$folder/two")
+{
+  echo '| what | figure |'
+  echo '|---|---|'
+  awk -v a="$one" -v b="$two" 'BEGIN {
+    printf "| one process of two threads, images/s | %.2f |\n", a
+    printf "| two processes of one thread, images/s | %.2f |\n| ratio | **%.2f** |\n", b, b / a }'
+  for weights in ${WEIGHTS:-71.2 5.3}; do
+    for btl in vader,self tcp,self; do
+      line=$(mpirun --mca btl "$btl" --mca btl_tcp_if_include lo -np 2 "$build/bench/allreduce" --weights "$weights" 2>/dev/null)
+      echo "| $weights M weights summed over ${btl%,self}, ms | $(echo "$line" | number gradient_ms) |"
+      echo "| three numbers over ${btl%,self}, ms | $(echo "$line" | number numbers_ms) |"
+    done
   done
-done
+} | table processes

@@ -1,29 +1,16 @@
 #!/bin/sh
 # Times every network here and in every PyTorch at hand, in turn, and writes the table of docs/performance.md.
 # usage: networks.sh BUILD_FOLDER
-# PYTORCHES: interpreters that have torch (default: python3 and .peer/bin/python); MODES: of PyTorch (default: eager
-# channels_last compile); ONLY: part of a line's name; ROUNDS: how often (default 1; each takes the median of 5).
+# (a part of run.sh, which tells the variables; here MODES is eager alone unless given, and ROUNDS 1)
+# ONLY: part of a line's name.
 set -eu
 build=$1
 here=$(cd "$(dirname "$0")" && pwd)
-threads=${THREADS:-$(nproc)}
-results=$build/networks.txt
-: >"$results"
-
-have_torch() { "$1" -c 'import torch' >/dev/null 2>&1; }
-pytorches=
-for p in ${PYTORCHES:-python3 .peer/bin/python}; do
-  command -v "$p" >/dev/null && have_torch "$p" && pytorches="$pytorches $p"
-done
-
-# keep NAME PROGRAM COMMAND...: its line of JSON
-keep() {
-  name=$1 program=$2
-  shift 2
-  line=$(timeout "${LIMIT:-300}" "$@" 2>/dev/null | tail -n 1) || line=
-  [ -n "$line" ] || { echo "$name: $program failed, or took more than ${LIMIT:-300} s" >&2 && return; }
-  echo "$name $program $line" | tee -a "$results" >&2
-}
+ROUNDS=${ROUNDS:-1}
+LIMIT=${LIMIT:-300}
+. "$here/measure.sh"
+begin networks
+find_pytorches
 
 both() { # NAME NETWORK SETTINGS PATCH BATCH SIZE
   for work in train infer; do
@@ -31,11 +18,11 @@ both() { # NAME NETWORK SETTINGS PATCH BATCH SIZE
     [ $work = train ] || { size=$6 batch=1; }
     name=$1/$work/$size/$batch
     case $name in *"${ONLY:-}"*) ;; *) continue ;; esac
-    for _ in $(seq "${ROUNDS:-1}"); do
+    for _ in $(seq "$rounds"); do
       keep "$name" noiseda "$build/bench/network" --network "$2" --settings "$3" --work $work --size "$size" \
         --batch "$batch" --threads "$threads"
       for p in $pytorches; do
-        for mode in ${MODES:-eager channels_last compile}; do
+        for mode in ${MODES:-eager}; do
           keep "$name" "$p-$mode" "$p" "$here/torch_network.py" --network "$2" --settings "$3" --work $work \
             --size "$size" --batch "$batch" --mode "$mode" --threads "$threads"
         done
@@ -54,19 +41,18 @@ both swinir swinir "" 64 1 256
 both restormer restormer "" 128 1 256
 both sr3 sr3 "" 64 2 128
 
-number() { sed -n "s/.*\"$1\": \([0-9.]*\).*/\1/p"; }
-median() { sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }'; }
+{
 printf '| network/work/side/batch | noiseda ms | PyTorch fastest ms | ratio | noiseda MB | PyTorch MB | share |\n'
 printf '|---|---|---|---|---|---|---|\n'
 cut -d' ' -f1 "$results" | uniq | while read -r name; do
-  ours=$(grep -F "$name noiseda " "$results")
+  ours=$(lines "$name" noiseda)
   ms=$(printf '%s\n' "$ours" | number ms_median | median)
-  mb=$(printf '%s\n' "$ours" | number peak_rss_mb | sort -n | tail -n 1)
-  best=$(for program in $(grep -F "$name " "$results" | cut -d' ' -f2 | grep -v '^noiseda$' | sort -u); do
-    lines=$(grep -F "$name $program " "$results")
-    echo "$(printf '%s\n' "$lines" | number ms_median | median) $(printf '%s\n' "$lines" | number peak_rss_mb | sort -n | tail -n 1) $program"
+  mb=$(printf '%s\n' "$ours" | number peak_rss_mb | largest)
+  best=$(for program in $(programs "$name"); do
+    echo "$(lines "$name" "$program" | number ms_median | median) $(lines "$name" "$program" | number peak_rss_mb | largest) $program"
   done | sort -n | head -n 1)
   echo "$name $ms $mb $best" | awk '{ if (NF < 6) { print "| " $1 " | " $2 " | none | | " $3 " | | |"; next }
     mode = $6; sub(".*/", "", mode)
     printf "| %s | %.0f | %.0f (%s) | %.2f | %d | %d | %.0f %% |\n", $1, $2, $4, mode, $4 / $2, $3, $5, 100 * $3 / $5 }'
 done
+} | table networks

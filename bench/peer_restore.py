@@ -3,8 +3,10 @@
     python peer_restore.py --make FOLDER               # model.safetensors, model.onnx and photo.tif for the comparison
     python peer_restore.py --runtime ort FOLDER        # one line of JSON
 
-Tiles of --tile pixels overlap by the network's reach. Only the network's runs are timed, after one run to warm up:
-reading and writing the picture, loading and compiling the model are free for the peers.
+Tiles overlap by the network's reach. "seconds" are those of the network's runs alone, after one run to warm up:
+reading the picture, loading and compiling the model are free for the peers. "whole_seconds" is the process from its
+first import to the result written as TIFF, which is what `noiseda restore` does. cpu_share is the processor time got
+during "seconds" as a share of threads x wall time: well under 1 means that something else was running.
 """
 import argparse
 import json
@@ -17,10 +19,11 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "oracle"))
 
-WIDTH, DEPTH, OVERLAP = 64, 4, 96
+DEPTH, OVERLAP = 4, 80  # what nd_net_reach says, as a multiple of 8
+BEGUN = time.perf_counter()
 
 
-def make(folder, height, width):
+def make(folder, height, width, channels):
     import torch
     from networks import UNet, init_release
     from safetensors.torch import save_file
@@ -28,12 +31,12 @@ def make(folder, height, width):
 
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
-    net = UNet(WIDTH, DEPTH)
+    net = UNet(channels, DEPTH)
     init_release(net)
     for weight in net.parameters():  # small corrections, as a trained network's
         weight.data *= 0.7
     save_file(net.state_dict(), str(folder / "model.safetensors"),
-              {"noiseda.network": "unet", "noiseda.settings": f"width={WIDTH};depth={DEPTH}", "noiseda.residual": "true"})
+              {"noiseda.network": "unet", "noiseda.settings": f"width={channels};depth={DEPTH}", "noiseda.residual": "true"})
     sizes = {0: "batch", 2: "height", 3: "width"}
     torch.onnx.export(net.eval(), (torch.rand(1, 3, 64, 64),), str(folder / "model.onnx"), dynamo=False,
                       input_names=["x"], output_names=["r"], dynamic_axes={"x": sizes, "r": sizes})
@@ -44,7 +47,7 @@ def make(folder, height, width):
     imsave(str(folder / "photo.tif"), np.rint(photo * 255).astype(np.uint8), check_contrast=False)
 
 
-def runner(runtime, folder, threads, precision):
+def runner(runtime, folder, threads, precision, channels):
     if runtime == "ort":
         import onnxruntime
         options = onnxruntime.SessionOptions()
@@ -62,7 +65,7 @@ def runner(runtime, folder, threads, precision):
     from networks import UNet
     from safetensors.torch import load_file
     torch.set_num_threads(threads)
-    net = UNet(WIDTH, DEPTH).eval()
+    net = UNet(channels, DEPTH).eval()
     net.load_state_dict(load_file(str(folder / "model.safetensors")))
     net = net.to(memory_format=torch.channels_last)
 
@@ -73,10 +76,11 @@ def runner(runtime, folder, threads, precision):
 
 
 def spans(length, tile):
+    """(start, first used, end of use) of tiles of one size that cover a length and are all but equal in use."""
     if length <= tile:
         return [(0, 0, length)]
     step, starts = tile - 2 * OVERLAP, []
-    count = 1 + -(-(length - tile) // step)
+    count = -(-(length - 2 * OVERLAP) // step)
     for i in range(count):
         start = min(i * step, length - tile)
         starts.append((start, i * step + OVERLAP if i else 0, (i + 1) * step + OVERLAP if i + 1 < count else length))
@@ -86,13 +90,18 @@ def spans(length, tile):
 def restore(run, photo, tile):
     x = np.ascontiguousarray(photo.transpose(2, 0, 1)[None].astype(np.float32) / 255)
     out = np.empty_like(x)
-    h, w = x.shape[2:]
-    for y0, y1, y2 in spans(h, tile):
-        for x0, x1, x2 in spans(w, tile):
-            part = np.ascontiguousarray(x[:, :, y0:y0 + tile, x0:x0 + tile])
+    for y0, y1, y2 in spans(x.shape[2], tile[0]):
+        for x0, x1, x2 in spans(x.shape[3], tile[1]):
+            part = np.ascontiguousarray(x[:, :, y0:y0 + tile[0], x0:x0 + tile[1]])
             r = part + run(part)
             out[:, :, y1:y2, x1:x2] = r[:, :, y1 - y0:y2 - y0, x1 - x0:x2 - x0]
     return np.rint(np.clip(out[0].transpose(1, 2, 0), 0, 1) * 255).astype(np.uint8)
+
+
+def tile_size(text, photo):
+    """HEIGHTxWIDTH, or one side of a square; 0 is the picture's own."""
+    sides = [int(side) for side in text.split("x")]
+    return [min(side or whole, whole) for side, whole in zip(sides if len(sides) == 2 else 2 * sides, photo.shape)]
 
 
 def main():
@@ -101,23 +110,32 @@ def main():
     parser.add_argument("--make", action="store_true")
     parser.add_argument("--height", type=int, default=3000)
     parser.add_argument("--width", type=int, default=4000)
+    parser.add_argument("--channels", type=int, default=64, help="of the U-Net's first level")
     parser.add_argument("--runtime", choices=["ort", "openvino", "torch"], default="ort")
     parser.add_argument("--precision", default="f32")
-    parser.add_argument("--tile", type=int, default=768)
+    parser.add_argument("--tile", default="768", help="a side, or HEIGHTxWIDTH; 0: the picture's")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cold", action="store_true", help="no run to warm up")
     parser.add_argument("--compare", type=pathlib.Path, help="another program's result: the largest difference is told")
     args = parser.parse_args()
     if args.make:
-        make(args.folder, args.height, args.width)
+        make(args.folder, args.height, args.width, args.channels)
         return
-    from skimage.io import imread
+    from skimage.io import imread, imsave
     photo = imread(str(args.folder / "photo.tif"))
-    run = runner(args.runtime, args.folder, args.threads, args.precision)
-    run(np.zeros((1, 3, min(args.tile, photo.shape[0]), min(args.tile, photo.shape[1])), np.float32))
-    start = time.perf_counter()
-    out = restore(run, photo, args.tile)
-    seconds = time.perf_counter() - start
-    line = {"runtime": args.runtime, "seconds": round(seconds, 2), "tile": args.tile, "threads": args.threads,
+    tile = tile_size(args.tile, photo)
+    run = runner(args.runtime, args.folder, args.threads, args.precision, args.channels)
+    warm = time.perf_counter()
+    if not args.cold:
+        run(np.zeros((1, 3, *tile), np.float32))
+    start, start_cpu = time.perf_counter(), time.process_time()
+    out = restore(run, photo, tile)
+    seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+    imsave(str(args.folder / "peer.tif"), out, check_contrast=False)
+    line = {"runtime": args.runtime, "precision": args.precision, "tile": "x".join(map(str, tile)),
+            "threads": args.threads, "seconds": round(seconds, 2), "cpu_seconds": round(cpu, 2),
+            "cpu_share": round(cpu / seconds / args.threads, 2),
+            "whole_seconds": round(time.perf_counter() - BEGUN - (start - warm), 2),
             "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
     if args.compare:
         line["largest_difference"] = int(np.abs(imread(str(args.compare)).astype(int) - out.astype(int)).max())

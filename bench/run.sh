@@ -1,54 +1,26 @@
 #!/bin/sh
-# Times a training step here and in every PyTorch at hand, in turn, several times over, and writes the tables of
-# docs/performance.md to standard output; every measurement is shown as it is made and kept in BUILD_FOLDER/steps.txt.
-# usage: run.sh BUILD_FOLDER
-# PYTORCHES: interpreters that have torch (default: python3 and, where there is one, .peer/bin/python).
+# Measures what docs/performance.md says, part by part, and writes its tables there. Each part takes what it compares
+# in turn, several times over, and keeps every line in BUILD_FOLDER/PART.txt.
+# usage: run.sh BUILD_FOLDER [PART ...]   parts: training networks restoring startup processes (default: all)
+# From the environment:
+#   QUICK=1       one round of each
+#   ROUNDS        rounds (default 2)
+#   THREADS       threads of every program (default: all processors)
+#   PYTORCHES     interpreters that have torch (default: python3 and .peer/bin/python); the last one that has onnxruntime
+#                 and openvino, too, runs them
+#   MODES         PyTorch's modes in training (default: eager channels_last compile)
+#   PRECISIONS    of training (default: fp32 bf16)
+#   SETTINGS      of training, as SETTING/PATCH/BATCH
+#   KEPT=1        measure nothing, write the tables of what was measured last
+#   DOCUMENT      where the tables go (default: docs/performance.md)
 set -eu
 build=$1
+shift
 here=$(cd "$(dirname "$0")" && pwd)
-rounds=${ROUNDS:-3}
-threads=${THREADS:-$(nproc)}
-results=$build/steps.txt
-: >"$results"
-
-have_torch() { "$1" -c 'import torch' >/dev/null 2>&1; }
-pytorches=
-for p in ${PYTORCHES:-python3 .peer/bin/python}; do
-  command -v "$p" >/dev/null && have_torch "$p" && pytorches="$pytorches $p"
+for part in ${*:-training networks restoring startup processes}; do
+  case $part in
+  training | networks | restoring | startup) sh "$here/$part.sh" "$build" ;;
+  processes) sh "$here/mpi.sh" "$build" ;;
+  *) echo "there is no part '$part'" >&2 && exit 2 ;;
+  esac || echo "$part failed: its table is as it was" >&2
 done
-[ -n "$pytorches" ] || echo "no PyTorch at hand: only noiseda is timed (PYTORCHES=... names interpreters)" >&2
-
-# one KIND COMMAND...: keeps the line of JSON with its kind in front
-one() {
-  kind=$1
-  shift
-  line=$("$@" 2>/dev/null | tail -n 1)
-  [ -n "$line" ] || { echo "$kind failed" >&2 && return; }
-  echo "$kind $line" | tee -a "$results" >&2
-}
-
-setting() { # NAME PATCH BATCH
-  for _ in $(seq "$rounds"); do
-    one "noiseda/$1/$2/$3" "$build/bench/step" --setting "$1" --patch "$2" --batch "$3" --threads "$threads"
-    for p in $pytorches; do
-      for mode in ${MODES:-eager channels_last compile}; do
-        one "$p-$mode/$1/$2/$3" "$p" "$here/torch_step.py" --setting "$1" --patch "$2" --batch "$3" --mode "$mode" \
-          --threads "$threads"
-      done
-    done
-  done
-}
-
-setting small 64 4
-setting release 64 3
-setting release 128 1
-setting release 128 3
-
-number() { sed -n "s/.*\"$1\": \([0-9.]*\).*/\1/p"; }
-printf '| step | program | median ms | peak MB |\n|---|---|---|---|\n'
-cut -d' ' -f1 "$results" | sort -u | while read -r kind; do
-  lines=$(grep -F "$kind " "$results")
-  ms=$(printf '%s\n' "$lines" | number ms_median | sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }')
-  mb=$(printf '%s\n' "$lines" | number peak_rss_mb | sort -n | tail -n 1)
-  printf '| %s | %s | %s | %s |\n' "${kind#*/}" "${kind%%/*}" "$ms" "$mb"
-done | sort

@@ -5,6 +5,7 @@
  * [--rest | --again] [--profile]
  */
 #include "adapt/adapt.h"
+#include "multiplied.h"
 #include "train/train-private.h"
 #include "weights/model.h"
 
@@ -91,10 +92,11 @@ static void measure(bench *b, const options *q, double compile_ms) {
          "\"threads\": %d, "
          "\"ms_median\": %.1f, "
          "\"ms_min\": %.1f, \"gflop\": %.1f, \"gflops\": %.1f, \"peak_rss_mb\": %.0f, \"arena_mb\": %.0f, "
-         "\"compile_ms\": %.0f, \"loss\": %.6f}\n",
+         "\"compile_ms\": %.0f, \"gflop_done\": %.1f, \"loss\": %.6f}\n",
          q->setting, q->patch, q->batch, q->dtype == ND_BF16 ? "bf16" : "fp32", nd_threads(), median, ms[0],
          nd_plan_flops(b->plan) / 1e9, nd_plan_flops(b->plan) / 1e6 / median, (double)usage.ru_maxrss / 1024,
-         (double)nd_plan_bytes(b->plan) / 1e6, compile_ms, (double)nd_plan_tensor(b->plan, b->o.loss)[0]);
+         (double)nd_plan_bytes(b->plan) / 1e6, compile_ms, nd_multiplied(b->plan) / 1e9,
+         (double)nd_plan_tensor(b->plan, b->o.loss)[0]);
   g_free(ms);
   if (!b->profile)
     return;

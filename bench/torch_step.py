@@ -135,7 +135,8 @@ def main():
     first, last, warming, wall, cpu = measure(step, max(args.warm_up, 1), args.steps)
     print(json.dumps({
         "setting": args.setting, "patch": args.patch, "batch": args.batch, "mode": args.mode,
-        "precision": args.precision, "layout": str(step.layout).replace("torch.", ""), "adam": step.adam_kind, "threads": torch.get_num_threads(),
+        "precision": args.precision, "layout": str(step.layout).replace("torch.", ""),
+        "adam": step.adam_kind, "threads": torch.get_num_threads(),
         "torch": torch.__version__, "ms_median": round(statistics.median(wall), 1),
         "ms_min": round(min(wall), 1), "cpu_ms_median": round(statistics.median(cpu), 1),
         "cpu_share": round(sum(cpu) / sum(wall) / args.threads, 2),

@@ -59,8 +59,8 @@ typedef struct noiseda_picture {
   ptrdiff_t stride; /* bytes from one row to the next, negative where rows go upwards; 0: rows touch */
 } noiseda_picture;
 
-/* Called between tiles, on the thread that restores; done goes from 1 to tiles. Anything but 0 stops: the
- * call fails. */
+/* Called between tiles (or steps of a large picture's way down), on the thread that restores; done goes from
+ * 1 to tiles. Anything but 0 stops: the call fails. */
 typedef int (*noiseda_progress)(int done, int tiles, void *context);
 
 /* Begin with NOISEDA_OPTIONS: later versions add fields behind these, and know by size which are there. */

@@ -23,7 +23,7 @@ typedef struct work {
   nd_restore_report report;
 } work;
 
-/* ---- Interruption: the first signal ends the run after a tile, the second one at once ---- */
+/* ---- Interruption: the first signal ends the run after a tile or step, the second one at once ---- */
 static volatile sig_atomic_t interrupted;
 
 static void note_signal(int number) {
@@ -239,7 +239,8 @@ static int run(int argc, char **argv) {
       {"quality", 0, 0, G_OPTION_ARG_INT, &w.save.quality, "of JPEG and WebP, 1 to 100 (default 95)", "N"},
       {"memory", 0, 0, G_OPTION_ARG_STRING, &memory, "what the program may take in all (default 1G)",
        "BYTES"},
-      {"tile", 0, 0, G_OPTION_ARG_INT, &s.tile, "side of a tile in pixels (default: from --memory)", "N"},
+      {"tile", 0, 0, G_OPTION_ARG_INT, &s.tile,
+       "go in tiles of this side in pixels (default: as --memory allows)", "N"},
       {"precision", 0, 0, G_OPTION_ARG_STRING, &precision, "fp32, or bf16 where it can be", "P"},
       ND_CLI_PROFILE_ENTRIES(&profile.table, &trace),
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads to use (default: all processors)", "N"},
@@ -247,7 +248,7 @@ static int run(int argc, char **argv) {
   if (!nd_cli_parse(
           &argc, &argv, entries, "--model M IN... [-o OUT]",
           "Restores pictures (files, folders, patterns, or - for the standard input) with a trained "
-          "model. Large pictures go in overlapping tiles; the result is that of the whole. Metadata, "
+          "model. Large pictures go part by part; the result is that of the whole. Metadata, "
           "16 bits, grey and alpha are kept."))
     return ND_EXIT_USAGE;
   if (!model || argc < 2)

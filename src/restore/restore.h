@@ -1,5 +1,5 @@
-/* Using a restoration network: pictures of any size, in overlapping tiles where they are large, and how well
- * it does. */
+/* Using a restoration network: pictures of any size, a part after the other where they are large, and how
+ * well it does. */
 #ifndef ND_RESTORE_H
 #define ND_RESTORE_H
 
@@ -11,9 +11,9 @@
 typedef struct nd_restorer nd_restorer;
 
 typedef struct nd_restorer_settings {
-  size_t memory;       /* bytes the network's buffers may take; larger pictures are tiled. 0: 1 GiB */
-  int tile;            /* side of a tile in pixels, overlap included; 0: as large as memory allows */
-  bool residual;       /* restored = x + R(x); else R(x) */
+  size_t memory; /* bytes the network's buffers may take; larger pictures are slid over, or tiled. 0: 1 GiB */
+  int tile;      /* not 0: in tiles of this side in pixels, overlap included, and not otherwise */
+  bool residual; /* restored = x + R(x); else R(x) */
   double strength;     /* 0..1: how much of the correction is applied */
   nd_dtype dtype;      /* of activations */
   nd_profile *profile; /* records the runs; NULL: none. It must outlive the restorer */
@@ -30,10 +30,11 @@ void nd_restorer_free(nd_restorer *r); /* NULL is fine */
  * (nd_mem_used) have taken by now. */
 void nd_restorer_fit_memory(nd_restorer *r, size_t all);
 
-typedef bool (*nd_tile_progress)(int done, int tiles, void *context); /* false: stop; the run fails */
-/* in, out: height x width x 3 in [0, 1], any size; they may be the same. Tiles overlap by the network's
- * reach, so the result is that of the whole picture up to rounding. Not clamped. progress may be NULL. Not
- * for several threads at once on one restorer. */
+/* Tiles, or steps of the way down. false: stop; the run fails. */
+typedef bool (*nd_tile_progress)(int done, int tiles, void *context);
+/* in, out: height x width x 3 in [0, 1], any size; they may be the same. Its parts see
+ * what the network sees, so the result is that of the whole picture up to rounding. Not clamped. progress may
+ * be NULL. Not for several threads at once on one restorer. */
 int nd_restorer_run(nd_restorer *r, const float *in, int height, int width, float *out,
                     nd_tile_progress progress, void *context);
 /* The same on a picture, in place: grey stays grey, alpha and metadata stay, values are clamped to [0, 1]. */
@@ -52,7 +53,7 @@ typedef struct nd_picture {
 } nd_picture;
 int nd_restorer_run_picture(nd_restorer *r, const nd_picture *picture, nd_tile_progress progress,
                             void *context);
-/* In how many tiles a picture would go, with the memory there is now. */
+/* In how many tiles or steps a picture would go, with the memory there is now. */
 int nd_restorer_count_tiles(nd_restorer *r, int height, int width, int *tiles);
 
 /* ---- Evaluation ---- */

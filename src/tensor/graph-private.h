@@ -12,6 +12,11 @@ enum { ND_MAX_IN = 6, ND_MAX_OUT = 4 };
 typedef struct nd_node nd_node;
 typedef struct nd_run_context nd_run_context;
 
+/* Rows from .. to - 1 of a tensor. */
+typedef struct nd_rows {
+  int from, to;
+} nd_rows;
+
 /* One operator. A file in ops/ defines it and its gradient operators and lists them in ops/table.c. */
 typedef struct nd_op nd_op;
 struct nd_op {
@@ -38,6 +43,11 @@ struct nd_op {
   int (*prepare)(const nd_graph *g, nd_node *node);
   void (*release)(nd_node *node);
   void (*run)(const nd_run_context *r);
+  /* For sliding over a picture (slide.c): the rows of input i that rows `of` of output 0 are made of, which
+   * may lie outside. False, or NULL: that depends on more of the picture. */
+  bool (*rows)(const nd_graph *g, const nd_node *n, int i, nd_rows of, nd_rows *from);
+  /* Scratch memory for a run on so many rows of the output. NULL: node->scratch_bytes. */
+  size_t (*part_scratch)(const nd_node *n, int rows);
   /* The same in double precision, as plainly as can be: the truth in tests. NULL for gradient operators,
    * which are held against finite differences of the forward one. */
   void (*reference)(const nd_graph *g, const nd_node *node, const double *const *in, double *const *out);
@@ -95,6 +105,12 @@ struct nd_graph {
   char *failure;
 };
 
+/* A run on some rows: what stands for the node's inputs and outputs, their first rows in the whole. */
+typedef struct nd_part {
+  nd_value in[ND_MAX_IN], out;
+  int in_from[ND_MAX_IN], out_from;
+} nd_part;
+
 struct nd_run_context {
   const nd_graph *graph;
   const nd_node *node;
@@ -105,6 +121,7 @@ struct nd_run_context {
   uint32_t first_sample;
   nd_share share;
   const nd_window *window; /* all zero: the input is the whole picture */
+  const nd_part *part;     /* NULL: all rows; else data[] points at the first of the part's */
 };
 
 static inline nd_value *nd_value_of(const nd_graph *g, nd_tensor t) {
@@ -131,10 +148,10 @@ static inline float *nd_run_out(const nd_run_context *r, int i) {
 }
 /* The same as nd_value: what a kernel asks about shapes. */
 static inline const nd_value *nd_run_in_value(const nd_run_context *r, int i) {
-  return nd_in_value(r->graph, r->node, i);
+  return r->part ? &r->part->in[i] : nd_in_value(r->graph, r->node, i);
 }
 static inline const nd_value *nd_run_out_value(const nd_run_context *r, int i) {
-  return nd_out_value(r->graph, r->node, i);
+  return r->part ? &r->part->out : nd_out_value(r->graph, r->node, i);
 }
 /* For operators that take bf16. */
 static inline nd_data nd_run_in_data(const nd_run_context *r, int i) {

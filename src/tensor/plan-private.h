@@ -19,6 +19,9 @@ struct nd_plan {
   nd_watch watch;
 };
 
+/* Sets in and out of the node in r from its data. */
+void nd_find_buffers(nd_run_context *r);
+
 /* Operations of one run of a node; 0 for a view. */
 double nd_node_flops(const nd_graph *g, const nd_node *n);
 

@@ -160,7 +160,7 @@ static bool tell(const nd_plan *plan, const nd_node *n) {
   return go_on;
 }
 
-static void find_buffers(nd_run_context *r) {
+void nd_find_buffers(nd_run_context *r) {
   const nd_node *n = r->node;
   for (int i = 0; i < n->n_in; i++)
     r->in[i] = n->in[i] >= 0 ? r->data[n->in[i]] : NULL;
@@ -170,7 +170,7 @@ static void find_buffers(nd_run_context *r) {
 
 static void run_node(const nd_plan *plan, nd_run_context *r, guint at) {
   int64_t begun = plan->profile ? nd_clock() : 0;
-  find_buffers(r);
+  nd_find_buffers(r);
   if (r->node->is_staged)
     nd_stage_in(r);
   r->node->op->run(r);

@@ -281,4 +281,32 @@ char *nd_profile_table(const nd_profile *p, const char *unit);
 /* The last run of every node and stage as JSON for chrome://tracing or Perfetto. The caller's: g_free. */
 char *nd_profile_trace(const nd_profile *p);
 
+/* ---- Sliding ------------------------------------------------------------------------------------------
+ * A graph without backward pass on a picture too large for one arena: it is of the whole picture (one sample,
+ * one input), and computed from the top to the bottom, some rows at a time. Every node computes the rows that
+ * are possible with what came so far, and keeps those that are asked for again: nothing is computed twice,
+ * and memory grows with the picture's width, not its height. The numbers are those of nd_run up to rounding.
+ */
+typedef struct nd_slide nd_slide;
+/* rows: of the input at a time. Takes no memory for them yet. -1: some operator sees more of the picture than
+ * a few rows. A graph that slides is not compiled as well. It must outlive the slide. */
+int nd_slide_new(nd_graph *g, nd_tensor in, nd_tensor out, int rows, nd_slide **slide);
+void nd_slide_free(nd_slide *s);          /* NULL is fine */
+size_t nd_slide_bytes(const nd_slide *s); /* memory it will take */
+int nd_slide_steps(const nd_slide *s); /* times that rows are asked for, or are computed of what is there */
+double
+nd_slide_work(const nd_slide *s); /* as nd_plan_flops, with what kernels compute beside the rows wanted */
+int nd_slide_take_memory(nd_slide *s);                /* once, before it runs */
+void nd_slide_bind(nd_slide *s, const float *values); /* as nd_plan_bind */
+void nd_slide_record(nd_slide *s, nd_profile *p);     /* as nd_plan_record; a call is one part */
+/* Where rows come from and go to, in order, all on the calling thread. Not 0: the run ends and fails. */
+typedef struct nd_slide_ends {
+  int (*take)(void *context, int y, int rows, float *to); /* rows y .. y + rows - 1 of the input */
+  int (*give)(void *context, int y, int rows, const float *from);
+  int (*step)(void *context); /* one of nd_slide_steps is done; may be NULL */
+  void *context;
+} nd_slide_ends;
+/* window: as nd_plan_set_window, of the whole height. */
+int nd_slide_run(nd_slide *s, nd_window window, const nd_slide_ends *ends);
+
 #endif

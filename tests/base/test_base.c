@@ -138,8 +138,8 @@ static void ranges_cover_all_once(void **state) {
     assert_int_equal(seen[i], 1);
 }
 
-/* Many short jobs one after the other, so that late workers meet the next job half published; and two callers at
- * once, of which one finds the pool taken. */
+/* Many short jobs one after the other, so that late workers meet the next job half published; and two callers
+ * at once, of which one finds the pool taken. */
 static void *many_jobs(void *failures) {
   for (int job = 0; job < 20000; job++) {
     unsigned char seen[64] = {0};

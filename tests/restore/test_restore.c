@@ -95,7 +95,41 @@ static void tiled_equals_whole(void **state) {
       "uformer", "width=4;depths=2,1,2;heads=1,2,2;window=4;modulators=1;transposed_up=1", 150, 160, 112);
 }
 
-/* A pixel farther away than the reach changes nothing; one inside does. */
+/* With so little memory that the picture goes in many steps, some of them in several strips. */
+static void expect_sliding_equals_whole(const char *network, const char *settings, int height, int width,
+                                        size_t memory) {
+  setup u;
+  open_setup(&u, network, settings);
+  float *x = random_picture(height, width);
+  nd_restorer_settings whole = nd_restorer_defaults(), little = whole;
+  little.memory = memory;
+  nd_restorer *r;
+  int steps;
+  assert_int_equal(nd_restorer_new(u.net, u.params, "", u.values, little, &r), 0);
+  assert_int_equal(nd_restorer_count_tiles(r, height, width, &steps), 0);
+  if (steps <= 10)
+    fail_msg("%s %s, %d x %d, %zu bytes: %d steps", network, settings, width, height, memory, steps);
+  nd_restorer_free(r);
+  float *a = restored(&u, whole, x, height, width), *b = restored(&u, little, x, height, width);
+  size_t n = (size_t)height * (size_t)width * 3;
+  double scale = largest_difference(a, x, n), d = largest_difference(a, b, n);
+  if (!(d <= 2e-5 * scale))
+    fail_msg("%s %s, %d x %d, %zu bytes: off by %g of %g", network, settings, width, height, memory, d,
+             scale);
+  g_free(x);
+  g_free(a);
+  g_free(b);
+  close_setup(&u);
+}
+
+static void sliding_equals_whole(void **state) {
+  (void)state;
+  expect_sliding_equals_whole("unet", "width=4;depth=3", 403, 61, 1 << 20);
+  expect_sliding_equals_whole("unet", "width=4;depth=4", 331, 260, 3 << 20);
+  expect_sliding_equals_whole("unet", "width=4;depth=2", 200, 400, 600 << 10);
+  expect_sliding_equals_whole("dncnn", "width=6;depth=7", 175, 121, 600 << 10);
+}
+
 /* A pixel farther away than the reach changes nothing; one near it does. */
 static void expect_reach(const char *network, const char *settings, int least) {
   setup u;
@@ -266,6 +300,7 @@ int main(void) {
   nd_image_start();
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tiled_equals_whole),
+      cmocka_unit_test(sliding_equals_whole),
       cmocka_unit_test(the_reach_is_enough_and_not_absurd),
       cmocka_unit_test(odd_sizes_equal_pytorch),
       cmocka_unit_test(strength_scales_the_correction),

@@ -19,6 +19,9 @@ typedef struct nd_conv_shape {
   int oh, ow, co;  /* output */
   int kh, kw, stride, pad, dilation, groups;
   nd_dtype x_type, y_type; /* of x and dx, of y and dy; depth-wise shapes are fp32 alone */
+  /* Forward, of one image (n 1) without depth-wise groups: so many of the `pad` rows above are there, before
+   * the others in x, and counted by h. For a part of a picture; 0 otherwise. */
+  int above;
 } nd_conv_shape;
 
 typedef enum nd_activation { ND_LINEAR, ND_RELU, ND_LEAKY_RELU, ND_SILU } nd_activation;

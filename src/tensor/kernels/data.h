@@ -1,7 +1,7 @@
 /* How numbers are stored, and the way from one type to another.
  *
- * bf16 is the upper half of an fp32: the same range, 8 bits of precision. Rounding is to nearest, ties to even;
- * NaN stays NaN.
+ * bf16 is the upper half of an fp32: the same range, 8 bits of precision. Rounding is to nearest, ties to
+ * even; NaN stays NaN.
  */
 #ifndef ND_KERNELS_DATA_H
 #define ND_KERNELS_DATA_H

@@ -11,7 +11,7 @@ static nd_frame frame_of(const nd_conv_shape *s) {
                     .c = s->ci,
                     .to_h = (s->oh - 1) * s->stride + (s->kh - 1) * s->dilation + 1,
                     .to_w = (s->ow - 1) * s->stride + (s->kw - 1) * s->dilation + 1,
-                    .top = s->pad,
+                    .top = s->pad - s->above,
                     .left = s->pad,
                     .pitch = s->ci,
                     .from_type = s->x_type};

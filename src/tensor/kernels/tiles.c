@@ -21,7 +21,7 @@ static void point(const nd_images *x, const corner *at, int shift, int size, con
                   const void **pixel) {
   const void *image = nd_number_at(x->pixels, x->type, (ptrdiff_t)at->image * x->h * x->w * x->c);
   for (int i = 0; i < size; i++) {
-    int row = at->y - shift + i;
+    int row = at->y - shift + x->above + i;
     bool inside = row >= 0 && row < x->h;
     for (int j = 0; j < size; j++) {
       int col = at->x - shift + j;

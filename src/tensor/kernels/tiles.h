@@ -16,6 +16,7 @@ typedef struct nd_images {
   const void *pixels;
   nd_dtype type;
   int h, w, c;
+  int above; /* rows before the one that belongs to output row 0 */
 } nd_images;
 
 nd_tiles nd_tiles_of(int n, int oh, int ow);

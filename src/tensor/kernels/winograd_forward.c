@@ -228,6 +228,7 @@ size_t nd_winograd_forward(const nd_conv_shape *s, const void *x, const float *w
             .pad = s->pad,
             .filter = nd_filter_forward(s, weights),
             .epilogue = *e};
+  p.x.above = s->above;
   return run(&p, &scratch);
 }
 

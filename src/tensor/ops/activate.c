@@ -96,6 +96,12 @@ static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const
     din[0] = nd_activate_backward(g, from_input ? n->in[0] : n->out[0], dout[0], a->kind, a->slope);
 }
 
+bool nd_same_rows(const nd_graph *g, const nd_node *n, int i, nd_rows of, nd_rows *from) {
+  (void)g, (void)n, (void)i;
+  *from = of;
+  return true;
+}
+
 static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {
   const activate_attr *a = n->attr;
   double slope = a->kind == ND_ACT_RELU ? 0 : (double)a->slope;
@@ -154,6 +160,7 @@ const nd_op nd_op_activate = {.name = "activate",
                               .in_place = 1,
                               .gradient = gradient,
                               .run = run,
+                              .rows = nd_same_rows,
                               .reference = reference,
                               .onnx = onnx,
                               .example = example};

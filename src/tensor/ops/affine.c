@@ -60,6 +60,7 @@ const nd_op nd_op_affine = {.name = "affine",
                             .in_place = 1,
                             .gradient = gradient,
                             .run = run,
+                            .rows = nd_same_rows,
                             .reference = reference,
                             .onnx = onnx,
                             .example = example};

@@ -104,6 +104,13 @@ static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const
     din[0] = nd_append_like(g, &average_pool_backward, n->attr, 1, dout, n->in[0]);
 }
 
+static bool rows_of(const nd_graph *g, const nd_node *n, int i, nd_rows of, nd_rows *from) {
+  (void)g, (void)i;
+  int size = *(const int *)n->attr;
+  *from = (nd_rows){of.from * size, of.to * size};
+  return true;
+}
+
 static void reference(const nd_graph *g, const nd_node *node, const double *const *in, double *const *out) {
   const nd_value *a = nd_in_value(g, node, 0), *b = nd_out_value(g, node, 0);
   int size = *(const int *)node->attr, c = a->dims[3];
@@ -149,6 +156,7 @@ const nd_op nd_op_average_pool = {.name = "average_pool",
                                   .takes_bf16 = nd_always_takes_bf16,
                                   .gradient = gradient,
                                   .run = run,
+                                  .rows = rows_of,
                                   .reference = reference,
                                   .onnx = onnx,
                                   .example = example};

@@ -77,6 +77,11 @@ static void run(const nd_run_context *r) {
   nd_parallel(out->count / c, ND_GRAIN / c + 1, rows, &w);
 }
 
+/* Both of the output's height: what is repeated along it has no rows to slide over. */
+static bool rows_of(const nd_graph *g, const nd_node *n, int i, nd_rows of, nd_rows *from) {
+  return nd_in_value(g, n, i)->dims[1] == nd_out_value(g, n, 0)->dims[1] && nd_same_rows(g, n, i, of, from);
+}
+
 static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {
   const nd_value *v = nd_out_value(g, n, 0);
   size_t sa[4], sb[4], i = 0;
@@ -172,6 +177,7 @@ const nd_op nd_op_add = {.name = "add",
                          .in_place = 3,
                          .gradient = add_gradient,
                          .run = run,
+                         .rows = rows_of,
                          .reference = reference,
                          .onnx = onnx,
                          .example = add_example};
@@ -181,6 +187,7 @@ const nd_op nd_op_mul = {.name = "mul",
                          .in_place = 3,
                          .gradient = mul_gradient,
                          .run = run,
+                         .rows = rows_of,
                          .reference = reference,
                          .onnx = onnx,
                          .example = mul_example};

@@ -38,6 +38,10 @@ static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const
     din[1] = nd_slice(g, dout[0], axis, a, b);
 }
 
+static bool rows_of(const nd_graph *g, const nd_node *n, int i, nd_rows of, nd_rows *from) {
+  return *(const int *)n->attr == 3 && nd_same_rows(g, n, i, of, from);
+}
+
 static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {
   const nd_value *a = nd_in_value(g, n, 0), *b = nd_in_value(g, n, 1), *v = nd_out_value(g, n, 0);
   bool batch = *(const int *)n->attr == 0;
@@ -85,6 +89,7 @@ const nd_op nd_op_concat = {.name = "concat",
                             .takes_bf16 = nd_always_takes_bf16,
                             .gradient = gradient,
                             .run = run,
+                            .rows = rows_of,
                             .reference = reference,
                             .onnx = onnx,
                             .example = example};

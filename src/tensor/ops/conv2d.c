@@ -64,15 +64,40 @@ static int prepare_weights(const nd_graph *g, nd_node *n) {
   return prepare(n, ND_DNNL_BACKWARD_WEIGHTS, nd_conv_backward_weights_scratch);
 }
 
+static bool rows_of(const nd_graph *g, const nd_node *n, int i, nd_rows of, nd_rows *from) {
+  (void)g, (void)i;
+  const nd_conv_shape *s = &((const nd_conv_attr *)n->attr)->shape;
+  *from = (nd_rows){of.from * s->stride - s->pad,
+                    (of.to - 1) * s->stride - s->pad + (s->kh - 1) * s->dilation + 1};
+  return !n->state && s->groups == 1 && s->n == 1;
+}
+
+static size_t part_scratch(const nd_node *n, int rows) {
+  nd_conv_shape s = ((const nd_conv_attr *)n->attr)->shape;
+  s.h = rows * s.stride + (s.kh - 1) * s.dilation;
+  s.oh = rows;
+  return nd_conv_forward_scratch(&s);
+}
+
+/* Of the rows to compute: those of the input are there as far as the picture has them. */
+static nd_conv_shape part_shape(const nd_run_context *r) {
+  nd_conv_shape s = attr_of(r)->shape;
+  s.h = nd_run_in_value(r, 0)->dims[1];
+  s.oh = nd_run_out_value(r, 0)->dims[1];
+  s.above = r->part->out_from * s.stride - r->part->in_from[0];
+  return s;
+}
+
 static void run_forward(const nd_run_context *r) {
   const nd_conv_attr *a = attr_of(r);
   const float *x = nd_run_in(r, 0), *w = nd_run_in(r, 1), *b = nd_run_in(r, 2);
+  nd_conv_shape shape = r->part ? part_shape(r) : a->shape;
   float *y = nd_run_out(r, 0);
   nd_activation act = kernel_activation(a->s.activation);
   if (r->node->state)
     nd_dnnl_conv_run(r->node->state, x, w, y, b, act, a->s.slope, r->scratch);
   else
-    nd_conv_forward(&a->shape, x, w, b, act, a->s.slope, y, r->scratch);
+    nd_conv_forward(&shape, x, w, b, act, a->s.slope, y, r->scratch);
 }
 
 static void run_data(const nd_run_context *r) {
@@ -252,6 +277,8 @@ const nd_op nd_op_conv2d = {.name = "conv2d",
                             .prepare = prepare_forward,
                             .release = release,
                             .run = run_forward,
+                            .rows = rows_of,
+                            .part_scratch = part_scratch,
                             .reference = reference,
                             .onnx = onnx,
                             .flops = flops,

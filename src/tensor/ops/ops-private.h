@@ -26,4 +26,7 @@ nd_tensor nd_activate_backward(nd_graph *g, nd_tensor saved, nd_tensor dy, nd_ac
 /* The activation as nodes of ONNX. */
 const char *nd_onnx_activation(nd_onnx *o, const char *x, nd_act kind, float slope);
 
+/* nd_op.rows of operators that work pixel by pixel. */
+bool nd_same_rows(const nd_graph *g, const nd_node *n, int i, nd_rows of, nd_rows *from);
+
 #endif

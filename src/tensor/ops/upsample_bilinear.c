@@ -30,6 +30,7 @@ typedef struct work {
   float *buffers; /* for each thread: two rows of the small side and one of the large, where they are bf16 */
   int h, w, big_h, big_w; /* input size, output size */
   axis rows, columns;
+  int first_in, first_out; /* of a part of the rows, where it begins in all of them */
   size_t c;
 } work;
 
@@ -80,7 +81,8 @@ static void forward_rows(size_t begin, size_t end, int thread, void *context) {
   float *low = w->buffers + (size_t)thread * row_floats(w), *high = low + row, *big = high + row;
   for (size_t i = begin; i < end; i++) {
     size_t x = i / (size_t)w->big_h * (size_t)w->h * row;
-    tap t = tap_of((int)(i % (size_t)w->big_h), w->rows);
+    tap t = tap_of(w->first_out + (int)(i % (size_t)w->big_h), w->rows);
+    t.low -= w->first_in, t.high -= w->first_in;
     mix_row(nd_read(w->x, x + (size_t)t.low * row, row, low),
             nd_read(w->x, x + (size_t)t.high * row, row, high), t.t, w,
             nd_to_write(w->out, i * big_row, big));
@@ -162,8 +164,26 @@ static int prepare_backward(const nd_graph *g, nd_node *n) {
   return prepare_rows(n, nd_out_value(g, n, 0), nd_in_value(g, n, 0));
 }
 
+/* The picture's rows on both sides, whatever part of them is at hand. */
+static axis rows_axis(const nd_graph *g, const nd_node *n, const nd_window *p) {
+  return axis_of(nd_in_value(g, n, 0)->dims[1], nd_out_value(g, n, 0)->dims[1], p->y, p->full_height,
+                 p->height, ((const upsample_attr *)n->attr)->centred);
+}
+
+static bool rows_of(const nd_graph *g, const nd_node *n, int i, nd_rows of, nd_rows *from) {
+  (void)i;
+  axis a = rows_axis(g, n, &(nd_window){0});
+  *from = (nd_rows){tap_of(of.from, a).low, tap_of(of.to - 1, a).high + 1};
+  return true;
+}
+
 static void run(const nd_run_context *r) {
   work w = work_of(r, nd_run_in_value(r, 0), nd_run_out_value(r, 0));
+  if (r->part) {
+    w.rows = rows_axis(r->graph, r->node, r->window);
+    w.first_in = r->part->in_from[0];
+    w.first_out = r->part->out_from;
+  }
   nd_parallel((size_t)nd_run_out_value(r, 0)->dims[0] * (size_t)w.big_h, 4, forward_rows, &w);
 }
 
@@ -250,6 +270,7 @@ const nd_op nd_op_upsample_bilinear = {.name = "upsample_bilinear",
                                        .prepare = prepare,
                                        .gradient = gradient,
                                        .run = run,
+                                       .rows = rows_of,
                                        .reference = reference,
                                        .onnx = onnx,
                                        .example = example};

@@ -1,0 +1,47 @@
+#ifndef ND_RESTORE_PRIVATE_H
+#define ND_RESTORE_PRIVATE_H
+
+#include "restore/restore.h"
+
+#include <glib.h>
+
+struct nd_restorer {
+  const nd_net *net;
+  nd_params *params;
+  char *scope;
+  const float *values;
+  nd_restorer_settings settings;
+  nd_graph *graph;
+  nd_plan *plan;   /* of a tile, */
+  nd_slide *slide; /*   or of a strip, so many rows of the input at a time */
+  int band;
+  nd_tensor x, y;
+  int plan_height, plan_width;
+  double bytes_a_pixel; /* of the plan; 0: not known yet */
+};
+
+typedef struct nd_layout {
+  int height, width;           /* of the padded picture */
+  int tile_height, tile_width; /* what one run takes */
+  int overlap;                 /* border of a tile whose result is not used */
+  int band;  /* not 0: tiles are of the whole height and slid over, so many rows at a time */
+  int steps; /* of each of them */
+} nd_layout;
+
+/* Along one axis, tile i starts at start and its result is used from `from` up to `to`. */
+typedef struct nd_span {
+  int start, from, to;
+} nd_span;
+
+/* With the memory there is now. Plans may be lost. */
+int nd_restorer_lay_out(nd_restorer *r, int height, int width, nd_layout *l);
+int nd_spans_count(int length, int tile, int overlap);
+nd_span nd_span_at(int i, int length, int tile, int overlap);
+
+void nd_restorer_drop_plan(nd_restorer *r);
+/* Ready to run on height x width; band: rows at a time, 0: a plan of the whole height. */
+int nd_restorer_make_plan(nd_restorer *r, int height, int width, int band);
+/* r->slide, without its memory. */
+int nd_restorer_build_slide(nd_restorer *r, int height, int width, int band);
+
+#endif
