@@ -2,12 +2,16 @@
 # Times every network here and in every PyTorch at hand, in turn, and writes the table of docs/performance.md.
 # usage: networks.sh BUILD_FOLDER
 # PYTORCHES: interpreters that have torch (default: python3 and .peer/bin/python); MODES: of PyTorch (default: eager
-# channels_last compile); ONLY: part of a line's name; ROUNDS: how often (default 1; each takes the median of 5).
+# channels_last compile); ONLY: part of a line's name; ROUNDS: how often (default 1; each takes the median of
+# STEPS, 5); LIMIT: seconds that a program may take (300); CLOCK: wall, or cpu for the processor's time, which with
+# THREADS=1 can be compared on a machine that also does something else.
 set -eu
 build=$1
 here=$(cd "$(dirname "$0")" && pwd)
 threads=${THREADS:-$(nproc)}
 results=$build/networks.txt
+clock=ms_median
+[ "${CLOCK:-wall}" = wall ] || clock=cpu_ms_median
 : >"$results"
 
 have_torch() { "$1" -c 'import torch' >/dev/null 2>&1; }
@@ -33,26 +37,27 @@ both() { # NAME NETWORK SETTINGS PATCH BATCH SIZE
     case $name in *"${ONLY:-}"*) ;; *) continue ;; esac
     for _ in $(seq "${ROUNDS:-1}"); do
       keep "$name" noiseda "$build/bench/network" --network "$2" --settings "$3" --work $work --size "$size" \
-        --batch "$batch" --threads "$threads"
+        --batch "$batch" --threads "$threads" --steps "${STEPS:-5}"
       for p in $pytorches; do
         for mode in ${MODES:-eager channels_last compile}; do
           keep "$name" "$p-$mode" "$p" "$here/torch_network.py" --network "$2" --settings "$3" --work $work \
-            --size "$size" --batch "$batch" --mode "$mode" --threads "$threads"
+            --size "$size" --batch "$batch" --mode "$mode" --threads "$threads" --steps "${STEPS:-5}"
         done
       done
     done
   done
 }
 
-both dncnn dncnn "" 64 4 256
-both nafnet nafnet "" 128 2 256
-both uformer-t uformer "width=16;modulators=1;transposed_up=1" 128 2 256
-both uformer-s uformer "modulators=1;transposed_up=1" 128 1 256
-both uformer-b uformer "depths=1,2,8,8,2,8,8,2,1;modulators=1;transposed_up=1" 128 1 256
-both swinir-light swinir "width=60;depths=6,6,6,6;heads=6,6,6,6" 64 2 256
-both swinir swinir "" 64 1 256
-both restormer restormer "" 128 1 256
-both sr3 sr3 "" 64 2 128
+both unet unet "" 64 2 128
+both dncnn dncnn "" 64 2 128
+both nafnet nafnet "" 128 2 128
+both uformer-t uformer "width=16;modulators=1;transposed_up=1" 128 1 128
+both uformer-s uformer "modulators=1;transposed_up=1" 128 1 128
+both uformer-b uformer "depths=1,2,8,8,2,8,8,2,1;modulators=1;transposed_up=1" 128 2 128
+both swinir-light swinir "width=60;depths=6,6,6,6;heads=6,6,6,6" 64 1 128
+both swinir swinir "" 64 1 128
+both restormer restormer "" 128 1 128
+both sr3 sr3 "" 64 4 128
 
 number() { sed -n "s/.*\"$1\": \([0-9.]*\).*/\1/p"; }
 median() { sort -n | awk '{ a[NR] = $1 } END { print a[int((NR + 1) / 2)] }'; }
@@ -60,11 +65,11 @@ printf '| network/work/side/batch | noiseda ms | PyTorch fastest ms | ratio | no
 printf '|---|---|---|---|---|---|---|\n'
 cut -d' ' -f1 "$results" | uniq | while read -r name; do
   ours=$(grep -F "$name noiseda " "$results")
-  ms=$(printf '%s\n' "$ours" | number ms_median | median)
+  ms=$(printf '%s\n' "$ours" | number "$clock" | median)
   mb=$(printf '%s\n' "$ours" | number peak_rss_mb | sort -n | tail -n 1)
   best=$(for program in $(grep -F "$name " "$results" | cut -d' ' -f2 | grep -v '^noiseda$' | sort -u); do
     lines=$(grep -F "$name $program " "$results")
-    echo "$(printf '%s\n' "$lines" | number ms_median | median) $(printf '%s\n' "$lines" | number peak_rss_mb | sort -n | tail -n 1) $program"
+    echo "$(printf '%s\n' "$lines" | number "$clock" | median) $(printf '%s\n' "$lines" | number peak_rss_mb | sort -n | tail -n 1) $program"
   done | sort -n | head -n 1)
   echo "$name $ms $mb $best" | awk '{ if (NF < 6) { print "| " $1 " | " $2 " | none | | " $3 " | | |"; next }
     mode = $6; sub(".*/", "", mode)
