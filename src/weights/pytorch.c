@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { MAX_TENSORS = 100000, SPREAD_FREE = 256 << 20, SPREAD_RATIO = 4 };
+enum { SPREAD_FREE = 256 << 20, SPREAD_RATIO = 4 };
 
 typedef struct checkpoint {
   nd_safetensors *file; /* being filled */
@@ -121,8 +121,8 @@ static int add_tensors(checkpoint *c, const nd_value *state) {
       continue;
     if (name->kind != ND_KIND_TEXT)
       return nd_fail("the name of a tensor is no text");
-    if (c->file->tensors->len >= MAX_TENSORS)
-      return nd_fail("it has more than %d tensors", MAX_TENSORS);
+    if (c->file->tensors->len >= ND_ST_MAX_TENSORS)
+      return nd_fail("it has more than %d tensors", ND_ST_MAX_TENSORS);
     if (add_tensor(c, name->text + skip, value->view))
       return -1;
   }

@@ -7,7 +7,10 @@
 #include <glib.h>
 
 #define ND_ST_METADATA_KEY "__metadata__"
-enum { ND_ST_MAX_HEADER = 100000000 }; /* bytes; the limit of the format's own library */
+enum {
+  ND_ST_MAX_HEADER = 100000000, /* bytes; the limit of the format's own library */
+  ND_ST_MAX_TENSORS = 100000    /* of any weight file: more than any network here has, few enough to hold */
+};
 
 struct nd_safetensors {
   GMappedFile *map; /* NULL: the bytes are somebody else's */

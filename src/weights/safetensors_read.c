@@ -153,6 +153,8 @@ static int read_entry(nd_safetensors *file, nd_json *j, nd_st_tensor *t) {
 
 static int read_tensor(nd_safetensors *file, nd_json *j, const char *name) {
   nd_st_tensor t = {.name = name};
+  if (file->tensors->len >= ND_ST_MAX_TENSORS)
+    return nd_fail("it has more than %d tensors", ND_ST_MAX_TENSORS);
   if (!g_hash_table_add(file->by_name, (gpointer)name))
     return nd_fail("the name '%s' occurs twice", name);
   if (read_entry(file, j, &t))

@@ -5,27 +5,7 @@
  *
  * corpus/fuzz_pytorch.tar.gz is a start. */
 #include "fuzz.h"
-#include "weights/model.h"
 #include "weights/pytorch-private.h"
-
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-/* Recognition, settings, parameters. */
-static void open_model(const uint8_t *bytes, size_t n) {
-  char path[64];
-  int fd = memfd_create("model", MFD_CLOEXEC);
-  require(fd >= 0 && write(fd, bytes, n) == (ssize_t)n);
-  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-  nd_model *m;
-  for (int role = ND_RESTORATION; role <= ND_DIFFUSION; role++) {
-    nd_error_clear();
-    require((nd_model_load_as(path, (nd_role)role, NULL, &m) == 0) == (*nd_error() == 0));
-    nd_model_free(m);
-  }
-  close(fd);
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   nd_safetensors *file;

@@ -1,5 +1,9 @@
-/* Any bytes as a weight file: refused with a message, or every tensor can be read in full.
- *   fuzz_safetensors -max_len=4096 -dict=safetensors.dict NEW_CORPUS ../weights   (the golden is the seed) */
+/* Any bytes as a weight file: refused with a message, or every tensor can be read in full, and the file is
+ * then opened as a model too.
+ *
+ *   fuzz_safetensors -max_len=8192 -dict=safetensors.dict NEW_CORPUS
+ *
+ * corpus/fuzz_safetensors.tar.gz is a start. */
 #include "fuzz.h"
 #include "weights/safetensors-private.h"
 
@@ -22,5 +26,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   for (const char *const *key = nd_safetensors_metadata_keys(file); *key; key++)
     require(nd_safetensors_metadata(file, *key) != NULL);
   nd_safetensors_close(file);
+  open_model(bytes, n);
   return 0;
 }

@@ -142,6 +142,39 @@ def sr3(settings, n, h, w):
     return make, {"network": "sr3", **settings}
 
 
+LEARNERS = {
+    "unet": (UNet, STEP_UNET),
+    "dncnn": (baselines.DnCNN, STEP_DNCNN),
+    "nafnet": (baselines.NAFNet, NAFNET_SQUARE),
+    "swinir": (SwinIR, SWINIR_WIDE),
+    "uformer": (Uformer, UFORMER_WIDE),
+    "restormer": (Restormer, RESTORMER_BIASED),
+    "guided": (GuidedUNet, {**GUIDED_ATTENTION, "dropout": 0}),
+    "sr3": (SR3UNet, {**SR3_AFFINE, "dropout": 0}),
+}
+LEARNING = {"steps": 20, "lr": 1e-3}
+
+
+def learning(dtype):
+    """NETWORK.loss: the mean squared error before each of some steps of Adam on one batch, from the formula's weights."""
+    draws = Draws([7], dtype)
+    x, target, level = draws.uniform(2, 9, 16, 16), draws.uniform(2, 3, 16, 16), draws.cast([0.2, 0.8])
+    out = {"x": nhwc(x), "target": nhwc(target), "level": level}
+    for name, (make, settings) in LEARNERS.items():
+        net = formula_net(make, settings, dtype).train()
+        adam = torch.optim.Adam(net.parameters(), lr=LEARNING["lr"])
+        losses = []
+        for _ in range(LEARNING["steps"]):
+            y = net(x, level) if name in ("guided", "sr3") else net(x[:, :3])
+            loss = torch.nn.functional.mse_loss(y, target)
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            losses.append(loss.detach())
+        out[f"{name}.loss"] = torch.stack(losses).double()
+    return out
+
+
 # ---- Diffusion -----------------------------------------------------------------------------------------------
 
 
@@ -275,6 +308,7 @@ GOLDENS = {
     "guided_attention": guided(GUIDED_ATTENTION, 2, 8, 12),
     "sr3_added": sr3(SR3_ADDED, 2, 16, 16),
     "sr3_affine": sr3(SR3_AFFINE, 2, 8, 12),
+    "learning": (learning, {**LEARNING, **{name: settings for name, (_, settings) in LEARNERS.items()}}),
     "schedules": (schedules, {"start": 1e-6, "end": 1e-2}),
     "sampler": (sampler, {"network": "guided", **STEP_GUIDED}),
     "step_source": step("source"),

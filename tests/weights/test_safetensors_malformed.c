@@ -195,11 +195,26 @@ static void a_header_beyond_the_limit(void **state) {
   assert_int_equal(parse_header(text->str, text->len, 0), 0);
 }
 
+static void a_million_tensors_are_too_many(void **state) {
+  (void)state;
+  g_autoptr(GString) text = g_string_new("{");
+  for (int i = 0; i < 1000000; i++)
+    g_string_append_printf(text, "%s\"%06d\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}",
+                           i ? "," : "", i);
+  g_string_append(text, "}");
+  assert_int_equal(parse_header(text->str, text->len, 0), -1);
+  assert_non_null(strstr(nd_error(), "more than 100000 tensors"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(headers_are_checked),         cmocka_unit_test(truncated_at_every_byte),
-      cmocka_unit_test(header_lengths_lie),          cmocka_unit_test(every_byte_flipped),
-      cmocka_unit_test(deep_nesting_is_no_way_down), cmocka_unit_test(a_header_beyond_the_limit),
+      cmocka_unit_test(headers_are_checked),
+      cmocka_unit_test(truncated_at_every_byte),
+      cmocka_unit_test(header_lengths_lie),
+      cmocka_unit_test(every_byte_flipped),
+      cmocka_unit_test(deep_nesting_is_no_way_down),
+      cmocka_unit_test(a_header_beyond_the_limit),
+      cmocka_unit_test(a_million_tensors_are_too_many),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

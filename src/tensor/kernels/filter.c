@@ -3,6 +3,8 @@
 
 #include "tensor/kernels/transpose.h"
 
+#include <string.h>
+
 enum { CHUNK = 16 }; /* input channels at a time: the lines one lane writes are still near for the next */
 
 nd_filter nd_filter_forward(const nd_conv_shape *s, const float *weights) {
@@ -33,6 +35,23 @@ static void pack_four_lanes(const nd_filter *f, const float *from, int count, fl
     for (int lane = 0; lane < 4; lane++)
       to[8 * to_tap + lane] = from[lane * f->out_step + 8];
   }
+}
+
+/* Four lanes of a 1x1 kernel whose inputs lie side by side. */
+static void pack_four_singles(const nd_filter *f, const float *from, int count, float *to, ptrdiff_t to_in) {
+  int i = 0;
+  for (; i + 4 <= count; i += 4)
+    nd_transpose_four(from + i, f->out_step, to + i * to_in, to_in);
+  for (; i < count; i++)
+    for (int lane = 0; lane < 4; lane++)
+      to[i * to_in + lane] = from[lane * f->out_step + i];
+}
+
+/* `lanes` lanes of a 1x1 kernel whose outputs lie side by side. */
+static void pack_rows(const nd_filter *f, const float *from, int count, int lanes, float *to,
+                      ptrdiff_t to_in) {
+  for (int i = 0; i < count; i++)
+    memcpy(to + i * to_in, from + i * f->in_step, (size_t)lanes * sizeof *to);
 }
 
 /* 1 or -1 if the taps are those of a 3x3 kernel in order or turned round, else 0. */
@@ -76,6 +95,12 @@ void nd_filter_pack(const nd_filter *f, int out0, int width, int in0, int in1, c
     for (; step && lane + 4 <= lanes; lane += 4)
       pack_four_lanes(f, from + lane * f->out_step, count, step > 0 ? to + lane : to + 8 * to_tap + lane,
                       to_in, step * to_tap);
+    if (f->taps == 1 && ntaps == 1 && f->out_step == 1) {
+      pack_rows(f, from, count, lanes, to, to_in);
+      lane = lanes;
+    }
+    for (; f->taps == 1 && ntaps == 1 && f->in_step == 1 && lane + 4 <= lanes; lane += 4)
+      pack_four_singles(f, from + lane * f->out_step, count, to + lane, to_in);
     for (; lane < lanes; lane++)
       pack_lane(f, from + lane * f->out_step, count, taps, ntaps, to + lane, to_in, to_tap);
     for (; lane < width; lane++)
@@ -101,6 +126,17 @@ static void unpack_four_lanes(const nd_filter *f, const float *from, ptrdiff_t f
   }
 }
 
+/* Of a 1x1 kernel whose inputs lie side by side. */
+static void unpack_four_singles(const nd_filter *f, const float *from, ptrdiff_t from_in, int count,
+                                float *to) {
+  int i = 0;
+  for (; i + 4 <= count; i += 4)
+    nd_transpose_four(from + i * from_in, from_in, to + i, f->out_step);
+  for (; i < count; i++)
+    for (int lane = 0; lane < 4; lane++)
+      to[lane * f->out_step + i] = from[i * from_in + lane];
+}
+
 void nd_filter_unpack(const nd_filter *f, int out0, int width, int in0, int in1, const float *from,
                       ptrdiff_t from_in, ptrdiff_t from_tap, float *weights) {
   int lanes = f->out - out0 < width ? f->out - out0 : width;
@@ -110,6 +146,8 @@ void nd_filter_unpack(const nd_filter *f, int out0, int width, int in0, int in1,
     int lane = 0;
     for (; f->taps == 9 && lane + 4 <= lanes; lane += 4)
       unpack_four_lanes(f, from + lane, from_in, from_tap, count, to + lane * f->out_step);
+    for (; f->taps == 1 && f->in_step == 1 && lane + 4 <= lanes; lane += 4)
+      unpack_four_singles(f, from + lane, from_in, count, to + lane * f->out_step);
     for (; lane < lanes; lane++)
       unpack_lane(f, from + lane, from_in, from_tap, count, to + lane * f->out_step);
   }

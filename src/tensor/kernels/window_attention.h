@@ -1,6 +1,6 @@
 /* Self-attention inside windows (Liu et al. 2021, "Swin Transformer"), one window and one head at a time: the
- * scores of one window are all that is ever held, and the backward pass computes them again (after Dao et al.
- * 2022, "FlashAttention").
+ * scores of one head of one window are all that is ever held, and the backward pass computes them again
+ * (after Dao et al. 2022, "FlashAttention").
  *
  * Windows of window x window pixels stand on a grid through (shift, shift); what reaches over the picture's
  * border is cut off. That is Swin's cyclic shift with its attention mask, without the turning: the mask
