@@ -37,7 +37,7 @@ keep() {
 lines() { grep -F "$1 $2 " "$results"; }
 programs() { grep -F "$1 " "$results" | cut -d' ' -f2 | grep -v '^noiseda' | sort -u; }
 number() { sed -n "s/.*\"$1\": \([0-9.]*\).*/\1/p"; }
-median() { sort -n | awk '{ a[NR] = $1 } END { if (NR % 2) print a[(NR + 1) / 2]; else print (a[NR / 2] + a[NR / 2 + 1]) / 2 }'; }
+median() { sort -n | awk '{ a[NR] = $1 } END { if (NR && NR % 2) print a[(NR + 1) / 2]; else if (NR) print (a[NR / 2] + a[NR / 2 + 1]) / 2 }'; }
 largest() { sort -n | tail -n 1; }
 
 # table NAME: standard input takes the place of what stands between the markers of NAME in the document, with the

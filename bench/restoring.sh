@@ -54,9 +54,9 @@ for _ in $(seq "$rounds"); do
 done
 
 {
-  echo '| precision | program | tiles | seconds | whole process | peak MiB | times as slow as noiseda |'
+  echo '| precision | program | tiles | seconds | whole process | peak MiB | times noiseda |'
   echo '|---|---|---|---|---|---|---|'
-  cut -d' ' -f1,2 "$results" | awk '!seen[$0]++' | while read -r precision program; do
+  cut -d' ' -f1,2 "$results" | awk '!seen[$0]++' | sort -s -r -k1,1 | while read -r precision program; do
     ours=$(lines "$precision" noiseda | number seconds | median)
     [ -n "$ours" ] || ours=$(lines fp32 noiseda | number seconds | median)
     l=$(lines "$precision" "$program")
