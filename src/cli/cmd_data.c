@@ -1,9 +1,11 @@
-/* noiseda data: looks after sets of pictures. */
+/* noiseda data: checks sets of pictures, and prepares published ones. */
 #include "cli/cli.h"
 #include "data/check.h"
+#include "data/prepare.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void print_check(const char *path, const nd_check *c, const char *other) {
   for (char **line = c->findings; *line; line++)
@@ -18,25 +20,139 @@ static void print_check(const char *path, const nd_check *c, const char *other) 
            c->leaked ? ": take them out of one of the two, or figures on it mean little" : "");
 }
 
-static int run(int argc, char **argv) {
-  g_autofree char *against = NULL;
-  const GOptionEntry entries[] = {{"against", 0, 0, G_OPTION_ARG_FILENAME, &against,
-                                   "a test set that should share no scene with it", "DIR"},
-                                  {0}};
-  if (!nd_cli_parse(
-          &argc, &argv, entries, "check DIR",
-          "Reads every picture of a set (a folder, or one with input/ and target/): pairs, sizes, colour,\n"
-          "unreadable files, near-duplicates. Status 1: unreadable files, broken pairs or shared scenes."))
-    return ND_EXIT_USAGE;
-  if (argc != 3 || strcmp(argv[1], "check"))
-    return nd_cli_wrong("'check' and one folder are needed");
-  nd_check check;
-  if (nd_data_check(argv[2], against, &check))
+typedef struct options {
+  char *against, *out;
+  char **from, **only;
+  int patch_size, stride, threads;
+  gboolean dry_run;
+} options;
+
+static int check(const char *path, const options *o) {
+  nd_check result;
+  if (nd_data_check(path, o->against, &result))
     return nd_cli_failed();
-  print_check(argv[2], &check, against);
-  bool bad = check.unreadable || check.unpaired || check.leaked;
-  nd_check_free(&check);
+  print_check(path, &result, o->against);
+  bool bad = result.unreadable || result.unpaired || result.leaked;
+  nd_check_free(&result);
   return bad ? ND_EXIT_FAILED : ND_EXIT_DONE;
 }
 
-const nd_command nd_cmd_data = {"data", "check a set of pictures", run};
+/* ---- prepare ---- */
+enum { FINDINGS_SHOWN = 20 };
+
+static void show_progress(size_t done, size_t total, void *context) {
+  (void)context;
+  fprintf(stderr, "\r%zu of %zu%s", done, total, done == total ? "\n" : "");
+}
+
+static size_t print_findings(char **findings) {
+  guint n = g_strv_length(findings);
+  for (guint i = 0; i < MIN(n, FINDINGS_SHOWN); i++)
+    fprintf(stderr, "noiseda: %s\n", findings[i]);
+  if (n > FINDINGS_SHOWN)
+    fprintf(stderr, "noiseda: ... and %u more\n", n - FINDINGS_SHOWN);
+  return n;
+}
+
+static const char *unit(const nd_prepared_group *g) {
+  return strcmp(g->role, "pairs") ? g->role : g->found == 1 ? "pair" : "pairs";
+}
+
+static void print_group(const nd_prepared_group *g, const options *o) {
+  printf("%s: %zu %s", g->folder, g->found, unit(g));
+  if (!o->dry_run)
+    printf("; %zu prepared (%zu files), %zu there already, %zu failed", g->made, g->files, g->skipped,
+           g->failed);
+  printf("\n");
+}
+
+/* What a recipe says to use it. */
+static void print_use(const nd_prepared_group *g, const char *out) {
+  bool pairs = !strcmp(g->role, "pairs"), train = g_str_has_suffix(g->folder, "/train");
+  g_autofree char *path = g_build_filename(out, g->folder, pairs ? NULL : g->role, NULL);
+  printf("  %s: %s\n",
+         !pairs  ? (strcmp(g->role, "clean") ? "data.real" : "data.clean")
+         : train ? "data.input"
+                 : "validation.input",
+         path);
+}
+
+static int prepare_task(nd_task task, const options *o) {
+  nd_prepare_settings s = {.task = task,
+                           .from = o->from,
+                           .only = o->only,
+                           .out = o->out,
+                           .patch_size = o->patch_size,
+                           .stride = o->stride ? o->stride : MAX(1, o->patch_size * 3 / 4),
+                           .dry_run = o->dry_run,
+                           .progress = isatty(STDERR_FILENO) ? show_progress : NULL};
+  nd_prepared result;
+  nd_set_threads(o->threads);
+  if (nd_prepare(&s, &result))
+    return nd_cli_failed();
+  for (size_t i = 0; i < result.count; i++)
+    print_group(&result.groups[i], o);
+  if (!o->dry_run)
+    printf("In a recipe:\n");
+  for (size_t i = 0; i < result.count && !o->dry_run; i++)
+    print_use(&result.groups[i], o->out);
+  fflush(stdout);
+  size_t findings = print_findings(result.findings);
+  nd_prepared_free(&result);
+  return findings ? ND_EXIT_FAILED : ND_EXIT_DONE;
+}
+
+static int prepare(const char *name, const options *o) {
+  if (!o->from || (!o->out && !o->dry_run))
+    return nd_cli_wrong("prepare needs --from ARCHIVE and -o DIR (or --dry-run)");
+  for (int task = 0; nd_task_name(task); task++)
+    if (!strcmp(name, nd_task_name(task)))
+      return prepare_task((nd_task)task, o);
+  return nd_cli_wrong("'%s' is no task: denoise, derain and deblur are", name);
+}
+
+static int run_action(int argc, char **argv, const options *o) {
+  if (argc == 3 && !strcmp(argv[1], "check"))
+    return check(argv[2], o);
+  if (argc == 3 && !strcmp(argv[1], "prepare"))
+    return prepare(argv[2], o);
+  return nd_cli_wrong("'check' and one set are needed, or 'prepare' and denoise, derain or deblur");
+}
+
+static int run(int argc, char **argv) {
+  options o = {.patch_size = 512};
+  const GOptionEntry entries[] = {
+      {"against", 0, 0, G_OPTION_ARG_FILENAME, &o.against,
+       "check: a test set that should share no scene with it", "SET"},
+      {"from", 'f', 0, G_OPTION_ARG_FILENAME_ARRAY, &o.from,
+       "prepare: a folder, .zip archive or file as published; may be repeated", "ARCHIVE"},
+      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &o.out, "prepare: the folder for the result", "DIR"},
+      {"dataset", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o.only,
+       "prepare: only this one of the sets that are found; may be repeated", "NAME"},
+      {"patch-size", 0, 0, G_OPTION_ARG_INT, &o.patch_size,
+       "prepare: training pictures with a longer side are cut into such patches (default 512; 0: never)",
+       "N"},
+      {"stride", 0, 0, G_OPTION_ARG_INT, &o.stride,
+       "prepare: at most so far from patch to patch (default three quarters of the patch)", "N"},
+      {"dry-run", 0, 0, G_OPTION_ARG_NONE, &o.dry_run, "prepare: only say what is found", NULL},
+      {"threads", 't', 0, G_OPTION_ARG_INT, &o.threads, "threads to use (default: all processors)", "N"},
+      {0}};
+  int status = ND_EXIT_USAGE;
+  if (nd_cli_parse(&argc, &argv, entries,
+                   "check SET  |  prepare denoise|derain|deblur --from ARCHIVE... -o DIR",
+                   "check reads every picture of a set (a folder, a list, a .mat file, or one that holds "
+                   "pairs): pairs, "
+                   "sizes, colour, unreadable files, near-duplicates. Status 1: unreadable files, broken "
+                   "pairs or shared "
+                   "scenes. prepare makes plain folders of sets as they are published (docs/data.md). Run "
+                   "again, it goes on "
+                   "where it was. Status 1: something could not be read, or has no partner."))
+    status = run_action(argc, argv, &o);
+  g_free(o.against);
+  g_free(o.out);
+  g_strfreev(o.from);
+  g_strfreev(o.only);
+  return status;
+}
+
+const nd_command nd_cmd_data = {"data", "check a set of pictures, prepare published ones", run};

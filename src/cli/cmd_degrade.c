@@ -15,14 +15,15 @@ typedef struct job {
 } job;
 
 /* The draws of a picture follow from the seed and its name: adding pictures changes no other. */
-static int degrade_picture(const job *j, const char *in, const char *name, const char *to) {
+static int degrade_picture(const job *j, const nd_set *set, size_t i, const char *to) {
+  const char *name = set->at[i].name;
   nd_image image;
-  if (nd_image_load_rgb(in, &image))
+  if (nd_set_load(set, i, &image))
     return -1;
   nd_rng r = nd_rng_make(j->seed, 0, g_str_hash(name), ND_RANDOM_DEGRADE);
   int failed = nd_degrade_apply(&j->settings, image.data, image.height, image.width, &r);
   if (failed)
-    nd_fail_in("'%s'", in);
+    nd_fail_in("'%s'", set->at[i].label);
   else
     failed = nd_image_save(to, &image, &(nd_save_options){.bits = 8});
   nd_image_free(&image);
@@ -37,11 +38,11 @@ static char *target_of(const job *j, const char *name) {
   return g_build_filename(j->out, renamed, NULL);
 }
 
-static void degrade_one(job *j, const char *in, const char *name) {
-  g_autofree char *to = target_of(j, name), *folder = g_path_get_dirname(to);
+static void degrade_one(job *j, const nd_set *set, size_t i) {
+  g_autofree char *to = target_of(j, set->at[i].name), *folder = g_path_get_dirname(to);
   int failed = g_mkdir_with_parents(folder, 0777)
                    ? nd_fail("cannot make the folder '%s': %s", folder, strerror(errno))
-                   : degrade_picture(j, in, name, to);
+                   : degrade_picture(j, set, i, to);
   if (failed) {
     nd_cli_failed();
     j->failed++;
@@ -51,16 +52,16 @@ static void degrade_one(job *j, const char *in, const char *name) {
   j->done++;
 }
 
-static void degrade_folder(job *j, const char *path) {
-  nd_folder pictures;
-  if (nd_folder_open(path, &pictures)) {
+static void degrade_set(job *j, const char *path) {
+  nd_set pictures;
+  if (nd_set_open(path, &pictures)) {
     nd_cli_failed();
     j->failed++;
     return;
   }
   for (size_t i = 0; i < pictures.count; i++)
-    degrade_one(j, pictures.files[i], pictures.names[i]);
-  nd_folder_free(&pictures);
+    degrade_one(j, &pictures, i);
+  nd_set_free(&pictures);
 }
 
 static int configure(job *j, const char *kind, char **settings, char **then) {
@@ -107,20 +108,15 @@ static int run(int argc, char **argv) {
   if (!nd_cli_parse(&argc, &argv, entries, "DEGRADATION IN... -o DIR", about))
     return ND_EXIT_USAGE;
   if (argc < 3 || !out)
-    return nd_cli_wrong("a degradation, at least one picture or folder and -o DIR are needed");
+    return nd_cli_wrong("a degradation, at least one picture or set and -o DIR are needed");
   g_autofree char *extension = format ? g_strconcat(".", format, NULL) : NULL;
   job j = {.seed = (uint64_t)seed, .out = out, .format = extension};
   if (extension && !nd_image_named(extension))
     return nd_cli_wrong("'%s' is no picture format; png, jpg, tif and webp are", format);
   if (configure(&j, argv[1], settings, then))
     return nd_cli_wrong("%s", nd_error());
-  for (int i = 2; i < argc; i++) {
-    g_autofree char *base = g_path_get_basename(argv[i]);
-    if (g_file_test(argv[i], G_FILE_TEST_IS_DIR))
-      degrade_folder(&j, argv[i]);
-    else
-      degrade_one(&j, argv[i], base);
-  }
+  for (int i = 2; i < argc; i++)
+    degrade_set(&j, argv[i]);
   if (j.failed)
     fprintf(stderr, "noiseda: %d pictures degraded, %d failed\n", j.done, j.failed);
   return j.failed ? ND_EXIT_FAILED : ND_EXIT_DONE;

@@ -98,9 +98,10 @@ static int run(int argc, char **argv) {
   int threads = 0;
   const GOptionEntry entries[] = {
       {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model, "restore the inputs with this model first", "M"},
-      {"input", 'i', 0, G_OPTION_ARG_FILENAME, &input, "degraded pictures, or results when no model is given",
-       "DIR"},
-      {"target", 'g', 0, G_OPTION_ARG_FILENAME, &target, "clean pictures of the same names", "DIR"},
+      {"input", 'i', 0, G_OPTION_ARG_FILENAME, &input,
+       "a set of degraded pictures, or of results when no model is given; or of pairs", "SET"},
+      {"target", 'g', 0, G_OPTION_ARG_FILENAME, &target,
+       "a set of clean pictures of the same names; none where the input holds pairs", "SET"},
       {"protocol", 'p', 0, G_OPTION_ARG_STRING, &protocol,
        "rgb: as scikit-image (default), y: as deraining papers, matlab: as SIDD", "NAME"},
       {"lpips", 0, 0, G_OPTION_ARG_FILENAME, &lpips, "measure LPIPS with these weights (docs/metrics.md)",
@@ -108,11 +109,13 @@ static int run(int argc, char **argv) {
       {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print JSON", NULL},
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads to use (default: all processors)", "N"},
       {0}};
-  if (!nd_cli_parse(&argc, &argv, entries, "[--model M] --input DIR --target DIR",
-                    "PSNR, SSIM and LPIPS of a model, or of a folder of results, against targets."))
+  if (!nd_cli_parse(&argc, &argv, entries, "[--model M] --input SET [--target SET]",
+                    "PSNR, SSIM and LPIPS of a model, or of a set of results, against targets. A set is a "
+                    "folder, a list or a "
+                    ".mat file (docs/data.md)."))
     return ND_EXIT_USAGE;
-  if (!input || !target || argc != 1)
-    return nd_cli_wrong("--input DIR and --target DIR are needed");
+  if (!input || argc != 1)
+    return nd_cli_wrong("--input SET is needed, and --target SET where the input does not hold pairs");
   const nd_protocol *chosen = protocol ? nd_protocol_find(protocol) : nd_protocol_at(0);
   if (!chosen)
     return nd_cli_wrong("%s", nd_error());

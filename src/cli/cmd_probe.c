@@ -19,27 +19,27 @@ typedef struct study {
 
 /* The middle patch of each picture. */
 static int load_patches(const study *s, float *clean) {
-  nd_folder f;
-  if (nd_folder_open(s->folder, &f))
+  nd_set f;
+  if (nd_set_open(s->folder, &f))
     return -1;
   int failed = 0;
   for (int i = 0; i < s->pictures && !failed; i++) {
     nd_image image;
-    const char *file = f.files[(size_t)i * f.count / (size_t)s->pictures];
-    if (nd_image_load_rgb(file, &image)) {
+    size_t index = (size_t)i * f.count / (size_t)s->pictures;
+    if (nd_set_load(&f, index, &image)) {
       failed = -1;
       break;
     }
     int p = s->patch_size, y = (image.height - p) / 2, x = (image.width - p) / 2;
     if (y < 0 || x < 0)
-      failed = nd_fail("'%s' is smaller than a patch of %d pixels; use --patch", file, p);
+      failed = nd_fail("'%s' is smaller than a patch of %d pixels; use --patch", f.at[index].label, p);
     for (int row = 0; row < p && !failed; row++)
       memcpy(clean + ((size_t)i * (size_t)p + (size_t)row) * (size_t)p * 3,
              image.data + ((size_t)(y + row) * (size_t)image.width + (size_t)x) * 3,
              (size_t)p * 3 * sizeof *clean);
     nd_image_free(&image);
   }
-  nd_folder_free(&f);
+  nd_set_free(&f);
   return failed;
 }
 
@@ -124,10 +124,11 @@ static int run(int argc, char **argv) {
   g_autofree char *checkpoint = NULL, *folder = NULL, *plot = NULL, *real = NULL, *truth = NULL;
   const GOptionEntry entries[] = {
       {"run", 'r', 0, G_OPTION_ARG_FILENAME, &checkpoint, "a run folder or a checkpoint", "RUN"},
-      {"clean", 'c', 0, G_OPTION_ARG_FILENAME, &folder, "clean photographs", "DIR"},
-      {"real", 0, 0, G_OPTION_ARG_FILENAME, &real, "degraded photographs whose clean partners are known",
-       "DIR"},
-      {"truth", 0, 0, G_OPTION_ARG_FILENAME, &truth, "those partners, under the same names", "DIR"},
+      {"clean", 'c', 0, G_OPTION_ARG_FILENAME, &folder, "a set of clean photographs", "SET"},
+      {"real", 0, 0, G_OPTION_ARG_FILENAME, &real,
+       "a set of degraded photographs whose clean partners are known", "SET"},
+      {"truth", 0, 0, G_OPTION_ARG_FILENAME, &truth, "the set of those partners, under the same names",
+       "SET"},
       {"plot", 'o', 0, G_OPTION_ARG_FILENAME, &plot, "draw the curve into this SVG", "FILE.svg"},
       {"pictures", 0, 0, G_OPTION_ARG_INT, &s.pictures, "how many (default 8)", "N"},
       {"patch", 0, 0, G_OPTION_ARG_INT, &s.patch_size, "side of the patches (default 128)", "N"},
@@ -136,7 +137,7 @@ static int run(int argc, char **argv) {
       {"seed", 0, 0, G_OPTION_ARG_INT64, &s.seed, "of the draws (default 1)", "N"},
       {0}};
   if (!nd_cli_parse(
-          &argc, &argv, entries, "--run RUN --clean DIR  |  --run RUN --real DIR --truth DIR",
+          &argc, &argv, entries, "--run RUN --clean SET  |  --run RUN --real SET --truth SET",
           "The diffusion network's noise-prediction error as its condition is corrupted with "
           "Gaussian noise of "
           "sigma 0 to 80/255: the observation that the method starts from. With --real and --truth instead, "
@@ -147,7 +148,7 @@ static int run(int argc, char **argv) {
   if (!checkpoint || !folder == !(real && truth) || !real != !truth || argc != 1 || s.pictures < 1 ||
       s.patch_size < 8 || s.draws < 1)
     return nd_cli_wrong(
-        "--run RUN and either --clean DIR or --real DIR with --truth DIR are needed, and positive counts");
+        "--run RUN and either --clean SET or --real SET with --truth SET are needed, and positive counts");
   s.folder = folder;
   s.plot = plot;
   s.real = real;

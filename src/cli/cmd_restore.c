@@ -54,10 +54,22 @@ static int read_stream(GByteArray *bytes) {
   return n < 0 ? nd_fail("cannot read the standard input: %s", g_strerror(errno)) : 0;
 }
 
-static int load(const work *w, const char *path, nd_raster **out) {
+static int load_part(const nd_restore_job *job, nd_raster **out) {
+  nd_image image;
+  *out = NULL;
+  if (nd_set_load(job->set, job->index, &image))
+    return -1;
+  int failed = nd_raster_of(&image, out);
+  nd_image_free(&image);
+  return failed;
+}
+
+static int load(const work *w, const nd_restore_job *job, nd_raster **out) {
   size_t limit = w->memory / PICTURE_PART;
-  if (!is_stream(path))
-    return nd_raster_load(path, NULL, 0, limit, out);
+  if (job->set)
+    return load_part(job, out);
+  if (!is_stream(job->in))
+    return nd_raster_load(job->in, NULL, 0, limit, out);
   g_autoptr(GByteArray) bytes = g_byte_array_new();
   return read_stream(bytes) ||
          nd_raster_load("the standard input", bytes->data ? bytes->data : (void *)"", bytes->len, limit, out);
@@ -109,7 +121,7 @@ static int restore_picture(work *w, const nd_restore_job *job) {
   nd_raster *in;
   nd_profile_begin(w->profile);
   int64_t at = nd_clock();
-  if (load(w, job->in, &in))
+  if (load(w, job, &in))
     return -1;
   nd_profile_stage(w->profile, "load the picture", at, 0);
   w->report.width = nd_raster_shape_of(in)->width;
@@ -127,7 +139,8 @@ static int plan_picture(work *w, const nd_restore_job *job) {
   int tiles;
   if (is_stream(job->in))
     return nd_fail("--dry-run does not read the standard input");
-  if (nd_image_size(job->in, &w->report.width, &w->report.height))
+  int *width = &w->report.width, *height = &w->report.height;
+  if (job->set ? nd_set_size(job->set, job->index, width, height) : nd_image_size(job->in, width, height))
     return -1;
   nd_restorer_fit_memory(w->restorer, w->memory - PROGRAM_BYTES);
   if (nd_restorer_count_tiles(w->restorer, w->report.height, w->report.width, &tiles))

@@ -1,8 +1,5 @@
-/* Files, folders and patterns become a list of pictures to restore, each with the file it goes to. */
+/* Files, sets and patterns become a list of pictures to restore, each with the file it goes to. */
 #include "cli/restore_jobs.h"
-
-#include "data/data.h"
-#include "image/image.h"
 
 #include <glob.h>
 #include <string.h>
@@ -26,8 +23,14 @@ static const char *ending_of_format(const char *format) {
   return NULL;
 }
 
+static void set_clear(gpointer set) {
+  nd_set_free(set);
+}
+
 static void job_free(gpointer data) {
   nd_restore_job *j = data;
+  if (j->set)
+    g_rc_box_release_full((nd_set *)j->set, set_clear);
   g_free(j->in);
   g_free(j->out);
   g_free(j->error);
@@ -59,11 +62,12 @@ static char *output_for(const list *l, const char *in, const char *relative) {
   return g_build_filename(l->wish->out, name, NULL);
 }
 
-static void add(const list *l, const char *in, const char *relative) {
+static nd_restore_job *add(const list *l, const char *in, const char *relative) {
   nd_restore_job *j = g_new0(nd_restore_job, 1);
   j->in = g_strdup(in);
   j->out = output_for(l, in, relative);
   g_ptr_array_add(l->jobs, j);
+  return j;
 }
 
 static void add_failure(const list *l, const char *in) {
@@ -83,19 +87,39 @@ static bool stands_in_output(const list *l, const char *path) {
   return !strncmp(file, folder, n) && file[n] == '/';
 }
 
-static void add_folder(const list *l, const char *path) {
-  nd_folder pictures;
-  if (nd_folder_open(path, &pictures)) {
-    add_failure(l, path);
+/* A picture that is part of a file has no name beside it. */
+static void add_part(const list *l, const nd_set *set, size_t i) {
+  const nd_set_item *item = &set->at[i];
+  if (!l->wish->out) {
+    nd_fail("'%s' is part of a file: -o DIR says where to put the result", item->label);
+    add_failure(l, item->label);
     return;
   }
+  nd_restore_job *j = add(l, item->label, item->name);
+  j->set = g_rc_box_acquire((nd_set *)set);
+  j->index = i;
+}
+
+static void add_members(const list *l, const char *path, const nd_set *set) {
   g_autofree char *in = g_canonicalize_filename(path, NULL),
                   *out = l->wish->out ? g_canonicalize_filename(l->wish->out, NULL) : NULL;
   bool apart = g_strcmp0(in, out);
-  for (size_t i = 0; i < pictures.count; i++)
-    if (!is_own_result(l, pictures.files[i]) && !(apart && stands_in_output(l, pictures.files[i])))
-      add(l, pictures.files[i], pictures.names[i]);
-  nd_folder_free(&pictures);
+  for (size_t i = 0; i < set->count; i++) {
+    const nd_set_item *item = &set->at[i];
+    if (!nd_set_whole_file(item))
+      add_part(l, set, i);
+    else if (!is_own_result(l, item->file) && !(apart && stands_in_output(l, item->file)))
+      add(l, item->file, item->name);
+  }
+}
+
+static void add_set(const list *l, const char *path) {
+  nd_set *set = g_rc_box_new0(nd_set);
+  if (nd_set_open(path, set))
+    add_failure(l, path);
+  else
+    add_members(l, path, set);
+  g_rc_box_release_full(set, set_clear);
 }
 
 static void add_file(const list *l, const char *path) {
@@ -108,8 +132,8 @@ static void add_pattern(const list *l, const char *pattern) {
   glob_t found;
   int failed = glob(pattern, 0, NULL, &found);
   for (size_t i = 0; !failed && i < found.gl_pathc; i++)
-    if (g_file_test(found.gl_pathv[i], G_FILE_TEST_IS_DIR))
-      add_folder(l, found.gl_pathv[i]);
+    if (nd_set_named(found.gl_pathv[i]))
+      add_set(l, found.gl_pathv[i]);
     else if (!is_own_result(l, found.gl_pathv[i]))
       add_file(l, found.gl_pathv[i]);
   if (failed) {
@@ -120,8 +144,8 @@ static void add_pattern(const list *l, const char *pattern) {
 }
 
 static void add_input(const list *l, const char *in) {
-  if (g_file_test(in, G_FILE_TEST_IS_DIR))
-    add_folder(l, in);
+  if (nd_set_named(in))
+    add_set(l, in);
   else if (strpbrk(in, "*?[") && !g_file_test(in, G_FILE_TEST_EXISTS))
     add_pattern(l, in);
   else
@@ -146,8 +170,7 @@ static int check_names(const GPtrArray *jobs) {
 
 /* One input, and an output that is no folder. */
 static bool goes_to_file(const nd_restore_wish *w) {
-  if (!w->out || w->in[1] || g_file_test(w->in[0], G_FILE_TEST_IS_DIR) ||
-      g_file_test(w->out, G_FILE_TEST_IS_DIR))
+  if (!w->out || w->in[1] || nd_set_named(w->in[0]) || g_file_test(w->out, G_FILE_TEST_IS_DIR))
     return false;
   return !strcmp(w->out, ND_STANDARD_STREAM) || nd_image_named(w->out);
 }

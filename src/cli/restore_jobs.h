@@ -3,17 +3,20 @@
 #define ND_RESTORE_JOBS_H
 
 #include "cli/cli.h"
+#include "data/data.h"
 
 #define ND_STANDARD_STREAM "-"
 
 typedef struct nd_restore_wish {
-  char **in;          /* files, folders, patterns, "-"; NULL at the end */
+  char **in;          /* files, sets, patterns, "-"; NULL at the end */
   const char *out;    /* a folder, a file, "-"; NULL: beside each input, with a suffix */
   const char *format; /* "png", "jpeg", "tiff", "webp"; NULL: as the output's name says, or the input's */
 } nd_restore_wish;
 
 typedef struct nd_restore_job {
   char *in, *out;
+  const nd_set *set; /* NULL: in is a file, or a stream; else picture `index` of the set, and in its label */
+  size_t index;
   char *error; /* known before: a folder without pictures; NULL: none */
 } nd_restore_job;
 

@@ -1,8 +1,6 @@
 /* Decoded pictures kept in memory; the least recently used one leaves first. */
 #include "data/loader-private.h"
 
-#include "image/image.h"
-
 #include <glib.h>
 #include <stdatomic.h>
 
@@ -11,13 +9,13 @@ typedef struct entry {
   nd_picture picture;
   atomic_int users; /* the cache counts as one */
   size_t bytes;
-  char *file;
+  char *label;
   GList link; /* in the cache's list, most recently used first */
 } entry;
 
 struct nd_cache {
   GMutex lock;
-  GHashTable *entries; /* file to entry */
+  GHashTable *entries; /* label to entry */
   GQueue recent;
   size_t bytes, limit, misses;
 };
@@ -35,7 +33,7 @@ void nd_picture_release(const nd_picture *picture) {
   if (!e || atomic_fetch_sub(&e->users, 1) > 1)
     return;
   nd_mem_free((void *)e->picture.pixels);
-  g_free(e->file);
+  g_free(e->label);
   g_free(e);
 }
 
@@ -48,13 +46,14 @@ static void to_integers(const float *from, size_t n, int bits, void *to) {
       ((uint16_t *)to)[i] = (uint16_t)(CLAMP(from[i], 0.0f, 1.0f) * 65535 + 0.5f);
 }
 
-static entry *read_entry(const char *file) {
+static entry *read_entry(const nd_set *set, size_t index) {
+  const char *label = set->at[index].label;
   nd_image image;
-  if (nd_image_load_rgb(file, &image))
+  if (nd_set_load(set, index, &image))
     return NULL;
   int bits = image.bits > 8 ? 16 : 8;
   size_t n = (size_t)image.width * (size_t)image.height * 3, bytes = n * (size_t)bits / 8;
-  void *pixels = nd_mem_alloc(bytes, file);
+  void *pixels = nd_mem_alloc(bytes, label);
   if (pixels)
     to_integers(image.data, n, bits, pixels);
   entry *e = NULL;
@@ -62,7 +61,7 @@ static entry *read_entry(const char *file) {
     e = g_new0(entry, 1);
     e->picture = (nd_picture){image.width, image.height, bits, pixels};
     e->bytes = bytes;
-    e->file = g_strdup(file);
+    e->label = g_strdup(label);
     e->link.data = e;
     atomic_init(&e->users, 1);
   }
@@ -71,8 +70,8 @@ static entry *read_entry(const char *file) {
 }
 
 /* The lock is held. */
-static entry *find(nd_cache *cache, const char *file) {
-  entry *e = g_hash_table_lookup(cache->entries, file);
+static entry *find(nd_cache *cache, const char *label) {
+  entry *e = g_hash_table_lookup(cache->entries, label);
   if (!e)
     return NULL;
   g_queue_unlink(&cache->recent, &e->link);
@@ -84,7 +83,7 @@ static entry *find(nd_cache *cache, const char *file) {
 static void drop_oldest(nd_cache *cache) {
   entry *e = g_queue_peek_tail(&cache->recent);
   g_queue_unlink(&cache->recent, &e->link);
-  g_hash_table_remove(cache->entries, e->file);
+  g_hash_table_remove(cache->entries, e->label);
   cache->bytes -= e->bytes;
   nd_picture_release(&e->picture);
 }
@@ -95,24 +94,25 @@ static void keep(nd_cache *cache, entry *e) {
     return;
   while (cache->bytes > cache->limit - e->bytes)
     drop_oldest(cache);
-  g_hash_table_insert(cache->entries, e->file, e);
+  g_hash_table_insert(cache->entries, e->label, e);
   g_queue_push_head_link(&cache->recent, &e->link);
   cache->bytes += e->bytes;
   atomic_fetch_add(&e->users, 1);
 }
 
-const nd_picture *nd_cache_get(nd_cache *cache, const char *file) {
+const nd_picture *nd_cache_get(nd_cache *cache, const nd_set *set, size_t index) {
+  const char *label = set->at[index].label;
   g_mutex_lock(&cache->lock);
-  entry *e = find(cache, file);
+  entry *e = find(cache, label);
   cache->misses += !e;
   g_mutex_unlock(&cache->lock);
   if (e)
     return &e->picture;
-  e = read_entry(file); /* without the lock: others go on meanwhile */
+  e = read_entry(set, index); /* without the lock: others go on meanwhile */
   if (!e)
     return NULL;
   g_mutex_lock(&cache->lock);
-  entry *other = find(cache, file); /* another thread may have been quicker */
+  entry *other = find(cache, label); /* another thread may have been quicker */
   if (!other)
     keep(cache, e);
   g_mutex_unlock(&cache->lock);

@@ -39,18 +39,18 @@ static void note(reading *r, const char *file, const nd_image *image) {
   }
 }
 
-/* Fingerprints of a folder's pictures; one that cannot be read is flat. */
-static nd_fingerprint *read_folder(reading *r, const nd_folder *folder) {
-  nd_fingerprint *all = g_new0(nd_fingerprint, folder->count);
-  for (size_t i = 0; i < folder->count; i++) {
+/* Fingerprints of a set's pictures; one that cannot be read is flat. */
+static nd_fingerprint *read_set(reading *r, const nd_set *set) {
+  nd_fingerprint *all = g_new0(nd_fingerprint, set->count);
+  for (size_t i = 0; i < set->count; i++) {
     nd_image image;
     all[i].flat = true;
-    if (nd_image_load_rgb(folder->files[i], &image)) {
+    if (nd_set_load(set, i, &image)) {
       r->check->unreadable++;
       g_ptr_array_add(r->findings, g_strdup_printf("unreadable: %s", nd_error()));
       continue;
     }
-    note(r, folder->files[i], &image);
+    note(r, set->at[i].label, &image);
     all[i] = nd_fingerprint_of(image.data, image.height, image.width);
     nd_image_free(&image);
   }
@@ -65,71 +65,65 @@ static size_t same_scene(nd_fingerprint f, const nd_fingerprint *all, size_t cou
   return i;
 }
 
-static size_t compare(reading *r, const char *what, const nd_folder *a, const nd_fingerprint *fa,
-                      const nd_folder *b, const nd_fingerprint *fb) {
+static size_t compare(reading *r, const char *what, const nd_set *a, const nd_fingerprint *fa,
+                      const nd_set *b, const nd_fingerprint *fb) {
   size_t found = 0;
   for (size_t i = 0; i < a->count; i++) {
     size_t count = a == b ? i : b->count, at = same_scene(fa[i], fb, count);
     if (at == count)
       continue;
     found++;
-    g_ptr_array_add(r->findings, g_strdup_printf("%s: %s and %s", what, a->files[i], b->files[at]));
+    g_ptr_array_add(r->findings, g_strdup_printf("%s: %s and %s", what, a->at[i].label, b->at[at].label));
   }
   return found;
 }
 
-static bool has_folder(const char *path, const char *name) {
-  g_autofree char *folder = g_build_filename(path, name, NULL);
-  return g_file_test(folder, G_FILE_TEST_IS_DIR);
-}
-
 /* Matches the inputs with the targets, reads the inputs, and leaves the targets. */
-static int open_pairs(reading *r, const char *path, nd_folder *target) {
-  g_autofree char *inputs = g_build_filename(path, "input", NULL),
-                  *targets = g_build_filename(path, "target", NULL);
-  nd_folder input;
-  if (nd_folder_open(targets, target) || nd_folder_open(inputs, &input))
+static int open_pairs(reading *r, const char *path, nd_set *target) {
+  g_autofree char *inputs = NULL, *targets = NULL;
+  nd_set input;
+  if (nd_set_pair_paths(path, &inputs, &targets) || nd_set_open(targets, target) ||
+      nd_set_open(inputs, &input))
     return -1;
-  if (nd_folder_match(&input, target)) {
+  if (nd_set_match(&input, target)) {
     r->check->unpaired = 1;
     g_ptr_array_add(r->findings, g_strdup_printf("not pairs: %s", nd_error()));
   } else
     r->check->pairs = target->count;
-  g_free(read_folder(r, &input));
-  nd_folder_free(&input);
+  g_free(read_set(r, &input));
+  nd_set_free(&input);
   return 0;
 }
 
-static int open_scenes(reading *r, const char *path, nd_folder *out) {
-  bool pairs = has_folder(path, "input") && has_folder(path, "target");
-  return pairs ? open_pairs(r, path, out) : nd_folder_open(path, out);
+static int open_scenes(reading *r, const char *path, nd_set *out) {
+  return nd_set_holds_pairs(path) ? open_pairs(r, path, out) : nd_set_open(path, out);
 }
 
-static int compare_with_other(reading *r, const char *path, const nd_folder *mine, const nd_fingerprint *f) {
+static int compare_with_other(reading *r, const char *path, const nd_set *mine, const nd_fingerprint *f) {
   g_autoptr(GPtrArray) dropped = g_ptr_array_new_with_free_func(g_free);
   nd_check unused = {0};
   reading silent = {&unused, dropped};
-  nd_folder other = {0};
+  nd_set other = {0};
   int failed = open_scenes(&silent, path, &other);
   if (!failed) {
-    g_autofree nd_fingerprint *theirs = read_folder(&silent, &other);
+    g_autofree nd_fingerprint *theirs = read_set(&silent, &other);
     r->check->leaked = compare(r, "same scene in both sets", mine, f, &other, theirs);
   }
-  nd_folder_free(&other);
+  nd_set_free(&other);
   return failed;
 }
 
 int nd_data_check(const char *path, const char *other, nd_check *out) {
   memset(out, 0, sizeof *out);
   reading r = {out, g_ptr_array_new_with_free_func(g_free)};
-  nd_folder scenes = {0};
+  nd_set scenes = {0};
   int failed = open_scenes(&r, path, &scenes);
   if (!failed) {
-    g_autofree nd_fingerprint *f = read_folder(&r, &scenes);
+    g_autofree nd_fingerprint *f = read_set(&r, &scenes);
     out->repeated = compare(&r, "same scene twice", &scenes, f, &scenes, f);
     failed = other ? compare_with_other(&r, other, &scenes, f) : 0;
   }
-  nd_folder_free(&scenes);
+  nd_set_free(&scenes);
   g_ptr_array_add(r.findings, NULL);
   out->findings = (char **)g_ptr_array_free(r.findings, FALSE);
   if (failed)

@@ -1,4 +1,4 @@
-/* What may be wrong with folders of pictures, found before a training run finds it. */
+/* What may be wrong with sets of pictures, found before a training run finds it. */
 #ifndef ND_DATA_CHECK_H
 #define ND_DATA_CHECK_H
 
@@ -17,16 +17,16 @@ enum { ND_FINGERPRINT_SAME = 16 }; /* up to here two pictures are taken for the 
 
 typedef struct nd_check {
   size_t pictures, unreadable, grey, small; /* small: a side below 64 pixels */
-  size_t pairs;                             /* where the folder has input/ and target/ that match; else 0 */
-  size_t unpaired;                          /* 1: it has both and they do not match */
+  size_t pairs;                             /* where the set holds pairs that match; else 0 */
+  size_t unpaired;                          /* 1: it holds pairs and they do not match */
   size_t repeated;                          /* pictures of it that are near-duplicates of another one in it */
-  size_t leaked; /* pictures of it that are near-duplicates of one of the other folder */
+  size_t leaked; /* pictures of it that are near-duplicates of one of the other set */
   int least_width, least_height, most_width, most_height;
   char **findings; /* a line each, NULL at the end */
 } nd_check;
-/* Reads every picture below path; with input/ and target/ in it, the pairs are matched, and only target/ is
- * searched for near-duplicates. other: a folder with which it should share no scene; NULL: none. Error: no
- * such folder, no picture. */
+/* Reads every picture of the set; where the path holds pairs they are matched, and only the targets are
+ * searched for near-duplicates. other: a set with which it should share no scene; NULL: none. Error: no such
+ * set, no picture. */
 int nd_data_check(const char *path, const char *other, nd_check *out);
 void nd_check_free(nd_check *check);
 

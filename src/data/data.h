@@ -1,8 +1,8 @@
-/* Training data: folders of pictures, pairing, degradations, patches, augmentation, prefetching. */
+/* Training data: sets of pictures, pairing, degradations, patches, augmentation, prefetching. */
 #ifndef ND_DATA_H
 #define ND_DATA_H
 
-#include "base/base.h"
+#include "image/image.h"
 
 /* ---- Degradations -------------------------------------------------------------------------------------
  * What turns a clean picture into a degraded one. Each is one file (degrade_NAME.c) that describes its
@@ -62,32 +62,61 @@ char *nd_degrade_describe(const nd_degrade_settings *settings);
  * stages' draws do not depend on one another. rgb: dense height x width x 3 in [0, 1]. */
 int nd_degrade_apply(const nd_degrade_settings *settings, float *rgb, int height, int width, nd_rng *rng);
 
-/* ---- Folders ------------------------------------------------------------------------------------------
+/* ---- Sets ---------------------------------------------------------------------------------------------
+ * A set of pictures is named by a path, and where that is not enough by what follows a '#':
+ *   FILE.png               one picture
+ *   DIR                    the pictures below a folder
+ *   DIR#left, DIR#right    halves of pictures that hold two of one size side by side
+ *   LIST.flist, LIST.txt   a path a line, from the list's folder on; #1, #2: of two paths a line
+ *   FILE.mat#VARIABLE      blocks of an array; the variable may be left out where there is but one
+ * Some paths name both sides of pairs: a folder with input/ and target/ in it; DIR#halves, inputs on the
+ * left; a list of two paths a line, inputs first.
  */
+typedef struct nd_set_item {
+  char *name;  /* relative and free of "..", with the extension of a picture; no two of a set share one */
+  char *file;  /* where it is stored */
+  char *label; /* what messages call it: the file, and the part of it */
+  size_t part; /* of the file; the kind's */
+} nd_set_item;
 
-/* The pictures below a folder. names: paths relative to it, sorted bytewise; files: the same with the folder
- * in front. Hidden files and folders are left out, links are followed. Owned by the caller: nd_folder_free.
- */
-typedef struct nd_folder {
-  char *path;
+/* Owned by the caller: nd_set_free. Folders are sorted bytewise by name, hidden files and folders are left
+ * out, links are followed; lists keep their order, arrays go along their last index first. */
+typedef struct nd_set {
+  const struct nd_set_kind *kind;
+  char *path; /* as it was given */
   size_t count;
-  char **names, **files;
-} nd_folder;
+  nd_set_item *at;
+  void *state; /* the kind's */
+} nd_set;
 
-/* Errors: no such folder, no picture in it (says which formats are read). On error out is zeroed. */
-int nd_folder_open(const char *path, nd_folder *out);
+/* Errors: no such set, no picture in it, a list's line (named) that cannot be. On error out is zeroed. */
+int nd_set_open(const char *path, nd_set *out);
 /* Keeps that fraction (0 to 1) of the pictures, evenly spaced, at least one. */
-void nd_folder_thin(nd_folder *folder, double fraction);
-void nd_folder_free(nd_folder *folder);
-/* Matches two folders by relative path without extension, so that input->files[i] belongs to
- * target->files[i]. Reads the headers of all files. Errors name both files: a missing partner, two files of
- * one name, sizes that differ (and gives the sizes). */
-int nd_folder_match(const nd_folder *input, nd_folder *target);
+void nd_set_thin(nd_set *set, double fraction);
+void nd_set_free(nd_set *set);
+/* True for the path of a set, unless it is that of a single picture. */
+bool nd_set_named(const char *path);
+/* True when the picture is all of its file. */
+bool nd_set_whole_file(const nd_set_item *item);
+/* The pixels as nd_image_load_rgb has them; thread-safe. On error out is zeroed. */
+int nd_set_load(const nd_set *set, size_t index, nd_image *out);
+/* Reads no pixels. */
+int nd_set_size(const nd_set *set, size_t index, int *width, int *height);
 
-/* Where pairs of (degraded, clean) pictures come from: two folders, or one whose pictures are degraded on the
- * fly. Strings are copied by the functions that take this. */
+/* Matches two sets, so that input->at[i] belongs to target->at[i]: folders by relative path without
+ * extension, lists and arrays by order. Reads the headers of all files. Errors name both pictures: a missing
+ * partner, two files of one name, sizes that differ (and gives the sizes). */
+int nd_set_match(const nd_set *input, nd_set *target);
+
+/* True when the path names pairs. */
+bool nd_set_holds_pairs(const char *path);
+/* The paths of its two sets, the caller's (g_free); an error when it names no pairs. */
+int nd_set_pair_paths(const char *path, char **input, char **target);
+
+/* Where pairs of (degraded, clean) pictures come from: two sets, one that holds pairs, or one whose pictures
+ * are degraded on the fly. Strings are copied by the functions that take this. */
 typedef struct nd_pair_source {
-  const char *input_dir, *target_dir; /* both, or neither */
+  const char *input_dir, *target_dir; /* sets; without target_dir the input holds pairs */
   const char *clean_dir;              /* instead of the two; then degradation.kind is set */
   nd_degrade_settings degradation;
 } nd_pair_source;
@@ -99,9 +128,9 @@ typedef struct nd_pair_source {
  */
 typedef struct nd_loader_settings {
   nd_pair_source pairs;
-  const char *real_dir;  /* unlabelled real photos; NULL: none */
-  double real_fraction;  /* of them are used, evenly spaced in the folder, at least one; 0: all */
-  const char *clean_dir; /* unrelated clean photos, for unpaired adaptation; NULL: none */
+  const char *real_dir;  /* a set of unlabelled real photos; NULL: none */
+  double real_fraction;  /* of them are used, evenly spaced in the set, at least one; 0: all */
+  const char *clean_dir; /* a set of clean photos, for unpaired adaptation; NULL: none */
   int patch_size;        /* in pixels; smaller pictures are padded by reflection */
   int batch_size;        /* of all processes together */
   int sample_begin;      /* this process draws samples [sample_begin, sample_begin + sample_count) */
@@ -118,7 +147,7 @@ nd_loader_settings nd_loader_defaults(void);
 
 /* Arrays: samples x patch_size x patch_size x 3 (NHWC), sRGB in [0, 1] (Gaussian noise without clipping
  * leaves that range), 64-byte aligned; NULL where the settings have no such folder. Names: one a sample,
- * relative to their folder. */
+ * relative to their set. */
 typedef struct nd_batch {
   uint64_t step;
   int samples, patch_size;
@@ -129,7 +158,7 @@ typedef struct nd_batch {
 
 typedef struct nd_loader nd_loader;
 
-/* Lists the folders, matches the pairs and starts preparing batches from first_step on. On error *out is
+/* Lists the sets, matches the pairs and starts preparing batches from first_step on. On error *out is
  * NULL. nd_image_start must have run. */
 int nd_loader_open(const nd_loader_settings *settings, uint64_t first_step, nd_loader **out);
 /* The batch of the next step, the loader's, valid until the next call. *wait_seconds (may be NULL): how long
@@ -145,7 +174,7 @@ void nd_loader_close(nd_loader *loader); /* NULL is fine */
  */
 typedef struct nd_pairs nd_pairs;
 
-/* Dense height x width x 3, sRGB in [0, 1]. name: relative to the input's (or the clean) folder, the set's.
+/* Dense height x width x 3, sRGB in [0, 1]. name: relative to the input's (or the clean) set.
  */
 typedef struct nd_pair {
   int width, height;

@@ -15,12 +15,12 @@ typedef struct nd_picture {
 
 typedef struct nd_cache nd_cache;
 nd_cache *nd_cache_new(size_t limit_bytes);
-/* The picture of that file, read when it is not kept; NULL and an error when it cannot be read. To be given
+/* That picture of the set, read when it is not kept; NULL and an error when it cannot be read. To be given
  * back with nd_picture_release, also after the cache has dropped it. Thread-safe. */
-const nd_picture *nd_cache_get(nd_cache *cache, const char *file);
+const nd_picture *nd_cache_get(nd_cache *cache, const nd_set *set, size_t index);
 void nd_picture_release(const nd_picture *picture); /* NULL is fine */
 size_t nd_cache_bytes(nd_cache *cache);             /* held now, at most the limit */
-size_t nd_cache_misses(nd_cache *cache);            /* files read so far */
+size_t nd_cache_misses(nd_cache *cache);            /* pictures read so far */
 void nd_cache_free(nd_cache *cache);                /* all pictures given back before; NULL is fine */
 
 /* ---- patch.c: a square cut out of a picture, in one of the eight orientations -------------------------
@@ -41,10 +41,10 @@ void nd_patch_cut(const nd_picture *picture, nd_patch patch, float *out);
  */
 size_t nd_order_pick(uint64_t seed, nd_purpose purpose, uint64_t position, size_t count);
 
-/* ---- pair_files.c: the files of a pair source ---------------------------------------------------------
+/* ---- pair_files.c: the sets of a pair source ---------------------------------------------------------
  */
 typedef struct nd_pair_files {
-  nd_folder input, target;         /* matched; input is empty when pictures are degraded on the fly */
+  nd_set input, target;            /* matched; input is empty when pictures are degraded on the fly */
   nd_degrade_settings degradation; /* then its kind is set */
 } nd_pair_files;
 int nd_pair_files_open(const nd_pair_source *source, nd_pair_files *out); /* zeroed on error */
@@ -56,8 +56,8 @@ const char *nd_pair_files_name(const nd_pair_files *files, size_t index);
 typedef struct nd_sampler {
   nd_loader_settings settings; /* its strings are not kept */
   nd_pair_files pairs;
-  nd_folder real, reference; /* empty when there is none */
-  uint64_t fingerprint;      /* of the files, see nd_loader_fingerprint */
+  nd_set real, reference; /* empty when there is none */
+  uint64_t fingerprint;   /* of the files, see nd_loader_fingerprint */
   nd_cache *cache;
 } nd_sampler;
 int nd_sampler_open(const nd_loader_settings *settings, nd_sampler *out); /* zeroed on error */

@@ -1,8 +1,6 @@
 /* Whole pictures and their clean targets, for evaluation. */
 #include "data/loader-private.h"
 
-#include "image/image.h"
-
 #include <glib.h>
 #include <string.h>
 
@@ -27,16 +25,17 @@ size_t nd_pairs_count(const nd_pairs *pairs) {
   return pairs->files.target.count;
 }
 
-static int load(const char *file, nd_pair *pair, float **pixels) {
+static int load(const nd_set *set, size_t index, nd_pair *pair, float **pixels) {
+  const char *label = set->at[index].label;
   nd_image image;
-  if (nd_image_load_rgb(file, &image))
+  if (nd_set_load(set, index, &image))
     return -1;
   size_t n = (size_t)image.width * (size_t)image.height * 3;
   int failed = 0;
   if (pair->width && (pair->width != image.width || pair->height != image.height))
-    failed = nd_fail("'%s' is %d x %d, but its target is %d x %d", file, image.width, image.height,
+    failed = nd_fail("'%s' is %d x %d, but its target is %d x %d", label, image.width, image.height,
                      pair->width, pair->height);
-  else if (!(*pixels = nd_mem_alloc(n * sizeof **pixels, file)))
+  else if (!(*pixels = nd_mem_alloc(n * sizeof **pixels, label)))
     failed = -1;
   else
     memcpy(*pixels, image.data, n * sizeof **pixels);
@@ -48,13 +47,13 @@ static int load(const char *file, nd_pair *pair, float **pixels) {
 
 static int degrade(const nd_pairs *pairs, size_t index, nd_pair *pair) {
   size_t bytes = (size_t)pair->width * (size_t)pair->height * 3 * sizeof(float);
-  const char *file = pairs->files.target.files[index];
+  const char *label = pairs->files.target.at[index].label;
   nd_rng rng = nd_rng_make(pairs->seed, 0, (uint32_t)index, ND_RANDOM_DEGRADE);
-  if (!(pair->input = nd_mem_alloc(bytes, file)))
+  if (!(pair->input = nd_mem_alloc(bytes, label)))
     return -1;
   memcpy(pair->input, pair->target, bytes);
   if (nd_degrade_apply(&pairs->files.degradation, pair->input, pair->height, pair->width, &rng))
-    return nd_fail_in("'%s'", file);
+    return nd_fail_in("'%s'", label);
   return 0;
 }
 
@@ -63,10 +62,9 @@ int nd_pairs_load(const nd_pairs *pairs, size_t index, nd_pair *out) {
   const nd_pair_files *files = &pairs->files;
   if (index >= files->target.count)
     return nd_fail("there is no pair %zu, only %zu", index, files->target.count);
-  int failed = load(files->target.files[index], out, &out->target);
+  int failed = load(&files->target, index, out, &out->target);
   if (!failed)
-    failed =
-        files->input.count ? load(files->input.files[index], out, &out->input) : degrade(pairs, index, out);
+    failed = files->input.count ? load(&files->input, index, out, &out->input) : degrade(pairs, index, out);
   if (failed)
     nd_pair_free(out);
   else

@@ -18,14 +18,14 @@ static int check(const nd_loader_settings *s) {
   return 0;
 }
 
-static int open_folders(const nd_loader_settings *s, nd_sampler *out) {
+static int open_sets(const nd_loader_settings *s, nd_sampler *out) {
   if (nd_pair_files_open(&s->pairs, &out->pairs))
     return -1;
-  if (s->real_dir && nd_folder_open(s->real_dir, &out->real))
+  if (s->real_dir && nd_set_open(s->real_dir, &out->real))
     return nd_fail_in("real photos");
   if (s->real_dir && s->real_fraction > 0)
-    nd_folder_thin(&out->real, s->real_fraction);
-  if (s->clean_dir && nd_folder_open(s->clean_dir, &out->reference))
+    nd_set_thin(&out->real, s->real_fraction);
+  if (s->clean_dir && nd_set_open(s->clean_dir, &out->reference))
     return nd_fail_in("clean photos for reference");
   return 0;
 }
@@ -37,22 +37,22 @@ static uint64_t mix(uint64_t hash, const void *bytes, size_t n) {
   return hash;
 }
 
-static uint64_t mix_folder(uint64_t hash, const nd_folder *folder) {
-  hash = mix(hash, &folder->count, sizeof folder->count);
-  for (size_t i = 0; i < folder->count; i++) {
+static uint64_t mix_set(uint64_t hash, const nd_set *set) {
+  hash = mix(hash, &set->count, sizeof set->count);
+  for (size_t i = 0; i < set->count; i++) {
     GStatBuf s = {0};
-    g_stat(folder->files[i], &s);
-    hash = mix(hash, folder->names[i], strlen(folder->names[i]) + 1);
+    g_stat(set->at[i].file, &s);
+    hash = mix(hash, set->at[i].name, strlen(set->at[i].name) + 1);
     hash = mix(hash, &s.st_size, sizeof s.st_size);
   }
   return hash;
 }
 
 static uint64_t fingerprint(const nd_sampler *s) {
-  const nd_folder *folders[] = {&s->pairs.input, &s->pairs.target, &s->real, &s->reference};
+  const nd_set *sets[] = {&s->pairs.input, &s->pairs.target, &s->real, &s->reference};
   uint64_t hash = 0xcbf29ce484222325u;
-  for (size_t i = 0; i < G_N_ELEMENTS(folders); i++)
-    hash = mix_folder(hash, folders[i]);
+  for (size_t i = 0; i < G_N_ELEMENTS(sets); i++)
+    hash = mix_set(hash, sets[i]);
   return hash;
 }
 
@@ -61,7 +61,7 @@ int nd_sampler_open(const nd_loader_settings *settings, nd_sampler *out) {
   out->settings = *settings;
   if (!out->settings.sample_count)
     out->settings.sample_count = settings->batch_size - settings->sample_begin;
-  if (check(&out->settings) || open_folders(settings, out)) {
+  if (check(&out->settings) || open_sets(settings, out)) {
     nd_sampler_close(out);
     return -1;
   }
@@ -75,8 +75,8 @@ int nd_sampler_open(const nd_loader_settings *settings, nd_sampler *out) {
 void nd_sampler_close(nd_sampler *sampler) {
   nd_cache_free(sampler->cache);
   nd_pair_files_free(&sampler->pairs);
-  nd_folder_free(&sampler->real);
-  nd_folder_free(&sampler->reference);
+  nd_set_free(&sampler->real);
+  nd_set_free(&sampler->reference);
   memset(sampler, 0, sizeof *sampler);
 }
 
@@ -142,15 +142,15 @@ static nd_patch draw_patch(const nd_sampler *sampler, place at, nd_purpose purpo
 }
 
 /* A patch of a picture that has no partner: a real photo, or an unrelated clean one. */
-static int fill_single(const nd_sampler *sampler, place at, nd_purpose purpose, const nd_folder *folder,
-                       float *out, const char **name) {
-  size_t index = pick(sampler, at, purpose, folder->count);
-  const nd_picture *picture = nd_cache_get(sampler->cache, folder->files[index]);
+static int fill_single(const nd_sampler *sampler, place at, nd_purpose purpose, const nd_set *set, float *out,
+                       const char **name) {
+  size_t index = pick(sampler, at, purpose, set->count);
+  const nd_picture *picture = nd_cache_get(sampler->cache, set, index);
   if (!picture)
     return -1;
   nd_patch_cut(picture, draw_patch(sampler, at, purpose, picture), out);
   nd_picture_release(picture);
-  *name = folder->names[index];
+  *name = set->at[index].name;
   return 0;
 }
 
@@ -159,13 +159,14 @@ static int fill_single(const nd_sampler *sampler, place at, nd_purpose purpose, 
 static int cut_input(const nd_sampler *sampler, size_t index, const nd_picture *target, nd_patch patch,
                      float *out) {
   const nd_pair_files *pairs = &sampler->pairs;
-  const nd_picture *input = nd_cache_get(sampler->cache, pairs->input.files[index]);
+  const nd_picture *input = nd_cache_get(sampler->cache, &pairs->input, index);
   if (!input)
     return -1;
   int failed = 0;
   if (input->width != target->width || input->height != target->height)
-    failed = nd_fail("pair of different sizes: '%s' is %d x %d, '%s' is %d x %d", pairs->input.files[index],
-                     input->width, input->height, pairs->target.files[index], target->width, target->height);
+    failed =
+        nd_fail("pair of different sizes: '%s' is %d x %d, '%s' is %d x %d", pairs->input.at[index].label,
+                input->width, input->height, pairs->target.at[index].label, target->width, target->height);
   else
     nd_patch_cut(input, patch, out);
   nd_picture_release(input);
@@ -177,14 +178,14 @@ static int degrade(const nd_sampler *sampler, place at, size_t index, const floa
   nd_rng rng = stream(sampler, at, ND_RANDOM_DEGRADE);
   memcpy(out, clean, patch_values(sampler) * sizeof *out);
   if (nd_degrade_apply(&sampler->pairs.degradation, out, size, size, &rng))
-    return nd_fail_in("a patch of '%s'", sampler->pairs.target.files[index]);
+    return nd_fail_in("a patch of '%s'", sampler->pairs.target.at[index].label);
   return 0;
 }
 
 static int fill_pair(const nd_sampler *sampler, place at, float *synthetic, float *clean, const char **name) {
   const nd_pair_files *pairs = &sampler->pairs;
   size_t index = pick(sampler, at, ND_RANDOM_PICK, pairs->target.count);
-  const nd_picture *target = nd_cache_get(sampler->cache, pairs->target.files[index]);
+  const nd_picture *target = nd_cache_get(sampler->cache, &pairs->target, index);
   if (!target)
     return -1;
   nd_patch patch = draw_patch(sampler, at, ND_RANDOM_PICK, target);

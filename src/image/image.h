@@ -29,6 +29,8 @@ int nd_image_load(const char *path, nd_image *out);
 int nd_image_load_rgb(const char *path, nd_image *out);
 /* Reads only the header; the size of the upright picture. */
 int nd_image_size(const char *path, int *width, int *height);
+/* The same of a file in memory; name is for messages. */
+int nd_image_measure(const void *bytes, size_t size, const char *name, int *width, int *height);
 int nd_image_new(int width, int height, int channels, nd_image *out); /* zeroed pixels, 8 bits */
 void nd_image_free(nd_image *image);
 
@@ -60,6 +62,8 @@ typedef struct nd_raster_shape {
 
 /* bytes NULL: the file `path`; else size bytes in memory, and path is for messages. */
 int nd_raster_load(const char *path, const void *bytes, size_t size, size_t limit, nd_raster **out);
+/* A copy in memory, of the image's bits and without metadata. */
+int nd_raster_of(const nd_image *image, nd_raster **out);
 /* An empty one of the same size and metadata, of the bits and with the alpha that the file `path` will have.
  */
 int nd_raster_new_for(const nd_raster *like, const char *path, const nd_save_options *options,

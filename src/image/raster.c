@@ -234,3 +234,19 @@ int nd_raster_put(nd_raster *r, int y, int x, int n, const float *rgb, const flo
   }
   return 0;
 }
+
+int nd_raster_of(const nd_image *image, nd_raster **out) {
+  nd_raster *r = *out = raster_new(SIZE_MAX);
+  r->shape = (nd_raster_shape){
+      .width = image->width, .height = image->height, .channels = image->channels, .bits = image->bits};
+  int failed = make_room(r);
+  size_t row = (size_t)image->width * (size_t)image->channels;
+  for (int y = 0; y < image->height && !failed; y++)
+    nd_floats_to_samples(image->data + (size_t)y * row, row, image->bits == 16,
+                         r->memory + (size_t)y * r->row_bytes);
+  if (!failed)
+    return 0;
+  nd_raster_free(r);
+  *out = NULL;
+  return -1;
+}

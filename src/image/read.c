@@ -221,6 +221,17 @@ static int measure_once(void *context, bool alone) {
   return 0;
 }
 
+int nd_image_measure(const void *bytes, size_t size, const char *name, int *width, int *height) {
+  reading r = {.name = name, .bytes = bytes, .size = size};
+  if (!size)
+    return nd_fail("cannot read '%s': it is empty", name);
+  if (nd_vips_run(measure_once, &r))
+    return -1;
+  *width = r.width;
+  *height = r.height;
+  return 0;
+}
+
 int nd_image_size(const char *path, int *width, int *height) {
   reading r = {.name = path};
   if (check_file(path) || nd_vips_run(measure_once, &r))

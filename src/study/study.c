@@ -208,9 +208,10 @@ static int read_test(reader *r, node *key, node *value, void *context) {
   *test = (nd_study_test){0};
   if (take_name(r, key, &test->name) || read_fields(r, value, "a test", table, test))
     return -1;
-  return test->input && test->target
-             ? 0
-             : wrong(r, key, "test %s needs both folders, input and target", test->name);
+  bool whole = test->input && (test->target || nd_set_holds_pairs(test->input));
+  return whole ? 0
+               : wrong(r, key, "test %s needs both folders, input and target, or an input that holds pairs",
+                       test->name);
 }
 
 static int task_variants(reader *r, node *key, node *value, void *object) {

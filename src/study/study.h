@@ -31,7 +31,7 @@ typedef struct nd_study_set {
 } nd_study_set;
 
 typedef struct nd_study_test {
-  char *name, *input, *target; /* folders */
+  char *name, *input, *target; /* sets; target NULL: input holds pairs */
 } nd_study_test;
 
 typedef struct nd_study_variant {

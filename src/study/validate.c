@@ -5,7 +5,8 @@ int nd_validator_open(const nd_recipe *recipe, nd_validator *out) {
   *out = (nd_validator){.recipe = recipe};
   if (!*recipe->validation.input)
     return 0;
-  nd_pair_source source = {.input_dir = recipe->validation.input, .target_dir = recipe->validation.target};
+  const char *target = recipe->validation.target;
+  nd_pair_source source = {.input_dir = recipe->validation.input, .target_dir = *target ? target : NULL};
   return nd_pairs_open(&source, (uint64_t)recipe->seed, &out->pairs) ? nd_fail_in("validation") : 0;
 }
 

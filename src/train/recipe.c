@@ -78,10 +78,15 @@ int nd_recipe_set(nd_recipe *recipe, const char *assignment) {
 
 static int check_pairs(const nd_recipe *r) {
   bool input = *r->data.input, target = *r->data.target, clean = *r->data.clean;
-  if (input != target)
-    return nd_recipe_fail(r, input ? "data.input" : "data.target",
-                          "data.input and data.target belong together; %s is missing",
-                          input ? "data.target" : "data.input");
+  if (target && !input)
+    return nd_recipe_fail(r, "data.target",
+                          "data.input and data.target belong together; data.input is missing");
+  if (input && !target && !nd_set_holds_pairs(r->data.input))
+    return nd_recipe_fail(
+        r, "data.input",
+        "data.input and data.target belong together; data.target is missing, and '%s' is no set "
+        "that holds pairs itself",
+        r->data.input);
   if (input && clean)
     return nd_recipe_fail(r, "data.clean",
                           "data.clean stands instead of data.input and data.target, not beside them");
@@ -102,11 +107,17 @@ static int check_pairs(const nd_recipe *r) {
 
 static int check_validation(const nd_recipe *r) {
   bool input = *r->validation.input, target = *r->validation.target;
-  if (input == target)
-    return 0;
-  return nd_recipe_fail(r, input ? "validation.input" : "validation.target",
-                        "validation.input and validation.target belong together; %s is missing",
-                        input ? "validation.target" : "validation.input");
+  if (target && !input)
+    return nd_recipe_fail(
+        r, "validation.target",
+        "validation.input and validation.target belong together; validation.input is missing");
+  if (input && !target && !nd_set_holds_pairs(r->validation.input))
+    return nd_recipe_fail(
+        r, "validation.input",
+        "validation.input and validation.target belong together; validation.target is missing, and "
+        "'%s' is no set that holds pairs itself",
+        r->validation.input);
+  return 0;
 }
 
 static int check_levels(const nd_recipe *r) {

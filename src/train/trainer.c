@@ -161,6 +161,17 @@ static const char *given(const char *text) {
   return *text ? text : NULL;
 }
 
+/* Mode unpaired: what to compare with. */
+static int find_reference(const nd_recipe *r, const nd_pair_source *pairs, const char **out) {
+  g_autofree char *input = NULL, *target = NULL;
+  *out = *r->data.reference ? r->data.reference : pairs->clean_dir ? pairs->clean_dir : pairs->target_dir;
+  if (*out)
+    return 0;
+  int failed = nd_set_pair_paths(pairs->input_dir, &input, &target);
+  *out = g_intern_string(target); /* settings own no strings */
+  return failed;
+}
+
 /* Of all samples of a batch. */
 int nd_trainer_loader_settings(const nd_recipe *r, nd_loader_settings *out) {
   nd_loader_settings s = nd_loader_defaults();
@@ -172,10 +183,8 @@ int nd_trainer_loader_settings(const nd_recipe *r, nd_loader_settings *out) {
   if (r->mode != ND_RECIPE_SOURCE)
     s.real_dir = given(r->data.real);
   s.real_fraction = r->data.real_fraction;
-  if (r->mode == ND_RECIPE_UNPAIRED)
-    s.clean_dir = *r->data.reference  ? r->data.reference
-                  : s.pairs.clean_dir ? s.pairs.clean_dir
-                                      : s.pairs.target_dir;
+  if (r->mode == ND_RECIPE_UNPAIRED && find_reference(r, &s.pairs, &s.clean_dir))
+    return -1;
   s.patch_size = r->data.patch_size;
   s.batch_size = r->data.batch_size;
   s.augment = r->data.augment;

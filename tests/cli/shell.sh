@@ -52,7 +52,8 @@ bash_completes() {
     expect noiseda restore --pro := --profile --profile-trace &&
     expect noiseda restore --model m 'a ph' := 'a photo.png' &&
     expect noiseda restore --model = pho := photo.jpg photos &&
-    expect noiseda eval --input pho := photos &&
+    expect noiseda eval --input pho := photo.jpg photos &&
+    expect noiseda data --output pho := photos &&
     expect noiseda restore --tile 6 := '' &&
     expect noiseda recipe ex := explain &&
     expect noiseda degrade cam := camera &&

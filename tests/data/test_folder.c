@@ -1,4 +1,4 @@
-/* Folders, pairing by name, and whole pictures for evaluation. */
+/* Folders as sets, pairing by name, and whole pictures for evaluation. */
 #include "data/data.h"
 #include "pictures.h"
 
@@ -23,15 +23,15 @@ static void folders_are_listed_bytewise_and_below(void **state) {
   for (size_t i = 0; i < G_N_ELEMENTS(made); i++)
     write_places(*state, made[i], 4, 3, 0);
   write_text(*state, "notes.txt", "no picture");
-  nd_folder folder;
-  assert_int_equal(nd_folder_open(*state, &folder), 0);
+  nd_set folder;
+  assert_int_equal(nd_set_open(*state, &folder), 0);
   assert_int_equal(folder.count, G_N_ELEMENTS(expected));
   for (size_t i = 0; i < folder.count; i++) {
     g_autofree char *file = g_build_filename(*state, expected[i], NULL);
-    assert_string_equal(folder.names[i], expected[i]);
-    assert_string_equal(folder.files[i], file);
+    assert_string_equal(folder.at[i].name, expected[i]);
+    assert_string_equal(folder.at[i].file, file);
   }
-  nd_folder_free(&folder);
+  nd_set_free(&folder);
 }
 
 /* Of ten, a third are three, spread over the folder; the least is one. */
@@ -45,15 +45,15 @@ static void a_folder_is_thinned_evenly(void **state) {
     const char *kept;
   } cases[] = {{1, "0123456789"}, {0.33, "036"}, {0.5, "02468"}, {0.9, "012345678"}, {0.001, "0"}};
   for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-    nd_folder folder;
-    assert_int_equal(nd_folder_open(*state, &folder), 0);
-    nd_folder_thin(&folder, cases[i].fraction);
+    nd_set folder;
+    assert_int_equal(nd_set_open(*state, &folder), 0);
+    nd_set_thin(&folder, cases[i].fraction);
     assert_int_equal(folder.count, strlen(cases[i].kept));
     for (size_t k = 0; k < folder.count; k++) {
-      assert_int_equal(folder.names[k][0], cases[i].kept[k]);
-      assert_true(g_str_has_suffix(folder.files[k], folder.names[k]));
+      assert_int_equal(folder.at[k].name[0], cases[i].kept[k]);
+      assert_true(g_str_has_suffix(folder.at[k].file, folder.at[k].name));
     }
-    nd_folder_free(&folder);
+    nd_set_free(&folder);
   }
 }
 
@@ -61,49 +61,49 @@ static void links_are_followed_but_not_for_ever(void **state) {
   g_autofree char *other = new_folder(), *link = g_build_filename(*state, "more", NULL);
   write_places(other, "a.png", 4, 3, 0);
   assert_int_equal(symlink(other, link), 0);
-  nd_folder folder;
-  assert_int_equal(nd_folder_open(*state, &folder), 0);
-  assert_string_equal(folder.names[0], "more/a.png");
-  nd_folder_free(&folder);
+  nd_set folder;
+  assert_int_equal(nd_set_open(*state, &folder), 0);
+  assert_string_equal(folder.at[0].name, "more/a.png");
+  nd_set_free(&folder);
   g_autofree char *up = g_build_filename(other, "up", NULL);
   assert_int_equal(symlink(other, up), 0);
-  assert_int_equal(nd_folder_open(*state, &folder), -1);
+  assert_int_equal(nd_set_open(*state, &folder), -1);
   assert_error_has("link");
-  assert_null(folder.names);
+  assert_null(folder.at);
   remove_folder(other);
 }
 
 static void empty_and_missing_folders_are_errors(void **state) {
-  nd_folder folder;
+  nd_set folder;
   write_text(*state, "notes.txt", "no picture");
-  assert_int_equal(nd_folder_open(*state, &folder), -1);
+  assert_int_equal(nd_set_open(*state, &folder), -1);
   assert_error_has((const char *)*state);
   assert_error_has(".webp");
-  assert_int_equal(nd_folder_open("/nowhere/at/all", &folder), -1);
+  assert_int_equal(nd_set_open("/nowhere/at/all", &folder), -1);
   assert_error_has("/nowhere/at/all");
   g_autofree char *dangling = g_build_filename(*state, "gone.png", NULL);
   assert_int_equal(symlink("/nowhere/gone.png", dangling), 0);
-  assert_int_equal(nd_folder_open(*state, &folder), -1);
+  assert_int_equal(nd_set_open(*state, &folder), -1);
   assert_error_has("gone.png");
 }
 
 /* Two folders below *state, and what matching them says. */
 typedef struct two {
   char *input_dir, *target_dir;
-  nd_folder input, target;
+  nd_set input, target;
 } two;
 
 static int match(const char *root, two *t) {
   t->input_dir = g_build_filename(root, "input", NULL);
   t->target_dir = g_build_filename(root, "target", NULL);
-  assert_int_equal(nd_folder_open(t->input_dir, &t->input), 0);
-  assert_int_equal(nd_folder_open(t->target_dir, &t->target), 0);
-  return nd_folder_match(&t->input, &t->target);
+  assert_int_equal(nd_set_open(t->input_dir, &t->input), 0);
+  assert_int_equal(nd_set_open(t->target_dir, &t->target), 0);
+  return nd_set_match(&t->input, &t->target);
 }
 
 static void close_two(two *t) {
-  nd_folder_free(&t->input);
-  nd_folder_free(&t->target);
+  nd_set_free(&t->input);
+  nd_set_free(&t->target);
   g_free(t->input_dir);
   g_free(t->target_dir);
 }
@@ -121,9 +121,9 @@ static void partners_are_found_whatever_the_extension(void **state) {
   static const char *const expected[][2] = {
       {"a.tz.png", "a.tz.jpg"}, {"a.webp", "a.png"}, {"sub/c.png", "sub/c.tif"}};
   for (size_t i = 0; i < G_N_ELEMENTS(expected); i++) {
-    assert_string_equal(t.input.names[i], expected[i][0]);
-    assert_string_equal(t.target.names[i], expected[i][1]);
-    assert_true(g_str_has_suffix(t.target.files[i], expected[i][1]));
+    assert_string_equal(t.input.at[i].name, expected[i][0]);
+    assert_string_equal(t.target.at[i].name, expected[i][1]);
+    assert_true(g_str_has_suffix(t.target.at[i].file, expected[i][1]));
   }
   close_two(&t);
 }
@@ -250,7 +250,7 @@ static void unclear_sources_are_refused(void **state) {
   for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
     assert_int_equal(nd_pairs_open(&wrong[i], 1, &pairs), -1);
     assert_null(pairs);
-    assert_error_has(i == 3 ? "degradation" : "input folder and a target folder");
+    assert_error_has(i == 3 ? "degradation" : i == 1 ? "holds no pairs" : "an input and a target");
   }
 }
 

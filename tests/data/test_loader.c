@@ -365,7 +365,7 @@ static void wrong_settings_are_refused(void **state) {
   s.prefetch = 1, refuse(&s, "prefetch 1"), s = good;
   s.real_dir = "/nowhere/real", refuse(&s, "/nowhere/real"), s = good;
   s.clean_dir = "/nowhere/clean", refuse(&s, "/nowhere/clean"), s = good;
-  s.pairs.target_dir = NULL, refuse(&s, "input folder and a target folder"), s = good;
+  s.pairs.target_dir = NULL, refuse(&s, "holds no pairs"), s = good;
   s = degrading(*state, "gaussian");
   assert_int_equal(nd_degrade_set(&s.pairs.degradation, "sigma_min", "200"), 0);
   refuse(&s, "sigma_min 200 is above sigma_max 75");

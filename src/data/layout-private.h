@@ -1,0 +1,25 @@
+/* How the field publishes its sets: which files of a tree belong to which set, and to one another. */
+#ifndef ND_LAYOUT_PRIVATE_H
+#define ND_LAYOUT_PRIVATE_H
+
+#include "data/prepare.h"
+#include "data/tree-private.h"
+
+/* A picture of a set, or a pair. */
+typedef struct nd_found {
+  char *folder;                       /* "gopro/train": the set and its part */
+  char *name;                         /* what it will be called, without an ending; no '/' */
+  const nd_tree_file *input, *target; /* target NULL: there is none, and role says what the input is */
+  const char *role;                   /* "input", "clean" or "real" */
+  bool blocks;                        /* arrays of many pictures */
+} nd_found;
+
+/* Appends nd_found to found (which must free them: nd_found_free) in the order of the tree, and what should
+ * be there and is not to missing. only: names of sets, NULL: all. Error: a list that cannot be read. */
+int nd_layout_find(const nd_tree *tree, nd_task task, char *const *only, GPtrArray *found,
+                   GPtrArray *missing);
+void nd_found_free(void *found);
+/* What is known for a task, a line each; the caller's, g_free. */
+char *nd_layout_known(nd_task task);
+
+#endif

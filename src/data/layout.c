@@ -1,0 +1,361 @@
+/* The layouts, as patterns of paths. */
+#include "data/layout-private.h"
+
+#include <string.h>
+
+enum { DENOISE = 1 << ND_TASK_DENOISE, DERAIN = 1 << ND_TASK_DERAIN, DEBLUR = 1 << ND_TASK_DEBLUR };
+enum { ANY = DENOISE | DERAIN | DEBLUR, TARGETS = 3 };
+typedef enum kind { PAIRS, CLEAN, REAL, INPUT_FIRST, TARGET_FIRST, BLOCKS } kind;
+
+/* input is what a path must match (in any case of letters); the others are made of its parts. part "?x": the
+ * folder train, val or test of the path, else x. For lists, targets[0] is what the paths of the inputs must
+ * match, and name is made of the parts of that. */
+typedef struct layout {
+  int tasks;
+  kind kind;
+  const char *set, *part, *name, *input, *targets[TARGETS], *help;
+} layout;
+
+#define UP "^((?:.*/)?"
+#define END "\\.(png|jpe?g|tiff?|webp|bmp)$"
+
+static const layout layouts[] = {
+    {DENOISE,
+     PAIRS,
+     "sidd",
+     "train",
+     "\\2_\\4",
+     UP ")(\\d{4}_\\d{3}_[^/]+)/(\\d{4})_NOISY_SRGB_(\\d{3})" END,
+     {"\\1\\2/\\3_GT_SRGB_\\4.\\5"},
+     "SIDD-Medium: 0001_001_S6_.../0001_NOISY_SRGB_010.PNG and GT"},
+    {DENOISE,
+     BLOCKS,
+     "sidd",
+     "val",
+     "",
+     UP ")ValidationNoisyBlocksSrgb\\.mat$",
+     {"\\1ValidationGtBlocksSrgb.mat"},
+     "SIDD validation: ValidationNoisyBlocksSrgb.mat and Gt"},
+    {DENOISE,
+     BLOCKS,
+     "sidd",
+     "test",
+     "",
+     UP ")BenchmarkNoisyBlocksSrgb\\.mat$",
+     {NULL},
+     "SIDD benchmark: BenchmarkNoisyBlocksSrgb.mat, without truth"},
+    {DERAIN,
+     PAIRS,
+     "rain13k",
+     "train",
+     "\\3",
+     UP "Rain13K/(?:(train|test)/)?)input/([^/]+)" END,
+     {"\\1target/\\3.\\4"},
+     "Rain13K: [train/]Rain13K/{input,target}"},
+    {DERAIN,
+     PAIRS,
+     "\\L\\2",
+     "?test",
+     "\\3",
+     UP "(Rain[12]00[LH]|Test100|Test1200|Test2800)/)input/([^/]+)" END,
+     {"\\1target/\\3.\\4"},
+     "Rain13K's tests: Rain100L, Rain100H, Test100, Test1200, Test2800 /{input,target}"},
+    {DERAIN,
+     PAIRS,
+     "\\L\\2",
+     "?test",
+     "rain-\\3",
+     UP "(Rain100[LH])/)rainy/rain-(\\d+)" END,
+     {"\\1norain-\\3.\\4", "\\1gt/norain-\\3.\\4", "\\1norain/norain-\\3.\\4"},
+     "Rain100L/H: rainy/rain-001.png and norain-001.png"},
+    {DERAIN,
+     PAIRS,
+     "\\L\\2",
+     "?test",
+     "rain-\\3",
+     UP "(Rain[12]00[LH])/(?:(?:train|test)/)?)rain/(?:X2/)?(?:no)?rain-(\\d+)(?:x2)?" END,
+     {"\\1norain/norain-\\3.\\4", "\\1norain/rain-\\3.\\4"},
+     "Rain100L/H: {rain,norain}"},
+    {DERAIN,
+     PAIRS,
+     "rain100\\L\\2",
+     "train",
+     "rain-\\3",
+     UP "RainTrain([LH])/)rain-(\\d+)" END,
+     {"\\1norain-\\3.\\4"},
+     "Rain100L/H for training: RainTrainL/rain-1.png and norain-1.png"},
+    {DERAIN,
+     PAIRS,
+     "rain100l",
+     "\\L\\2",
+     "rain-\\3",
+     UP "rain_data_(train|test)_Light/)rain/(?:X2/)?norain-(\\d+)x2" END,
+     {"\\1norain/norain-\\3.\\4"},
+     "Rain100L: rain_data_train_Light/{rain,norain}"},
+    {DERAIN,
+     PAIRS,
+     "rain100h",
+     "\\L\\2",
+     "rain-\\3",
+     UP "rain_data_(train|test)_Heavy/)rain/(?:X2/)?norain-(\\d+)x2" END,
+     {"\\1norain/norain-\\3.\\4"},
+     "Rain100H: rain_data_train_Heavy/{rain,norain}"},
+    {DERAIN,
+     INPUT_FIRST,
+     "spa",
+     "train",
+     "\\1",
+     UP ")real_world\\.txt$",
+     {"([^/]+)\\.\\w+$"},
+     "SPA-Data: real_world.txt beside real_world/ and real_world_gt/"},
+    {DERAIN,
+     INPUT_FIRST,
+     "spa",
+     "test",
+     "\\1",
+     UP ")real_test_1000\\.txt$",
+     {"([^/]+)\\.\\w+$"},
+     "SPA-Data's test: real_test_1000.txt beside real_test_1000/"},
+    {DERAIN,
+     REAL,
+     "real_internet",
+     "test",
+     "\\2",
+     UP ")Real_Internet/(?:rain/|rainy/|input/)?([^/]+)" END,
+     {NULL},
+     "Real_Internet, without truth"},
+    {DEBLUR,
+     PAIRS,
+     "gopro",
+     "\\L\\2",
+     "\\3_\\4",
+     UP "(train|test)/(G[^/]*)/)blur/([^/]+)" END,
+     {"\\1sharp/\\4.\\5"},
+     "GoPro: {train,test}/GOPR0372_07_00/{blur,sharp}"},
+    {DEBLUR,
+     PAIRS,
+     "gopro_gamma",
+     "\\L\\2",
+     "\\3_\\4",
+     UP "(train|test)/(G[^/]*)/)blur_gamma/([^/]+)" END,
+     {"\\1sharp/\\4.\\5"},
+     "GoPro: {train,test}/GOPR0372_07_00/{blur_gamma,sharp}"},
+    {DEBLUR,
+     PAIRS,
+     "\\L\\2",
+     "?test",
+     "\\3",
+     UP "(GoPro|HIDE|RealBlur_[JR])/(?:(?:train|test)/)?)input/([^/]+)" END,
+     {"\\1target/\\3.\\4"},
+     "GoPro, HIDE, RealBlur_J, RealBlur_R: {input,target}"},
+    {DEBLUR,
+     TARGET_FIRST,
+     "realblur_\\L\\2",
+     "\\L\\3",
+     "\\1_\\2",
+     UP ")RealBlur_([JR])_(train|test)_list\\.txt$",
+     {"([^/]+)/blur/blur_(\\d+)\\.\\w+$"},
+     "RealBlur: RealBlur_J_train_list.txt (and R, and test) beside the folders it names"},
+    {ANY,
+     CLEAN,
+     "div2k",
+     "\\L\\2",
+     "\\3",
+     UP ")DIV2K_(train|valid)_HR/([^/]+)" END,
+     {NULL},
+     "DIV2K: DIV2K_{train,valid}_HR"},
+    {ANY,
+     CLEAN,
+     "flickr2k",
+     "train",
+     "\\2",
+     UP ")(?:Flickr2K|Flickr2K_HR)/([^/]+)" END,
+     {NULL},
+     "Flickr2K: Flickr2K/Flickr2K_HR"},
+    {ANY,
+     CLEAN,
+     "wed",
+     "train",
+     "\\2",
+     UP ")(?:pristine_images|WaterlooED|WED)/([^/]+)" END,
+     {NULL},
+     "Waterloo Exploration Database: pristine_images"},
+    {ANY,
+     CLEAN,
+     "bsds500",
+     "\\L\\2",
+     "\\3",
+     UP ")BSDS500/(?:data/)?images/(train|val|test)/([^/]+)" END,
+     {NULL},
+     "BSDS500: BSDS500/data/images/{train,val,test}"},
+    {ANY,
+     CLEAN,
+     "bsds300",
+     "\\L\\2",
+     "\\3",
+     UP ")BSDS300/images/(train|test)/([^/]+)" END,
+     {NULL},
+     "BSDS300: BSDS300/images/{train,test}"},
+    {ANY, CLEAN, "bsd400", "train", "\\2", UP ")(?:BSD400|Train400)/([^/]+)" END, {NULL}, "BSD400"},
+    {ANY, CLEAN, "cbsd68", "test", "\\2", UP ")C?BSD68/(?:original(?:_png)?/)?([^/]+)" END, {NULL}, "CBSD68"},
+};
+
+typedef struct search {
+  const nd_tree *tree;
+  const layout *layout;
+  GRegex *pattern;
+  char *const *only;
+  GPtrArray *found, *missing;
+} search;
+
+void nd_found_free(void *p) {
+  nd_found *f = p;
+  g_free(f->folder);
+  g_free(f->name);
+  g_free(f);
+}
+
+static char *expand(const GMatchInfo *match, const char *template) {
+  g_autoptr(GError) error = NULL;
+  char *text = g_match_info_expand_references(match, template, &error);
+  return text ? text : g_strdup("");
+}
+
+/* The part of the set: its last folder of one of these names, or what the layout says. */
+static char *part_of(const layout *l, const GMatchInfo *match, const char *path) {
+  static const char *const words[] = {"train", "test", "val"};
+  const char *chosen = l->part + 1;
+  if (*l->part != '?') {
+    char *part = expand(match, l->part);
+    if (!strcmp(part, "valid"))
+      part[3] = 0;
+    return part;
+  }
+  g_auto(GStrv) folders = g_strsplit(path, "/", -1);
+  for (char **f = folders; *f; f++)
+    for (size_t w = 0; w < G_N_ELEMENTS(words); w++)
+      if (!g_ascii_strcasecmp(*f, words[w]))
+        chosen = words[w];
+  return g_strdup(chosen);
+}
+
+/* The folder of the results; NULL: the set is not wanted. */
+static char *folder_of(const search *s, const GMatchInfo *match, const char *path) {
+  g_autofree char *set = expand(match, s->layout->set), *part = part_of(s->layout, match, path);
+  if (s->only && !g_strv_contains((const char *const *)s->only, set))
+    return NULL;
+  return g_strdup_printf("%s/%s", set, part);
+}
+
+static void add(const search *s, char *folder, char *name, const nd_tree_file *input,
+                const nd_tree_file *target) {
+  nd_found *f = g_new(nd_found, 1);
+  const char *role = s->layout->kind == CLEAN ? "clean" : target ? "input" : "real";
+  *f = (nd_found){folder, name, input, target, role, s->layout->kind == BLOCKS};
+  g_ptr_array_add(s->found, f);
+}
+
+static void add_match(const search *s, const GMatchInfo *match, const nd_tree_file *file, char *folder) {
+  const nd_tree_file *target = NULL;
+  const layout *l = s->layout;
+  for (int t = 0; t < TARGETS && l->targets[t] && !target; t++) {
+    g_autofree char *path = expand(match, l->targets[t]);
+    target = nd_tree_find(s->tree, path);
+  }
+  if (target || !l->targets[0]) {
+    add(s, folder, expand(match, l->name), file, target);
+    return;
+  }
+  g_autofree char *wanted = expand(match, l->targets[0]);
+  g_ptr_array_add(s->missing, g_strdup_printf("'%s' has no partner: '%s' is not there", file->path, wanted));
+  g_free(folder);
+}
+
+/* ---- Lists ---- */
+/* A path of a list, from the folder of the list, or from one further up. */
+static const nd_tree_file *find_listed(const nd_tree *tree, const char *list, const char *path) {
+  g_autofree char *above = g_path_get_dirname(list);
+  while (*path == '/' || g_str_has_prefix(path, "./"))
+    path += *path == '/' ? 1 : 2;
+  for (;;) {
+    bool top = !strcmp(above, ".");
+    g_autofree char *full = top ? g_strdup(path) : g_build_filename(above, path, NULL);
+    const nd_tree_file *file = nd_tree_find(tree, full);
+    if (file || top)
+      return file;
+    char *next = g_path_get_dirname(above);
+    g_free(above);
+    above = next;
+  }
+}
+
+static void add_line(const search *s, const nd_tree_file *list, const nd_list_line *line, const char *folder,
+                     const GRegex *name) {
+  guint n = g_strv_length(line->paths), first = s->layout->kind == TARGET_FIRST;
+  const nd_tree_file *input = n > 1 ? find_listed(s->tree, list->path, line->paths[first]) : NULL,
+                     *target = n > 1 ? find_listed(s->tree, list->path, line->paths[1 - first]) : NULL;
+  g_autoptr(GMatchInfo) match = NULL;
+  if (n < 2)
+    g_ptr_array_add(s->missing, g_strdup_printf("'%s', line %d: not two paths", list->path, line->number));
+  else if (!input || !target)
+    g_ptr_array_add(s->missing, g_strdup_printf("'%s', line %d: '%s' is not there", list->path, line->number,
+                                                line->paths[input ? 1 - first : first]));
+  else if (!g_regex_match(name, input->path, 0, &match))
+    g_ptr_array_add(s->missing, g_strdup_printf("'%s', line %d: '%s' is not named as expected", list->path,
+                                                line->number, input->path));
+  else
+    add(s, g_strdup(folder), expand(match, s->layout->name), input, target);
+}
+
+static int add_list(const search *s, const nd_tree_file *list, const char *folder) {
+  void *text;
+  size_t size;
+  if (nd_tree_read(list, &text, &size))
+    return -1;
+  g_autoptr(GArray) lines = nd_list_read(text, size, list->path);
+  nd_mem_free(text);
+  if (!lines)
+    return -1;
+  g_autoptr(GRegex) name = g_regex_new(s->layout->targets[0], G_REGEX_CASELESS, 0, NULL);
+  for (guint i = 0; i < lines->len; i++)
+    add_line(s, list, &g_array_index(lines, nd_list_line, i), folder, name);
+  return 0;
+}
+
+static int try_file(const search *s, const nd_tree_file *file) {
+  g_autoptr(GMatchInfo) match = NULL;
+  if (!g_utf8_validate(file->path, -1, NULL) || !g_regex_match(s->pattern, file->path, 0, &match))
+    return 0;
+  char *folder = folder_of(s, match, file->path);
+  if (!folder)
+    return 0;
+  if (s->layout->kind != INPUT_FIRST && s->layout->kind != TARGET_FIRST) {
+    add_match(s, match, file, folder);
+    return 0;
+  }
+  int failed = add_list(s, file, folder);
+  g_free(folder);
+  return failed;
+}
+
+int nd_layout_find(const nd_tree *tree, nd_task task, char *const *only, GPtrArray *found,
+                   GPtrArray *missing) {
+  int failed = 0;
+  for (size_t k = 0; k < G_N_ELEMENTS(layouts) && !failed; k++) {
+    if (!(layouts[k].tasks & 1 << task))
+      continue;
+    g_autoptr(GRegex) pattern = g_regex_new(layouts[k].input, G_REGEX_CASELESS | G_REGEX_OPTIMIZE, 0, NULL);
+    search s = {tree, &layouts[k], pattern, only, found, missing};
+    for (guint i = 0; i < tree->files->len && !failed; i++)
+      failed = try_file(&s, tree->files->pdata[i]);
+  }
+  return failed;
+}
+
+char *nd_layout_known(nd_task task) {
+  GString *text = g_string_new(NULL);
+  for (size_t k = 0; k < G_N_ELEMENTS(layouts); k++)
+    if (layouts[k].tasks & 1 << task)
+      g_string_append_printf(text, "\n  %s", layouts[k].help);
+  return g_string_free(text, FALSE);
+}

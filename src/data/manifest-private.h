@@ -1,0 +1,22 @@
+/* Which files of prepared data came from where. */
+#ifndef ND_MANIFEST_PRIVATE_H
+#define ND_MANIFEST_PRIVATE_H
+
+#include "base/base.h"
+
+typedef struct nd_manifest nd_manifest;
+/* Takes up OUT/manifest.tsv, or begins it; lines of sources that lack a piece are dropped. */
+int nd_manifest_open(const char *out, nd_manifest **result);
+void nd_manifest_close(nd_manifest *manifest); /* NULL is fine */
+/* Are all pieces of that source in that folder (below OUT), of the size that the manifest has? */
+bool nd_manifest_has(const nd_manifest *manifest, const char *source, const char *folder);
+
+typedef struct nd_manifest_line {
+  const char *output, *source; /* output: below OUT */
+  int x, y, width, height;     /* of the source */
+  int pieces;                  /* files that are made of the source in that folder */
+} nd_manifest_line;
+/* Writes the file, whole or not at all, and then its line. Thread-safe. */
+int nd_manifest_write(nd_manifest *manifest, const nd_manifest_line *line, const void *bytes, size_t size);
+
+#endif

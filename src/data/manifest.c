@@ -1,0 +1,151 @@
+/* The manifest of prepared data: a line for each file, written once the file is there. */
+#include "data/manifest-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char header[] = "output\tsource\tx\ty\twidth\theight\tpieces\tbytes\tsha256\n";
+enum { OUTPUT, SOURCE, X, Y, WIDTH, HEIGHT, PIECES, BYTES, SHA256, FIELDS };
+
+struct nd_manifest {
+  char *out;
+  GHashTable *done; /* key of a source and a folder, when all of its pieces are there */
+  int fd;
+  GMutex lock;
+};
+
+/* A source may serve several folders: GoPro's sharp frames belong to two sets. */
+static char *key_of(const char *source, const char *output) {
+  g_autofree char *folder = g_path_get_dirname(output);
+  return g_strconcat(source, "\t", folder, NULL);
+}
+
+/* Only what would break a line is escaped. */
+static char *escaped(const char *text) {
+  GString *high = g_string_new("\"");
+  for (int c = 0x80; c < 0x100; c++)
+    g_string_append_c(high, (char)c);
+  char *s = g_strescape(text, high->str);
+  g_string_free(high, TRUE);
+  return s;
+}
+
+static bool is_there(const nd_manifest *m, char **fields) {
+  g_autofree char *name = g_strcompress(fields[OUTPUT]), *path = g_build_filename(m->out, name, NULL);
+  GStatBuf s;
+  return !g_stat(path, &s) && (guint64)s.st_size == g_ascii_strtoull(fields[BYTES], NULL, 10);
+}
+
+typedef struct tally {
+  guint64 pieces, there;
+} tally;
+
+static void count_line(const nd_manifest *m, GHashTable *tallies, char **fields) {
+  g_autofree char *source = g_strcompress(fields[SOURCE]), *output = g_strcompress(fields[OUTPUT]);
+  char *key = key_of(source, output);
+  tally *t = g_hash_table_lookup(tallies, key);
+  if (!t)
+    g_hash_table_insert(tallies, g_strdup(key), t = g_new0(tally, 1));
+  g_free(key);
+  t->pieces = g_ascii_strtoull(fields[PIECES], NULL, 10);
+  t->there += is_there(m, fields);
+}
+
+static char **split_line(const char *line) {
+  char **fields = g_strsplit(line, "\t", -1);
+  if (g_strv_length(fields) == FIELDS)
+    return fields;
+  g_strfreev(fields);
+  return NULL;
+}
+
+/* Lines of sources that are complete stay; those of others will be written again. */
+static void sift(nd_manifest *m, char **lines, GHashTable *tallies, GString *kept) {
+  for (char **line = lines; *line; line++) {
+    g_auto(GStrv) fields = split_line(*line);
+    if (!fields)
+      continue;
+    g_autofree char *source = g_strcompress(fields[SOURCE]), *output = g_strcompress(fields[OUTPUT]);
+    char *key = key_of(source, output);
+    const tally *t = g_hash_table_lookup(tallies, key);
+    if (!t || t->there != t->pieces) {
+      g_free(key);
+      continue;
+    }
+    g_string_append_printf(kept, "%s\n", *line);
+    g_hash_table_add(m->done, key);
+  }
+}
+
+/* The last line may have been cut by whatever ended the program. */
+static int take_up(nd_manifest *m, const char *path) {
+  g_autofree char *text = NULL;
+  g_autoptr(GString) kept = g_string_new(header);
+  if (g_file_get_contents(path, &text, NULL, NULL)) {
+    char *end = strrchr(text, '\n');
+    *(end ? end : text) = 0;
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autoptr(GHashTable) tallies = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    for (char **line = *lines ? lines + 1 : lines; *line; line++) {
+      g_auto(GStrv) fields = split_line(*line);
+      if (fields)
+        count_line(m, tallies, fields);
+    }
+    sift(m, *lines ? lines + 1 : lines, tallies, kept);
+  }
+  return nd_file_write_atomic(path, kept->str, kept->len);
+}
+
+int nd_manifest_open(const char *out, nd_manifest **result) {
+  g_autofree char *path = g_build_filename(out, "manifest.tsv", NULL);
+  nd_manifest *m = g_new0(nd_manifest, 1);
+  m->out = g_strdup(out);
+  m->done = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  m->fd = -1;
+  g_mutex_init(&m->lock);
+  *result = NULL;
+  int failed = take_up(m, path);
+  if (!failed && (m->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)) < 0)
+    failed = nd_fail("cannot write '%s': %s", path, g_strerror(errno));
+  if (failed)
+    nd_manifest_close(m);
+  else
+    *result = m;
+  return failed;
+}
+
+void nd_manifest_close(nd_manifest *m) {
+  if (!m)
+    return;
+  if (m->fd >= 0)
+    close(m->fd);
+  g_mutex_clear(&m->lock);
+  g_hash_table_unref(m->done);
+  g_free(m->out);
+  g_free(m);
+}
+
+bool nd_manifest_has(const nd_manifest *m, const char *source, const char *folder) {
+  g_autofree char *key = g_strconcat(source, "\t", folder, NULL);
+  return g_hash_table_contains(m->done, key);
+}
+
+int nd_manifest_write(nd_manifest *m, const nd_manifest_line *l, const void *bytes, size_t size) {
+  g_autofree char *path = g_build_filename(m->out, l->output, NULL), *folder = g_path_get_dirname(path);
+  if (g_mkdir_with_parents(folder, 0777))
+    return nd_fail("cannot make the folder '%s': %s", folder, g_strerror(errno));
+  if (nd_file_write_atomic(path, bytes, size))
+    return -1;
+  g_autofree char *sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, bytes, size),
+                  *output = escaped(l->output), *source = escaped(l->source),
+                  *line = g_strdup_printf("%s\t%s\t%d\t%d\t%d\t%d\t%d\t%zu\t%s\n", output, source, l->x, l->y,
+                                          l->width, l->height, l->pieces, size, sum);
+  g_mutex_lock(&m->lock);
+  int failed = nd_write_all(m->fd, line, strlen(line));
+  g_mutex_unlock(&m->lock);
+  return failed ? nd_fail("cannot write the manifest of '%s': %s", m->out, g_strerror(errno)) : 0;
+}

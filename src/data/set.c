@@ -1,0 +1,122 @@
+/* Sets of pictures: which kind a path names, and what all kinds have in common. */
+#include "data/set-private.h"
+
+#include <string.h>
+
+/* In the order in which they are asked; the first that knows a path has it. */
+static const nd_set_kind *const kinds[] = {&nd_set_halves, &nd_set_folders, &nd_set_lists, &nd_set_blocks,
+                                           &nd_set_pictures};
+
+/* A file or folder whose own name has a '#' is meant as it stands. */
+static void split(const char *path, char **base, char **part) {
+  const char *mark = strrchr(path, '#');
+  bool parted = mark && mark > path && !g_file_test(path, G_FILE_TEST_EXISTS);
+  *base = parted ? g_strndup(path, (gsize)(mark - path)) : g_strdup(path);
+  *part = parted ? g_strdup(mark + 1) : NULL;
+}
+
+static const nd_set_kind *kind_of(const char *base, const char *part) {
+  for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
+    if (kinds[i]->knows(base, part))
+      return kinds[i];
+  return NULL;
+}
+
+bool nd_set_named(const char *path) {
+  g_autofree char *base = NULL, *part = NULL;
+  split(path, &base, &part);
+  const nd_set_kind *kind = kind_of(base, part);
+  return kind && kind != &nd_set_pictures;
+}
+
+static int unknown(const char *path, const char *base) {
+  if (!g_file_test(base, G_FILE_TEST_EXISTS))
+    return nd_fail("cannot find '%s': there is no such folder, list or .mat file", base);
+  return nd_fail(
+      "'%s' is no set of pictures; a set is a folder, a list (.flist or .txt, a path a line) or an "
+      "array (.mat)",
+      path);
+}
+
+int nd_set_open(const char *path, nd_set *out) {
+  g_autofree char *base = NULL, *part = NULL;
+  *out = (nd_set){0};
+  split(path, &base, &part);
+  const nd_set_kind *kind = kind_of(base, part);
+  if (!kind)
+    return unknown(path, base);
+  *out = (nd_set){.kind = kind, .path = g_strdup(path)};
+  if (!kind->open(out, base, part))
+    return 0;
+  nd_set_free(out);
+  return -1;
+}
+
+void nd_set_add(nd_set *set, char *name, char *file, char *label, size_t part) {
+  if ((set->count & (set->count - 1)) == 0) /* full at each power of two */
+    set->at = g_renew(nd_set_item, set->at, MAX(1, 2 * set->count));
+  set->at[set->count++] = (nd_set_item){name, file, label ? label : g_strdup(file), part};
+}
+
+bool nd_set_whole_file(const nd_set_item *item) {
+  return !strcmp(item->label, item->file);
+}
+
+static void item_clear(nd_set_item *item) {
+  g_free(item->name);
+  g_free(item->file);
+  g_free(item->label);
+}
+
+void nd_set_thin(nd_set *set, double fraction) {
+  size_t n = set->count, keep = MAX(1, (size_t)(fraction * (double)n + 0.5)), kept = 0;
+  if (keep >= n)
+    return;
+  for (size_t i = 0; i < n; i++)
+    if (i == kept * n / keep && kept < keep)
+      set->at[kept++] = set->at[i];
+    else
+      item_clear(&set->at[i]);
+  set->count = kept;
+}
+
+void nd_set_free(nd_set *set) {
+  for (size_t i = 0; i < set->count; i++)
+    item_clear(&set->at[i]);
+  if (set->kind && set->kind->close)
+    set->kind->close(set->state);
+  g_free(set->at);
+  g_free(set->path);
+  *set = (nd_set){0};
+}
+
+int nd_set_load(const nd_set *set, size_t index, nd_image *out) {
+  return set->kind->load(set, &set->at[index], out);
+}
+
+int nd_set_size(const nd_set *set, size_t index, int *width, int *height) {
+  return set->kind->size(set, &set->at[index], width, height);
+}
+
+/* ---- Pairs ---- */
+static bool find_sides(const char *path, char **input, char **target) {
+  g_autofree char *base = NULL, *part = NULL;
+  split(path, &base, &part);
+  const nd_set_kind *kind = kind_of(base, part);
+  return kind && kind->pairs && kind->pairs(base, part, input, target);
+}
+
+bool nd_set_holds_pairs(const char *path) {
+  g_autofree char *input = NULL, *target = NULL;
+  return find_sides(path, &input, &target);
+}
+
+int nd_set_pair_paths(const char *path, char **input, char **target) {
+  *input = *target = NULL;
+  if (find_sides(path, input, target))
+    return 0;
+  return nd_fail(
+      "'%s' holds no pairs: a folder with input/ and target/ in it does, a list of two paths a line, "
+      "or DIR#halves for pictures that show input and target side by side",
+      path);
+}
