@@ -97,7 +97,8 @@ static int run(int argc, char **argv) {
   gboolean json = FALSE;
   int threads = 0;
   const GOptionEntry entries[] = {
-      {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model, "restore the inputs with this model first", "M"},
+      {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
+       "restore the inputs with this model (a file or a name) first", "M"},
       {"input", 'i', 0, G_OPTION_ARG_FILENAME, &input,
        "a set of degraded pictures, or of results when no model is given; or of pairs", "SET"},
       {"target", 'g', 0, G_OPTION_ARG_FILENAME, &target,
