@@ -33,6 +33,8 @@ int nd_image_size(const char *path, int *width, int *height);
 int nd_image_measure(const void *bytes, size_t size, const char *name, int *width, int *height);
 int nd_image_new(int width, int height, int channels, nd_image *out); /* zeroed pixels, 8 bits */
 void nd_image_free(nd_image *image);
+/* Makes the longer side at most `side` pixels, by libvips' Lanczos filter; alpha and meta are dropped. */
+int nd_image_shrink(nd_image *image, int side);
 
 typedef struct nd_save_options {
   int bits; /* 8 or 16 (an error where the format cannot); 0: as image->bits where the format can, else 8 */

@@ -5,6 +5,7 @@
 
 #include "data/data.h"
 #include "image/image.h"
+#include "image/niqe.h"
 #include "restore/lpips.h"
 #include "weights/model.h"
 
@@ -59,27 +60,30 @@ int nd_restorer_count_tiles(nd_restorer *r, int height, int width, int *tiles);
 /* ---- Evaluation ---- */
 typedef struct nd_score {
   char *name;
-  double psnr, ssim, psnr_input, ssim_input; /* of the result and of the unrestored input */
-  double lpips, lpips_input;                 /* 0 where it was not asked for */
+  double psnr, ssim, psnr_input, ssim_input;   /* of the result and of the unrestored input */
+  double lpips, lpips_input, niqe, niqe_input; /* 0 where it was not asked for */
 } nd_score;
 
 typedef struct nd_scores {
-  const nd_protocol *protocol;
+  const nd_protocol *protocol; /* NULL: there was no truth, neither PSNR nor SSIM nor LPIPS */
   int count;
   nd_score *at;
   nd_score mean; /* over the pictures; without a name */
 } nd_scores;
 
-/* Restores each input and compares with its target. r NULL: the inputs are the results. */
 typedef struct nd_evaluation {
   const nd_protocol *protocol;
-  nd_lpips *lpips; /* NULL: not measured */
-  size_t limit;    /* only so many pictures; 0: all */
+  nd_lpips *lpips;           /* NULL: not measured */
+  const nd_niqe_model *niqe; /* NULL: not measured */
+  size_t limit;              /* only so many pictures; 0: all */
 } nd_evaluation;
+/* Restores each input and compares with its target. r NULL: the inputs are the results. */
 int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, nd_scores *out);
 /* The same of a model file (NULL: the inputs are the results) on the pairs of two folders. */
 int nd_evaluate_model(const char *model, const nd_evaluation *e, const nd_pair_source *source,
                       nd_scores *out);
+/* Of a set of photos for which there is no truth: e->niqe alone. */
+int nd_evaluate_photos(const char *model, const nd_evaluation *e, const char *set, nd_scores *out);
 void nd_scores_free(nd_scores *s);
 
 #endif

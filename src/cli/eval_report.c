@@ -1,0 +1,127 @@
+/* The figures of `noiseda eval`, with how they were taken. */
+#include "cli/eval_report.h"
+
+#include <json-glib/json-glib.h>
+#include <stdio.h>
+
+static const char rounding[] = "clamped and rounded to the nearest of 8 bits";
+static const char data_range[] = "0 to 255";
+
+typedef enum place { RESULT, INPUT } place;
+
+/* What can be measured. */
+typedef struct figure {
+  const char *name, *key;
+  size_t at[2]; /* in nd_score: of the result, of the input */
+  int width, decimals;
+} figure;
+#define FIGURE(name, field, width, decimals)                                                                 \
+  { name, #field, {offsetof(nd_score, field), offsetof(nd_score, field##_input)}, width, decimals }
+static const figure figures[] = {FIGURE("PSNR", psnr, 9, 4), FIGURE("SSIM", ssim, 8, 5),
+                                 FIGURE("LPIPS", lpips, 8, 5), FIGURE("NIQE", niqe, 8, 4)};
+enum { FIGURES = G_N_ELEMENTS(figures) };
+
+static bool measured(const nd_scores *s, const nd_eval_how *how, int i) {
+  const bool wanted[FIGURES] = {s->protocol, s->protocol, how->lpips, how->niqe};
+  return wanted[i];
+}
+
+static double value_of(const nd_score *one, int i, place p) {
+  return *(const double *)(const void *)((const char *)one + figures[i].at[p]);
+}
+
+/* one NULL: the head. The first figure of the inputs says whose they are. */
+static void print_row(const char *name, const nd_scores *s, const nd_eval_how *how, const nd_score *one) {
+  printf("%-40s", name);
+  for (int p = RESULT; p <= (how->model ? INPUT : RESULT); p++) {
+    const char *first = p == INPUT ? "input" : NULL;
+    printf(p == INPUT ? " " : "");
+    for (int i = 0; i < FIGURES; i++) {
+      if (!measured(s, how, i))
+        continue;
+      if (one)
+        printf(" %*.*f", figures[i].width, figures[i].decimals, value_of(one, i, (place)p));
+      else
+        printf(" %*s", figures[i].width, first ? first : figures[i].name);
+      first = NULL;
+    }
+  }
+  printf("\n");
+}
+
+void nd_eval_print_text(const nd_scores *s, const nd_eval_how *how) {
+  const nd_protocol *p = s->protocol;
+  print_row("picture", s, how, NULL);
+  for (int i = 0; i < s->count; i++)
+    print_row(s->at[i].name, s, how, &s->at[i]);
+  print_row("mean", s, how, &s->mean);
+  if (p)
+    printf("%d pictures, PSNR in dB; protocol %s (%s)\n  channels  %s\n  values    %s\n  range     %s\n"
+           "  window    %s\n  border    %s\n",
+           s->count, p->name, p->source, p->channels, rounding, data_range, p->window, p->border);
+  else
+    printf("%d pictures, without truth\n", s->count);
+  if (how->lpips)
+    printf("  LPIPS     %s, version 0.1, on R, G and B rounded to 8 bits\n", how->lpips);
+  if (how->niqe)
+    printf("  NIQE      %s\n", how->niqe);
+}
+
+static void add_figures(JsonBuilder *b, const nd_scores *s, const nd_eval_how *how, const nd_score *one) {
+  for (int p = RESULT; p <= (how->model ? INPUT : RESULT); p++)
+    for (int i = 0; i < FIGURES; i++) {
+      g_autofree char *key = g_strconcat(figures[i].key, p == INPUT ? "_input" : "", NULL);
+      if (!measured(s, how, i))
+        continue;
+      json_builder_set_member_name(b, key);
+      json_builder_add_double_value(b, value_of(one, i, (place)p));
+    }
+}
+
+static void add_protocol(JsonBuilder *b, const nd_protocol *p, const nd_eval_how *how) {
+  static const nd_protocol none;
+  bool truth = p;
+  p = p ? p : &none;
+  const char *const texts[][2] = {{"name", p->name},
+                                  {"source", p->source},
+                                  {"channels", p->channels},
+                                  {"rounding", rounding},
+                                  {"data_range", truth ? data_range : NULL},
+                                  {"ssim_window", p->window},
+                                  {"border", p->border},
+                                  {"lpips", how->lpips},
+                                  {"niqe", how->niqe}};
+  json_builder_set_member_name(b, "protocol");
+  json_builder_begin_object(b);
+  for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+    if (!texts[i][1])
+      continue;
+    json_builder_set_member_name(b, texts[i][0]);
+    json_builder_add_string_value(b, texts[i][1]);
+  }
+  json_builder_end_object(b);
+}
+
+void nd_eval_print_json(const nd_scores *s, const nd_eval_how *how) {
+  g_autoptr(JsonBuilder) b = json_builder_new();
+  json_builder_begin_object(b);
+  add_protocol(b, s->protocol, how);
+  json_builder_set_member_name(b, "mean");
+  json_builder_begin_object(b);
+  add_figures(b, s, how, &s->mean);
+  json_builder_end_object(b);
+  json_builder_set_member_name(b, "pictures");
+  json_builder_begin_array(b);
+  for (int i = 0; i < s->count; i++) {
+    json_builder_begin_object(b);
+    json_builder_set_member_name(b, "name");
+    json_builder_add_string_value(b, s->at[i].name);
+    add_figures(b, s, how, &s->at[i]);
+    json_builder_end_object(b);
+  }
+  json_builder_end_array(b);
+  json_builder_end_object(b);
+  g_autoptr(JsonNode) root = json_builder_get_root(b);
+  g_autofree char *text = json_to_string(root, TRUE);
+  printf("%s\n", text);
+}

@@ -1,0 +1,75 @@
+/* noiseda eval of photos without truth, and noiseda niqe. */
+#include "program.h"
+
+#include <glib/gstdio.h>
+#include <json-glib/json-glib.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+static void make_photos(const char *folder, double deviation) {
+  assert_int_equal(g_mkdir_with_parents(folder, 0777), 0);
+  for (int i = 0; i < 3; i++) {
+    g_autofree char *path = g_strdup_printf("%s/%d.png", folder, i);
+    make_picture(path, 400, 300, i, deviation);
+  }
+}
+
+/* The mean's figure of that name; NaN: it has none. */
+static double mean_of(const outcome *o, const char *name) {
+  g_autoptr(JsonParser) parser = json_parser_new();
+  assert_true(json_parser_load_from_data(parser, o->out, -1, NULL));
+  JsonObject *mean =
+      json_object_get_object_member(json_node_get_object(json_parser_get_root(parser)), "mean");
+  return json_object_has_member(mean, name) ? json_object_get_double_member(mean, name) : (double)NAN;
+}
+
+static void photos_without_truth_get_niqe_alone(void **state) {
+  (void)state;
+  make_photos("photos", 0.02);
+  outcome o = run_program("eval", "--input", "photos", "--json", NULL);
+  assert_int_equal(o.status, 0);
+  assert_true(mean_of(&o, "niqe") > 0);
+  assert_true(isnan(mean_of(&o, "psnr")) && isnan(mean_of(&o, "niqe_input")));
+  outcome_clear(&o);
+  o = run_program("eval", "--input", "photos", NULL);
+  assert_non_null(strstr(o.out, "NIQE"));
+  assert_null(strstr(o.out, "PSNR"));
+  outcome_clear(&o);
+  expect_status(2, "eval", "--input", "photos", "--protocol", "y", NULL);
+}
+
+static void beside_the_others_it_is_the_same(void **state) {
+  (void)state;
+  make_photos("photos", 0.02);
+  make_photos("clean", 0);
+  outcome o = run_program("eval", "--input", "photos", "--target", "clean", "--niqe", "--json", NULL),
+          alone = run_program("eval", "--input", "photos", "--json", NULL);
+  assert_int_equal(o.status, 0);
+  assert_true(mean_of(&o, "psnr") > 20);
+  assert_true(mean_of(&o, "niqe") == mean_of(&alone, "niqe"));
+  outcome_clear(&o);
+  outcome_clear(&alone);
+}
+
+static void a_model_of_ones_own_is_used(void **state) {
+  (void)state;
+  make_photos("photos", 0.02);
+  expect_failure("too few", "more photos", "niqe", "photos", "-o", "model.txt", NULL);
+  assert_false(g_file_test("model.txt", G_FILE_TEST_EXISTS));
+  expect_failure("absent.txt", "cannot read", "eval", "--input", "photos", "--niqe-model", "absent.txt",
+                 NULL);
+  make_picture("photos/small.png", 100, 90, 1, 0.02);
+  expect_failure("small.png", "at least two blocks", "eval", "--input", "photos", NULL);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(photos_without_truth_get_niqe_alone, folder_setup, folder_teardown),
+      cmocka_unit_test_setup_teardown(beside_the_others_it_is_the_same, folder_setup, folder_teardown),
+      cmocka_unit_test_setup_teardown(a_model_of_ones_own_is_used, folder_setup, folder_teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
