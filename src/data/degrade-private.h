@@ -18,6 +18,10 @@ extern const nd_degradation nd_degradation_gaussian, nd_degradation_camera, nd_d
 /* A key's words for a switch: false, true. */
 const char *nd_choice_switch(int index);
 
+/* rain_drops.c: drops on the lens, `density` of them in 100 x 100 pixels. */
+int nd_rain_drops(double density, double radius_min, double radius_max, float *rgb, int height, int width,
+                  nd_rng *rng);
+
 /* degrade_jpeg.c: to a JPEG of that quality and back; a whole quality, uniform over [low, high]. */
 int nd_jpeg_round_trip(float *rgb, int height, int width, int quality);
 int nd_jpeg_draw_quality(double low, double high, nd_rng *rng);

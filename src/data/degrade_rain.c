@@ -22,8 +22,14 @@ enum {
   MIST_MIN,
   MIST_MAX,
   LIGHT_MIN,
-  LIGHT_MAX
+  LIGHT_MAX,
+  DROPS_MIN,
+  DROPS_MAX,
+  DROP_RADIUS_MIN,
+  DROP_RADIUS_MAX
 };
+
+enum { ON_THE_LENS = 100 }; /* the drops' stream of random numbers; the stages of a chain have the low ones */
 
 static const nd_degrade_key keys[] = {
     ND_KEY_RANGE("angle", ANGLE_MIN, -30, 30, -90, 90,
@@ -38,6 +44,8 @@ static const nd_degrade_key keys[] = {
     ND_KEY_NUMBER("layers", LAYERS, 3, 1, 8, "depths: at each next one streaks are twice as far away"),
     ND_KEY_RANGE("mist", MIST_MIN, 0, 0.3, 0, 1, "share of the light that mist covers"),
     ND_KEY_RANGE("light", LIGHT_MIN, 0.7, 0.95, 0, 1, "brightness of the sky that streaks and mist show"),
+    ND_KEY_RANGE("drops", DROPS_MIN, 0, 0, 0, 50, "drops on the lens in 100 x 100 pixels; 0: none"),
+    ND_KEY_RANGE("drop_radius", DROP_RADIUS_MIN, 4, 12, 1, 100, "of the drops in pixels, drawn for each"),
 };
 
 typedef struct streak {
@@ -108,12 +116,14 @@ static int apply(const double *v, float *rgb, int height, int width, nd_rng *rng
   for (size_t i = 0; i < pixels * 3; i++)
     rgb[i] = clear[i / 3] * rgb[i] + (1 - clear[i / 3]) * (float)light;
   nd_mem_free(clear);
-  return 0;
+  nd_rng lens = nd_rng_branch(rng, ON_THE_LENS);
+  double drops = nd_rng_between(&lens, v[DROPS_MIN], v[DROPS_MAX]);
+  return nd_rain_drops(drops, v[DROP_RADIUS_MIN], v[DROP_RADIUS_MAX], rgb, height, width, &lens);
 }
 
 const nd_degradation nd_degradation_rain = {
     .name = "rain",
-    .help = "streaks in layers of depth, and a veil of mist",
+    .help = "streaks in layers of depth, a veil of mist, drops on the lens",
     .keys = keys,
     .key_count = G_N_ELEMENTS(keys),
     .apply = apply,

@@ -95,6 +95,25 @@ static void rain_brightens_and_stays_in_range(void **state) {
     assert_true(rgb[i] >= 0.3f - 1e-6f && rgb[i] <= 0.95f + 1e-6f);
 }
 
+/* Drops refract what there is: a flat scene stays flat, and elsewhere the picture is as it was. */
+static void drops_show_the_scene(void **state) {
+  (void)state;
+  nd_degrade_settings s = chosen("rain", "density=0 mist=0 drops=6 drop_radius=8");
+  g_autofree float *rgb = flat(SIDE, 0.4f), *wave = wavy(0.05), *before = wavy(0.05);
+  degrade(&s, rgb, SIDE, 1);
+  degrade(&s, wave, SIDE, 1);
+  int changed = 0;
+  for (int i = 0; i < VALUES; i++) {
+    assert_true(fabsf(rgb[i] - 0.4f) < 1e-6f);
+    assert_true(wave[i] >= 0.25f - 1e-6f && wave[i] <= 0.75f + 1e-6f);
+    changed += wave[i] != before[i];
+  }
+  /* 6 in 100 x 100 of radius 8 lie on 1 - exp(-6e-4 pi 64) = 11 %, some less where outlines are dented. */
+  double share = (double)changed / VALUES;
+  if (!(share > 0.05 && share < 0.17))
+    fail_msg("drops changed %g of the picture", share);
+}
+
 /* ---- Blur ---- */
 
 typedef struct moments {
@@ -301,6 +320,7 @@ int main(void) {
       cmocka_unit_test(mist_is_a_mixture),
       cmocka_unit_test(streaks_cover_what_their_numbers_say),
       cmocka_unit_test(rain_brightens_and_stays_in_range),
+      cmocka_unit_test(drops_show_the_scene),
       cmocka_unit_test(kernels_sum_to_one_and_are_centred),
       cmocka_unit_test(shapes_have_their_moments),
       cmocka_unit_test(blurring_is_convolution),
