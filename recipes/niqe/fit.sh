@@ -10,8 +10,8 @@ out=$2
 shift 2
 set -- /usr/share/backgrounds/*_by_Aitzol_Berasategi.jpg /usr/share/backgrounds/*_by_Peter_Nerlich.jpg \
   /usr/share/backgrounds/*_by_freespace.jpg /usr/share/backgrounds/mate/nature/*.jpg
-for name in Bridge_by_Sander_Klootwijk Dragonfly_by_Bolly Kleiber_by_Lukas_Baubkus Painting-Colors_by__herobrine7gamer \
-  Wine_by_Jakkub_Mede seeding_by_Clements_Engelhardt umang_by_Abhishek_Mudgal; do
+for name in Bridge_by_Sander_Klootwijk Dragonfly_by_Bolly Kleiber_by_Lukas_Baubkus Wine_by_Jakkub_Mede \
+  seeding_by_Clements_Engelhardt; do
   set -- "$@" "/usr/share/backgrounds/$name.jpg"
 done
 for name in BytheWater ColdRipple ColorfulCups EveningGlow FallenLeaf Grey OneStandsOut Path; do
