@@ -13,29 +13,29 @@ static void clear(options *o) {
   g_free(o->lpips), g_free(o->niqe_model);
 }
 
-static bool has_truth(const options *o) {
+static bool truth_is_there(const options *o) {
   return o->target || nd_set_holds_pairs(o->input);
 }
 
 /* Wrong usage; NULL: none. */
 static const char *mistake(const options *o) {
   if (!o->input)
-    return "--input SET is needed, and --target SET where there is truth";
-  if (!has_truth(o) && (o->protocol || o->lpips))
+    return "--input SET is needed, and --target SET where there is truth that the input does not hold";
+  if (!truth_is_there(o) && (o->protocol || o->lpips))
     return "--protocol and --lpips are about differences from clean pictures: --target SET is needed";
   return NULL;
 }
 
 static int measure(const options *o, nd_evaluation *e, nd_scores *out) {
   nd_niqe_model pristine;
-  bool niqe = o->niqe || o->niqe_model || !has_truth(o);
+  bool niqe = o->niqe || o->niqe_model || !truth_is_there(o);
   nd_niqe_standard(&pristine);
   if (o->niqe_model && nd_niqe_model_read(o->niqe_model, &pristine))
     return -1;
   if (o->lpips && nd_lpips_open(o->lpips, &e->lpips))
     return -1;
   e->niqe = niqe ? &pristine : NULL;
-  if (!has_truth(o))
+  if (!truth_is_there(o))
     return nd_evaluate_photos(o->model, e, o->input, out);
   nd_pair_source source = {.input_dir = o->input, .target_dir = o->target};
   return nd_evaluate_model(o->model, e, &source, out);
@@ -66,7 +66,9 @@ static int run_with(options *o, int argc, char **argv) {
       {"input", 'i', 0, G_OPTION_ARG_FILENAME, &o->input,
        "a set of degraded pictures, or of results when no model is given; or of pairs", "SET"},
       {"target", 'g', 0, G_OPTION_ARG_FILENAME, &o->target,
-       "a set of clean pictures of the same names; without truth NIQE is measured", "SET"},
+       "a set of clean pictures of the same names; without them, unless the input holds pairs, NIQE is "
+       "measured",
+       "SET"},
       {"protocol", 'p', 0, G_OPTION_ARG_STRING, &o->protocol,
        "rgb: as scikit-image (default), y: as deraining papers, matlab: as SIDD", "NAME"},
       {"lpips", 0, 0, G_OPTION_ARG_FILENAME, &o->lpips, "measure LPIPS with these weights (docs/metrics.md)",

@@ -13,31 +13,32 @@ typedef struct job {
   size_t blocks;
 } job;
 
-static int add_photo(job *j, const nd_set *photos, size_t i) {
-  const char *path = photos->at[i].label;
+static int add_photo(job *j, const nd_set *set, size_t i) {
+  const char *label = set->at[i].label;
   nd_image photo;
   size_t taken = 0;
-  if (nd_set_load(photos, i, &photo))
+  if (nd_set_load(set, i, &photo))
     return -1;
   int failed = (j->side && nd_image_shrink(&photo, j->side)) ||
                nd_niqe_fit_add(j->fit, photo.data, photo.height, photo.width, &taken);
   nd_image_free(&photo);
   if (failed)
-    return nd_fail_in("'%s'", path);
-  printf("%5zu blocks of %s\n", taken, path);
+    return nd_fail_in("'%s'", label);
+  printf("%5zu blocks of %s\n", taken, label);
   j->photos++;
   j->blocks += taken;
   return 0;
 }
 
+/* A photo, or a set of them. */
 static int add(job *j, const char *path) {
-  nd_set photos;
-  if (nd_set_open(path, &photos))
+  nd_set set;
+  if (nd_set_open(path, &set))
     return -1;
   int failed = 0;
-  for (size_t i = 0; !failed && i < photos.count; i++)
-    failed = add_photo(j, &photos, i);
-  nd_set_free(&photos);
+  for (size_t i = 0; !failed && i < set.count; i++)
+    failed = add_photo(j, &set, i);
+  nd_set_free(&set);
   return failed;
 }
 
@@ -56,18 +57,18 @@ static int fit(job *j, char *const *paths, int count, const char *out) {
 
 static int run(int argc, char **argv) {
   g_autofree char *out = NULL;
-  job j = {.side = 1024};
+  job j = {.side = 768};
   const GOptionEntry entries[] = {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "file for the model", "MODEL"},
       {"side", 0, 0, G_OPTION_ARG_INT, &j.side,
-       "make photos smaller, so that the longer side is at most this (default 1024; 0: as they are)", "N"},
+       "make photos smaller, so that the longer side is at most this (default 768; 0: as they are)", "N"},
       {0}};
   if (!nd_cli_parse(
           &argc, &argv, entries, "PHOTOS... -o MODEL",
           "Fits the model of pristine photos that NIQE compares with (noiseda eval --niqe-model MODEL)."))
     return ND_EXIT_USAGE;
   if (argc < 2 || !out)
-    return nd_cli_wrong("at least one photo or folder and -o MODEL are needed");
+    return nd_cli_wrong("at least one photo or set of photos and -o MODEL are needed");
   if (j.side < 0 || (j.side && j.side < 2 * ND_NIQE_BLOCK))
     return nd_cli_wrong("--side %d: 0, or at least two blocks, %d", j.side, 2 * ND_NIQE_BLOCK);
   j.fit = nd_niqe_fit_new();

@@ -43,10 +43,10 @@ static void add_to_mean(nd_score *mean, const nd_score *one, double n) {
 }
 
 /* What is evaluated: pairs, or photos. */
-typedef struct set {
+typedef struct work {
   const nd_pairs *pairs; /* NULL: photos */
   const nd_set *photos;
-} set;
+} work;
 
 static int load_photo(const nd_set *photos, size_t i, nd_pair *out) {
   nd_image image;
@@ -62,21 +62,21 @@ static int load_photo(const nd_set *photos, size_t i, nd_pair *out) {
   return out->input ? 0 : -1;
 }
 
-static int score_one(nd_restorer *r, const nd_evaluation *e, const set *s, size_t i, nd_score *out) {
+static int score_one(nd_restorer *r, const nd_evaluation *e, const work *w, size_t i, nd_score *out) {
   nd_pair pair;
-  if (s->pairs ? nd_pairs_load(s->pairs, i, &pair) : load_photo(s->photos, i, &pair))
+  if (w->pairs ? nd_pairs_load(w->pairs, i, &pair) : load_photo(w->photos, i, &pair))
     return -1;
   int failed = score_pair(r, e, &pair, out);
   nd_pair_free(&pair);
   return failed;
 }
 
-static int evaluate(nd_restorer *r, const nd_evaluation *e, const set *s, nd_scores *out) {
-  size_t n = s->pairs ? nd_pairs_count(s->pairs) : s->photos->count;
+static int evaluate(nd_restorer *r, const nd_evaluation *e, const work *w, nd_scores *out) {
+  size_t n = w->pairs ? nd_pairs_count(w->pairs) : w->photos->count;
   n = e->limit && e->limit < n ? e->limit : n;
-  *out = (nd_scores){.protocol = s->pairs ? e->protocol : NULL, .at = g_new0(nd_score, n), .count = (int)n};
+  *out = (nd_scores){.protocol = w->pairs ? e->protocol : NULL, .at = g_new0(nd_score, n), .count = (int)n};
   for (size_t i = 0; i < n; i++) {
-    if (score_one(r, e, s, i, &out->at[i])) {
+    if (score_one(r, e, w, i, &out->at[i])) {
       nd_scores_free(out);
       return -1;
     }
@@ -86,17 +86,17 @@ static int evaluate(nd_restorer *r, const nd_evaluation *e, const set *s, nd_sco
 }
 
 int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, nd_scores *out) {
-  return evaluate(r, e, &(set){.pairs = pairs}, out);
+  return evaluate(r, e, &(work){.pairs = pairs}, out);
 }
 
-static int evaluate_model(const char *path, const nd_evaluation *e, const set *s, nd_scores *out) {
+static int evaluate_model(const char *path, const nd_evaluation *e, const work *w, nd_scores *out) {
   nd_model *model = NULL;
   nd_restorer *restorer = NULL;
   int failed = 0;
   if (path)
     failed = nd_model_load(path, &model) || nd_restorer_of_model(model, nd_restorer_defaults(), &restorer);
   if (!failed)
-    failed = evaluate(restorer, e, s, out);
+    failed = evaluate(restorer, e, w, out);
   nd_restorer_free(restorer);
   nd_model_free(model);
   return failed ? -1 : 0;
@@ -107,16 +107,16 @@ int nd_evaluate_model(const char *model, const nd_evaluation *e, const nd_pair_s
   nd_pairs *pairs;
   if (nd_pairs_open(source, 0, &pairs))
     return -1;
-  int failed = evaluate_model(model, e, &(set){.pairs = pairs}, out);
+  int failed = evaluate_model(model, e, &(work){.pairs = pairs}, out);
   nd_pairs_close(pairs);
   return failed;
 }
 
-int nd_evaluate_photos(const char *model, const nd_evaluation *e, const char *path, nd_scores *out) {
+int nd_evaluate_photos(const char *model, const nd_evaluation *e, const char *set, nd_scores *out) {
   nd_set photos;
-  if (nd_set_open(path, &photos))
+  if (nd_set_open(set, &photos))
     return -1;
-  int failed = evaluate_model(model, e, &(set){.photos = &photos}, out);
+  int failed = evaluate_model(model, e, &(work){.photos = &photos}, out);
   nd_set_free(&photos);
   return failed;
 }

@@ -82,8 +82,8 @@ int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, n
 /* The same of a model file (NULL: the inputs are the results) on the pairs of two folders. */
 int nd_evaluate_model(const char *model, const nd_evaluation *e, const nd_pair_source *source,
                       nd_scores *out);
-/* Of the photos of a folder, for which there is no truth: e->niqe alone. */
-int nd_evaluate_photos(const char *model, const nd_evaluation *e, const char *folder, nd_scores *out);
+/* Of a set of photos for which there is no truth: e->niqe alone. */
+int nd_evaluate_photos(const char *model, const nd_evaluation *e, const char *set, nd_scores *out);
 void nd_scores_free(nd_scores *s);
 
 #endif
