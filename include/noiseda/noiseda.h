@@ -1,7 +1,7 @@
 /* noiseda: restoration of pictures with a trained model, on the CPU. Link with `pkg-config --cflags --libs
  * noiseda`.
  *
- *   noiseda_model *model = noiseda_model_open("model.safetensors");
+ *   noiseda_model *model = noiseda_model_open("denoise");
  *   noiseda_picture p = {pixels, width, height, 3, NOISEDA_UINT8, 0};
  *   if (!model || noiseda_restore(model, &p, &p, NULL))
  *     fprintf(stderr, "%s\n", noiseda_error());
@@ -29,9 +29,10 @@ extern "C" {
 /* ---- Models ---- */
 typedef struct noiseda_model noiseda_model;
 
-/* Reads a model file (safetensors) or a checkpoint of PyTorch. NULL on failure. The caller's:
+/* Reads a model file (safetensors) or a checkpoint of PyTorch, or, of a name without folder or ending
+ * ("denoise"), the model that is installed by that name (docs/restoring.md). NULL on failure. The caller's:
  * noiseda_model_close. */
-NOISEDA_API noiseda_model *noiseda_model_open(const char *path);
+NOISEDA_API noiseda_model *noiseda_model_open(const char *path_or_name);
 /* No call may be using it, nor use it later. NULL is fine. */
 NOISEDA_API void noiseda_model_close(noiseda_model *model);
 

@@ -21,13 +21,13 @@ struct noiseda_model {
   spare *spares;        /* that no call is using */
 };
 
-noiseda_model *noiseda_model_open(const char *path) {
+noiseda_model *noiseda_model_open(const char *path_or_name) {
   nd_model *model;
-  if (!path) {
-    nd_fail("open a model: no path was given");
+  if (!path_or_name) {
+    nd_fail("open a model: neither path nor name was given");
     return NULL;
   }
-  if (nd_model_load(path, &model))
+  if (nd_model_load(path_or_name, &model))
     return NULL;
   noiseda_model *m = g_new0(noiseda_model, 1);
   m->model = model;

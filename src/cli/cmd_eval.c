@@ -61,7 +61,8 @@ static int evaluate(const options *o, nd_evaluation *e) {
 static int run_with(options *o, int argc, char **argv) {
   int threads = 0;
   const GOptionEntry entries[] = {
-      {"model", 'm', 0, G_OPTION_ARG_FILENAME, &o->model, "restore the inputs with this model first", "M"},
+      {"model", 'm', 0, G_OPTION_ARG_FILENAME, &o->model,
+       "restore the inputs with this model (a file or a name) first", "M"},
       {"input", 'i', 0, G_OPTION_ARG_FILENAME, &o->input,
        "a set of degraded pictures, or of results when no model is given; or of pairs", "SET"},
       {"target", 'g', 0, G_OPTION_ARG_FILENAME, &o->target,

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/info-private.h"
 #include "train/train.h"
+#include "weights/model.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -142,7 +143,10 @@ static int show_checkpoint(const char *path, const question *q) {
   return failed;
 }
 
-static int show(const char *path, const question *q) {
+static int show(const char *name, const question *q) {
+  g_autofree char *path = NULL;
+  if (nd_model_find(name, &path))
+    return -1;
   if (g_file_test(path, G_FILE_TEST_IS_DIR))
     return show_checkpoint(path, q);
   nd_safetensors *file;
@@ -167,10 +171,11 @@ static int run(int argc, char **argv) {
                                   {"json", 0, 0, G_OPTION_ARG_NONE, &q.json, "the same for programs", NULL},
                                   {0}};
   char end;
-  if (!nd_cli_parse(&argc, &argv, entries, "FILE", "What a model file, a checkpoint or a run folder holds."))
+  if (!nd_cli_parse(&argc, &argv, entries, "FILE",
+                    "What a model file, a model by its name, a checkpoint or a run folder holds."))
     return ND_EXIT_USAGE;
   if (argc != 2)
-    return nd_cli_wrong("one file is needed");
+    return nd_cli_wrong("one file, or the name of a model, is needed");
   if (q.plan && q.json)
     return nd_cli_wrong("--plan is text, and --json is not");
   if (size && (sscanf(size, "%dx%d%c", &q.width, &q.height, &end) != 2 || q.width < 1 || q.height < 1 ||

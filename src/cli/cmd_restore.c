@@ -236,7 +236,8 @@ static int run(int argc, char **argv) {
   work w = {.memory = (size_t)1 << 30};
   int threads = 0;
   const GOptionEntry entries[] = {
-      {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model, "the model file", "M"},
+      {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
+       "a model file or name (default denoise; see noiseda models)", "M"},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out,
        "a folder, a file for one picture, or - (default: beside the input, NAME_restored)", "OUT"},
       {"format", 'f', 0, G_OPTION_ARG_STRING, &format,
@@ -259,13 +260,13 @@ static int run(int argc, char **argv) {
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads to use (default: all processors)", "N"},
       {0}};
   if (!nd_cli_parse(
-          &argc, &argv, entries, "--model M IN... [-o OUT]",
+          &argc, &argv, entries, "[--model M] IN... [-o OUT]",
           "Restores pictures (files, folders, patterns, or - for the standard input) with a trained "
           "model. Large pictures go part by part; the result is that of the whole. Metadata, "
           "16 bits, grey and alpha are kept."))
     return ND_EXIT_USAGE;
-  if (!model || argc < 2)
-    return nd_cli_wrong("--model M and at least one input are needed");
+  if (argc < 2)
+    return nd_cli_wrong("at least one input is needed");
   if (memory && !(w.memory = nd_cli_bytes(memory)))
     return nd_cli_wrong("%s", nd_error());
   w.format = format;
@@ -277,7 +278,7 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong("%s", nd_error());
   nd_set_threads(threads);
   listen_for_signals();
-  return restore_profiled(model, s, &w, jobs, &profile);
+  return restore_profiled(model ? model : ND_DEFAULT_MODEL, s, &w, jobs, &profile);
 }
 
 const nd_command nd_cmd_restore = {"restore", "restore photographs with a model", run};

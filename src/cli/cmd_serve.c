@@ -59,7 +59,8 @@ static int run(int argc, char **argv) {
                   *folder = NULL, *model = NULL, *ending = NULL,
                   *program = g_file_read_link("/proc/self/exe", NULL);
   const GOptionEntry entries[] = {
-      {"models", 'm', 0, G_OPTION_ARG_FILENAME, &models, "the .safetensors to choose from", "DIR"},
+      {"models", 'm', 0, G_OPTION_ARG_FILENAME, &models,
+       "the .safetensors to choose from (default: those of 'noiseda models')", "DIR"},
       {"runs", 'r', 0, G_OPTION_ARG_FILENAME, &runs, "training runs to watch, or one", "DIR"},
       {"listen", 0, 0, G_OPTION_ARG_STRING, &listen,
        "numeric address (default 127.0.0.1: this machine alone)", "ADDRESS"},
@@ -87,8 +88,8 @@ static int run(int argc, char **argv) {
     w.folder = folder, w.model = model, w.ending = ending, w.memory = s.memory;
     return work(&w);
   }
-  if (argc != 1 || (!models && !runs))
-    return nd_cli_wrong("--models DIR or --runs DIR is needed, or both");
+  if (argc != 1)
+    return nd_cli_wrong("nothing is expected behind the options");
   if (s.port < 0 || s.port > 65535 || !(s.max_megapixels > 0))
     return nd_cli_wrong("--port goes from 0 to 65535, --max-megapixels is positive");
   s.listen = listen ? listen : s.listen;

@@ -1,4 +1,4 @@
-/* The models in a folder. */
+/* The models to choose from: those of a folder, or, without one, those that have names. */
 #include "serve/serve-private.h"
 
 #include <string.h>
@@ -9,11 +9,8 @@ static bool is_checkpoint(const nd_safetensors *file) {
 }
 
 /* What it is, from its head alone. */
-static void describe(const char *name, const char *path, void *context) {
-  JsonBuilder *b = context;
+static void describe(const char *name, const char *path, JsonBuilder *b) {
   nd_safetensors *file;
-  if (!g_str_has_suffix(name, ".safetensors") || !g_file_test(path, G_FILE_TEST_IS_REGULAR))
-    return;
   json_builder_begin_object(b);
   nd_json_text(b, "name", name);
   if (nd_safetensors_open(path, &file)) {
@@ -30,16 +27,46 @@ static void describe(const char *name, const char *path, void *context) {
   json_builder_end_object(b);
 }
 
+static void describe_file(const char *name, const char *path, void *context) {
+  if (g_str_has_suffix(name, ".safetensors") && g_file_test(path, G_FILE_TEST_IS_REGULAR))
+    describe(name, path, context);
+}
+
+static void describe_named(JsonBuilder *b) {
+  g_auto(GStrv) names = nd_model_names();
+  for (int i = 0; names[i]; i++) {
+    g_autofree char *path = NULL;
+    if (!nd_model_find(names[i], &path))
+      describe(names[i], path, b);
+  }
+}
+
+bool nd_models_any(const char *folder) {
+  g_auto(GStrv) names = folder ? NULL : nd_model_names();
+  return folder || names[0];
+}
+
 void nd_models_describe(const char *folder, JsonBuilder *b) {
   if (folder)
-    nd_inside_each(folder, describe, b);
+    nd_inside_each(folder, describe_file, b);
+  else
+    describe_named(b);
+}
+
+/* Names are compared with those there are: what comes from outside never becomes a path. */
+static char *find_named(const char *name) {
+  g_auto(GStrv) names = nd_model_names();
+  char *path = NULL;
+  if (!name || !g_strv_contains((const char *const *)names, name))
+    nd_fail("there is no model '%s'", name ? name : "");
+  else if (nd_model_find(name, &path))
+    return NULL;
+  return path;
 }
 
 char *nd_models_find(const char *folder, const char *name) {
-  if (!folder) {
-    nd_fail("no folder of models was given; start with --models DIR");
-    return NULL;
-  }
+  if (!folder)
+    return find_named(name);
   if (!name || !g_str_has_suffix(name, ".safetensors") || strchr(name, '/')) {
     nd_fail("'%s' is no model of this folder", name ? name : "");
     return NULL;

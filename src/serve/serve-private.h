@@ -48,7 +48,8 @@ void nd_json_number(JsonBuilder *b, const char *key, double value);    /* not fi
 void nd_json_flag(JsonBuilder *b, const char *key, bool value);
 void nd_json_list(JsonBuilder *b, const char *key);
 
-/* ---- models.c ---- */
+/* ---- models.c: those of a folder; folder NULL: those that have names (nd_model_names) ---- */
+bool nd_models_any(const char *folder); /* there is a folder, or a model that has a name */
 void nd_models_describe(const char *folder, JsonBuilder *b); /* the elements of a list */
 char *nd_models_find(const char *folder, const char *name);  /* its file, g_free; NULL and an error */
 

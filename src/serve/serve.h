@@ -8,7 +8,7 @@ typedef struct nd_serve_settings {
   const char *listen;    /* a numeric address: "127.0.0.1", "::1", "0.0.0.0" */
   int port;              /* 0: any that is free */
   const char *host;      /* one more name by which browsers may call the server; NULL: none */
-  const char *models;    /* folder of .safetensors; NULL: nothing is restored */
+  const char *models;    /* folder of .safetensors; NULL: the models that have names */
   const char *runs;      /* folder with run folders, or a run folder; NULL: none are shown */
   const char *program;   /* is started as "PROGRAM serve --work ..." for each photo */
   size_t max_upload;     /* bytes */

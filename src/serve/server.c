@@ -41,7 +41,7 @@ static nd_answer about(nd_server *s, struct MHD_Connection *c) {
   nd_json_text(b, "version", ND_VERSION);
   nd_json_number(b, "max_upload", (double)s->settings.max_upload);
   nd_json_number(b, "max_megapixels", s->settings.max_megapixels);
-  nd_json_flag(b, "restores", s->settings.models != NULL);
+  nd_json_flag(b, "restores", nd_models_any(s->settings.models));
   nd_json_flag(b, "watches", s->settings.runs != NULL);
   nd_json_list(b, "models");
   nd_models_describe(s->settings.models, b);

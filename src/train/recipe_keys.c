@@ -115,7 +115,7 @@ const nd_recipe_key nd_recipe_keys[] = {
     NUMBER(training.memory, "0", 0, 1 << 30,
            "MiB for each process, kept by recompute and by raising accumulation_steps; 0: what is there, and "
            "no change"),
-    PATH(training.init_from, "weights file to start from"),
+    PATH(training.init_from, "weights file or model, by its name, to start from"),
     NUMBER(training.threads, "0", 0, 1024, "0: as many as there are processors"),
 
     PATH(validation.input,

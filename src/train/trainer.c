@@ -147,9 +147,10 @@ static int init_from_file(nd_trainer *t, const nd_safetensors *file) {
   return 0;
 }
 
-int nd_trainer_init_from(nd_trainer *t, const char *path) {
+int nd_trainer_init_from(nd_trainer *t, const char *name) {
   nd_safetensors *file;
-  if (nd_weights_open(path, &file))
+  g_autofree char *path = NULL;
+  if (nd_model_find(name, &path) || nd_weights_open(path, &file))
     return -1;
   int failed = init_from_file(t, file);
   nd_safetensors_close(file);

@@ -202,10 +202,11 @@ static int load(nd_model *m, const part *p, nd_role role, const char *const *set
   return 0;
 }
 
-int nd_model_load_as(const char *path, nd_role role, const char *const *settings, nd_model **out) {
+int nd_model_load_as(const char *name, nd_role role, const char *const *settings, nd_model **out) {
   *out = NULL;
   nd_safetensors *file;
-  if (nd_weights_open(path, &file))
+  g_autofree char *path = NULL;
+  if (nd_model_find(name, &path) || nd_weights_open(path, &file))
     return -1;
   nd_model *m = g_new0(nd_model, 1);
   part p = {file, scope_in(file, role)};
@@ -219,8 +220,8 @@ int nd_model_load_as(const char *path, nd_role role, const char *const *settings
   return 0;
 }
 
-int nd_model_load(const char *path, nd_model **out) {
-  return nd_model_load_as(path, ND_RESTORATION, NULL, out);
+int nd_model_load(const char *name, nd_model **out) {
+  return nd_model_load_as(name, ND_RESTORATION, NULL, out);
 }
 
 void nd_model_free(nd_model *m) {
@@ -234,37 +235,4 @@ void nd_model_free(nd_model *m) {
   g_free(m->left_aside);
   g_free(m->source_format);
   g_free(m);
-}
-
-static nd_st_tensor tensor_of(const nd_param *p, const char *name, const float *values) {
-  nd_st_tensor t = {
-      .name = name, .type = ND_ST_F32, .rank = p->rank, .count = p->count, .data = values + p->offset};
-  for (int i = 0; i < p->rank; i++)
-    t.shape[i] = p->dims[i];
-  return t;
-}
-
-int nd_model_save(const char *path, const nd_net *net, bool residual, const nd_params *params,
-                  const char *prefix, const float *values, const nd_st_metadata *extra, size_t n_extra) {
-  GArray *tensors = g_array_new(FALSE, FALSE, sizeof(nd_st_tensor));
-  for (int i = 0; i < nd_params_length(params); i++) {
-    const nd_param *p = nd_params_at(params, i);
-    if (!g_str_has_prefix(p->name, prefix))
-      continue;
-    nd_st_tensor t = tensor_of(p, p->name + strlen(prefix), values);
-    g_array_append_val(tensors, t);
-  }
-  g_autofree char *settings = nd_net_settings_text(net);
-  GArray *metadata = g_array_new(FALSE, FALSE, sizeof(nd_st_metadata));
-  nd_st_metadata own[] = {{"noiseda.network", nd_net_name(net)},
-                          {"noiseda.settings", settings},
-                          {"noiseda.residual", residual ? "true" : "false"},
-                          {"noiseda.version", ND_VERSION}};
-  g_array_append_vals(metadata, own, G_N_ELEMENTS(own));
-  g_array_append_vals(metadata, extra, (guint)n_extra);
-  int failed = nd_safetensors_save(path, (nd_st_tensor *)(void *)tensors->data, tensors->len,
-                                   (nd_st_metadata *)(void *)metadata->data, metadata->len);
-  g_array_free(tensors, TRUE);
-  g_array_free(metadata, TRUE);
-  return failed;
 }

@@ -20,18 +20,36 @@ typedef struct nd_model {
   const char *stored_as; /* "F32", "BF16" ... */
 } nd_model;
 
-/* A restoration network from safetensors or a checkpoint of PyTorch. Every parameter must be there with its
- * shape, and nothing else; the error lists what differs. A file without noiseda's metadata is recognised by
- * its names and shapes. Of a checkpoint of Noise-DA the tensors under "RestorationNet." are taken. */
-int nd_model_load(const char *path, nd_model **out);
+/* ---- find.c: models by name ----
+ * A word of letters, digits, - and _ is the name of NAME.safetensors in the first of these folders that has
+ * it: those of $NOISEDA_MODELS (separated by colons), noiseda/models among the user's data ($XDG_DATA_HOME),
+ * the installed ones, and, for a program that runs out of its build folder, those of the sources. */
+#define ND_DEFAULT_MODEL "denoise"
+/* *path: the file of that name, or a copy of what is no name (or no model's, but exists): a path. g_free.
+ * -1: no such model, and the error lists those there are. */
+int nd_model_find(const char *name, char **path);
+char **nd_model_names(void);   /* those there are, in bytewise order; g_strfreev */
+char **nd_model_folders(void); /* where they are looked for, existing or not; g_strfreev */
+
+/* A restoration network from safetensors or a checkpoint of PyTorch, by path or name. Every parameter must be
+ * there with its shape, and nothing else; the error lists what differs. A file without noiseda's metadata is
+ * recognised by its names and shapes. Of a checkpoint of Noise-DA the tensors under "RestorationNet." are
+ * taken. */
+int nd_model_load(const char *name, nd_model **out);
 /* The network of either role ("denoise_fn." for diffusion), with these settings ("image_size=128"; NULL at
  * the end, or NULL) in place of those found. */
-int nd_model_load_as(const char *path, nd_role role, const char *const *settings, nd_model **out);
+int nd_model_load_as(const char *name, nd_role role, const char *const *settings, nd_model **out);
 void nd_model_free(nd_model *model); /* NULL is fine */
 
 /* Writes the parameters whose names start with prefix ("RestorationNet."; "" for all), without it. */
 int nd_model_save(const char *path, const nd_net *net, bool residual, const nd_params *params,
                   const char *prefix, const float *values, const nd_st_metadata *extra, size_t n_extra);
+
+/* The whole model, its weights stored as F32, F16 or BF16 (a weight that F16 cannot hold is an error).
+ * Metadata: extra, then the model's own that neither extra nor the keys above (noiseda.network ...) name; a
+ * value of "" leaves a key out. */
+int nd_model_save_as(const char *path, const nd_model *model, nd_st_type type, const nd_st_metadata *extra,
+                     size_t n_extra);
 
 /* Fills the parameters that start with `prefix` from the file's tensors named file_prefix + rest. Missing
  * tensors and wrong shapes are an error that lists them; extra ones too when `exact`, except buffers

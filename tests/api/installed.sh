@@ -37,12 +37,17 @@ shows_its_interface_alone() {
   sed -n 's/^NOISEDA_API.*[ *]\(noiseda_[a-z_]*\)(.*/\1/p' "$source/include/noiseda/noiseda.h" | sort >"$work/declared"
   diff "$work/declared" "$work/shown"
 }
+brings_its_models() {
+  NOISEDA_MODELS=$prefix/share/noiseda/models "$work/restore" denoise "$photo" "$work/named.png" && [ -s "$work/named.png" ] &&
+    [ -s "$prefix/share/noiseda/models/denoise.md" ]
+}
 has_its_soname() {
   objdump -p "$library"/libnoiseda.so | grep -q 'SONAME *libnoiseda.so.1$'
 }
 
 check builds_in_c
 check restores
+check brings_its_models
 check fails_with_a_message
 if command -v c++ >/dev/null; then check builds_in_cpp; fi
 check shows_its_interface_alone

@@ -91,6 +91,19 @@ static void a_model_restores_as_pytorch_does(void **state) {
   expect_near(half, middle, 1e-4);
 }
 
+static void a_name_is_enough(void **state) {
+  scene *s = *state;
+  g_setenv("NOISEDA_MODELS", s->folder, TRUE);
+  noiseda_model *m = noiseda_model_open("m");
+  assert_non_null(m);
+  assert_int_equal(noiseda_model_weights(m), noiseda_model_weights(s->model));
+  noiseda_model_close(m);
+  assert_null(noiseda_model_open("n"));
+  assert_non_null(strstr(noiseda_error(), "'n'"));
+  assert_non_null(strstr(noiseda_error(), s->folder));
+  g_unsetenv("NOISEDA_MODELS");
+}
+
 /* RGBA of 16 bits, upside down, each row with a tail that is not ours; an address that is odd. */
 static void strides_types_and_alpha(void **state) {
   scene *s = *state;
@@ -313,14 +326,10 @@ static void a_file_becomes_a_file(void **state) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
-  const struct CMUnitTest tests[] = {TEST(a_model_restores_as_pytorch_does),
-                                     TEST(strides_types_and_alpha),
-                                     TEST(grey_and_eight_bits),
-                                     TEST(a_model_tells_what_it_is),
-                                     TEST(what_is_wrong_is_named),
-                                     TEST(options_of_other_versions),
-                                     TEST(progress_tells_and_stops),
-                                     TEST(one_model_serves_many_threads),
-                                     TEST(a_file_becomes_a_file)};
+  const struct CMUnitTest tests[] = {TEST(a_model_restores_as_pytorch_does), TEST(a_name_is_enough),
+                                     TEST(strides_types_and_alpha),          TEST(grey_and_eight_bits),
+                                     TEST(a_model_tells_what_it_is),         TEST(what_is_wrong_is_named),
+                                     TEST(options_of_other_versions),        TEST(progress_tells_and_stops),
+                                     TEST(one_model_serves_many_threads),    TEST(a_file_becomes_a_file)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

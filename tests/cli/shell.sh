@@ -77,7 +77,7 @@ zsh_completes() {
     words=(noiseda "") CURRENT=2; . ./_noiseda' | grep -q '^restore:' &&
     zsh -f -c '
     _arguments() { print -rl -- "$@" }
-    words=(noiseda restore "") CURRENT=3; . ./_noiseda' | grep -qx -- '(-m --model)--model=\[the model file\]:M:_files'
+    words=(noiseda restore "") CURRENT=3; . ./_noiseda' | grep -qx -- '(-m --model)--model=\[a model file or name (default denoise; see noiseda models)\]:M:_files'
 }
 a_shell_without_completion_is_named() {
   ! "$program" --completion tcsh >said 2>&1 && grep -q 'bash, zsh or fish' said

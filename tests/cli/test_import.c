@@ -36,6 +36,40 @@ static void a_checkpoint_becomes_a_model(void **state) {
   outcome_clear(&o);
 }
 
+/* Halves round to the nearest: half a unit of 11 significant bits, or 8. What a model said of itself stays.
+ */
+static void a_model_is_kept_at_half_the_size(void **state) {
+  (void)state;
+  static const struct {
+    const char *type, *name;
+    double error;
+  } kinds[] = {{"f32", "F32", 0}, {"f16", "F16", 1.0 / 2048}, {"bf16", "BF16", 1.0 / 256}};
+  expect_status(0, "import", CHECKPOINT("unet.pth"), "-o", "m.safetensors", "--note", "licence=none",
+                "--note", "task=denoise", "--overwrite", NULL);
+  nd_model *whole, *half;
+  assert_int_equal(nd_model_load("m.safetensors", &whole), 0);
+  for (size_t k = 0; k < G_N_ELEMENTS(kinds); k++) {
+    expect_status(0, "import", "m.safetensors", "-o", "h.safetensors", "--type", kinds[k].type, "--note",
+                  "licence=CC0-1.0", "--note", "task=", "--overwrite", NULL);
+    assert_int_equal(nd_model_load("h.safetensors", &half), 0);
+    assert_string_equal(half->stored_as, kinds[k].name);
+    for (size_t i = 0; i < nd_params_size(whole->params); i++) {
+      double x = (double)whole->values[i], error = fabs(x - (double)half->values[i]);
+      assert_true(error <= fabs(x) * kinds[k].error + 1e-7 * (kinds[k].error > 0));
+    }
+    nd_model_free(half);
+    outcome o = run_program("info", "h.safetensors", NULL);
+    expect_said(o.out, "noiseda.source: unet.pth\n");
+    expect_said(o.out, "noiseda.licence: CC0-1.0\n");
+    assert_null(strstr(o.out, "noiseda.task"));
+    outcome_clear(&o);
+  }
+  nd_model_free(whole);
+  expect_status(2, "import", "m.safetensors", "-o", "n.safetensors", "--type", "f8", NULL);
+  expect_failure("licence", "KEY=VALUE", "import", "m.safetensors", "-o", "n.safetensors", "--note",
+                 "licence", NULL);
+}
+
 static void what_the_weights_do_not_show_can_be_given(void **state) {
   (void)state;
   outcome o = run_program("import", CHECKPOINT("uformer_old.pth"), "-o", "m.safetensors", "--set",
@@ -141,6 +175,7 @@ static void the_example_brings_weights_back(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(a_model_is_kept_at_half_the_size, folder_setup, folder_teardown),
       cmocka_unit_test_setup_teardown(a_checkpoint_becomes_a_model, folder_setup, folder_teardown),
       cmocka_unit_test_setup_teardown(what_the_weights_do_not_show_can_be_given, folder_setup,
                                       folder_teardown),

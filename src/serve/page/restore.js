@@ -207,7 +207,7 @@ function listModels() {
   else {
     select.add(new Option("none", ""));
     say(about.restores ? "The folder of models holds none that can be used." :
-      "No folder of models was given; start noiseda serve with --models DIR to restore photos.");
+      "There are no models; start noiseda serve with --models DIR to restore photos.");
   }
   aboutModel();
 }
