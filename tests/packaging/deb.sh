@@ -27,10 +27,13 @@ inside() {
   chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DEBIAN_FRONTEND=noninteractive LC_ALL=C sh -ec "$1"
 }
 program_installs_and_runs() {
-  inside 'apt-get update -qq && apt-get install -y -qq --no-install-recommends /packages/noiseda_*.deb
+  inside 'apt-get update -qq && apt-get install -y -qq --no-install-recommends /packages/noiseda_*.deb /packages/noiseda-models_*.deb
     noiseda --version
     noiseda restore --model /packages/source.safetensors /packages/photo.png -o /packages/restored.png
     test -s /packages/restored.png
+    noiseda restore /packages/photo.png -o /packages/default.png
+    noiseda models | grep -q ^denoise
+    test -s /packages/default.png
     noiseda recipe defaults | grep -q "^mode:"'
 }
 pages_and_completions_are_there() {
@@ -44,13 +47,14 @@ pages_and_completions_are_there() {
 library_is_linked() {
   inside 'apt-get install -y -qq --no-install-recommends /packages/libnoiseda*.deb gcc libc6-dev pkg-config
     cd /packages && cc /usr/share/doc/libnoiseda-dev/examples/restore.c -o use $(pkg-config --cflags --libs noiseda)
-    ./use source.safetensors photo.png linked.png && test -s linked.png'
+    ./use source.safetensors photo.png linked.png && test -s linked.png
+    ./use denoise photo.png named.png'
 }
 program_and_library_agree() {
-  inside 'cmp /packages/restored.png /packages/linked.png'
+  inside 'cmp /packages/restored.png /packages/linked.png && cmp /packages/default.png /packages/named.png'
 }
 nothing_is_left() {
-  inside 'apt-get purge -y -qq noiseda libnoiseda1 libnoiseda-dev
+  inside 'apt-get purge -y -qq noiseda noiseda-models libnoiseda1 libnoiseda-dev
     ! find /usr /etc /var/lib/dpkg/info -name "*noiseda*" | grep .'
 }
 check program_installs_and_runs
