@@ -1,0 +1,76 @@
+#!/bin/sh
+# Makes the training and validation sets of the shipped models: prepare.sh PROGRAM OUT [ROOT]. PROGRAM is noiseda, ROOT the
+# folder that the packages of photos.txt are unpacked below (/ if they are installed). Needs vipsthumbnail (libvips-tools).
+#
+# Photographs are made smaller, which takes their own noise and JPEG's marks away. Each line of cameras.txt is then a camera
+# that takes all of them twice with the same random draws, with and without the noise of its sensor: a pair differs in
+# noise and in JPEG alone, so that a model learns to leave sharpness and colours as they are.
+set -eu
+program=$(realpath "$1")
+mkdir -p "$2"
+out=$(realpath "$2")
+root=$(realpath "${3:-/}")
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$out"
+
+# size FILE: half of the longer side, at most 960; pictures that are small already stay as they are
+size() {
+  long=$(vipsheader -f width "$1"); high=$(vipsheader -f height "$1")
+  [ "$high" -gt "$long" ] && long=$high
+  [ "$long" -lt 1000 ] && echo "$long" && return
+  [ "$long" -gt 1920 ] && long=1920
+  echo $((long / 2))
+}
+
+photos() {
+  rm -rf clean held
+  mkdir clean held
+  i=0
+  grep -v '^#' "$here/photos.txt" | cut -f1 | while read -r path; do
+    case $((i % 7)) in 6) to=held ;; *) to=clean ;; esac
+    vipsthumbnail "$root$path" --size "$(size "$root$path")" -o "$out/$to/$(printf %02d $i).png[strip]"
+    i=$((i + 1))
+  done
+}
+
+# scaled FACTOR DIR: every picture of DIR to FACTOR times its size, as a photo that is kept smaller or looked at larger
+scaled() {
+  [ "$1" = 1 ] && return
+  for f in "$2"/*.png; do
+    n=$(vipsheader -f width "$f")
+    vipsthumbnail "$f" --size "$(awk "BEGIN {print int($n * $1)}")x10000" -o "$out/$2/s-%s.png"
+    rm "$f"
+  done
+}
+
+# camera FROM TO NUMBER SCALE QUALITY SETTINGS...
+camera() {
+  from=$1 to=$2 number=$3 scale=$4 quality=$5
+  shift 5
+  for noise in true false; do
+    set -- "$@" "noise=$noise"
+    "$program" degrade camera "$from" -o "noise-$noise" --seed "$number" --set quality=0 \
+      $(printf -- '--set %s ' "$@") >/dev/null
+    scaled "$scale" "noise-$noise"
+  done
+  "$program" degrade jpeg noise-true -o jpeg --seed "$number" \
+    --set "quality_min=${quality%-*}" --set "quality_max=${quality#*-}" >/dev/null
+  for f in jpeg/*; do mv "$f" "$to/input/$number-$(basename "$f")"; done
+  for f in noise-false/*; do mv "$f" "$to/target/$number-$(basename "$f")"; done
+  rm -rf noise-true noise-false jpeg
+}
+
+all() { # FROM TO
+  rm -rf "$2"
+  mkdir -p "$2/input" "$2/target"
+  number=${3}
+  grep -v '^#' "$here/cameras.txt" | while read -r scale quality settings; do
+    number=$((number + 1))
+    # shellcheck disable=SC2086 # the settings are several words
+    camera "$1" "$2" "$number" "$scale" "$quality" $settings
+  done
+}
+
+photos
+all clean train 100
+all held validation 200
