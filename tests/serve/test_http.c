@@ -1,5 +1,6 @@
 /* What the server answers, and what it refuses. */
 #include "http.h"
+#include "serve/serve-private.h"
 #include "site.h"
 
 #include <glib/gstdio.h>
@@ -68,6 +69,28 @@ static void models_are_listed(void **state) {
   assert_non_null(strstr(r.body, "\"name\":\"broken.safetensors\",\"problem\""));
   assert_null(strstr(r.body, "out.safetensors"));
   reply_clear(&r);
+}
+
+/* Without a folder models have names, and a name leads nowhere else. */
+static void models_with_names_are_offered(void **state) {
+  site *s = *state;
+  static const char *const none[] = {"../models/tiny", "tiny.safetensors", "", "small"};
+  g_setenv("NOISEDA_MODELS", s->models, TRUE);
+  g_autofree char *path = nd_models_find(NULL, "tiny"),
+                  *wanted = g_build_filename(s->models, "tiny.safetensors", NULL);
+  assert_string_equal(path, wanted);
+  for (size_t i = 0; i < G_N_ELEMENTS(none); i++)
+    assert_null(nd_models_find(NULL, none[i]));
+  assert_null(nd_models_find(NULL, NULL));
+  assert_true(nd_models_any(NULL));
+  g_autoptr(JsonBuilder) b = json_builder_new();
+  json_builder_begin_array(b);
+  nd_models_describe(NULL, b);
+  json_builder_end_array(b);
+  g_autoptr(JsonNode) root = json_builder_get_root(b);
+  g_autofree char *list = json_to_string(root, FALSE);
+  assert_non_null(strstr(list, "{\"name\":\"tiny\",\"network\":\"unet\""));
+  g_unsetenv("NOISEDA_MODELS");
 }
 
 static void other_web_sites_are_refused(void **state) {
@@ -250,6 +273,7 @@ int main(void) {
       cmocka_unit_test(the_page_is_whole_and_its_own),
       cmocka_unit_test(what_is_not_there_is_said),
       cmocka_unit_test(models_are_listed),
+      cmocka_unit_test(models_with_names_are_offered),
       cmocka_unit_test(other_web_sites_are_refused),
       cmocka_unit_test(no_path_leads_out),
       cmocka_unit_test(limits_are_kept_and_said),
