@@ -48,7 +48,8 @@ static int begin(void *to, VipsImage *image) {
                                .height = vips_image_get_height(image),
                                .channels = bands < 3 ? 1 : 3,
                                .alpha = bands % 2 == 0,
-                               .bits = vips_image_get_format(image) == VIPS_FORMAT_USHORT ? 16 : 8};
+                               .bits = vips_image_get_format(image) == VIPS_FORMAT_USHORT ? 16 : 8,
+                               .ending = nd_format_read(image)->endings[0]};
   return make_room(r);
 }
 
@@ -184,8 +185,11 @@ int nd_raster_put(nd_raster *r, int y, int x, int n, const float *rgb, const flo
 
 int nd_raster_of(const nd_image *image, nd_raster **out) {
   nd_raster *r = *out = raster_new(SIZE_MAX);
-  r->shape = (nd_raster_shape){
-      .width = image->width, .height = image->height, .channels = image->channels, .bits = image->bits};
+  r->shape = (nd_raster_shape){.width = image->width,
+                               .height = image->height,
+                               .channels = image->channels,
+                               .bits = image->bits,
+                               .ending = ".png"};
   int failed = make_room(r);
   size_t row = (size_t)image->width * (size_t)image->channels;
   g_autofree char *values = g_malloc(MAX(r->row_bytes, 1));

@@ -164,6 +164,11 @@ static void a_picture_goes_through_the_standard_streams(void **state) {
   assert_int_equal(system("cat in.png | '" ND_PROGRAM "' restore -m " MODEL " - -o - -f tiff > out.tif"), 0);
   expect_as_in_memory("in.png", "out.tif");
   assert_int_equal(WEXITSTATUS(system("'" ND_PROGRAM "' restore -m " MODEL " - < /dev/null 2> said")), 1);
+  make_kind("in.jpg", 30, 20, 3, 8, false);
+  assert_int_equal(system("'" ND_PROGRAM "' restore -m " MODEL " - < in.jpg > out.jpg"), 0);
+  g_autofree char *bytes = NULL;
+  assert_true(g_file_get_contents("out.jpg", &bytes, NULL, NULL));
+  assert_memory_equal(bytes, "\xff\xd8\xff", 3); /* as it came */
 }
 
 /* ---- What is said ---- */
