@@ -111,6 +111,18 @@ void nd_file_discard(nd_file_out *file); /* instead of commit */
 /* All n bytes to an open file, however often the system takes but a part; -1 with errno set. */
 int nd_write_all(int fd, const char *bytes, size_t n);
 
+/* ---- Spools -------------------------------------------------------------------------------------------
+ * `bytes` bytes in memory, or where that is more than `limit` in a temporary file (in TMPDIR, else /var/tmp).
+ * Errors say which folder and how to choose another. NULL: there is none.
+ */
+typedef struct nd_spool nd_spool;
+nd_spool *nd_spool_new(size_t bytes, size_t limit);
+void nd_spool_free(nd_spool *s);                /* NULL is fine */
+const void *nd_spool_memory(const nd_spool *s); /* NULL: in the file of ... */
+int nd_spool_descriptor(const nd_spool *s);     /* ... this descriptor, -1: in memory; both the spool's */
+int nd_spool_read(const nd_spool *s, size_t at, void *to, size_t n);
+int nd_spool_write(nd_spool *s, size_t at, const void *from, size_t n);
+
 /* A function compiled for several instruction sets, the best chosen when the program starts. It must not
  * itself open a parallel region: the compiler outlines those before it clones. GCC alone: Clang 14 gives the
  * resolvers of static functions global names, so that two files with a function of one name do not link. */

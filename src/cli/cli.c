@@ -3,6 +3,18 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+/* What follows "--" is no option; itself it is nothing. */
+static void drop_separator(int *argc, char **argv) {
+  int at = 1;
+  while (at < *argc && strcmp(argv[at], "--"))
+    at++;
+  if (at >= *argc)
+    return;
+  memmove(argv + at, argv + at + 1, (size_t)(*argc - at) * sizeof *argv);
+  --*argc;
+}
 
 bool nd_cli_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *usage,
                   const char *about) {
@@ -14,8 +26,10 @@ bool nd_cli_parse(int *argc, char ***argv, const GOptionEntry *entries, const ch
   g_option_context_set_summary(context, about);
   g_option_context_add_main_entries(context, entries, NULL);
   g_autoptr(GError) error = NULL;
-  if (g_option_context_parse(context, argc, argv, &error))
+  if (g_option_context_parse(context, argc, argv, &error)) {
+    drop_separator(argc, *argv);
     return true;
+  }
   nd_cli_wrong("%s", error->message);
   return false;
 }
@@ -43,15 +57,17 @@ char *nd_cli_duration(double seconds) {
 }
 
 size_t nd_cli_bytes(const char *text) {
+  static const char units[] = "kmgt";
   char *end;
   double x = g_ascii_strtod(text, &end);
-  double unit = *end == 'G' || *end == 'g'   ? 1 << 30
-                : *end == 'M' || *end == 'm' ? 1 << 20
-                : *end == 'k'                ? 1 << 10
-                                             : 1;
-  if (end == text || x <= 0 || x * unit > 1e15 || (*end && end[1] && end[1] != 'B')) {
+  const char *unit = *end ? strchr(units, g_ascii_tolower(*end)) : NULL;
+  if (unit) {
+    x *= (double)((size_t)1 << (10 * (unit - units + 1)));
+    end++;
+  }
+  if (end == text || !(x > 0 && x <= 1e15) || (*end && strcmp(end, "B") && strcmp(end, "iB"))) {
     nd_fail("'%s' is no amount of memory; write 512M or 2G", text);
     return 0;
   }
-  return (size_t)(x * unit);
+  return (size_t)x;
 }

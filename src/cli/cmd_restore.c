@@ -75,12 +75,14 @@ static int load(const work *w, const nd_restore_job *job, nd_raster **out) {
          nd_raster_load("the standard input", bytes->data ? bytes->data : (void *)"", bytes->len, limit, out);
 }
 
-/* The name that says the format; of a stream, none does. */
-static const char *format_name(const work *w, const char *path) {
+/* The name that says the format; of a stream, none does: it is that of the input. */
+static const char *format_name(const work *w, const char *path, const nd_raster *in) {
   static char name[16];
   if (!is_stream(path))
     return path;
-  g_snprintf(name, sizeof name, ".%s", w->format ? w->format : "png");
+  if (!w->format)
+    return nd_raster_shape_of(in)->ending;
+  g_snprintf(name, sizeof name, ".%s", w->format);
   return name;
 }
 
@@ -94,9 +96,9 @@ static int write_stream(const nd_raster *r, const char *name, const nd_save_opti
   return written ? 0 : nd_fail("cannot write to the standard output: %s", g_strerror(errno));
 }
 
-static int save(const work *w, const char *path, const nd_raster *r) {
+static int save(const work *w, const char *path, const char *name, const nd_raster *r) {
   if (is_stream(path))
-    return write_stream(r, format_name(w, path), &w->save);
+    return write_stream(r, name, &w->save);
   g_autofree char *folder = g_path_get_dirname(path);
   if (g_mkdir_with_parents(folder, 0777))
     return nd_fail("cannot make the folder '%s': %s", folder, g_strerror(errno));
@@ -105,13 +107,14 @@ static int save(const work *w, const char *path, const nd_raster *r) {
 
 static int restore_raster(work *w, const char *out_path, const nd_raster *in) {
   nd_raster *out;
-  if (nd_raster_new_for(in, format_name(w, out_path), &w->save, &out))
+  const char *name = format_name(w, out_path, in);
+  if (nd_raster_new_for(in, name, &w->save, &out))
     return -1;
   nd_restorer_fit_memory(w->restorer, w->memory - PROGRAM_BYTES);
   int failed = nd_restorer_run_raster(w->restorer, in, out, tile_done, &w->report);
   int64_t at = nd_clock();
   if (!failed)
-    failed = save(w, out_path, out);
+    failed = save(w, out_path, name, out);
   nd_profile_stage(w->profile, "save the picture", at, 0);
   nd_raster_free(out);
   return failed;
@@ -170,6 +173,7 @@ static void restore_job(work *w, const nd_restore_job *job) {
 /* ---- All of them ---- */
 static int restore_all(work *w, const GPtrArray *jobs) {
   w->report.total = (int)jobs->len;
+  w->report.planning = w->dry_run;
   for (guint i = 0; i < jobs->len && !interrupted; i++)
     restore_job(w, g_ptr_array_index(jobs, i));
   nd_restore_report_end(&w->report, interrupted);
@@ -205,8 +209,8 @@ static int check_numbers(const work *w, const nd_restorer_settings *s) {
   if (w->overwrite && w->skip_existing)
     return nd_fail("--overwrite and --skip-existing cannot both be");
   if (w->memory <= PROGRAM_BYTES + (16 << 20))
-    return nd_fail("--memory is %zu MB; the program and its libraries alone take %d", w->memory >> 20,
-                   PROGRAM_BYTES >> 20);
+    return nd_fail("--memory is %.1f MB; the program and its libraries alone take %d",
+                   (double)w->memory / (1 << 20), PROGRAM_BYTES >> 20);
   return 0;
 }
 
@@ -269,6 +273,8 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong("at least one input is needed");
   if (memory && !(w.memory = nd_cli_bytes(memory)))
     return nd_cli_wrong("%s", nd_error());
+  if (threads < 0)
+    return nd_cli_wrong("--threads is %d; 0 takes all processors", threads);
   w.format = format;
   profile.trace = trace;
   if (check_numbers(&w, &s) || check_precision(precision, &s.dtype))

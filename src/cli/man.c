@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define DATE "2026-11-25" /* of what the pages say */
+
 /* Text as it is meant: hyphens that can be copied, backslashes, no line taken for a request. */
 static char *roff(const char *text) {
   GString *s = g_string_new(strchr(".'", *text) && *text ? "\\&" : "");
@@ -39,8 +41,8 @@ static void print_about(const char *about) {
 static void print_heading(const char *name, const char *summary) {
   g_autofree char *upper = g_ascii_strup(name, -1);
   g_autofree char *title = roff(upper), *plain = roff(name), *what = roff(summary);
-  printf(".TH %s 1 \"\" \"noiseda %s\" \"User Commands\"\n.SH NAME\n%s \\- %s\n", title, ND_VERSION, plain,
-         what);
+  printf(".TH %s 1 " DATE " \"noiseda %s\" \"User Commands\"\n.SH NAME\n%s \\- %s\n", title, ND_VERSION,
+         plain, what);
 }
 
 /* Upper-case words are what the reader puts something in place of. */

@@ -113,9 +113,13 @@ static void add_members(const list *l, const char *path, const nd_set *set) {
   }
 }
 
-static void add_set(const list *l, const char *path) {
+static void note_problem(const char *path, void *context) {
+  add_failure(context, path);
+}
+
+static void add_set(list *l, const char *path) {
   nd_set *set = g_rc_box_new0(nd_set);
-  if (nd_set_open(path, set))
+  if (nd_set_open_past(path, note_problem, l, set))
     add_failure(l, path);
   else
     add_members(l, path, set);
@@ -128,7 +132,7 @@ static void add_file(const list *l, const char *path) {
 }
 
 /* A pattern that the shell was kept from expanding. */
-static void add_pattern(const list *l, const char *pattern) {
+static void add_pattern(list *l, const char *pattern) {
   glob_t found;
   int failed = glob(pattern, 0, NULL, &found);
   for (size_t i = 0; !failed && i < found.gl_pathc; i++)
@@ -143,7 +147,7 @@ static void add_pattern(const list *l, const char *pattern) {
     globfree(&found);
 }
 
-static void add_input(const list *l, const char *in) {
+static void add_input(list *l, const char *in) {
   if (nd_set_named(in))
     add_set(l, in);
   else if (strpbrk(in, "*?[") && !g_file_test(in, G_FILE_TEST_EXISTS))
@@ -175,8 +179,23 @@ static bool goes_to_file(const nd_restore_wish *w) {
   return !strcmp(w->out, ND_STANDARD_STREAM) || nd_image_named(w->out);
 }
 
+/* Whoever names such a file does not mean a folder. */
+static bool is_other_format(const char *path) {
+  static const char *const endings[] = {".gif",  ".bmp", ".jp2", ".jxl", ".avif", ".heic", ".heif", ".jpe",
+                                        ".jfif", ".ppm", ".pgm", ".pnm", ".tga",  ".psd",  ".exr",  ".hdr",
+                                        ".dng",  ".cr2", ".nef", ".arw", ".raw",  ".svg",  ".pdf",  ".xcf"};
+  g_autofree char *low = g_ascii_strdown(path, -1);
+  for (size_t i = 0; i < G_N_ELEMENTS(endings); i++)
+    if (g_str_has_suffix(low, endings[i]))
+      return true;
+  return false;
+}
+
 static int check_wish(const list *l) {
   const nd_restore_wish *w = l->wish;
+  if (w->out && is_other_format(w->out) && !g_file_test(w->out, G_FILE_TEST_IS_DIR))
+    return nd_fail("'%s' cannot be written: its name ends in none of .png .jpg .jpeg .tif .tiff .webp",
+                   w->out);
   if (w->out && !strcmp(w->out, ND_STANDARD_STREAM) && !l->to_file)
     return nd_fail("one picture can go to the standard output, not several");
   for (int i = 0; w->in[i]; i++)

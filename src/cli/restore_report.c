@@ -1,4 +1,5 @@
 #include "cli/restore_report.h"
+#include "cli/progress.h"
 
 #include <json-glib/json-glib.h>
 #include <stdio.h>
@@ -78,8 +79,11 @@ void nd_restore_report_tiles(const nd_restore_report *r, int done, int tiles) {
     return;
   double seconds = seconds_since(r->begun), share = (double)done / tiles;
   g_autofree char *left = nd_cli_duration(seconds / share - seconds);
-  fprintf(stderr, "\r\033[K[%d/%d] %s: %.0f %%, %.2f megapixels/s, %s left", r->index, r->total, r->name,
-          100 * share, share * r->width * r->height / 1e6 / seconds, left);
+  g_autofree char *head = g_strdup_printf("[%d/%d] ", r->index, r->total);
+  g_autofree char *tail = g_strdup_printf(" %3.0f %%, %.2f megapixels/s, %s left", 100 * share,
+                                          share * r->width * r->height / 1e6 / seconds, left);
+  g_autofree char *line = nd_progress_line(nd_terminal_width(STDERR_FILENO), head, r->name, share, tail);
+  fprintf(stderr, "\r\033[K%s", line);
 }
 
 void nd_restore_report_restored(nd_restore_report *r, const nd_restore_job *job) {
@@ -126,6 +130,6 @@ void nd_restore_report_end(const nd_restore_report *r, bool interrupted) {
     put_count(b, "failed", r->failed);
     print_json(b);
   } else if (interrupted || r->failed)
-    fprintf(stderr, "noiseda: %s%d pictures restored, %d failed, %d skipped\n",
-            interrupted ? "interrupted: " : "", r->restored, r->failed, r->skipped);
+    fprintf(stderr, "noiseda: %s%d pictures %s, %d failed, %d skipped\n", interrupted ? "interrupted: " : "",
+            r->restored, r->planning ? "would be restored" : "restored", r->failed, r->skipped);
 }

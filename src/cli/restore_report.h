@@ -6,6 +6,7 @@
 
 typedef struct nd_restore_report {
   gboolean json, quiet;
+  bool planning;        /* nothing is restored, only said what would be */
   bool stdout_is_taken; /* a picture goes there */
   int total, restored, skipped, failed;
   int64_t begun;     /* the picture, nd_clock */

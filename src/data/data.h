@@ -79,18 +79,26 @@ typedef struct nd_set_item {
   size_t part; /* of the file; the kind's */
 } nd_set_item;
 
+/* Called for what a set cannot look at (a link to nothing, a folder that may not be read), with nd_error. */
+typedef void (*nd_set_problem)(const char *path, void *context);
+
 /* Owned by the caller: nd_set_free. Folders are sorted bytewise by name, hidden files and folders are left
- * out, links are followed; lists keep their order, arrays go along their last index first. */
+ * out, links are followed, but not into folders that they stand in; lists keep their order, arrays go along
+ * their last index first. */
 typedef struct nd_set {
   const struct nd_set_kind *kind;
   char *path; /* as it was given */
   size_t count;
   nd_set_item *at;
-  void *state; /* the kind's */
+  void *state;            /* the kind's */
+  nd_set_problem problem; /* while it is opened */
+  void *context;
 } nd_set;
 
 /* Errors: no such set, no picture in it, a list's line (named) that cannot be. On error out is zeroed. */
 int nd_set_open(const char *path, nd_set *out);
+/* The same, past what a folder cannot look at. */
+int nd_set_open_past(const char *path, nd_set_problem problem, void *context, nd_set *out);
 /* Keeps that fraction (0 to 1) of the pictures, evenly spaced, at least one. */
 void nd_set_thin(nd_set *set, double fraction);
 void nd_set_free(nd_set *set);

@@ -28,9 +28,11 @@ void nd_set_add(nd_set *set, char *name, char *file, char *label, size_t part);
 
 /* ---- walk.c: the files below a folder -----------------------------------------------------------------
  * Appends their paths relative to root, sorted bytewise, of those that are wanted by name. Hidden ones are
- * left out, links are followed. names: of strings, freed with it.
+ * left out, links are followed, but not into folders that they stand in. problem: as of nd_set_open_past,
+ * NULL: each is an error. names: of strings, freed with it.
  */
-int nd_walk(const char *root, bool (*wanted)(const char *name), GPtrArray *names);
+int nd_walk(const char *root, bool (*wanted)(const char *name), nd_set_problem problem, void *context,
+            GPtrArray *names);
 
 /* ---- list.c: lines of paths ---------------------------------------------------------------------------
  */

@@ -38,18 +38,22 @@ static int unknown(const char *path, const char *base) {
       path);
 }
 
-int nd_set_open(const char *path, nd_set *out) {
+int nd_set_open_past(const char *path, nd_set_problem problem, void *context, nd_set *out) {
   g_autofree char *base = NULL, *part = NULL;
   *out = (nd_set){0};
   split(path, &base, &part);
   const nd_set_kind *kind = kind_of(base, part);
   if (!kind)
     return unknown(path, base);
-  *out = (nd_set){.kind = kind, .path = g_strdup(path)};
+  *out = (nd_set){.kind = kind, .path = g_strdup(path), .problem = problem, .context = context};
   if (!kind->open(out, base, part))
     return 0;
   nd_set_free(out);
   return -1;
+}
+
+int nd_set_open(const char *path, nd_set *out) {
+  return nd_set_open_past(path, NULL, NULL, out);
 }
 
 void nd_set_add(nd_set *set, char *name, char *file, char *label, size_t part) {

@@ -8,7 +8,7 @@ static bool is_folder(const char *path, const char *part) {
 static int open_folder(nd_set *set, const char *path, const char *part) {
   (void)part;
   g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-  if (nd_walk(path, nd_image_named, names))
+  if (nd_walk(path, nd_image_named, set->problem, set->context, names))
     return -1;
   for (guint i = 0; i < names->len; i++)
     nd_set_add(set, g_strdup(names->pdata[i]), g_build_filename(path, names->pdata[i], NULL), NULL, 0);

@@ -87,7 +87,7 @@ static bool any(const char *name) {
 
 static int add_folder(nd_tree *tree, const char *folder, const char *name) {
   g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-  if (nd_walk(folder, any, names))
+  if (nd_walk(folder, any, NULL, NULL, names))
     return -1;
   for (guint i = 0; i < names->len; i++) {
     g_autofree char *disk = g_build_filename(folder, names->pdata[i], NULL),

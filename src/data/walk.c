@@ -5,40 +5,71 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-/* A link to a folder further up would otherwise be followed for ever. */
-enum { DEPTH_MAX = 32 };
+/* No tree that people made is deeper. */
+enum { DEPTH_MAX = 64 };
 
 typedef struct walk {
   const char *root;
   bool (*wanted)(const char *name);
   GPtrArray *names; /* relative to root */
+  nd_set_problem problem;
+  void *context;
 } walk;
 
-static int list(walk *w, const char *below, int depth);
+/* A folder that is being listed, and those it stands in. */
+typedef struct level {
+  const struct level *above;
+  int depth;
+  dev_t device;
+  ino_t inode;
+} level;
 
-static int visit(walk *w, char *name, int depth) {
+static int list(walk *w, const char *below, const level *above);
+
+/* With nd_fail's message set: 0 goes on without it. */
+static int bad(const walk *w, const char *path) {
+  if (!w->problem)
+    return -1;
+  w->problem(path, w->context);
+  return 0;
+}
+
+static int visit(walk *w, char *name, const level *above) {
   g_autofree char *relative = name, *file = g_build_filename(w->root, name, NULL);
   GStatBuf status;
   if (g_stat(file, &status))
-    return w->wanted(name) ? nd_fail("cannot read '%s': %s", file, g_strerror(errno)) : 0;
+    return w->wanted(name) ? nd_fail("cannot read '%s': %s", file, g_strerror(errno)), bad(w, file) : 0;
   if (S_ISDIR(status.st_mode))
-    return list(w, relative, depth + 1);
+    return list(w, relative, above);
   if (S_ISREG(status.st_mode) && w->wanted(name))
     g_ptr_array_add(w->names, g_steal_pointer(&relative));
   return 0;
 }
 
-static int list(walk *w, const char *below, int depth) {
+/* A link to a folder that it stands in shows nothing new, and would be followed for ever. */
+static bool stands_in_itself(const level *l) {
+  for (const level *a = l->above; a; a = a->above)
+    if (a->device == l->device && a->inode == l->inode)
+      return true;
+  return false;
+}
+
+static int list(walk *w, const char *below, const level *above) {
   g_autofree char *folder = g_build_filename(w->root, below, NULL);
-  if (depth > DEPTH_MAX)
-    return nd_fail("folder '%s' is nested more than %d deep: is a link in it pointing back up?", folder,
-                   DEPTH_MAX);
   g_autoptr(GError) error = NULL;
-  g_autoptr(GDir) dir = g_dir_open(folder, 0, &error);
-  if (!dir)
-    return nd_fail("cannot list folder '%s': %s", folder, error->message);
+  GStatBuf status = {0};
+  g_autoptr(GDir) dir = g_stat(folder, &status) ? NULL : g_dir_open(folder, 0, &error);
+  level l = {above, above ? above->depth + 1 : 0, status.st_dev, status.st_ino};
+  if (dir && stands_in_itself(&l))
+    return 0;
+  if (!dir) {
+    nd_fail("cannot list folder '%s': %s", folder, error ? error->message : g_strerror(errno));
+    return above ? bad(w, folder) : -1;
+  }
+  if (l.depth > DEPTH_MAX)
+    return nd_fail("folder '%s' is nested more than %d deep", folder, DEPTH_MAX);
   for (const char *entry; (entry = g_dir_read_name(dir));)
-    if (entry[0] != '.' && visit(w, *below ? g_build_filename(below, entry, NULL) : g_strdup(entry), depth))
+    if (entry[0] != '.' && visit(w, *below ? g_build_filename(below, entry, NULL) : g_strdup(entry), &l))
       return -1;
   return 0;
 }
@@ -47,9 +78,10 @@ static int bytewise(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int nd_walk(const char *root, bool (*wanted)(const char *name), GPtrArray *names) {
-  walk w = {root, wanted, names};
-  if (list(&w, "", 0))
+int nd_walk(const char *root, bool (*wanted)(const char *name), nd_set_problem problem, void *context,
+            GPtrArray *names) {
+  walk w = {root, wanted, names, problem, context};
+  if (list(&w, "", NULL))
     return -1;
   qsort(names->pdata, names->len, sizeof *names->pdata, bytewise);
   return 0;

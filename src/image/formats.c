@@ -66,6 +66,17 @@ const nd_format *nd_format_starting(const unsigned char *head, size_t n) {
   return NULL;
 }
 
+/* libvips says "pngload_source" and the like. */
+const nd_format *nd_format_read(VipsImage *image) {
+  const char *loader = "";
+  if (vips_image_get_typeof(image, VIPS_META_LOADER))
+    vips_image_get_string(image, VIPS_META_LOADER, &loader);
+  for (size_t i = 0; i < G_N_ELEMENTS(formats); i++)
+    if (!g_ascii_strncasecmp(loader, formats[i].name, strlen(formats[i].name)))
+      return &formats[i];
+  return &formats[0];
+}
+
 bool nd_image_named(const char *path) {
   return nd_format_named(path) != NULL;
 }

@@ -60,6 +60,7 @@ typedef struct nd_raster nd_raster;
 typedef struct nd_raster_shape {
   int width, height, channels, bits; /* 1 (grey) or 3; 8 or 16 */
   bool alpha;
+  const char *ending; /* ".png", ...: of the format that it was read from */
 } nd_raster_shape;
 
 /* bytes NULL: the file `path`; else size bytes in memory, and path is for messages. */

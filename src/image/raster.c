@@ -1,59 +1,32 @@
-/* Rasters: samples in memory, or in a temporary file that has no name and goes with its descriptor. */
+/* Rasters: the samples of a picture, in a spool. */
 #include "image/vips-private.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct nd_raster {
   nd_raster_shape shape;
   size_t limit, row_bytes;
-  char *memory; /* or, NULL, in the file */
-  int descriptor;
+  nd_spool *samples;
   void *meta;
 };
-
-static int open_spool(void) {
-  const char *chosen = g_getenv("TMPDIR"), *folder = chosen ? chosen : "/var/tmp";
-  int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd < 0) { /* a file system that knows no files without a name */
-    g_autofree char *path = g_build_filename(folder, "noiseda-XXXXXX", NULL);
-    fd = mkostemp(path, O_CLOEXEC);
-    if (fd >= 0)
-      unlink(path);
-  }
-  if (fd < 0)
-    nd_fail("a picture this large is kept in a temporary file, and '%s' takes none: %s; TMPDIR names another "
-            "folder",
-            folder, g_strerror(errno));
-  return fd;
-}
 
 static int make_room(nd_raster *r) {
   size_t bands = (size_t)r->shape.channels + r->shape.alpha;
   r->row_bytes = (size_t)r->shape.width * bands * (size_t)(r->shape.bits / 8);
-  size_t bytes = r->row_bytes * (size_t)r->shape.height;
-  if (bytes > r->limit)
-    return (r->descriptor = open_spool()) < 0 ? -1 : 0;
-  r->memory = nd_mem_alloc(bytes, "the picture");
-  return r->memory ? 0 : -1;
+  r->samples = nd_spool_new(r->row_bytes * (size_t)r->shape.height, r->limit);
+  return r->samples ? 0 : -1;
 }
 
 static nd_raster *raster_new(size_t limit) {
   nd_raster *r = g_new0(nd_raster, 1);
   r->limit = limit;
-  r->descriptor = -1;
   return r;
 }
 
 static void empty(nd_raster *r) {
-  nd_mem_free(r->memory);
-  if (r->descriptor >= 0)
-    close(r->descriptor);
+  nd_spool_free(r->samples);
   nd_meta_free(r->meta);
-  *r = (nd_raster){.limit = r->limit, .descriptor = -1};
+  *r = (nd_raster){.limit = r->limit};
 }
 
 void nd_raster_free(nd_raster *r) {
@@ -67,34 +40,6 @@ const nd_raster_shape *nd_raster_shape_of(const nd_raster *r) {
   return &r->shape;
 }
 
-static int in_file(ssize_t done, const char *what) {
-  return nd_fail(
-      "cannot %s the temporary file that a large picture is kept in: %s; TMPDIR names another folder", what,
-      done < 0 ? g_strerror(errno) : "it ends early");
-}
-
-static int read_bytes(const nd_raster *r, size_t at, void *to, size_t n) {
-  if (r->memory) {
-    memcpy(to, r->memory + at, n);
-    return 0;
-  }
-  for (ssize_t done; n; at += (size_t)done, to = (char *)to + done, n -= (size_t)done)
-    if ((done = pread(r->descriptor, to, n, (off_t)at)) <= 0)
-      return in_file(done, "read");
-  return 0;
-}
-
-static int write_bytes(nd_raster *r, size_t at, const void *from, size_t n) {
-  if (r->memory) {
-    memcpy(r->memory + at, from, n);
-    return 0;
-  }
-  for (ssize_t done; n; at += (size_t)done, from = (const char *)from + done, n -= (size_t)done)
-    if ((done = pwrite(r->descriptor, from, n, (off_t)at)) <= 0)
-      return in_file(done, "write");
-  return 0;
-}
-
 /* ---- From and to files ---- */
 static int begin(void *to, VipsImage *image) {
   nd_raster *r = to;
@@ -103,13 +48,14 @@ static int begin(void *to, VipsImage *image) {
                                .height = vips_image_get_height(image),
                                .channels = bands < 3 ? 1 : 3,
                                .alpha = bands % 2 == 0,
-                               .bits = vips_image_get_format(image) == VIPS_FORMAT_USHORT ? 16 : 8};
+                               .bits = vips_image_get_format(image) == VIPS_FORMAT_USHORT ? 16 : 8,
+                               .ending = nd_format_read(image)->endings[0]};
   return make_room(r);
 }
 
 static int put_row(void *to, int y, const void *pixels) {
   nd_raster *r = to;
-  return write_bytes(r, (size_t)y * r->row_bytes, pixels, r->row_bytes);
+  return nd_spool_write(r->samples, (size_t)y * r->row_bytes, pixels, r->row_bytes);
 }
 
 static void take_meta(void *to, void *meta) {
@@ -155,8 +101,8 @@ static nd_pixels pixels_of(const nd_raster *r) {
                      .height = r->shape.height,
                      .bands = r->shape.channels + r->shape.alpha,
                      .deep = r->shape.bits == 16,
-                     .memory = r->memory,
-                     .descriptor = r->descriptor,
+                     .memory = nd_spool_memory(r->samples),
+                     .descriptor = nd_spool_descriptor(r->samples),
                      .meta = r->meta};
 }
 
@@ -184,7 +130,8 @@ typedef union samples {
 static int get_piece(const nd_raster *r, int y, int x, int n, float *values) {
   samples s;
   size_t bands = (size_t)r->shape.channels + r->shape.alpha, depth = (size_t)r->shape.bits / 8;
-  if (read_bytes(r, (size_t)y * r->row_bytes + (size_t)x * bands * depth, &s, (size_t)n * bands * depth))
+  if (nd_spool_read(r->samples, (size_t)y * r->row_bytes + (size_t)x * bands * depth, &s,
+                    (size_t)n * bands * depth))
     return -1;
   nd_samples_to_floats(&s, (size_t)n * bands, depth == 2, values);
   return 0;
@@ -211,7 +158,8 @@ static int put_piece(nd_raster *r, int y, int x, int n, const float *values) {
   samples s;
   size_t bands = (size_t)r->shape.channels + r->shape.alpha, depth = (size_t)r->shape.bits / 8;
   nd_floats_to_samples(values, (size_t)n * bands, depth == 2, &s);
-  return write_bytes(r, (size_t)y * r->row_bytes + (size_t)x * bands * depth, &s, (size_t)n * bands * depth);
+  return nd_spool_write(r->samples, (size_t)y * r->row_bytes + (size_t)x * bands * depth, &s,
+                        (size_t)n * bands * depth);
 }
 
 int nd_raster_put(nd_raster *r, int y, int x, int n, const float *rgb, const float *alpha) {
@@ -237,13 +185,18 @@ int nd_raster_put(nd_raster *r, int y, int x, int n, const float *rgb, const flo
 
 int nd_raster_of(const nd_image *image, nd_raster **out) {
   nd_raster *r = *out = raster_new(SIZE_MAX);
-  r->shape = (nd_raster_shape){
-      .width = image->width, .height = image->height, .channels = image->channels, .bits = image->bits};
+  r->shape = (nd_raster_shape){.width = image->width,
+                               .height = image->height,
+                               .channels = image->channels,
+                               .bits = image->bits,
+                               .ending = ".png"};
   int failed = make_room(r);
   size_t row = (size_t)image->width * (size_t)image->channels;
-  for (int y = 0; y < image->height && !failed; y++)
-    nd_floats_to_samples(image->data + (size_t)y * row, row, image->bits == 16,
-                         r->memory + (size_t)y * r->row_bytes);
+  g_autofree char *values = g_malloc(MAX(r->row_bytes, 1));
+  for (int y = 0; y < image->height && !failed; y++) {
+    nd_floats_to_samples(image->data + (size_t)y * row, row, image->bits == 16, values);
+    failed = nd_spool_write(r->samples, (size_t)y * r->row_bytes, values, r->row_bytes);
+  }
   if (!failed)
     return 0;
   nd_raster_free(r);

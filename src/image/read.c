@@ -142,6 +142,13 @@ static int read_strips(const reading *r, VipsImage *image) {
   return failed;
 }
 
+static void warn_of_colours(const reading *r, VipsImage *image) {
+  VipsInterpretation kind = vips_image_get_interpretation(image);
+  if (kind == VIPS_INTERPRETATION_CMYK || kind == VIPS_INTERPRETATION_LAB)
+    nd_log(ND_LOG_WARNING, "the colours of '%s' are %s; they become sRGB", r->name,
+           kind == VIPS_INTERPRETATION_CMYK ? "CMYK" : "L*a*b*");
+}
+
 static int decode(const reading *r, VipsImage **image) {
   bool turned = vips_image_get_orientation(*image) != 1;
   if (check_samples(r, *image))
@@ -184,6 +191,7 @@ static int read_once(void *context, bool alone) {
   VipsImage *image = open_picture(r);
   if (!image)
     return -1;
+  warn_of_colours(r, image);
   int failed = decode(r, &image);
   if (!failed)
     warn_of_pages(r, image);

@@ -55,12 +55,12 @@ int nd_vips_run(nd_vips_attempt attempt, void *context) {
   return failed;
 }
 
-/* One line, no doubled separators, no blanks around. */
+/* One line, no doubled separators, no blanks around, nothing said twice. */
 static char *one_line(char *text) {
   g_auto(GStrv) lines = g_strsplit_set(text, "\r\n", -1);
   GString *line = g_string_new(NULL);
   for (int i = 0; lines[i]; i++)
-    if (*g_strstrip(lines[i]))
+    if (*g_strstrip(lines[i]) && !strstr(line->str, lines[i]))
       g_string_append_printf(line, "%s%s", line->len ? "; " : "", lines[i]);
   return g_string_free(line, FALSE);
 }

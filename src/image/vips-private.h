@@ -30,6 +30,8 @@ typedef struct nd_format {
 /* NULL when no format has such an ending (any case), or such first bytes. */
 const nd_format *nd_format_named(const char *path);
 const nd_format *nd_format_starting(const unsigned char *head, size_t n);
+/* The one that libvips read a picture from. */
+const nd_format *nd_format_read(VipsImage *image);
 
 /* Where decoded pictures go. */
 typedef struct nd_pixel_sink {

@@ -52,9 +52,9 @@ static int side_of(const nd_restorer *r, int length, int n, int overlap) {
   return n == 1 ? length : nd_net_padded(r->net, (length - 2 * overlap + n - 1) / n + 2 * overlap);
 }
 
-/* The grid of tiles of at most `area` pixels that computes the fewest: few tiles have little overlap, and
- * none is to be computed twice for being pushed back at the picture's end. */
-static bool divide(const nd_restorer *r, nd_layout *l, double area) {
+/* Few tiles have little overlap, and none is to be computed twice for being pushed back at the picture's end.
+ */
+bool nd_restorer_divide(const nd_restorer *r, nd_layout *l, double area) {
   double best = INFINITY;
   int least = 2 * l->overlap + nd_net_multiple(r->net);
   for (int across = 1; across == 1 || side_of(r, l->width, across, l->overlap) >= least; across++) {
@@ -132,17 +132,16 @@ int nd_restorer_lay_out(nd_restorer *r, int height, int width, nd_layout *l) {
   l->overlap = nd_net_padded(r->net, reach);
   l->band = 0;
   l->steps = 1;
+  l->staged = false;
   if (largest_tile(r, &side))
     return -1;
   if (l->height <= side && l->width <= side)
     return 0;
   if ((double)l->height * l->width <= (double)side * side && !r->settings.tile)
     return 0;
-  if (!reach)
-    return nd_fail(
-        "this network sees the whole picture at once and cannot be tiled; %d x %d pixels need more memory "
-        "than %zu MB allow",
-        width, height, r->settings.memory >> 20);
+  l->staged = !reach;
+  if (l->staged)
+    return 0;
   if (!r->settings.tile)
     divide_in_strips(r, l);
   if (l->band)
@@ -153,7 +152,7 @@ int nd_restorer_lay_out(nd_restorer *r, int height, int width, nd_layout *l) {
     l->tile_height = MIN(side, l->height);
     l->tile_width = MIN(side, l->width);
   } else
-    return divide(r, l, (double)side * side) ? 0 : too_small(r, l, side);
+    return nd_restorer_divide(r, l, (double)side * side) ? 0 : too_small(r, l, side);
   return 0;
 }
 

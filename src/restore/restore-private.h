@@ -24,8 +24,9 @@ typedef struct nd_layout {
   int height, width;           /* of the padded picture */
   int tile_height, tile_width; /* what one run takes */
   int overlap;                 /* border of a tile whose result is not used */
-  int band;  /* not 0: tiles are of the whole height and slid over, so many rows at a time */
-  int steps; /* of each of them */
+  int band;    /* not 0: tiles are of the whole height and slid over, so many rows at a time */
+  int steps;   /* of each of them */
+  bool staged; /* the network sees the whole picture, which is too large to be taken whole */
 } nd_layout;
 
 /* Along one axis, tile i starts at start and its result is used from `from` up to `to`. */
@@ -35,6 +36,8 @@ typedef struct nd_span {
 
 /* With the memory there is now. Plans may be lost. */
 int nd_restorer_lay_out(nd_restorer *r, int height, int width, nd_layout *l);
+/* The grid of tiles of at most `area` pixels that computes the fewest; false: there is none. */
+bool nd_restorer_divide(const nd_restorer *r, nd_layout *l, double area);
 int nd_spans_count(int length, int tile, int overlap);
 nd_span nd_span_at(int i, int length, int tile, int overlap);
 
@@ -43,5 +46,21 @@ void nd_restorer_drop_plan(nd_restorer *r);
 int nd_restorer_make_plan(nd_restorer *r, int height, int width, int band);
 /* r->slide, without its memory. */
 int nd_restorer_build_slide(nd_restorer *r, int height, int width, int band);
+
+/* Appends the restorer's network to a graph of a picture height x width: y of x. */
+int nd_restorer_append(const nd_restorer *r, nd_graph *g, nd_dtype dtype, int height, int width, nd_tensor *x,
+                       nd_tensor *y);
+/* The tile at (y, x) of the picture padded by replication. */
+int nd_tile_in(const nd_picture *p, int y, int x, int height, int width, float *tile);
+/* What of a tile's result is used, by the restorer's strength, into the picture. */
+int nd_tile_out(const nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_span rows, nd_span columns,
+                const float *tile);
+
+/* ---- Networks that see the whole picture, in stages (tensor/cuts.h) ---- */
+typedef struct nd_staged nd_staged;
+int nd_staged_new(const nd_restorer *r, int height, int width, nd_staged **out);
+void nd_staged_free(nd_staged *s); /* NULL is fine */
+int nd_staged_tiles(const nd_staged *s);
+int nd_staged_run(nd_staged *s, const nd_picture *p, nd_tile_progress progress, void *context);
 
 #endif

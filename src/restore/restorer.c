@@ -1,6 +1,7 @@
 /* A restoration network on pictures of any size: whole where memory allows; else sliding from top to bottom,
  * in strips side by side where the whole width is too much; else, where the network does not slide or a side
- * was asked for, in tiles. One compiled graph serves one size; it is kept for the next picture. */
+ * was asked for, in tiles. Networks that see the whole picture go through in stages. One compiled graph
+ * serves one size; it is kept for the next picture. */
 #include "restore/restore-private.h"
 
 #include <string.h>
@@ -18,18 +19,25 @@ void nd_restorer_drop_plan(nd_restorer *r) {
   r->graph = NULL;
 }
 
-static int build_graph(nd_restorer *r, int height, int width) {
+int nd_restorer_append(const nd_restorer *r, nd_graph *g, nd_dtype dtype, int height, int width, nd_tensor *x,
+                       nd_tensor *y) {
   size_t known = nd_params_size(r->params);
-  nd_graph *g = r->graph = nd_graph_new(r->params);
   nd_graph_set_training(g, false);
-  nd_graph_set_dtype(g, r->settings.dtype);
-  r->x = nd_input(g, "x", 1, height, width, 3);
+  nd_graph_set_dtype(g, dtype);
+  *x = nd_input(g, "x", 1, height, width, 3);
   if (*r->scope)
     nd_scope_push(g, "%s", r->scope);
-  r->y = nd_net_restore(g, r->net, r->x);
-  nd_output(g, "y", r->y);
+  *y = nd_net_restore(g, r->net, *x);
   if (nd_params_size(r->params) != known)
     return nd_fail("the weights at hand are not those of this network");
+  return 0;
+}
+
+static int build_graph(nd_restorer *r, int height, int width) {
+  nd_graph *g = r->graph = nd_graph_new(r->params);
+  if (nd_restorer_append(r, g, r->settings.dtype, height, width, &r->x, &r->y))
+    return -1;
+  nd_output(g, "y", r->y);
   r->plan_height = height;
   r->plan_width = width;
   return 0;
@@ -94,8 +102,7 @@ void nd_restorer_free(nd_restorer *r) {
   g_free(r);
 }
 
-/* The tile at (y, x) of the picture padded by replication. */
-static int copy_in(const nd_picture *p, int y, int x, int height, int width, float *tile) {
+int nd_tile_in(const nd_picture *p, int y, int x, int height, int width, float *tile) {
   int inside = MIN(width, p->width - x);
   for (int i = 0; i < height; i++) {
     float *row = tile + (size_t)i * (size_t)width * 3;
@@ -114,8 +121,8 @@ static void correct(const nd_restorer *r, const float *network, float *x, int n)
     x[i] += strength * (r->settings.residual ? network[i] : network[i] - x[i]);
 }
 
-static int copy_out(const nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_span rows,
-                    nd_span columns, const float *tile) {
+int nd_tile_out(const nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_span rows, nd_span columns,
+                const float *tile) {
   int n = MIN(columns.to, p->width) - columns.from;
   g_autofree float *row = g_new(float, 3 * (size_t)MAX(n, 1));
   for (int y = rows.from; y < MIN(rows.to, p->height) && n > 0; y++) {
@@ -135,12 +142,12 @@ static int run_tile(nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_
   nd_plan_set_window(
       r->plan, (nd_window){rows.start, columns.start, l->tile_height, l->tile_width, l->height, l->width});
   int64_t begun = nd_clock();
-  if (copy_in(p, rows.start, columns.start, l->tile_height, l->tile_width, nd_plan_tensor(r->plan, r->x)))
+  if (nd_tile_in(p, rows.start, columns.start, l->tile_height, l->tile_width, nd_plan_tensor(r->plan, r->x)))
     return -1;
   nd_profile_stage(r->settings.profile, "copy tile in", begun, 0);
   nd_run(r->plan, 0, 0, 0);
   begun = nd_clock();
-  int failed = copy_out(r, p, l, rows, columns, nd_plan_tensor(r->plan, r->y));
+  int failed = nd_tile_out(r, p, l, rows, columns, nd_plan_tensor(r->plan, r->y));
   nd_profile_stage(r->settings.profile, "copy tile out", begun, 0);
   return failed;
 }
@@ -159,7 +166,7 @@ typedef struct descent {
 static int take_rows(void *context, int y, int rows, float *to) {
   const descent *d = context;
   int64_t begun = nd_clock();
-  int failed = copy_in(d->p, y, d->columns.start, rows, d->l->tile_width, to);
+  int failed = nd_tile_in(d->p, y, d->columns.start, rows, d->l->tile_width, to);
   nd_profile_stage(d->r->settings.profile, "copy rows in", begun, 0);
   return failed;
 }
@@ -167,7 +174,7 @@ static int take_rows(void *context, int y, int rows, float *to) {
 static int give_rows(void *context, int y, int rows, const float *from) {
   const descent *d = context;
   int64_t begun = nd_clock();
-  int failed = copy_out(d->r, d->p, d->l, (nd_span){y, y, y + rows}, d->columns, from);
+  int failed = nd_tile_out(d->r, d->p, d->l, (nd_span){y, y, y + rows}, d->columns, from);
   nd_profile_stage(d->r->settings.profile, "copy rows out", begun, 0);
   return failed;
 }
@@ -206,10 +213,32 @@ static int run_tiles(nd_restorer *r, const nd_picture *p, const nd_layout *l, nd
   return 0;
 }
 
+static int count_staged(const nd_restorer *r, int height, int width, int *tiles) {
+  nd_staged *s;
+  if (nd_staged_new(r, height, width, &s))
+    return -1;
+  *tiles = nd_staged_tiles(s);
+  nd_staged_free(s);
+  return 0;
+}
+
+static int run_staged(nd_restorer *r, const nd_picture *p, nd_tile_progress progress, void *context) {
+  nd_staged *s;
+  nd_restorer_drop_plan(r);
+  if (nd_staged_new(r, p->height, p->width, &s))
+    return -1;
+  int failed = nd_staged_run(s, p, progress, context);
+  nd_staged_free(s);
+  return failed;
+}
+
 int nd_restorer_run_picture(nd_restorer *r, const nd_picture *p, nd_tile_progress progress, void *context) {
   nd_layout l;
-  if (nd_restorer_lay_out(r, p->height, p->width, &l) ||
-      nd_restorer_make_plan(r, l.tile_height, l.tile_width, l.band))
+  if (nd_restorer_lay_out(r, p->height, p->width, &l))
+    return -1;
+  if (l.staged)
+    return run_staged(r, p, progress, context);
+  if (nd_restorer_make_plan(r, l.tile_height, l.tile_width, l.band))
     return -1;
   return l.band ? run_strips(r, p, &l, progress, context) : run_tiles(r, p, &l, progress, context);
 }
@@ -218,6 +247,8 @@ int nd_restorer_count_tiles(nd_restorer *r, int height, int width, int *tiles) {
   nd_layout l;
   if (nd_restorer_lay_out(r, height, width, &l))
     return -1;
+  if (l.staged)
+    return count_staged(r, height, width, tiles);
   *tiles = nd_spans_count(l.height, l.tile_height, l.overlap) *
            nd_spans_count(l.width, l.tile_width, l.overlap) * l.steps;
   return 0;

@@ -17,6 +17,22 @@ typedef struct nd_rows {
   int from, to;
 } nd_rows;
 
+/* What an operator looks at the whole picture for: sums over the pixels of its input 0, which can be taken a
+ * part of the picture at a time, and an output made from them. A graph that is given that output (nd_given)
+ * computes the rest without seeing the whole (cuts.h). */
+typedef struct nd_statistic {
+  int output;
+  /* False: this node gathers nothing over the whole picture. NULL: it always does. */
+  bool (*applies)(const nd_graph *g, const nd_node *n);
+  size_t (*sums)(const nd_graph *g, const nd_node *n); /* how many */
+  /* Adds rows x columns pixels, the first at x, `stride` pixels from row to row. */
+  void (*gather)(const nd_graph *g, const nd_node *n, const float *x, size_t rows, size_t columns,
+                 size_t stride, double *sums);
+  /* The output, from the sums over `pixels` pixels; in: the node's inputs, of which 0 is not looked at. */
+  void (*finish)(const nd_graph *g, const nd_node *n, const double *sums, double pixels,
+                 const float *const *in, float *out);
+} nd_statistic;
+
 /* One operator. A file in ops/ defines it and its gradient operators and lists them in ops/table.c. */
 typedef struct nd_op nd_op;
 struct nd_op {
@@ -52,6 +68,10 @@ struct nd_op {
    * which are held against finite differences of the forward one. */
   void (*reference)(const nd_graph *g, const nd_node *node, const double *const *in, double *const *out);
   double (*flops)(const nd_graph *g, const nd_node *node);
+  /* How many pixels of its inputs beside the ones it is made of an output pixel sees, along each axis; -1:
+   * who knows. With a statistic: given that. NULL: -1. */
+  int (*reach)(const nd_graph *g, const nd_node *node);
+  const nd_statistic *statistic; /* NULL: none */
   /* Says the operator in ONNX (onnx-private.h). NULL: no network that is exported has it. */
   void (*onnx)(nd_onnx *o, const nd_graph *g, const nd_node *n);
   /* Small graphs for the tests: builds example number i on g from nd_example_input; ND_NONE past the last. */
@@ -181,6 +201,13 @@ void nd_carry_dropout(nd_graph *g, const nd_node *n);
 nd_tensor nd_new_value(nd_graph *g, int rank, const int *dims);
 /* Fails the graph with a message about the node being built. */
 nd_tensor nd_bad_node(nd_graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* An output of a node that is an input as well: whoever runs the graph fills it in. */
+static inline bool nd_given(const nd_run_context *r, int i) {
+  return nd_out_value(r->graph, r->node, i)->is_input;
+}
+/* For nd_op.reach: pixels stay by themselves; and the same where height and width stay too, else unknown. */
+int nd_reach_none(const nd_graph *g, const nd_node *node);
+int nd_reach_of_view(const nd_graph *g, const nd_node *node);
 /* For examples: an input that requires a gradient. */
 nd_tensor nd_example_input(nd_graph *g, int n, int h, int w, int c);
 /* For examples: a parameter of the given shape. */

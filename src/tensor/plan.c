@@ -17,7 +17,7 @@ static void find_order(nd_plan *plan) {
   for (int i = n - 1; i >= 0; i--) {
     const nd_node *node = nd_node_at(g, i);
     for (int o = 0; o < node->n_out; o++)
-      if (asked[node->out[o]] || wanted(nd_out_value(g, node, o)))
+      if ((asked[node->out[o]] || wanted(nd_out_value(g, node, o))) && !nd_out_value(g, node, o)->is_input)
         needed[i] = true;
     for (int k = 0; k < node->n_in && needed[i]; k++)
       if (node->in[k] >= 0)

@@ -47,10 +47,12 @@ static void a_folder_goes_on_past_a_bad_file(void **state) {
   (void)state;
   train_a_model();
   write_text("noisy/1b.png", "broken");
+  assert_int_equal(symlink("nowhere.png", "noisy/gone.png") || symlink(".", "noisy/again"), 0);
   outcome o = run_program("restore", "--model", "run/model.safetensors", "noisy", "-o", "out", NULL);
   assert_int_equal(o.status, 1);
   assert_non_null(strstr(o.err, "1b.png"));
-  assert_non_null(strstr(o.err, "4 pictures restored, 1 failed"));
+  assert_non_null(strstr(o.err, "gone.png"));
+  assert_non_null(strstr(o.err, "4 pictures restored, 2 failed"));
   assert_int_equal(files_in("out"), 4);
   outcome_clear(&o);
 }
@@ -161,6 +163,9 @@ static void wrong_usage_exits_2(void **state) {
   expect_status(2, "train", NULL);
   expect_status(2, "train", "--no-such-option", NULL);
   expect_status(2, "restore", "--model", "m", NULL);
+  expect_status(2, "restore", "--model", "m", "in.png", "-o", "out.gif", NULL);
+  expect_status(2, "restore", "--model", "m", "in.png", "--memory", "2X", NULL);
+  expect_status(2, "restore", "--model", "m", "in.png", "--threads=-3", NULL);
   expect_status(2, "degrade", "snow", "x.png", "-o", "out", NULL);
   expect_status(2, "eval", NULL);
   expect_status(0, "--help", NULL);

@@ -164,6 +164,11 @@ static void a_picture_goes_through_the_standard_streams(void **state) {
   assert_int_equal(system("cat in.png | '" ND_PROGRAM "' restore -m " MODEL " - -o - -f tiff > out.tif"), 0);
   expect_as_in_memory("in.png", "out.tif");
   assert_int_equal(WEXITSTATUS(system("'" ND_PROGRAM "' restore -m " MODEL " - < /dev/null 2> said")), 1);
+  make_kind("in.jpg", 30, 20, 3, 8, false);
+  assert_int_equal(system("'" ND_PROGRAM "' restore -m " MODEL " - < in.jpg > out.jpg"), 0);
+  g_autofree char *bytes = NULL;
+  assert_true(g_file_get_contents("out.jpg", &bytes, NULL, NULL));
+  assert_memory_equal(bytes, "\xff\xd8\xff", 3); /* as it came */
 }
 
 /* ---- What is said ---- */
@@ -205,6 +210,11 @@ static void json_says_what_became_of_each(void **state) {
 
 /* ---- Large ones ---- */
 enum { WIDE = 5000, HIGH = 4000, MEGABYTES = 190 };
+#ifdef __SANITIZE_ADDRESS__ /* keeps what was freed, and shadows all */
+enum { SANITIZER_MEGABYTES = 4096 };
+#else
+enum { SANITIZER_MEGABYTES = 0 };
+#endif
 
 static void make_large(const char *path) {
   VipsImage *one, *three;
@@ -243,10 +253,8 @@ static void memory_is_a_limit_that_is_kept(void **state) {
   g_autofree char *limit = g_strdup_printf("%dM", MEGABYTES);
   long peak =
       peak_of(start_program("restore", "-m", MODEL, "in.tif", "-o", "tight.tif", "--memory", limit, NULL));
-#ifndef __SANITIZE_ADDRESS__
-  if (peak > MEGABYTES)
+  if (peak > MEGABYTES + SANITIZER_MEGABYTES)
     fail_msg("%ld MB were taken, %d allowed", peak, MEGABYTES);
-#endif
   expect_status(0, "restore", "-m", MODEL, "in.tif", "-o", "roomy.tif", "--memory", "2G", NULL);
   assert_true(largest_difference("tight.tif", "roomy.tif") <= 1);
   expect_status(2, "restore", "-m", MODEL, "in.tif", "-o", "no.tif", "--memory", "1M", NULL);

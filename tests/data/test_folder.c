@@ -57,20 +57,40 @@ static void a_folder_is_thinned_evenly(void **state) {
   }
 }
 
+static void in_folder(const char *folder, const char *target, const char *name) {
+  g_autofree char *link = g_build_filename(folder, name, NULL);
+  assert_int_equal(symlink(target, link), 0);
+}
+
 static void links_are_followed_but_not_for_ever(void **state) {
-  g_autofree char *other = new_folder(), *link = g_build_filename(*state, "more", NULL);
-  write_places(other, "a.png", 4, 3, 0);
-  assert_int_equal(symlink(other, link), 0);
   nd_set folder;
+  write_places(*state, "a/b/1.png", 4, 3, 0);
+  in_folder(*state, "a/b", "c");
+  in_folder(*state, "..", "a/up");
+  in_folder(*state, "../..", "a/b/further");
   assert_int_equal(nd_set_open(*state, &folder), 0);
-  assert_string_equal(folder.at[0].name, "more/a.png");
+  assert_int_equal(folder.count, 2);
+  assert_string_equal(folder.at[0].name, "a/b/1.png");
+  assert_string_equal(folder.at[1].name, "c/1.png");
   nd_set_free(&folder);
-  g_autofree char *up = g_build_filename(other, "up", NULL);
-  assert_int_equal(symlink(other, up), 0);
+}
+
+static void note(const char *path, void *context) {
+  g_string_append_printf(context, "%s: %s\n", path, nd_error());
+}
+
+static void what_cannot_be_looked_at_is_told_and_passed(void **state) {
+  nd_set folder;
+  GString *told = g_string_new(NULL);
+  write_places(*state, "1.png", 4, 3, 0);
+  in_folder(*state, "nowhere", "2.png");
   assert_int_equal(nd_set_open(*state, &folder), -1);
-  assert_error_has("link");
-  assert_null(folder.at);
-  remove_folder(other);
+  assert_error_has("2.png");
+  assert_int_equal(nd_set_open_past(*state, note, told, &folder), 0);
+  assert_int_equal(folder.count, 1);
+  assert_non_null(strstr(told->str, "2.png: cannot read"));
+  nd_set_free(&folder);
+  g_string_free(told, TRUE);
 }
 
 static void empty_and_missing_folders_are_errors(void **state) {
@@ -259,6 +279,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(folders_are_listed_bytewise_and_below, make, clean_up),
       cmocka_unit_test_setup_teardown(a_folder_is_thinned_evenly, make, clean_up),
       cmocka_unit_test_setup_teardown(links_are_followed_but_not_for_ever, make, clean_up),
+      cmocka_unit_test_setup_teardown(what_cannot_be_looked_at_is_told_and_passed, make, clean_up),
       cmocka_unit_test_setup_teardown(empty_and_missing_folders_are_errors, make, clean_up),
       cmocka_unit_test_setup_teardown(partners_are_found_whatever_the_extension, make, clean_up),
       cmocka_unit_test_setup_teardown(missing_partners_are_named, make, clean_up),

@@ -155,6 +155,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_activate = {.name = "activate",
+                              .reach = nd_reach_none,
                               .attr_size = sizeof(activate_attr),
                               .takes_bf16 = nd_always_takes_bf16,
                               .in_place = 1,

@@ -56,6 +56,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_affine = {.name = "affine",
+                            .reach = nd_reach_none,
                             .attr_size = sizeof(nd_affine_attr),
                             .in_place = 1,
                             .gradient = gradient,

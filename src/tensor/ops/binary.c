@@ -174,6 +174,7 @@ static nd_tensor mul_example(nd_graph *g, int i) {
 
 const nd_op nd_op_add = {.name = "add",
                          .takes_bf16 = nd_always_takes_bf16,
+                         .reach = nd_reach_none,
                          .in_place = 3,
                          .gradient = add_gradient,
                          .run = run,
@@ -183,6 +184,7 @@ const nd_op nd_op_add = {.name = "add",
                          .example = add_example};
 const nd_op nd_op_mul = {.name = "mul",
                          .takes_bf16 = nd_always_takes_bf16,
+                         .reach = nd_reach_none,
                          .again = &nd_op_mul,
                          .in_place = 3,
                          .gradient = mul_gradient,

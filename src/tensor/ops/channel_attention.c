@@ -95,6 +95,13 @@ static inline void add_squares(float *restrict sum, size_t d, size_t pixels, con
       sum[i] += a[i] * a[i];
 }
 
+/* q k', |q|^2 and |k|^2 of `count` neighbouring pixels. */
+static inline void add_products(float *restrict sum, size_t d, size_t c, size_t count, const float *q) {
+  correlate(sum, d, count, q, 3 * c, q + c, 3 * c);
+  add_squares(sum + d * d, d, count, q, 3 * c);
+  add_squares(sum + d * d + d, d, count, q + c, 3 * c);
+}
+
 /* One part of one head: item = (sample, head, part). Forward: q k' and the squared norms; backward: dout v'.
  */
 ND_KERNEL static void gather(size_t begin, size_t end, int thread, void *context) {
@@ -109,13 +116,10 @@ ND_KERNEL static void gather(size_t begin, size_t end, int thread, void *context
     for (size_t p = part * w->pixels / w->parts; p < last; p += BLOCK) {
       size_t count = MIN(BLOCK, last - p), pixel = sample * w->pixels + p;
       const float *q = w->qkv + pixel * stride + head * d;
-      if (w->dy) {
+      if (w->dy)
         correlate(sum, d, count, w->dy + pixel * c + head * d, c, q + 2 * c, stride);
-      } else {
-        correlate(sum, d, count, q, stride, q + c, stride);
-        add_squares(sum + d * d, d, count, q, stride);
-        add_squares(sum + d * d + d, d, count, q + c, stride);
-      }
+      else
+        add_products(sum, d, c, count, q);
     }
   }
 }
@@ -165,6 +169,14 @@ ND_KERNEL static void finish(size_t begin, size_t end, int thread, void *context
   }
 }
 
+/* A' of statistics that were given. */
+static void transpose_given(const work *w) {
+  size_t d = w->d;
+  for (size_t head = 0; head < w->samples * w->heads; head++)
+    for (size_t i = 0; i < d * d; i++)
+      w->matrices[head * w->apply + i % d * d + i / d] = w->statistics[head * (2 * d + 2) * d + i];
+}
+
 ND_KERNEL static void apply(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const work *w = context;
@@ -194,10 +206,66 @@ static void run(const nd_run_context *r) {
   w.qkv = nd_run_in(r, 0), w.temperature = nd_run_in(r, 1);
   w.out = nd_run_out(r, 0), w.statistics = nd_run_out(r, 1);
   take_scratch(&w, r->scratch);
-  nd_parallel(w.samples * w.heads * w.parts, 1, gather, &w);
-  nd_parallel(w.samples * w.heads, 1, finish, &w);
+  if (nd_given(r, 1)) {
+    transpose_given(&w);
+  } else {
+    nd_parallel(w.samples * w.heads * w.parts, 1, gather, &w);
+    nd_parallel(w.samples * w.heads, 1, finish, &w);
+  }
   nd_parallel(w.samples * w.pixels, grain(&w), apply, &w);
 }
+
+/* ---- Over a whole picture, a part at a time ---- */
+static size_t statistic_sums(const nd_graph *g, const nd_node *n) {
+  work w = work_of(g, n, false);
+  return w.heads * w.record;
+}
+
+typedef struct area {
+  const work *w;
+  size_t rows, columns, stride; /* in pixels */
+} area;
+
+/* Items as in gather, the parts being rows. */
+ND_KERNEL static void gather_rows(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const area *a = context;
+  const work *w = a->w;
+  for (size_t item = begin; item < end; item++) {
+    size_t part = item % w->parts, head = item / w->parts;
+    float *sum = w->sums + item * w->record;
+    for (size_t y = part * a->rows / w->parts; y < (part + 1) * a->rows / w->parts; y++)
+      for (size_t x = 0; x < a->columns; x += BLOCK)
+        add_products(sum, w->d, w->c, MIN(BLOCK, a->columns - x),
+                     w->qkv + (y * a->stride + x) * 3 * w->c + head * w->d);
+  }
+}
+
+static void statistic_gather(const nd_graph *g, const nd_node *n, const float *x, size_t rows, size_t columns,
+                             size_t stride, double *sums) {
+  work w = work_of(g, n, false);
+  w.qkv = x, w.parts = MIN(rows, MOST_PARTS);
+  size_t count = w.heads * w.parts * w.record;
+  g_autofree float *scratch = w.sums = g_new0(float, count);
+  nd_parallel(w.heads * w.parts, 1, gather_rows, &(area){&w, rows, columns, stride});
+  for (size_t i = 0; i < count; i++)
+    sums[i / w.record / w.parts * w.record + i % w.record] += (double)scratch[i];
+}
+
+static void statistic_finish(const nd_graph *g, const nd_node *n, const double *sums, double pixels,
+                             const float *const *in, float *out) {
+  (void)pixels;
+  work w = work_of(g, n, false);
+  w.parts = 1, w.temperature = in[1], w.statistics = out;
+  g_autofree float *scratch = g_new0(float, scratch_floats(&w));
+  take_scratch(&w, scratch);
+  for (size_t i = 0; i < w.heads * w.record; i++)
+    w.sums[i] = (float)sums[i];
+  finish(0, w.heads, 0, &w);
+}
+
+static const nd_statistic statistic = {
+    .output = 1, .sums = statistic_sums, .gather = statistic_gather, .finish = statistic_finish};
 
 /* ---- Backward ---- */
 /* Row i of G from dA: the softmax's gradient, then the temperature's, the norms' and the product's. */
@@ -396,4 +464,6 @@ const nd_op nd_op_channel_attention = {.name = "channel_attention",
                                        .reference = reference,
                                        .onnx = onnx,
                                        .flops = flops,
+                                       .reach = nd_reach_none,
+                                       .statistic = &statistic,
                                        .example = example};

@@ -84,6 +84,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_concat = {.name = "concat",
+                            .reach = nd_reach_none,
                             .again = &nd_op_concat,
                             .attr_size = sizeof(int),
                             .takes_bf16 = nd_always_takes_bf16,

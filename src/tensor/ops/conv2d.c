@@ -244,6 +244,13 @@ nd_tensor nd_conv2d(nd_graph *g, nd_tensor x, nd_tensor weights, nd_tensor bias,
                    a.shape.ow, a.shape.co);
 }
 
+/* A kernel as wide as its stride sees the pixels its output stands for, and no others. */
+static int reach(const nd_graph *g, const nd_node *n) {
+  (void)g;
+  const nd_conv_shape *s = &((const nd_conv_attr *)n->attr)->shape;
+  return MAX(s->pad, (MAX(s->kh, s->kw) - 1) * s->dilation - s->pad - (s->stride - 1));
+}
+
 static nd_tensor example(nd_graph *g, int i) {
   static const struct {
     int n, h, w, ci, co, k;
@@ -282,4 +289,5 @@ const nd_op nd_op_conv2d = {.name = "conv2d",
                             .reference = reference,
                             .onnx = onnx,
                             .flops = flops,
+                            .reach = reach,
                             .example = example};

@@ -111,6 +111,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_gate = {.name = "gate",
+                          .reach = nd_reach_none,
                           .again = &nd_op_gate,
                           .attr_size = sizeof(nd_act),
                           .gradient = gradient,

@@ -231,6 +231,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_layer_norm = {.name = "layer_norm",
+                                .reach = nd_reach_none,
                                 .again = &nd_op_layer_norm,
                                 .wants_f32 = 1,
                                 .attr_size = sizeof(settings),

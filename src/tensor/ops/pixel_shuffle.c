@@ -141,6 +141,7 @@ static nd_tensor unshuffle_example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_pixel_shuffle = {.name = "pixel_shuffle",
+                                   .reach = nd_reach_none,
                                    .again = &nd_op_pixel_shuffle,
                                    .attr_size = sizeof(int),
                                    .gradient = shuffle_gradient,
@@ -149,6 +150,7 @@ const nd_op nd_op_pixel_shuffle = {.name = "pixel_shuffle",
                                    .onnx = onnx_shuffle,
                                    .example = shuffle_example};
 const nd_op nd_op_pixel_unshuffle = {.name = "pixel_unshuffle",
+                                     .reach = nd_reach_none,
                                      .again = &nd_op_pixel_unshuffle,
                                      .attr_size = sizeof(int),
                                      .gradient = unshuffle_gradient,

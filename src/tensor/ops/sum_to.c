@@ -146,6 +146,37 @@ static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
                   : nd_onnx_node(o, "ReduceSum", ND_ONNX_IN(x, nd_onnx_ints(o, count, axes)), NULL));
 }
 
+/* ---- Over a whole picture, a part at a time ---- */
+static bool of_the_picture(const nd_graph *g, const nd_node *n) {
+  return sums_rows(nd_in_value(g, n, 0), nd_out_value(g, n, 0));
+}
+
+static size_t sums(const nd_graph *g, const nd_node *n) {
+  return nd_out_value(g, n, 0)->count;
+}
+
+static void gather(const nd_graph *g, const nd_node *n, const float *x, size_t rows, size_t columns,
+                   size_t stride, double *sum) {
+  size_t c = sums(g, n);
+  g_autofree float *row = g_new(float, c);
+  for (size_t y = 0; y < rows; y++, x += stride * c)
+    for (size_t at = 0; at < columns; at += ND_SUM_BLOCK) {
+      sum_rows(x + at * c, MIN(columns - at, ND_SUM_BLOCK), c, row);
+      for (size_t k = 0; k < c; k++)
+        sum[k] += (double)row[k];
+    }
+}
+
+static void finish(const nd_graph *g, const nd_node *n, const double *sum, double pixels,
+                   const float *const *in, float *out) {
+  (void)in;
+  for (size_t k = 0; k < sums(g, n); k++)
+    out[k] = (float)(*(const bool *)n->attr ? sum[k] / pixels : sum[k]);
+}
+
+static const nd_statistic statistic = {
+    .applies = of_the_picture, .sums = sums, .gather = gather, .finish = finish};
+
 static nd_tensor reduced(nd_graph *g, nd_tensor x, const int dims[4], bool mean) {
   if (!nd_ready(g, 1, &x))
     return ND_NONE;
@@ -185,4 +216,6 @@ const nd_op nd_op_sum_to = {.name = "sum_to",
                             .run = run,
                             .reference = reference,
                             .onnx = onnx,
+                            .reach = nd_reach_of_view,
+                            .statistic = &statistic,
                             .example = example};

@@ -47,6 +47,7 @@ static nd_tensor detach_example(nd_graph *g, int i) {
 
 const nd_op nd_op_reshape = {.name = "reshape",
                              .view = true,
+                             .reach = nd_reach_of_view,
                              .gradient = reshape_gradient,
                              .reference = reference,
                              .onnx = onnx,
