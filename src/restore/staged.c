@@ -268,13 +268,13 @@ static int run_stage(nd_staged *s, int i, nd_tile_progress progress, void *conte
   nd_graph *g;
   running at = {.i = i, .stage = nd_stages_at(s->stages, i)};
   at.plan = plan_stage(s, i, s->tiles[i].tile_height, s->tiles[i].tile_width, &g, false);
-  g_autofree double *sums = at.sums =
-      g_new0(double, at.stage->gathered < 0 ? 1 : nd_stages_sums(s->stages, i));
+  at.sums = g_new0(double, at.stage->gathered < 0 ? 1 : nd_stages_sums(s->stages, i));
   if (at.plan)
     nd_plan_record(at.plan, s->r->settings.profile);
   int failed = !at.plan || make_room(s, at.stage) || run_tiles(s, &at, progress, context) ? -1 : 0;
   if (!failed)
     finish_stage(s, &at);
+  g_free(at.sums);
   nd_plan_free(at.plan);
   nd_graph_free(g);
   return failed;

@@ -158,7 +158,7 @@ static void grafting_is_source_training_on_pairs_it_makes(void **state) {
   fill(real, COUNT, 4);
   memcpy(strength, nd_plan_tensor(t.plan, t.o.strength), sizeof strength);
   double of_synthetic, of_grafted, ignored;
-  g_autofree float *unused = source_gradient(t.state.values, real, clean, restored, &ignored);
+  g_free(source_gradient(t.state.values, real, clean, restored, &ignored)); /* for `restored` */
   for (int i = 0; i < COUNT; i++)
     grafted[i] = clean[i] + strength[i / (PIXELS * 3)] * (real[i] - restored[i]);
   g_autofree float *a = source_gradient(t.state.values, synthetic, clean, restored, &of_synthetic),

@@ -235,8 +235,9 @@ static long peak_of(pid_t child) {
 }
 
 static double largest_difference(const char *a, const char *b) {
-  VipsImage *x = vips_image_new_from_file(a, NULL), *y = vips_image_new_from_file(b, NULL), *d, *m;
-  double most;
+  VipsImage *x = vips_image_new_from_file(a, NULL), *y = vips_image_new_from_file(b, NULL), *d = NULL,
+            *m = NULL;
+  double most = 0;
   assert_int_equal(vips_subtract(x, y, &d, NULL) || vips_abs(d, &m, NULL) || vips_max(m, &most, NULL), 0);
   g_object_unref(x);
   g_object_unref(y);

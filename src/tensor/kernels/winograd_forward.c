@@ -223,8 +223,8 @@ bool nd_winograd_takes(const nd_conv_shape *s) {
 size_t nd_winograd_forward(const nd_conv_shape *s, const void *x, const float *weights, const nd_epilogue *e,
                            void *y, nd_arena scratch) {
   plan p = {.tiles = nd_tiles_of(s->n, s->oh, s->ow),
-            .x = {x, s->x_type, s->h, s->w, s->ci},
-            .y = {y, s->y_type, s->oh, s->ow, s->co},
+            .x = {.pixels = x, .type = s->x_type, .h = s->h, .w = s->w, .c = s->ci},
+            .y = {.pixels = y, .type = s->y_type, .h = s->oh, .w = s->ow, .c = s->co},
             .pad = s->pad,
             .filter = nd_filter_forward(s, weights),
             .epilogue = *e};
@@ -235,8 +235,8 @@ size_t nd_winograd_forward(const nd_conv_shape *s, const void *x, const float *w
 size_t nd_winograd_backward_data(const nd_conv_shape *s, const void *dy, const float *weights, void *dx,
                                  nd_arena scratch) {
   plan p = {.tiles = nd_tiles_of(s->n, s->h, s->w),
-            .x = {dy, s->y_type, s->oh, s->ow, s->co},
-            .y = {dx, s->x_type, s->h, s->w, s->ci},
+            .x = {.pixels = dy, .type = s->y_type, .h = s->oh, .w = s->ow, .c = s->co},
+            .y = {.pixels = dx, .type = s->x_type, .h = s->h, .w = s->w, .c = s->ci},
             .pad = 2 - s->pad,
             .filter = nd_filter_backward(s, weights),
             .turned = true,

@@ -275,8 +275,8 @@ size_t nd_winograd_backward_weights(const nd_conv_shape *s, const void *x, const
   plan p = {.s = s,
             .micro = nd_micro_best(),
             .tiles = nd_tiles_of(s->n, s->oh, s->ow),
-            .x = {x, s->x_type, s->h, s->w, s->ci},
-            .dy = {dy, s->y_type, s->oh, s->ow, s->co},
+            .x = {.pixels = x, .type = s->x_type, .h = s->h, .w = s->w, .c = s->ci},
+            .dy = {.pixels = dy, .type = s->y_type, .h = s->oh, .w = s->ow, .c = s->co},
             .dweights = dweights,
             .dbias = dbias};
   p.panels = nd_panel_count(p.micro, s->co);
