@@ -24,7 +24,7 @@ void outcome_clear(outcome *o);
 pid_t start_program(const char *first, ...) G_GNUC_NULL_TERMINATED;
 /* Waits for a file to appear, for a minute at most. */
 void await_file(const char *path);
-/* Sends the signal and waits for the end; the status as waitpid has it. */
+/* Sends the signal (0: none) and waits for the end; the status as waitpid has it. */
 int end_program(pid_t child, int signal_number);
 /* A full disk: no file may grow beyond this, neither ours nor those of programs we start. */
 void limit_file_size(rlim_t bytes);
