@@ -5,14 +5,10 @@
  * their result (statistics). Sums are fp32 inside every operator. */
 #include "base/base.h"
 #include "tensor/graph-private.h"
+#include "tensor/kernels/micro.h"
 
 static bool has_bf16(void) {
-#if defined(__x86_64__) && defined(__GNUC__)
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512bf16");
-#else
-  return false;
-#endif
+  return nd_micro_best()->panel_pairs != NULL;
 }
 
 nd_dtype nd_precision(bool bf16) {
