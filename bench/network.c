@@ -62,7 +62,8 @@ static void build(bench *b, const options *q) {
   must(nd_compile(b->g, &b->plan));
   must(nd_train_state_new(b->params, &b->state));
   nd_params_init(b->params, 1, b->state.values);
-  nd_plan_bind(b->plan, b->state.values, b->trains ? b->state.gradients : NULL);
+  nd_plan_bind(b->plan, b->state.values);
+  b->state.gradients = nd_plan_gradients(b->plan);
 }
 
 static void fill(bench *b, const options *q, nd_tensor t, int channels) {

@@ -123,7 +123,8 @@ static void run(const options *q, const setting *s) {
     g_error("%s", nd_error());
   double compile_ms = (double)(g_get_monotonic_time() - begun) / 1e3;
   nd_params_init(params, 1, b.state.values);
-  nd_plan_bind(b.plan, b.state.values, b.state.gradients);
+  nd_plan_bind(b.plan, b.state.values);
+  b.state.gradients = nd_plan_gradients(b.plan);
   measure(&b, q, compile_ms);
   nd_plan_free(b.plan);
   nd_graph_free(g);

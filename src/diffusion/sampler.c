@@ -44,7 +44,7 @@ int nd_predictor_new(const nd_net *net, nd_params *params, const char *scope, co
     nd_predictor_free(p);
     return -1;
   }
-  nd_plan_bind(p->plan, values, NULL);
+  nd_plan_bind(p->plan, values);
   *out = p;
   return 0;
 }

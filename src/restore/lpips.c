@@ -49,7 +49,7 @@ static int make_plan(nd_lpips *l, int height, int width) {
   build(l, height, width);
   if (nd_compile(l->graph, &l->plan))
     return -1;
-  nd_plan_bind(l->plan, l->values, NULL);
+  nd_plan_bind(l->plan, l->values);
   l->height = height;
   l->width = width;
   return 0;

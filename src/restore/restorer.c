@@ -46,7 +46,7 @@ static int build_graph(nd_restorer *r, int height, int width) {
 static int build_plan(nd_restorer *r, int height, int width) {
   if (build_graph(r, height, width) || nd_compile(r->graph, &r->plan))
     return -1;
-  nd_plan_bind(r->plan, r->values, NULL);
+  nd_plan_bind(r->plan, r->values);
   nd_plan_record(r->plan, r->settings.profile);
   return 0;
 }

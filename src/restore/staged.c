@@ -43,7 +43,7 @@ static nd_plan *plan_stage(const nd_staged *s, int i, int height, int width, nd_
   if (nd_restorer_append(s->r, g, ND_F32, height, width, &x, &y) || nd_stages_cut(s->stages, i, g) ||
       (lay_out ? nd_lay_out(g, &plan) : nd_compile(g, &plan)))
     return NULL;
-  nd_plan_bind(plan, s->r->values, NULL);
+  nd_plan_bind(plan, s->r->values);
   return plan;
 }
 

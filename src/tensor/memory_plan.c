@@ -1,7 +1,15 @@
 /* Where every buffer lives in the arena: lifetimes over the run order, memory taken over in place where a
- * value dies, then the largest buffers first, each at the lowest offset that no contemporary occupies. */
+ * value dies, then the largest buffers first, or those that last longest, whichever takes less, each at the
+ * lowest offset that no contemporary occupies.
+ *
+ * The gradients of the parameters are the arena's first part, in the order of the parameters: one buffer, at
+ * the end of a run. Until a gradient is written its place serves others, so that gradients grow where the
+ * activations that they are made of die. */
+#include "tensor/params-private.h"
 #include "tensor/plan-private.h"
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ALIGN = 64 };
@@ -80,11 +88,17 @@ static void take_over_memory(nd_plan *plan, lifetimes *life) {
   }
 }
 
-static int larger_first(gconstpointer a, gconstpointer b) {
+static int larger_first(const void *a, const void *b) {
   const block *p = a, *q = b;
   if (p->bytes != q->bytes)
     return p->bytes < q->bytes ? 1 : -1;
   return p->first != q->first ? p->first - q->first : p->owner - q->owner;
+}
+
+static int longest_first(const void *a, const void *b) {
+  const block *p = a, *q = b;
+  int longer = (q->last - q->first) - (p->last - p->first);
+  return longer ? longer : larger_first(a, b);
 }
 
 static int lower_first(gconstpointer a, gconstpointer b) {
@@ -104,10 +118,12 @@ static size_t lowest_gap(GPtrArray *contemporaries, size_t bytes) {
   return offset;
 }
 
-static void place_blocks(nd_plan *plan, GArray *blocks) {
-  g_array_sort(blocks, larger_first);
+/* The first `fixed` have their places. Returns where the last one ends. */
+static size_t place_blocks(GArray *blocks, guint fixed, int (*order)(const void *, const void *)) {
+  size_t end = 0;
   g_autoptr(GPtrArray) contemporaries = g_ptr_array_new();
-  for (guint i = 0; i < blocks->len; i++) {
+  qsort(&g_array_index(blocks, block, fixed), blocks->len - fixed, sizeof(block), order);
+  for (guint i = fixed; i < blocks->len; i++) {
     block *b = &g_array_index(blocks, block, i);
     g_ptr_array_set_size(contemporaries, 0);
     for (guint j = 0; j < i; j++) {
@@ -116,7 +132,14 @@ static void place_blocks(nd_plan *plan, GArray *blocks) {
         g_ptr_array_add(contemporaries, other);
     }
     b->offset = lowest_gap(contemporaries, b->bytes);
-    plan->arena_bytes = MAX(plan->arena_bytes, b->offset + b->bytes);
+    end = MAX(end, b->offset + b->bytes);
+  }
+  return end;
+}
+
+static void note_places(nd_plan *plan, const GArray *blocks, guint fixed) {
+  for (guint i = fixed; i < blocks->len; i++) {
+    const block *b = &g_array_index(blocks, block, i);
     if (b->owner >= 0)
       plan->place[b->owner] = b->offset;
     else
@@ -124,9 +147,32 @@ static void place_blocks(nd_plan *plan, GArray *blocks) {
   }
 }
 
-static GArray *collect_blocks(const nd_plan *plan, const lifetimes *life) {
+/* From a gradient's first sum to the end. Where a parameter has none it is always there, and zero. */
+static void fix_gradients(nd_plan *plan, const lifetimes *life, GArray *blocks) {
   const nd_graph *g = plan->graph;
-  GArray *blocks = g_array_new(FALSE, TRUE, sizeof(block));
+  if (!g->differentiated)
+    return;
+  for (int i = 0; i < nd_params_length(g->params); i++) {
+    size_t offset = nd_params_at(g->params, i)->offset, end = nd_params_end(g->params, i);
+    block b = {0, INT_MAX, (int)plan->order->len, (end - offset) * sizeof(float), offset * sizeof(float)};
+    g_array_append_val(blocks, b);
+  }
+  for (int t = 0; t < (int)g->values->len; t++) {
+    const nd_value *v = nd_value_of(g, t);
+    if (v->place != ND_IN_GRADIENTS)
+      continue;
+    block *b = &g_array_index(blocks, block, v->param);
+    b->first = MIN(b->first, life->first[t]);
+  }
+  for (guint i = 0; i < blocks->len; i++) {
+    block *b = &g_array_index(blocks, block, i);
+    b->first = b->first == INT_MAX ? -1 : b->first;
+  }
+  plan->arena_bytes = nd_params_size(g->params) * sizeof(float);
+}
+
+static void collect_blocks(const nd_plan *plan, const lifetimes *life, GArray *blocks) {
+  const nd_graph *g = plan->graph;
   for (int t = 0; t < (int)g->values->len; t++) {
     bool used = life->first[t] <= life->last[t] || nd_value_of(g, t)->is_input;
     if (plan->root[t] == t && nd_value_of(g, t)->place == ND_IN_ARENA && used) {
@@ -142,7 +188,6 @@ static GArray *collect_blocks(const nd_plan *plan, const lifetimes *life) {
       g_array_append_val(blocks, b);
     }
   }
-  return blocks;
 }
 
 void nd_plan_memory(nd_plan *plan) {
@@ -151,8 +196,16 @@ void nd_plan_memory(nd_plan *plan) {
   lifetimes life = {first, last};
   find_lifetimes(plan, &life);
   take_over_memory(plan, &life);
-  g_autoptr(GArray) blocks = collect_blocks(plan, &life);
-  place_blocks(plan, blocks);
+  g_autoptr(GArray) blocks = g_array_new(FALSE, TRUE, sizeof(block));
+  fix_gradients(plan, &life, blocks);
+  guint fixed = blocks->len;
+  collect_blocks(plan, &life, blocks);
+  size_t by_size = place_blocks(blocks, fixed, larger_first),
+         by_life = place_blocks(blocks, fixed, longest_first);
+  if (by_size < by_life)
+    place_blocks(blocks, fixed, larger_first);
+  note_places(plan, blocks, fixed);
+  plan->arena_bytes = MAX(plan->arena_bytes, MIN(by_size, by_life));
   for (guint t = 0; t < n; t++)
     plan->root[t] = resolve(plan, (int)t);
 }

@@ -40,6 +40,10 @@ const nd_param *nd_params_at(const nd_params *p, int i) {
   return &g_array_index(p->list, nd_param, i);
 }
 
+size_t nd_params_end(const nd_params *p, int i) {
+  return i + 1 < nd_params_length(p) ? nd_params_at(p, i + 1)->offset : p->size;
+}
+
 static int find(const nd_params *p, const char *name) {
   return GPOINTER_TO_INT(g_hash_table_lookup(p->by_name, name)) - 1;
 }

@@ -25,6 +25,9 @@ void nd_find_buffers(nd_run_context *r);
 /* Operations of one run of a node; 0 for a view. */
 double nd_node_flops(const nd_graph *g, const nd_node *n);
 
+/* Which nodes run and when: fills order. */
+void nd_plan_order(nd_plan *plan);
+
 /* Lifetimes, in-place unions and offsets: fills root, place, scratch_place, arena_bytes from order. */
 void nd_plan_memory(nd_plan *plan);
 

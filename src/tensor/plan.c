@@ -6,28 +6,6 @@
 
 #include <string.h>
 
-static bool wanted(const nd_value *v) {
-  return v->is_output || v->place == ND_IN_GRADIENTS;
-}
-
-static void find_order(nd_plan *plan) {
-  const nd_graph *g = plan->graph;
-  int n = nd_node_count(g);
-  g_autofree bool *needed = g_new0(bool, n), *asked = g_new0(bool, g->values->len);
-  for (int i = n - 1; i >= 0; i--) {
-    const nd_node *node = nd_node_at(g, i);
-    for (int o = 0; o < node->n_out; o++)
-      if ((asked[node->out[o]] || wanted(nd_out_value(g, node, o))) && !nd_out_value(g, node, o)->is_input)
-        needed[i] = true;
-    for (int k = 0; k < node->n_in && needed[i]; k++)
-      if (node->in[k] >= 0)
-        asked[node->in[k]] = true;
-  }
-  for (int i = 0; i < n; i++)
-    if (needed[i])
-      g_array_append_val(plan->order, i);
-}
-
 static int prepare_nodes(nd_plan *plan) {
   for (guint i = 0; i < plan->order->len; i++) {
     nd_node *n = nd_node_at(plan->graph, g_array_index(plan->order, int, i));
@@ -41,8 +19,11 @@ static int prepare_nodes(nd_plan *plan) {
 static void resolve_arena(nd_plan *plan) {
   for (guint t = 0; t < plan->graph->values->len; t++) {
     int r = plan->root[t];
-    if (nd_value_of(plan->graph, r)->place == ND_IN_ARENA)
+    const nd_value *v = nd_value_of(plan->graph, r);
+    if (v->place == ND_IN_ARENA)
       plan->data[t] = plan->arena + plan->place[r];
+    else if (v->place == ND_IN_GRADIENTS)
+      plan->data[t] = nd_plan_gradients(plan) + nd_params_at(plan->graph->params, v->param)->offset;
   }
 }
 
@@ -64,8 +45,8 @@ static nd_plan *place_buffers(nd_graph *g) {
     return NULL;
   }
   nd_plan *plan = plan_new(g);
-  find_order(plan);
   nd_assign_types(g);
+  nd_plan_order(plan);
   if (prepare_nodes(plan)) {
     nd_plan_free(plan);
     return NULL;
@@ -106,18 +87,17 @@ void nd_plan_free(nd_plan *plan) {
   g_free(plan);
 }
 
-void nd_plan_bind(nd_plan *plan, const float *values, float *gradients) {
+void nd_plan_bind(nd_plan *plan, const float *values) {
   const nd_graph *g = plan->graph;
-  if (gradients)
-    memset(gradients, 0, nd_params_size(g->params) * sizeof *gradients);
   for (guint t = 0; t < g->values->len; t++) {
     const nd_value *v = nd_value_of(g, plan->root[t]);
-    if (v->place == ND_IN_ARENA)
-      continue;
-    size_t offset = nd_params_at(g->params, v->param)->offset;
-    /* Nothing writes through a pointer into values: only gradient nodes write, into gradients. */
-    plan->data[t] = v->place == ND_IN_VALUES ? (void *)(values + offset) : (void *)(gradients + offset);
+    if (v->place == ND_IN_VALUES) /* nothing writes through these pointers */
+      plan->data[t] = (void *)(values + nd_params_at(g->params, v->param)->offset);
   }
+}
+
+float *nd_plan_gradients(nd_plan *plan) {
+  return plan->graph->differentiated ? (float *)(void *)plan->arena : NULL;
 }
 
 float *nd_plan_tensor(nd_plan *plan, nd_tensor t) {
@@ -146,14 +126,24 @@ void nd_plan_set_watch(nd_plan *plan, nd_watch watch) {
   plan->watch = watch;
 }
 
+/* The floats between a gradient and the next held activations: they are zero in a buffer of gradients. */
+static void finish_gradient(nd_plan *plan, int param) {
+  const nd_params *params = plan->graph->params;
+  const nd_param *p = nd_params_at(params, param);
+  float *end = nd_plan_gradients(plan) + p->offset + p->count;
+  memset(end, 0, (nd_params_end(params, param) - p->offset - p->count) * sizeof *end);
+  if (plan->watch.gradient)
+    plan->watch.gradient(param, plan->watch.context);
+}
+
 /* False: the run is to end here. */
-static bool tell(const nd_plan *plan, const nd_node *n) {
+static bool tell(nd_plan *plan, const nd_node *n) {
   const nd_watch *w = &plan->watch;
   bool go_on = true;
   for (int i = 0; i < n->n_out; i++) {
     const nd_value *v = nd_out_value(plan->graph, n, i);
-    if (w->gradient && v->place == ND_IN_GRADIENTS && !v->is_partial)
-      w->gradient(v->param, w->context);
+    if (v->place == ND_IN_GRADIENTS && !v->is_partial)
+      finish_gradient(plan, v->param);
     if (w->computed && n->out[i] == w->tensor)
       go_on = w->computed(w->context) && go_on;
   }

@@ -15,7 +15,7 @@ int nd_slide_take_memory(nd_slide *s) {
 }
 
 void nd_slide_bind(nd_slide *s, const float *values) {
-  nd_plan_bind(s->plan, values, NULL);
+  nd_plan_bind(s->plan, values);
 }
 
 void nd_slide_record(nd_slide *s, nd_profile *p) {

@@ -7,7 +7,7 @@
  *   nd_output(g, "y", y);
  *   nd_backward(g, loss);              // optional: appends gradient nodes
  *   nd_plan *plan; nd_compile(g, &plan);
- *   nd_plan_bind(plan, values, gradients);
+ *   nd_plan_bind(plan, values);
  *   memcpy(nd_plan_tensor(plan, x), ...); nd_run(plan, seed, step);
  *
  * Activations are N x H x W x C, dense. A graph is for one input shape; several graphs may share one
@@ -28,7 +28,7 @@ enum { ND_NONE = -1 };
 
 /* ---- Parameters ---------------------------------------------------------------------------------------
  * Names, shapes and places of all weights in one contiguous buffer of nd_params_size floats. The buffers
- * themselves (values, gradients, moments, averages) are the caller's.
+ * themselves (values, moments, averages) are the caller's; that of the gradients is a plan's.
  */
 typedef enum nd_init {
   ND_INIT_KAIMING, /* normal, standard deviation sqrt(2 / fan_in): He et al. 2015, gain sqrt(2) */
@@ -52,6 +52,7 @@ size_t nd_params_size(const nd_params *p);  /* floats, including the padding bet
 size_t nd_params_count(const nd_params *p); /* weights, without padding and state */
 int nd_params_length(const nd_params *p);   /* named parameters */
 const nd_param *nd_params_at(const nd_params *p, int i);
+size_t nd_params_end(const nd_params *p, int i);                      /* where the next one begins */
 const nd_param *nd_params_find(const nd_params *p, const char *name); /* NULL: not there */
 /* Initial values; each weight is a function of (seed, parameter name, index). */
 void nd_params_init(const nd_params *p, uint64_t seed, float *values);
@@ -218,9 +219,12 @@ int nd_compile(nd_graph *g, nd_plan **plan);
  * is not compiled as well. */
 int nd_lay_out(nd_graph *g, nd_plan **plan);
 void nd_plan_free(nd_plan *plan);
-/* values: nd_params_size floats; gradients: the same, NULL without nd_backward. Both must outlive the runs.
- */
-void nd_plan_bind(nd_plan *plan, const float *values, float *gradients);
+/* values: nd_params_size floats, which must outlive the runs. */
+void nd_plan_bind(nd_plan *plan, const float *values);
+/* The gradients as the last run left them: nd_params_size floats of the plan's, zero for parameters that the
+ * loss does not depend on. Until a gradient is final (nd_watch) its place holds other values, and so it does
+ * after a run that ended early. NULL without nd_backward. */
+float *nd_plan_gradients(nd_plan *plan);
 /* Memory of an input or output. Inputs are overwritten by a run: write all of them before each. */
 float *nd_plan_tensor(nd_plan *plan, nd_tensor t);
 /* After a run: the state it left into values. */

@@ -9,7 +9,6 @@ typedef struct look {
   nd_plan *plan;
   nd_objective o;
   nd_tensor real, synthetic; /* the loss's gradient by the restored pictures; ND_NONE: it has none */
-  float *gradients;
   nd_loader *pairs, *photos;
   nd_schedule *schedule;
 } look;
@@ -29,10 +28,9 @@ static int build(look *l, nd_trained *t) {
     nd_output(l->g, "towards_real", l->real);
   if (l->synthetic >= 0)
     nd_output(l->g, "towards_synthetic", l->synthetic);
-  l->gradients = nd_mem_alloc(nd_params_size(t->params) * sizeof(float), "gradients");
-  if (!l->gradients || nd_compile(l->g, &l->plan))
+  if (nd_compile(l->g, &l->plan))
     return -1;
-  nd_plan_bind(l->plan, t->values, l->gradients);
+  nd_plan_bind(l->plan, t->values);
   return 0;
 }
 
@@ -58,7 +56,6 @@ static void close_look(look *l) {
   nd_schedule_free(l->schedule);
   nd_plan_free(l->plan);
   nd_graph_free(l->g);
-  nd_mem_free(l->gradients);
 }
 
 static void put(look *l, nd_tensor to, const float *from, size_t count) {

@@ -25,8 +25,8 @@ static int measure_graph(const nd_recipe *r, const nd_net *restoration, const nd
   int failed = nd_backward(graph, objective.loss) || nd_lay_out(graph, &plan);
   out->arena = failed ? 0 : nd_plan_bytes(plan);
   nd_plan_free(plan);
-  /* Weights, gradients, two moments, the average; and the gradients of earlier passes. */
-  out->state = nd_params_size(params) * sizeof(float) * (r->training.accumulation_steps > 1 ? 6 : 5);
+  /* Weights, two moments, the average; and the gradients of earlier passes. */
+  out->state = nd_params_size(params) * sizeof(float) * (r->training.accumulation_steps > 1 ? 5 : 4);
   nd_graph_free(graph);
   nd_params_free(params);
   return failed;
@@ -110,13 +110,14 @@ static int does_not_fit(const nd_recipe *r, int processes, size_t limit, const n
   else
     g_string_append(advice, "smaller networks are needed");
   bool budget = r->training.memory > 0;
-  return nd_recipe_fail(r, budget ? "training.memory" : "data.batch_size",
-                        "this run needs about %.2f GiB (%.2f for the networks' values, %.2f for weights, "
-                        "gradients and moments, "
-                        "%.2f for batches and the program) and %s %.2f GiB; %s%s",
-                        giga(n->total), giga(n->arena), giga(n->state), giga(n->total - n->arena - n->state),
-                        budget ? "training.memory allows" : "there are", giga(limit), advice->str,
-                        budget ? "" : ". training.memory=MIB says how much to use instead");
+  return nd_recipe_fail(
+      r, budget ? "training.memory" : "data.batch_size",
+      "this run needs about %.2f GiB (%.2f for the networks' values and gradients, %.2f for weights "
+      "and moments, "
+      "%.2f for batches and the program) and %s %.2f GiB; %s%s",
+      giga(n->total), giga(n->arena), giga(n->state), giga(n->total - n->arena - n->state),
+      budget ? "training.memory allows" : "there are", giga(limit), advice->str,
+      budget ? "" : ". training.memory=MIB says how much to use instead");
 }
 
 /* A share of what the machine has left for each of its processes. */

@@ -30,8 +30,7 @@ nd_reduction *nd_reduction_new(const nd_params *params, nd_group *group, size_t 
   r->pieces = g_array_new(FALSE, TRUE, sizeof(piece));
   r->piece_of = g_new0(int, n);
   for (int i = 0; i < n; i++) {
-    size_t offset = nd_params_at(params, i)->offset,
-           end = i + 1 < n ? nd_params_at(params, i + 1)->offset : nd_params_size(params);
+    size_t offset = nd_params_at(params, i)->offset, end = nd_params_end(params, i);
     piece *last = r->pieces->len ? &g_array_index(r->pieces, piece, r->pieces->len - 1) : NULL;
     if (!last || last->count >= (size ? size : PIECE)) {
       piece fresh = {.offset = offset};

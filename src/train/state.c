@@ -4,7 +4,7 @@
 int nd_train_state_new(const nd_params *params, nd_train_state *out) {
   size_t size = nd_params_size(params);
   *out = (nd_train_state){.params = params, .size = size};
-  float **buffers[] = {&out->values, &out->gradients, &out->moment1, &out->moment2, &out->ema};
+  float **buffers[] = {&out->values, &out->moment1, &out->moment2, &out->ema};
   int failed = 0;
   for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
     *buffers[i] = nd_mem_alloc(size * sizeof(float), "weights and their moments");
@@ -19,7 +19,7 @@ int nd_train_state_new(const nd_params *params, nd_train_state *out) {
 }
 
 void nd_train_state_free(nd_train_state *s) {
-  float *buffers[] = {s->values, s->gradients, s->moment1, s->moment2, s->ema};
+  float *buffers[] = {s->values, s->moment1, s->moment2, s->ema};
   for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
     nd_mem_free(buffers[i]);
   nd_mem_free(s->partial);

@@ -5,6 +5,11 @@
  * milliseconds. */
 #include "train/trainer-private.h"
 
+void nd_trainer_bind(nd_trainer *t) {
+  nd_plan_bind(t->plan, t->state.values);
+  t->state.gradients = nd_plan_gradients(t->plan);
+}
+
 int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest) {
   const nd_recipe *r = t->recipe;
   nd_plan_free(t->plan);
@@ -20,7 +25,7 @@ int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest) {
   if (nd_backward(t->graph, t->objective.loss) || nd_compile(t->graph, &t->plan))
     return -1;
   if (t->state.values)
-    nd_plan_bind(t->plan, t->state.values, t->state.gradients);
+    nd_trainer_bind(t);
   nd_plan_set_watch(t->plan, nd_trainer_watch(t));
   nd_plan_set_share(t->plan, (nd_share){(uint32_t)t->micro_batch, (uint32_t)r->data.batch_size});
   nd_plan_record(t->plan, t->profile);

@@ -12,8 +12,9 @@ typedef struct nd_train_state {
   uint64_t skipped;         /* of them, those whose loss or gradient was not finite: nothing was learned */
   int64_t skipped_in_a_row; /* the last ones */
   uint64_t contrast_rest;   /* steps in a row in which the contrast had no slope */
-  float *values, *gradients, *moment1, *moment2, *ema;
-  double *partial; /* scratch of nd_gradient_norm */
+  float *values, *moment1, *moment2, *ema;
+  float *gradients; /* a plan's */
+  double *partial;  /* scratch of nd_gradient_norm */
 } nd_train_state;
 
 /* to += from, n floats. */

@@ -82,6 +82,8 @@ int nd_memory_fit_in(nd_recipe *recipe, int processes, size_t limit, size_t *cac
 enum { ND_CONTRAST_RESTS_AFTER = 16 };
 /* Makes the graph and the plan of a step, in place of those there are. */
 int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest);
+/* The state's weights become those that the plan reads, its gradients those that it writes. */
+void nd_trainer_bind(nd_trainer *t);
 /* The plan that the next step probably needs. */
 int nd_trainer_choose_plan(nd_trainer *t);
 /* Steps are recorded in p from now on; NULL: no longer. */

@@ -19,7 +19,7 @@ static int build(nd_trainer *t) {
   t->params = nd_params_new();
   if (nd_trainer_plan(t, false) || nd_train_state_new(t->params, &t->state))
     return -1;
-  nd_plan_bind(t->plan, t->state.values, t->state.gradients);
+  nd_trainer_bind(t);
   return nd_trainer_prepare_step(t);
 }
 

@@ -39,7 +39,8 @@ static void open_trial(trial *t, const char *network, const char *settings, int 
     fail_msg("%s", nd_error());
   assert_int_equal(nd_train_state_new(t->params, &t->state), 0);
   nd_params_init(t->params, 1, t->state.values);
-  nd_plan_bind(t->plan, t->state.values, t->state.gradients);
+  nd_plan_bind(t->plan, t->state.values);
+  t->state.gradients = nd_plan_gradients(t->plan);
 }
 
 static void close_trial(trial *t) {
@@ -139,7 +140,8 @@ static void open_lesson(lesson *l, const char *network, nd_role role, const char
     fail_msg("%s", nd_error());
   assert_int_equal(nd_train_state_new(l->params, &l->state), 0);
   golden_weights(l->params, l->state.values);
-  nd_plan_bind(l->plan, l->state.values, l->state.gradients);
+  nd_plan_bind(l->plan, l->state.values);
+  l->state.gradients = nd_plan_gradients(l->plan);
 }
 
 static void close_lesson(lesson *l) {

@@ -62,7 +62,8 @@ static void open_trial_with(trial *t, nd_net *restoration, nd_objective_settings
   if (nd_backward(t->g, t->o.loss) || nd_compile(t->g, &t->plan))
     fail_msg("%s", nd_error());
   assert_int_equal(nd_train_state_new(t->params, &t->state), 0);
-  nd_plan_bind(t->plan, t->state.values, t->state.gradients);
+  nd_plan_bind(t->plan, t->state.values);
+  t->state.gradients = nd_plan_gradients(t->plan);
   fill_weights(t);
 }
 

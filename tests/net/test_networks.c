@@ -46,7 +46,6 @@ static void finish(built *b) {
   nd_params_free(b->params);
   nd_net_free(b->net);
   nd_mem_free(b->values);
-  nd_mem_free(b->gradients);
 }
 
 /* sum(y dy) as the loss gives the golden's gradients. */
@@ -61,9 +60,9 @@ static void compile(built *b) {
   assert_int_equal(nd_compile(b->g, &b->plan), 0);
   size_t bytes = nd_params_size(b->params) * sizeof(float);
   b->values = nd_mem_alloc(bytes, "test");
-  b->gradients = nd_mem_alloc(bytes, "test");
   golden_weights(b->params, b->values);
-  nd_plan_bind(b->plan, b->values, b->gradients);
+  nd_plan_bind(b->plan, b->values);
+  b->gradients = nd_plan_gradients(b->plan);
 }
 
 /* The input requires a gradient before the network is built on it. */
@@ -339,7 +338,7 @@ static float *output_of(nd_role role, const char *name, const char *settings, in
     fail_msg("%s", nd_error());
   b.values = nd_mem_alloc(nd_params_size(b.params) * sizeof(float), "test");
   nd_params_init(b.params, 1, b.values);
-  nd_plan_bind(b.plan, b.values, NULL);
+  nd_plan_bind(b.plan, b.values);
   nd_rng r = nd_rng_make(1, 0, 0, ND_RANDOM_TEST);
   for (int i = 0; i < size * size * (restores ? 3 : 9); i++)
     nd_plan_tensor(b.plan, b.x)[i] = (float)nd_rng_uniform(&r);

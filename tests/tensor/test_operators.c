@@ -55,7 +55,6 @@ static void close_trial(trial *t) {
     g_free(t->value[i]);
   g_free(t->value);
   nd_mem_free(t->parameters);
-  nd_mem_free(t->gradients);
   nd_graph_free(t->graph);
   nd_params_free(t->params);
 }
@@ -63,7 +62,6 @@ static void close_trial(trial *t) {
 /* Random values for inputs and parameters, representable in float, so that both computations see the same. */
 static void fill(trial *t) {
   t->parameters = nd_mem_alloc((nd_params_size(t->params) + 1) * sizeof(float), "test");
-  t->gradients = nd_mem_alloc((nd_params_size(t->params) + 1) * sizeof(float), "test");
   nd_params_init(t->params, 5, t->parameters);
   t->value = g_new0(double *, t->graph->values->len);
   for (guint i = 0; i < t->graph->values->len; i++) {
@@ -108,7 +106,8 @@ static nd_plan *run_compiled(trial *t) {
   nd_plan *plan;
   if (nd_compile(t->graph, &plan))
     fail_msg("%s", nd_error());
-  nd_plan_bind(plan, t->parameters, t->gradients);
+  nd_plan_bind(plan, t->parameters);
+  t->gradients = nd_plan_gradients(plan);
   for (guint i = 0; i < t->graph->values->len; i++) {
     const nd_value *v = nd_value_of(t->graph, (int)i);
     for (size_t k = 0; v->is_input && nd_plan_tensor(plan, (int)i) && k < v->count; k++)

@@ -36,9 +36,9 @@ static void model_open(model *m) {
   assert_int_equal(nd_backward(g, m->loss), 0);
   assert_int_equal(nd_compile(g, &m->plan), 0);
   m->values = nd_mem_alloc(nd_params_size(m->params) * sizeof(float), "test");
-  m->gradients = nd_mem_alloc(nd_params_size(m->params) * sizeof(float), "test");
   nd_params_init(m->params, 1, m->values);
-  nd_plan_bind(m->plan, m->values, m->gradients);
+  nd_plan_bind(m->plan, m->values);
+  m->gradients = nd_plan_gradients(m->plan);
 }
 
 static void model_run(model *m) {
@@ -52,7 +52,6 @@ static void model_close(model *m) {
   nd_graph_free(m->g);
   nd_params_free(m->params);
   nd_mem_free(m->values);
-  nd_mem_free(m->gradients);
 }
 
 /* Nodes whose operator does work, as the plan describes itself. */

@@ -46,9 +46,9 @@ static void chain_open(chain *ch, int blocks, bool keep) {
     fail_msg("%s", nd_error());
   size_t bytes = nd_params_size(ch->params) * sizeof(float);
   ch->values = nd_mem_alloc(bytes, "test");
-  ch->gradients = nd_mem_alloc(bytes, "test");
   nd_params_init(ch->params, 1, ch->values);
-  nd_plan_bind(ch->plan, ch->values, ch->gradients);
+  nd_plan_bind(ch->plan, ch->values);
+  ch->gradients = nd_plan_gradients(ch->plan);
 }
 
 static void chain_close(chain *ch) {
@@ -56,7 +56,6 @@ static void chain_close(chain *ch) {
   nd_graph_free(ch->g);
   nd_params_free(ch->params);
   nd_mem_free(ch->values);
-  nd_mem_free(ch->gradients);
 }
 
 static void chain_run(chain *ch) {

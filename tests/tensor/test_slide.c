@@ -92,7 +92,7 @@ static void case_open(case_ *c, build_fn build, int height, int width) {
   assert_int_equal(nd_compile(g, &plan), 0);
   c->values = nd_mem_alloc(nd_params_size(c->params) * sizeof(float), "test");
   nd_params_init(c->params, 3, c->values);
-  nd_plan_bind(plan, c->values, NULL);
+  nd_plan_bind(plan, c->values);
   size_t n = (size_t)height * (size_t)width * 3;
   c->x = g_new(float, n);
   nd_rng r = nd_rng_make(1, 0, 0, ND_RANDOM_TEST);

@@ -127,8 +127,10 @@ static void adam_does_not_count_skipped_steps(void **state) {
   nd_train_state plain, skipping;
   assert_int_equal(nd_train_state_new(params, &plain), 0);
   assert_int_equal(nd_train_state_new(params, &skipping), 0);
+  float gradients[16] = {0}; /* a line of memory each parameter */
+  plain.gradients = skipping.gradients = gradients;
   for (int i = 0; i < 5; i++) {
-    plain.gradients[0] = skipping.gradients[0] = (float)(i + 1);
+    gradients[0] = (float)(i + 1);
     nd_adam_step(&plain, &settings, 1);
     if (i == 2)
       skipping.step += 7, skipping.skipped += 7;

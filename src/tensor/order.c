@@ -1,0 +1,51 @@
+/* Which nodes run, and when: all that an output or a gradient needs, in the order in which they were built,
+ * but for gradients of weights that are larger than what they are made of. Those run last, when the
+ * activations whose memory they take (memory_plan.c) are dead. */
+#include "tensor/plan-private.h"
+
+static bool wanted(const nd_value *v) {
+  return v->is_output || v->place == ND_IN_GRADIENTS;
+}
+
+static void find_needed(const nd_graph *g, bool *needed) {
+  g_autofree bool *asked = g_new0(bool, g->values->len);
+  for (int i = nd_node_count(g) - 1; i >= 0; i--) {
+    const nd_node *node = nd_node_at(g, i);
+    for (int o = 0; o < node->n_out; o++)
+      if ((asked[node->out[o]] || wanted(nd_out_value(g, node, o))) && !nd_out_value(g, node, o)->is_input)
+        needed[i] = true;
+    for (int k = 0; k < node->n_in && needed[i]; k++)
+      if (node->in[k] >= 0)
+        asked[node->in[k]] = true;
+  }
+}
+
+static size_t bytes_of(const nd_value *v) {
+  return v->count * nd_dtype_size(v->dtype);
+}
+
+/* Makes final gradients alone, and more of them than it reads. */
+static bool can_wait(const nd_graph *g, const nd_node *n) {
+  size_t made = 0, read = 0;
+  for (int o = 0; o < n->n_out; o++) {
+    const nd_value *v = nd_out_value(g, n, o);
+    if (v->place != ND_IN_GRADIENTS || v->is_partial)
+      return false;
+    made += bytes_of(v);
+  }
+  for (int i = 0; i < n->n_in; i++)
+    if (n->in[i] >= 0 && nd_in_value(g, n, i)->place == ND_IN_ARENA)
+      read += bytes_of(nd_in_value(g, n, i));
+  return made > read;
+}
+
+void nd_plan_order(nd_plan *plan) {
+  const nd_graph *g = plan->graph;
+  int n = nd_node_count(g);
+  g_autofree bool *needed = g_new0(bool, n);
+  find_needed(g, needed);
+  for (int late = 0; late < 2; late++)
+    for (int i = 0; i < n; i++)
+      if (needed[i] && can_wait(g, nd_node_at(g, i)) == late)
+        g_array_append_val(plan->order, i);
+}
