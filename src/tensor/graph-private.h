@@ -119,7 +119,7 @@ struct nd_graph {
   uint32_t next_stream;
   int part;       /* of nodes from now on */
   bool recompute; /* likewise */
-  bool training, differentiated;
+  bool training, differentiated, early_gradients;
   nd_dtype dtype;           /* of activations ... */
   int fewest_bf16_channels; /* ... with so many channels */
   char *failure;

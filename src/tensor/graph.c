@@ -41,6 +41,10 @@ void nd_graph_free(nd_graph *g) {
   g_free(g);
 }
 
+void nd_graph_set_early_gradients(nd_graph *g, bool early) {
+  g->early_gradients = early;
+}
+
 void nd_graph_set_dtype(nd_graph *g, nd_dtype activations) {
   g->dtype = activations;
 }

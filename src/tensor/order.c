@@ -1,6 +1,6 @@
-/* Which nodes run, and when: all that an output or a gradient needs, in the order in which they were built,
- * but for gradients of weights that are larger than what they are made of. Those run last, when the
- * activations whose memory they take (memory_plan.c) are dead. */
+/* Which nodes run, and when: all that an output or a gradient needs, in the order in which they were built.
+ * But gradients of weights that are larger than what they are made of run last, when the activations whose
+ * memory they take (memory_plan.c) are dead, unless somebody waits for them. */
 #include "tensor/plan-private.h"
 
 static bool wanted(const nd_value *v) {
@@ -27,6 +27,8 @@ static size_t bytes_of(const nd_value *v) {
 /* Makes final gradients alone, and more of them than it reads. */
 static bool can_wait(const nd_graph *g, const nd_node *n) {
   size_t made = 0, read = 0;
+  if (g->early_gradients)
+    return false;
   for (int o = 0; o < n->n_out; o++) {
     const nd_value *v = nd_out_value(g, n, o);
     if (v->place != ND_IN_GRADIENTS || v->is_partial)

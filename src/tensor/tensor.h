@@ -70,6 +70,9 @@ nd_dtype nd_precision(bool bf16);
 void nd_say_precision(bool bf16);
 void nd_graph_set_training(nd_graph *g, bool training); /* default true; false: dropout does nothing */
 bool nd_graph_training(const nd_graph *g);
+/* true: each parameter's gradient as early as it can be, for those who send it off (nd_watch); false, the
+ * default: as late as it needs less memory. Before compiling. */
+void nd_graph_set_early_gradients(nd_graph *g, bool early);
 
 /* Nodes built from now on, while true, are not kept for the backward pass but computed again in it: less
  * memory for the time of a forward pass. */

@@ -12,12 +12,14 @@ typedef struct need {
   size_t arena, state, batches, total; /* bytes */
 } need;
 
-/* Of a run with `micro` samples at once in the graph. */
-static int measure_graph(const nd_recipe *r, const nd_net *restoration, const nd_net *diffusion, int micro,
-                         need *out) {
+/* Of one of so many processes. */
+static int measure_graph(const nd_recipe *r, const nd_net *restoration, const nd_net *diffusion,
+                         int processes, need *out) {
+  int micro = MAX(1, r->data.batch_size / processes / r->training.accumulation_steps);
   nd_params *params = nd_params_new();
   nd_graph *graph = nd_graph_new(params);
   nd_graph_set_dtype(graph, nd_recipe_dtype(r));
+  nd_graph_set_early_gradients(graph, processes > 1);
   nd_objective_settings settings = nd_recipe_objective(r);
   nd_objective objective;
   nd_objective_build(graph, &settings, restoration, diffusion, micro, r->data.patch_size, &objective);
@@ -37,8 +39,7 @@ static int measure(const nd_recipe *r, int processes, need *out) {
   if (nd_train_networks(r, &restoration, &diffusion))
     return -1;
   int samples = r->data.batch_size / processes;
-  int failed =
-      measure_graph(r, restoration, diffusion, MAX(1, samples / r->training.accumulation_steps), out);
+  int failed = measure_graph(r, restoration, diffusion, processes, out);
   size_t kinds = r->mode == ND_RECIPE_SOURCE   ? 2
                  : r->mode == ND_RECIPE_PAIRED ? 3
                                                : 4,

@@ -17,6 +17,7 @@ int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest) {
   t->plan = NULL;
   t->graph = nd_graph_new(t->params);
   nd_graph_set_dtype(t->graph, nd_recipe_dtype(r));
+  nd_graph_set_early_gradients(t->graph, nd_group_size(t->group) > 1);
   nd_objective_settings s = nd_recipe_objective(r);
   if (contrast_at_rest)
     s.negatives = ND_NEGATIVES_JUDGED;

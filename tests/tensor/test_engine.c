@@ -145,6 +145,37 @@ static void gradients_share_the_memory_of_activations(void **state) {
   chain_close(&c);
 }
 
+/* A convolution's weights are larger than a 4 x 4 picture of its channels: their gradient can wait. */
+static size_t gradients_before_the_last_activation(bool early) {
+  nd_params *params = nd_params_new();
+  nd_graph *g = nd_graph_new(params);
+  nd_graph_set_early_gradients(g, early);
+  nd_tensor x = nd_input(g, "x", 1, 4, 4, 32), h = x;
+  for (int i = 0; i < 4; i++) {
+    char name[8];
+    snprintf(name, sizeof name, "c%d", i);
+    h = conv(g, name, h, 32);
+  }
+  assert_int_equal(nd_backward(g, nd_mse(g, h, x)), 0);
+  nd_plan *plan;
+  assert_int_equal(nd_compile(g, &plan), 0);
+  g_autofree char *text = nd_plan_describe(plan);
+  size_t count = 0;
+  const char *last = g_strrstr(text, "  arena ");
+  for (const char *at = text; (at = strstr(at, "gradient of")) && at < last; at++)
+    count++;
+  nd_plan_free(plan);
+  nd_graph_free(g);
+  nd_params_free(params);
+  return count;
+}
+
+static void large_gradients_wait_unless_asked_for(void **state) {
+  (void)state;
+  assert_int_equal(gradients_before_the_last_activation(false), 0);
+  assert_true(gradients_before_the_last_activation(true) >= 3);
+}
+
 static void a_parameter_without_use_has_a_zero_gradient(void **state) {
   (void)state;
   nd_params *params = nd_params_new();
@@ -323,6 +354,7 @@ int main(void) {
       cmocka_unit_test(running_allocates_nothing),
       cmocka_unit_test(results_do_not_depend_on_old_contents),
       cmocka_unit_test(gradients_share_the_memory_of_activations),
+      cmocka_unit_test(large_gradients_wait_unless_asked_for),
       cmocka_unit_test(a_parameter_without_use_has_a_zero_gradient),
       cmocka_unit_test(a_parameter_used_twice_gets_both_gradients),
       cmocka_unit_test(a_detached_branch_is_not_differentiated),
