@@ -132,4 +132,8 @@ int nd_spool_write(nd_spool *s, size_t at, const void *from, size_t n);
 #define ND_KERNEL __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #endif
 
+/* A function that such ones are made of. A plain inline one may be left outside of them, and then it is
+ * compiled for the oldest instruction set alone. */
+#define ND_KERNEL_PART static inline __attribute__((always_inline))
+
 #endif

@@ -24,7 +24,7 @@ typedef struct recall {
 } recall;
 
 static bool is_cheap(const nd_node *n) {
-  return n->op->view || n->op->again;
+  return n->op->view || (n->op->again && (!n->op->again_for || n->op->again_for(n)));
 }
 
 /* Appends the node that computes n's output 0 again from `in`, and notes what it gives. */

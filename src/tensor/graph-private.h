@@ -44,6 +44,8 @@ struct nd_op {
    * forward pass. It is this operator itself, or another one that takes the inputs and then the further
    * outputs. */
   const nd_op *again;
+  /* Where `again` holds for some nodes only: for this one. NULL: it holds for all. */
+  bool (*again_for)(const nd_node *n);
   /* True: inputs and outputs are of any type, by nd_run_in_data and nd_run_out_data. NULL: fp32 alone, and
    * nd_run_in and nd_run_out see nothing else (stage.c). */
   bool (*takes_bf16)(const nd_node *n);

@@ -1,5 +1,7 @@
 /* There are nine products to each number read, so memory sets the pace: channels stand side by side in the
- * vectors, pixels are visited in the order of memory, and a tap outside the picture reads a row of zeros. */
+ * vectors, and a tap outside the picture reads zeros. The output goes by rows and, in a row, by vectors of
+ * channels, whose filter and sums stay at hand: with 1024 channels neighbouring pixels are 4 KB apart, and a
+ * pixel at a time would read nine of them from one set of the cache. */
 #include "tensor/kernels/depthwise.h"
 #include "tensor/kernels/sums.h"
 
@@ -7,11 +9,11 @@
 
 #include <string.h>
 
-enum { TAPS = 9, LANES = 16 };
+enum { TAPS = 9, LANES = 64 };
 enum { CHANNELS = 128, PIXELS = 1024 }; /* a block of backward weights: its sums stay in the L1 cache */
 
 typedef struct job {
-  int n, h, w, oh, ow, pad, dilation; /* x is n,h,w,c; y is n,oh,ow,c */
+  int n, h, w, oh, ow, pad; /* x is n,h,w,c; y is n,oh,ow,c */
   size_t c;
   const float *x, *zeros; /* zeros: c of them */
   const float
@@ -25,95 +27,94 @@ typedef struct job {
 
 bool nd_depthwise_takes(const nd_conv_shape *s) {
   return s->groups > 1 && s->ci == s->groups && s->co == s->groups && s->kh == 3 && s->kw == 3 &&
-         s->stride == 1;
+         s->stride == 1 && s->dilation == 1;
 }
 
 static job job_of(const nd_conv_shape *s) {
-  return (job){.n = s->n,
-               .h = s->h,
-               .w = s->w,
-               .oh = s->oh,
-               .ow = s->ow,
-               .pad = s->pad,
-               .dilation = s->dilation,
-               .c = (size_t)s->ci};
+  return (job){.n = s->n, .h = s->h, .w = s->w, .oh = s->oh, .ow = s->ow, .pad = s->pad, .c = (size_t)s->ci};
 }
 
 /* ---- Forward, and backward data: the same with the kernel turned round ---- */
 
-/* The nine pixels under the kernel at column `x` of the output, given the three rows. */
-static inline void find_taps(const job *j, const float *const rows[3], int x, const float *taps[TAPS]) {
-  for (int i = 0; i < TAPS; i++) {
-    int column = x - j->pad + i % 3 * j->dilation;
-    taps[i] = rows[i / 3] && column >= 0 && column < j->w ? rows[i / 3] + (size_t)column * j->c : j->zeros;
-  }
-}
-
 /* NULL for a row outside the picture. row: of all samples' outputs, one below the other. */
-static inline void find_rows(const job *j, size_t row, const float *rows[3]) {
+ND_KERNEL_PART void find_rows(const job *j, size_t row, const float *rows[3]) {
   size_t image = row / (size_t)j->oh;
   int y = (int)(row % (size_t)j->oh) - j->pad;
-  for (int i = 0; i < 3; i++, y += j->dilation)
+  for (int i = 0; i < 3; i++, y++)
     rows[i] = y >= 0 && y < j->h ? j->x + (image * (size_t)j->h + (size_t)y) * (size_t)j->w * j->c : NULL;
 }
 
-/* Up to LANES channels from channel k on. */
-static inline void sum_lanes(const float *const x[TAPS], size_t k, size_t lanes, const float *restrict w,
-                             float *restrict y) {
-  const float *restrict x0 = x[0] + k, *restrict x1 = x[1] + k, *restrict x2 = x[2] + k;
-  const float *restrict x3 = x[3] + k, *restrict x4 = x[4] + k, *restrict x5 = x[5] + k;
-  const float *restrict x6 = x[6] + k, *restrict x7 = x[7] + k, *restrict x8 = x[8] + k;
-  for (size_t i = 0; i < lanes; i++) {
-    float top = x0[i] * w[i] + x1[i] * w[LANES + i] + x2[i] * w[2 * LANES + i];
-    float middle = x3[i] * w[3 * LANES + i] + x4[i] * w[4 * LANES + i] + x5[i] * w[5 * LANES + i];
-    float bottom = x6[i] * w[6 * LANES + i] + x7[i] * w[7 * LANES + i] + x8[i] * w[8 * LANES + i];
-    y[i] = w[TAPS * LANES + i] + top + middle + bottom;
+/* Block b of the channels: the last one overlaps the one before it where they do not divide. */
+ND_KERNEL_PART size_t block_start(size_t c, size_t b) {
+  return c >= LANES && (b + 1) * LANES > c ? c - LANES : b * LANES;
+}
+
+/* One row, `lanes` channels: each column is read once and adds to the outputs right of it, at it and left of
+ * it. */
+ND_KERNEL_PART void sweep(const job *j, const float *const rows[3], size_t lanes, const float *restrict w,
+                          float slope, float *restrict y) {
+  float first[LANES] = {0}, second[LANES] = {0}; /* sums of one column, and of two, so far */
+  const float *restrict bias = w + TAPS * LANES;
+  for (int s = 0; s < j->ow + 2; s++) {
+    int column = s - j->pad;
+    bool inside = column >= 0 && column < j->w;
+    const float *x[3];
+    for (int r = 0; r < 3; r++)
+      x[r] = inside && rows[r] ? rows[r] + (size_t)column * j->c : j->zeros;
+    const float *restrict x0 = x[0], *restrict x1 = x[1], *restrict x2 = x[2];
+    float done[LANES];
+    for (size_t i = 0; i < lanes; i++) {
+      done[i] = second[i] + x0[i] * w[2 * LANES + i] + x1[i] * w[5 * LANES + i] + x2[i] * w[8 * LANES + i];
+      second[i] = first[i] + x0[i] * w[LANES + i] + x1[i] * w[4 * LANES + i] + x2[i] * w[7 * LANES + i];
+      first[i] = bias[i] + x0[i] * w[i] + x1[i] * w[3 * LANES + i] + x2[i] * w[6 * LANES + i];
+    }
+    for (size_t i = 0; s >= 2 && i < lanes; i++)
+      y[(size_t)(s - 2) * j->c + i] = done[i] < 0 ? done[i] * slope : done[i];
   }
 }
 
-static inline void sum_taps(const float *const x[TAPS], const float *w, float *y, size_t c) {
-  size_t k = 0;
-  for (; k + LANES <= c; k += LANES, w += (TAPS + 1) * LANES)
-    sum_lanes(x, k, LANES, w, y + k);
-  sum_lanes(x, k, c - k, w, y + k);
+ND_KERNEL_PART void sweep_block(const job *j, const float *const rows[3], size_t block, float slope,
+                                float *y) {
+  size_t k = block_start(j->c, block);
+  const float *w = j->filter + block * (TAPS + 1) * LANES;
+  const float *at[3] = {rows[0] ? rows[0] + k : NULL, rows[1] ? rows[1] + k : NULL,
+                        rows[2] ? rows[2] + k : NULL};
+  if (j->c >= LANES)
+    sweep(j, at, LANES, w, slope, y + k);
+  else
+    sweep(j, at, j->c, w, slope, y + k);
 }
 
 ND_KERNEL static void output_rows(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const job *j = context;
-  size_t c = j->c;
-  float slope = j->e->activation == ND_LEAKY_RELU ? j->e->slope : 0;
-  const float *rows[3], *taps[TAPS];
+  float slope = j->e->activation == ND_LINEAR ? 1 : j->e->activation == ND_LEAKY_RELU ? j->e->slope : 0;
+  const float *rows[3];
   for (size_t row = begin; row < end; row++) {
     find_rows(j, row, rows);
-    for (int x = 0; x < j->ow; x++) {
-      float *restrict y = j->y + (row * (size_t)j->ow + (size_t)x) * c;
-      find_taps(j, rows, x, taps);
-      sum_taps(taps, j->filter, y, c);
-      for (size_t k = 0; k < c && j->e->activation != ND_LINEAR; k++)
-        y[k] = y[k] < 0 ? y[k] * slope : y[k];
-    }
+    for (size_t block = 0; block * LANES < j->c; block++)
+      sweep_block(j, rows, block, slope, j->y + row * (size_t)j->ow * j->c);
   }
 }
 
 /* weights: c,1,3,3. turned: the kernel by half a turn. */
 static void pack_filter(const float *weights, const float *bias, size_t c, bool turned, float *to) {
-  for (size_t k = 0; k < c; k++) {
-    float *lane = to + k / LANES * (TAPS + 1) * LANES + k % LANES;
-    for (size_t i = 0; i < TAPS; i++)
-      lane[i * LANES] = weights[k * TAPS + (turned ? TAPS - 1 - i : i)];
-    lane[TAPS * LANES] = bias ? bias[k] : 0;
-  }
+  for (size_t block = 0; block * LANES < c; block++, to += (TAPS + 1) * LANES)
+    for (size_t i = 0, k = block_start(c, block); i < LANES && k < c; i++, k++) {
+      for (size_t t = 0; t < TAPS; t++)
+        to[t * LANES + i] = weights[k * TAPS + (turned ? TAPS - 1 - t : t)];
+      to[TAPS * LANES + i] = bias ? bias[k] : 0;
+    }
 }
 
 static size_t correlate(job j, const float *weights, bool turned, nd_arena scratch) {
   size_t blocks = (j.c + LANES - 1) / LANES;
   float *filter = nd_arena_floats(&scratch, blocks * (TAPS + 1) * LANES);
-  float *zeros = nd_arena_floats(&scratch, j.c);
+  float *zeros = nd_arena_floats(&scratch, LANES);
   if (!scratch.base)
     return scratch.used;
   pack_filter(weights, j.e->bias, j.c, turned, filter);
-  memset(zeros, 0, j.c * sizeof *zeros);
+  memset(zeros, 0, LANES * sizeof *zeros);
   j.filter = filter;
   j.zeros = zeros;
   nd_parallel((size_t)j.n * (size_t)j.oh, 1 + 8192 / ((size_t)j.ow * j.c), output_rows, &j);
@@ -133,7 +134,7 @@ size_t nd_depthwise_backward_data(const nd_conv_shape *s, const float *dy, const
                                   nd_arena scratch) {
   job j = job_of(s);
   j.h = s->oh, j.w = s->ow, j.oh = s->h, j.ow = s->w;
-  j.pad = 2 * s->dilation - s->pad;
+  j.pad = 2 - s->pad;
   j.x = dy;
   j.e = &(nd_epilogue){NULL, ND_LINEAR, 0};
   j.y = dx;
@@ -144,8 +145,16 @@ size_t nd_depthwise_backward_data(const nd_conv_shape *s, const float *dy, const
 
 typedef float block_sums[TAPS + 1][CHANNELS];
 
-static inline void add_pixel(const float *const x[TAPS], const float *restrict dy, size_t c,
-                             float (*restrict sums)[CHANNELS]) {
+/* The nine pixels under the kernel at column `x` of the output, given the three rows. */
+ND_KERNEL_PART void find_taps(const job *j, const float *const rows[3], int x, const float *taps[TAPS]) {
+  for (int i = 0; i < TAPS; i++) {
+    int column = x - j->pad + i % 3;
+    taps[i] = rows[i / 3] && column >= 0 && column < j->w ? rows[i / 3] + (size_t)column * j->c : j->zeros;
+  }
+}
+
+ND_KERNEL_PART void add_pixel(const float *const x[TAPS], const float *restrict dy, size_t c,
+                              float (*restrict sums)[CHANNELS]) {
   const float *restrict x0 = x[0], *restrict x1 = x[1], *restrict x2 = x[2], *restrict x3 = x[3];
   const float *restrict x4 = x[4], *restrict x5 = x[5], *restrict x6 = x[6], *restrict x7 = x[7];
   const float *restrict x8 = x[8];

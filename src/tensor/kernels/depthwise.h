@@ -1,4 +1,4 @@
-/* Depth-wise 3 x 3 convolution of stride 1: every channel by itself, any padding and dilation. The functions
+/* Depth-wise 3 x 3 convolution of stride 1: every channel by itself, any padding. The functions
  * are to be called like those of direct.h. */
 #ifndef ND_KERNELS_DEPTHWISE_H
 #define ND_KERNELS_DEPTHWISE_H

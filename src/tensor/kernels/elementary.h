@@ -36,6 +36,7 @@ static inline float nd_sigmoidf(float x) {
 /* The normal distribution below x to about 1e-7, with its density at x (Abramowitz & Stegun 1964, 7.1.26). */
 static inline float nd_normal_cdff(float x, float *density) {
   float z = (x < 0 ? -x : x) * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * z), e = nd_expf(-z * z);
+  e = e < 1e-30f ? 0 : e; /* what is made of less would be denormal, here or where it is multiplied next */
   float p = 1.061405429f;
   p = p * t - 1.453152027f;
   p = p * t + 1.421413741f;

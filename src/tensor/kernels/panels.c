@@ -54,8 +54,7 @@ void nd_panels_pack_transposed(const nd_panels *p, const float *x, ptrdiff_t x_r
     X(32) break;                                                                                             \
   }
 
-static inline __attribute__((always_inline)) void softmax_of(float *restrict x, const float *restrict bias,
-                                                             int rows, const int width) {
+ND_KERNEL_PART void softmax_of(float *restrict x, const float *restrict bias, int rows, const int width) {
   float top[ND_MAX_WIDTH], sum[ND_MAX_WIDTH];
   for (int k = 0; k < width; k++) {
     top[k] = x[k] + bias[k];
@@ -80,8 +79,8 @@ static inline __attribute__((always_inline)) void softmax_of(float *restrict x, 
       x[i * width + k] *= sum[k];
 }
 
-static inline __attribute__((always_inline)) void
-softmax_backward_of(const float *restrict y, float *restrict d, int rows, const int width) {
+ND_KERNEL_PART void softmax_backward_of(const float *restrict y, float *restrict d, int rows,
+                                        const int width) {
   float mean[ND_MAX_WIDTH] = {0};
   for (int i = 0; i < rows; i++)
     for (int k = 0; k < width; k++)

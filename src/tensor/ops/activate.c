@@ -88,12 +88,18 @@ nd_tensor nd_activate_backward(nd_graph *g, nd_tensor saved, nd_tensor dy, nd_ac
   return nd_append_like(g, &nd_op_activate_backward, &a, 2, (nd_tensor[]){saved, dy}, dy);
 }
 
+/* ReLU and its like are told from the output. */
+static bool gradient_reads_input(const nd_node *n) {
+  const activate_attr *a = n->attr;
+  return a->kind == ND_ACT_SILU || a->kind == ND_ACT_GELU;
+}
+
 static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
                      nd_tensor *din) {
   const activate_attr *a = n->attr;
-  bool from_input = a->kind == ND_ACT_SILU || a->kind == ND_ACT_GELU;
   if (wanted[0])
-    din[0] = nd_activate_backward(g, from_input ? n->in[0] : n->out[0], dout[0], a->kind, a->slope);
+    din[0] =
+        nd_activate_backward(g, gradient_reads_input(n) ? n->in[0] : n->out[0], dout[0], a->kind, a->slope);
 }
 
 bool nd_same_rows(const nd_graph *g, const nd_node *n, int i, nd_rows of, nd_rows *from) {
@@ -157,6 +163,8 @@ static nd_tensor example(nd_graph *g, int i) {
 const nd_op nd_op_activate = {.name = "activate",
                               .reach = nd_reach_none,
                               .attr_size = sizeof(activate_attr),
+                              .again = &nd_op_activate,
+                              .again_for = gradient_reads_input,
                               .takes_bf16 = nd_always_takes_bf16,
                               .in_place = 1,
                               .gradient = gradient,

@@ -15,6 +15,13 @@ static nd_activation kernel_activation(nd_act a) {
   return a == ND_ACT_RELU ? ND_RELU : a == ND_ACT_LEAKY_RELU ? ND_LEAKY_RELU : ND_LINEAR;
 }
 
+/* Of the three products of a separable block the one that costs next to nothing; its output is as large as
+ * theirs. An activation's gradient reads the output itself, so it is kept anyway. */
+static bool is_cheap(const nd_node *n) {
+  const nd_conv_attr *a = n->attr;
+  return a->shape.groups > 1 && a->shape.groups == a->shape.co && a->s.activation == ND_ACT_NONE;
+}
+
 /* Runs fn of the kernels, or makes the oneDNN primitive that stands in for it. */
 static int prepare(nd_node *n, nd_dnnl_pass pass, size_t (*scratch)(const nd_conv_shape *)) {
   const nd_conv_attr *a = n->attr;
@@ -279,6 +286,8 @@ static nd_tensor example(nd_graph *g, int i) {
 
 const nd_op nd_op_conv2d = {.name = "conv2d",
                             .attr_size = sizeof(nd_conv_attr),
+                            .again = &nd_op_conv2d,
+                            .again_for = is_cheap,
                             .gradient = gradient,
                             .takes_bf16 = takes_bf16,
                             .prepare = prepare_forward,
