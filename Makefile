@@ -54,7 +54,6 @@ bench:
 	$(call setup,build-bench,-Dtests=false -Dbench=true)
 	@ninja -C build-bench
 	@sh bench/run.sh build-bench
-	@sh bench/networks.sh build-bench
 
 sanitize:
 	$(call install,$(BUILD_DEPS) $(TEST_DEPS))

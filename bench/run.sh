@@ -1,7 +1,8 @@
 #!/bin/sh
 # Measures what docs/performance.md says, part by part, and writes its tables there. Each part takes what it compares
 # in turn, several times over, and keeps every line in BUILD_FOLDER/PART.txt.
-# usage: run.sh BUILD_FOLDER [PART ...]   parts: training networks restoring startup processes (default: all)
+# usage: run.sh BUILD_FOLDER [PART ...]   parts: training networks restoring startup processes waiting
+# (default: all)
 # From the environment:
 #   QUICK=1       one round of each
 #   ROUNDS        rounds (default 2)
@@ -17,9 +18,9 @@ set -eu
 build=$1
 shift
 here=$(cd "$(dirname "$0")" && pwd)
-for part in ${*:-training networks restoring startup processes}; do
+for part in ${*:-training networks restoring startup processes waiting}; do
   case $part in
-  training | networks | restoring | startup) sh "$here/$part.sh" "$build" ;;
+  training | networks | restoring | startup | waiting) sh "$here/$part.sh" "$build" ;;
   processes) sh "$here/mpi.sh" "$build" ;;
   *) echo "there is no part '$part'" >&2 && exit 2 ;;
   esac || echo "$part failed: its table is as it was" >&2
