@@ -2,8 +2,10 @@
 #include "image/vips-private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { STRIP = 64, IN_MEMORY = 256 << 20 }; /* rows decoded at a time; bytes of pixels turned in memory */
 
@@ -149,6 +151,21 @@ static void warn_of_colours(const reading *r, VipsImage *image) {
            kind == VIPS_INTERPRETATION_CMYK ? "CMYK" : "L*a*b*");
 }
 
+static void read_exif(const reading *r, void *meta) {
+  nd_tiff_bytes file = {.memory = r->bytes, .size = r->size, .descriptor = -1};
+  if (!r->bytes) {
+    GStatBuf s;
+    file.descriptor = g_open(r->name, O_RDONLY | O_CLOEXEC, 0);
+    file.size = file.descriptor >= 0 && !fstat(file.descriptor, &s) ? (uint64_t)s.st_size : 0;
+  }
+  nd_exif *exif = nd_exif_read(&file);
+  if (exif)
+    nd_meta_set_exif(meta, exif);
+  nd_exif_free(exif);
+  if (file.descriptor >= 0)
+    close(file.descriptor);
+}
+
 static int decode(const reading *r, VipsImage **image) {
   bool turned = vips_image_get_orientation(*image) != 1;
   if (check_samples(r, *image))
@@ -162,6 +179,8 @@ static int decode(const reading *r, VipsImage **image) {
   if (read_strips(r, *image))
     return -1;
   void *meta = nd_meta_new(*image);
+  if (nd_format_read(*image)->exif_apart)
+    read_exif(r, meta);
   if (turned)
     nd_meta_set_upright(meta);
   r->sink->end(r->to, meta);

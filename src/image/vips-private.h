@@ -2,6 +2,7 @@
 #ifndef ND_VIPS_PRIVATE_H
 #define ND_VIPS_PRIVATE_H
 
+#include "image/exif-private.h"
 #include "image/image.h"
 
 #include <vips/vips.h>
@@ -21,6 +22,7 @@ char *nd_vips_take_warning(void);
 typedef struct nd_format {
   const char *name, *endings[2];
   bool deep, alpha; /* can hold 16 bits, transparency */
+  bool exif_apart;  /* libvips does not carry its EXIF: exif-private.h does */
   int longest_side; /* in pixels; 0: no limit of its own */
   bool (*starts)(const unsigned char *head, size_t n);
   int (*load)(VipsSource *source, VipsImage **out, ...);
@@ -71,6 +73,8 @@ int nd_pixels_encode(const char *name, const nd_pixels *p, const nd_format *form
  * EXIF, XMP, IPTC, ICC profile, text, resolution. Not the embedded thumbnail: it shows the unrestored
  * picture. */
 void *nd_meta_new(VipsImage *from);
+void nd_meta_set_exif(void *meta, const nd_exif *exif);
+nd_exif *nd_meta_exif(void *meta); /* NULL: there is none; meta may be NULL; the caller's */
 /* XMP has an orientation of its own: says upright, once the pixels are. */
 void nd_meta_set_upright(void *meta);
 /* The same pixels with the metadata on them; a profile that is not for such pixels stays behind. */

@@ -129,7 +129,7 @@ static void check_profile(VipsImage *image, VipsImage *original) {
 static void metadata_survives(void **state) {
   static const struct {
     const char *name;
-    bool exif, resolution;
+    bool exif, resolution; /* as libvips shows them */
   } cases[] = {{"a.jpg", true, true}, {"a.png", true, true}, {"a.webp", true, false}, {"a.tif", false, true}};
   g_autofree char *original_path = golden_path("full.jpg");
   VipsImage *original = look_into(original_path);
