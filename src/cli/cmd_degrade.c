@@ -102,7 +102,8 @@ static int run(int argc, char **argv) {
       {"then", 0, 0, G_OPTION_ARG_STRING_ARRAY, &then, "what follows in a chain; may be repeated",
        "\"NAME KEY=VALUE ...\""},
       {"seed", 0, 0, G_OPTION_ARG_INT64, &seed, "of the random draws (default 1)", "N"},
-      {"format", 0, 0, G_OPTION_ARG_STRING, &format, "png, jpg, tif or webp (default: as the input)", "F"},
+      {"format", 0, 0, G_OPTION_ARG_STRING, &format, "of the results (default: as the input)",
+       "png|jpg|tif|webp"},
       {0}};
   g_autofree char *about = list_settings();
   if (!nd_cli_parse(&argc, &argv, entries, "DEGRADATION IN... -o DIR", about))
