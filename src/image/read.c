@@ -144,8 +144,8 @@ static int read_strips(const reading *r, VipsImage *image) {
   return failed;
 }
 
-static void warn_of_colours(const reading *r, VipsImage *image) {
-  VipsInterpretation kind = vips_image_get_interpretation(image);
+/* kind: of the file's pixels. */
+static void warn_of_colours(const reading *r, VipsInterpretation kind) {
   if (kind == VIPS_INTERPRETATION_CMYK || kind == VIPS_INTERPRETATION_LAB)
     nd_log(ND_LOG_WARNING, "the colours of '%s' are %s; they become sRGB", r->name,
            kind == VIPS_INTERPRETATION_CMYK ? "CMYK" : "L*a*b*");
@@ -210,10 +210,12 @@ static int read_once(void *context, bool alone) {
   VipsImage *image = open_picture(r);
   if (!image)
     return -1;
-  warn_of_colours(r, image);
+  VipsInterpretation kind = vips_image_get_interpretation(image);
   int failed = decode(r, &image);
-  if (!failed)
+  if (!failed) {
+    warn_of_colours(r, kind);
     warn_of_pages(r, image);
+  }
   g_object_unref(image); /* the reader closes, and warns */
   g_autofree char *warning = nd_vips_take_warning();
   if (!failed)
