@@ -96,9 +96,11 @@ static GByteArray *tiff_by_hand(bool big_endian, bool big) {
   hand h = {.bytes = g_byte_array_new(), .big_endian = big_endian, .big = big};
   put(h.bytes, 2, false, big_endian ? 0x4d4d : 0x4949);
   put(h.bytes, 2, big_endian, big ? 43 : 42);
-  put(h.bytes, big ? 2 : 4, big_endian, big ? 8 : 0);
-  if (big)
-    put(h.bytes, 10, big_endian, 0);
+  if (big) {
+    put(h.bytes, 2, big_endian, 8);
+    put(h.bytes, 2, big_endian, 0);
+  }
+  put(h.bytes, big ? 8 : 4, big_endian, 0); /* where the first directory is: later */
   uint32_t pixels = h.bytes->len;
   for (unsigned i = 0; i < 18; i++)
     put(h.bytes, 1, big_endian, i * 13);
