@@ -34,6 +34,8 @@ static void listen_for_signals(void) {
   struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESETHAND};
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
+  if (signal(SIGHUP, SIG_IGN) != SIG_IGN) /* as under nohup, it stays so */
+    sigaction(SIGHUP, &action, NULL);
 }
 
 /* ---- One picture ---- */
