@@ -19,6 +19,16 @@ static char *quoted(const char *text, const char *special) {
   return g_string_free(s, FALSE);
 }
 
+/* What a shell completes an option's argument by: from a list by nd_wants, at whose end stands what comes
+ * before and after the words. The caller's. */
+static char *action_for(const GOptionEntry *e, const char *const list[ND_WANTS_WORD + 2]) {
+  nd_wants wants = nd_option_wants(e);
+  if (wants != ND_WANTS_WORD)
+    return g_strdup(list[wants]);
+  g_autofree char *words = nd_option_words(e);
+  return g_strconcat(list[wants], words, list[wants + 1], NULL);
+}
+
 /* ---- bash ---- */
 /* " --model -m" for all options that want this. */
 static void bash_list(const nd_description *d, const char *variable, nd_wants wants) {
@@ -96,20 +106,9 @@ static void bash(void) {
 }
 
 /* ---- zsh ---- */
-static char *zsh_action(const GOptionEntry *e) {
-  static const char *const fixed[] = {[ND_WANTS_NOTHING] = "",
-                                      [ND_WANTS_TEXT] = "",
-                                      [ND_WANTS_FILE] = "_files",
-                                      [ND_WANTS_FOLDER] = "_files -/"};
-  nd_wants wants = nd_option_wants(e);
-  if (wants != ND_WANTS_WORD)
-    return g_strdup(fixed[wants]);
-  g_autofree char *words = nd_option_words(e);
-  return g_strdup_printf("(%s)", words);
-}
-
 static void zsh_option(const GOptionEntry *e) {
-  g_autofree char *action = zsh_action(e);
+  static const char *const actions[] = {"", "", "_files", "_files -/", "(", ")"};
+  g_autofree char *action = action_for(e, actions);
   g_autofree char *about = quoted(e->description, "[]:\\"),
                   *what = quoted(e->arg_description ? e->arg_description : "", ":\\");
   nd_wants wants = nd_option_wants(e);
@@ -162,26 +161,16 @@ static void zsh(void) {
 }
 
 /* ---- fish ---- */
-static char *fish_action(const GOptionEntry *e) {
-  static const char *const fixed[] = {[ND_WANTS_NOTHING] = "",
-                                      [ND_WANTS_TEXT] = " -x",
-                                      [ND_WANTS_FILE] = " -rF",
-                                      [ND_WANTS_FOLDER] = " -xa '(__fish_complete_directories)'"};
-  nd_wants wants = nd_option_wants(e);
-  if (wants != ND_WANTS_WORD)
-    return g_strdup(fixed[wants]);
-  g_autofree char *words = nd_option_words(e);
-  return g_strdup_printf(" -xa '%s'", words);
-}
-
 static void fish_command(const nd_description *d, void *context) {
   (void)context;
+  static const char *const actions[] = {"",       " -x", " -rF", " -xa '(__fish_complete_directories)'",
+                                        " -xa '", "'"};
   const char *name = d->command->name;
   g_auto(GStrv) words = nd_usage_words(d);
   for (const GOptionEntry *e = d->entries; e->long_name; e++) {
     if (!nd_option_shown(e)) /* these have no text */
       continue;
-    g_autofree char *about = quoted(e->description, "\\"), *action = fish_action(e);
+    g_autofree char *about = quoted(e->description, "\\"), *action = action_for(e, actions);
     printf("complete -c noiseda -n '__fish_seen_subcommand_from %s' -l %s", name, e->long_name);
     if (e->short_name)
       printf(" -s %c", e->short_name);

@@ -1,8 +1,6 @@
 /* What comes with a picture survives load and save; orientation ends up in the pixels, and only there. Files
  * are looked into with libvips itself. */
-#include "scratch.h"
-
-#include <vips/vips.h>
+#include "fields.h"
 
 /* ---- Orientation ---- */
 /* Where the pixel at (x, y) of the upright picture stands in the file, by EXIF's table; w, h: the file's
@@ -84,19 +82,6 @@ static char *save_full_as(void **state, const char *name) {
   must(nd_image_save(path, &image, NULL));
   nd_image_free(&image);
   return path;
-}
-
-static VipsImage *look_into(const char *path) {
-  VipsImage *image = vips_image_new_from_file(path, NULL);
-  assert_non_null(image);
-  return image;
-}
-
-static void check_text(VipsImage *image, const char *field, const char *begins) {
-  char *text = NULL;
-  if (vips_image_get_as_string(image, field, &text) || !g_str_has_prefix(text, begins))
-    fail_msg("%s is '%s', not '%s'", field, text ? text : "missing", begins);
-  g_free(text);
 }
 
 static void check_exif(VipsImage *image) {
