@@ -37,12 +37,13 @@ const nd_format *nd_format_read(VipsImage *image);
 
 /* Where decoded pictures go. */
 typedef struct nd_pixel_sink {
-  /* Called first: the header is known, the picture upright, grey or RGB, of 8 or 16 bits, with 1 to 4 bands,
-   * of which an even number means that the last is alpha. */
-  int (*begin)(void *to, VipsImage *image);
-  int (*row)(void *to, int y, const void *pixels); /* from top to bottom; width x bands samples */
-  void (*end)(void *to, void *meta);               /* all is well; meta is the sink's */
-  void (*drop)(void *to);                          /* it is not */
+  /* Called first: the header is known, grey or RGB, of 8 or 16 bits, with 1 to 4 bands, of which an even
+   * number means that the last is alpha. width, height: of the upright picture. */
+  int (*begin)(void *to, VipsImage *image, int width, int height);
+  /* n pixels of row y from column x on, of the upright picture: n x bands samples. In any order. */
+  int (*part)(void *to, int y, int x, int n, const void *pixels);
+  void (*end)(void *to, void *meta); /* all is well; meta is the sink's */
+  void (*drop)(void *to);            /* it is not */
 } nd_pixel_sink;
 /* 8 or 16 bits to [0, 1]. */
 void nd_samples_to_floats(const void *from, size_t n, bool deep, float *to);
