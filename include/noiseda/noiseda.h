@@ -64,16 +64,23 @@ typedef struct noiseda_picture {
  * 1 to tiles. Anything but 0 stops: the call fails. */
 typedef int (*noiseda_progress)(int done, int tiles, void *context);
 
+/* How what stands between the network's layers is kept. */
+typedef enum noiseda_precision {
+  NOISEDA_FP32,
+  NOISEDA_BF16 /* half the memory, and faster; as NOISEDA_FP32 on processors without bf16 instructions */
+} noiseda_precision;
+
 /* Begin with NOISEDA_OPTIONS: later versions add fields behind these, and know by size which are there. */
 typedef struct noiseda_options {
   size_t size;
   double strength; /* 0..1: how much of the correction is applied */
   size_t memory;   /* bytes for the network's buffers of one call, 0: 1 GiB; larger pictures go in tiles */
-  noiseda_progress progress; /* or NULL */
-  void *context;             /* given to progress */
+  noiseda_progress progress;   /* or NULL */
+  void *context;               /* given to progress */
+  noiseda_precision precision; /* since 1.1 of the interface */
 } noiseda_options;
 #define NOISEDA_OPTIONS                                                                                      \
-  { sizeof(noiseda_options), 1.0, 0, NULL, NULL }
+  { sizeof(noiseda_options), 1.0, 0, NULL, NULL, NOISEDA_FP32 }
 
 /* Restores `from` into `to`, of the same size and channels; types and strides may differ, and both may be the
  * same memory if type and stride are equal too. options may be NULL: the default. On failure `to` is

@@ -11,6 +11,7 @@ typedef struct spare {
   nd_restorer *restorer;
   double strength;
   size_t memory;
+  noiseda_precision precision;
   struct spare *next;
 } spare;
 
@@ -90,11 +91,15 @@ static int options_of(const noiseda_options *given, noiseda_options *out) {
     memcpy(out, given, MIN(given->size, sizeof *out));
   if (!(out->strength >= 0 && out->strength <= 1))
     return nd_fail("restore: a strength of %g; it goes from 0 to 1", out->strength);
+  if (out->precision != NOISEDA_FP32 && out->precision != NOISEDA_BF16)
+    return nd_fail("restore: a precision of number %d; there are NOISEDA_FP32 and NOISEDA_BF16",
+                   (int)out->precision);
   return 0;
 }
 
 static bool suits(const spare *s, const noiseda_options *o) {
-  return s->memory == o->memory && s->strength >= o->strength && s->strength <= o->strength;
+  return s->memory == o->memory && s->precision == o->precision && s->strength >= o->strength &&
+         s->strength <= o->strength;
 }
 
 /* A restorer for these options. Those that wait for other options are dropped, for each holds buffers. */
@@ -117,8 +122,9 @@ static spare *take(noiseda_model *m, const noiseda_options *o) {
   nd_restorer_settings settings = nd_restorer_defaults();
   settings.strength = o->strength;
   settings.memory = o->memory;
+  settings.dtype = nd_precision(o->precision == NOISEDA_BF16);
   spare *s = g_new0(spare, 1);
-  *s = (spare){.strength = o->strength, .memory = o->memory};
+  *s = (spare){.strength = o->strength, .memory = o->memory, .precision = o->precision};
   if (!nd_restorer_of_model(m->model, settings, &s->restorer))
     return s;
   g_free(s);

@@ -4,6 +4,7 @@
 #include "image/image.h"
 
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -52,16 +53,60 @@ static void degrade_one(job *j, const nd_set *set, size_t i) {
   j->done++;
 }
 
-static void degrade_set(job *j, const char *path) {
-  nd_set pictures;
-  if (nd_set_open(path, &pictures)) {
-    nd_cli_failed();
-    j->failed++;
-    return;
-  }
-  for (size_t i = 0; i < pictures.count; i++)
-    degrade_one(j, &pictures, i);
-  nd_set_free(&pictures);
+static void note_problem(const char *path, void *context) {
+  (void)path;
+  nd_cli_failed();
+  ((job *)context)->failed++;
+}
+
+/* The same for all names of a file; NULL: there is none. */
+static char *identity(const char *path) {
+  GStatBuf s;
+  if (g_stat(path, &s))
+    return NULL;
+  return g_strdup_printf("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT, (guint64)s.st_dev, (guint64)s.st_ino);
+}
+
+/* A picture that is made must be neither one that is read nor a second one's. */
+static int check_target(const job *j, const nd_set_item *item, GHashTable *read, GHashTable *made) {
+  g_autofree char *to = target_of(j, item->name), *there = identity(to);
+  const char *other;
+  if (there && g_hash_table_contains(read, there))
+    return nd_fail("'%s' is one of the pictures to degrade; -o names another folder", to);
+  if ((other = g_hash_table_lookup(made, to)))
+    return nd_fail("'%s' and '%s' would both become '%s'; nothing was degraded", other, item->label, to);
+  g_hash_table_insert(made, g_steal_pointer(&to), item->label);
+  return 0;
+}
+
+static int check_targets(const job *j, const nd_set *sets, int n) {
+  g_autoptr(GHashTable) read = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr(GHashTable) made = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  char *key;
+  for (int k = 0; k < n; k++)
+    for (size_t i = 0; i < sets[k].count; i++)
+      if ((key = identity(sets[k].at[i].file)))
+        g_hash_table_add(read, key);
+  for (int k = 0; k < n; k++)
+    for (size_t i = 0; i < sets[k].count; i++)
+      if (check_target(j, &sets[k].at[i], read, made))
+        return -1;
+  return 0;
+}
+
+/* paths: n of them. */
+static int degrade_all(job *j, char **paths, int n) {
+  g_autofree nd_set *sets = g_new0(nd_set, (size_t)n);
+  for (int k = 0; k < n; k++)
+    if (nd_set_open_past(paths[k], note_problem, j, &sets[k]))
+      note_problem(paths[k], j);
+  int failed = check_targets(j, sets, n);
+  for (int k = 0; k < n && !failed; k++)
+    for (size_t i = 0; i < sets[k].count; i++)
+      degrade_one(j, &sets[k], i);
+  for (int k = 0; k < n; k++)
+    nd_set_free(&sets[k]);
+  return failed;
 }
 
 static int configure(job *j, const char *kind, char **settings, char **then) {
@@ -102,7 +147,8 @@ static int run(int argc, char **argv) {
       {"then", 0, 0, G_OPTION_ARG_STRING_ARRAY, &then, "what follows in a chain; may be repeated",
        "\"NAME KEY=VALUE ...\""},
       {"seed", 0, 0, G_OPTION_ARG_INT64, &seed, "of the random draws (default 1)", "N"},
-      {"format", 0, 0, G_OPTION_ARG_STRING, &format, "png, jpg, tif or webp (default: as the input)", "F"},
+      {"format", 0, 0, G_OPTION_ARG_STRING, &format, "of the results (default: as the input)",
+       "png|jpg|tif|webp"},
       {0}};
   g_autofree char *about = list_settings();
   if (!nd_cli_parse(&argc, &argv, entries, "DEGRADATION IN... -o DIR", about))
@@ -115,8 +161,8 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong("'%s' is no picture format; png, jpg, tif and webp are", format);
   if (configure(&j, argv[1], settings, then))
     return nd_cli_wrong("%s", nd_error());
-  for (int i = 2; i < argc; i++)
-    degrade_set(&j, argv[i]);
+  if (degrade_all(&j, argv + 2, argc - 2))
+    return nd_cli_wrong("%s", nd_error());
   if (j.failed)
     fprintf(stderr, "noiseda: %d pictures degraded, %d failed\n", j.done, j.failed);
   return j.failed ? ND_EXIT_FAILED : ND_EXIT_DONE;

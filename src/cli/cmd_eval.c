@@ -70,7 +70,7 @@ static int run_with(options *o, int argc, char **argv) {
        "measured",
        "SET"},
       {"protocol", 'p', 0, G_OPTION_ARG_STRING, &o->protocol,
-       "rgb: as scikit-image (default), y: as deraining papers, matlab: as SIDD", "NAME"},
+       "rgb: as scikit-image (default), y: as deraining papers, matlab: as SIDD", "rgb|y|matlab"},
       {"lpips", 0, 0, G_OPTION_ARG_FILENAME, &o->lpips, "measure LPIPS with these weights (docs/metrics.md)",
        "FILE"},
       {"niqe", 0, 0, G_OPTION_ARG_NONE, &o->niqe, "measure NIQE beside what is measured against targets",

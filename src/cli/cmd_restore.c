@@ -34,6 +34,8 @@ static void listen_for_signals(void) {
   struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESETHAND};
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
+  if (signal(SIGHUP, SIG_IGN) != SIG_IGN) /* as under nohup, it stays so */
+    sigaction(SIGHUP, &action, NULL);
 }
 
 /* ---- One picture ---- */
@@ -245,7 +247,7 @@ static int run(int argc, char **argv) {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out,
        "a folder, a file for one picture, or - (default: beside the input, NAME_restored)", "OUT"},
       {"format", 'f', 0, G_OPTION_ARG_STRING, &format,
-       "png, jpeg, tiff or webp (default: as the output's name says, or the input's)", "F"},
+       "of the results (default: as the output's name says, or the input's)", "png|jpeg|tiff|webp"},
       {"strength", 's', 0, G_OPTION_ARG_DOUBLE, &s.strength,
        "how much of the correction to apply, 0 to 1 (default 1)", "X"},
       {"overwrite", 0, 0, G_OPTION_ARG_NONE, &w.overwrite, "replace files that exist", NULL},
@@ -253,13 +255,14 @@ static int run(int argc, char **argv) {
       {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &w.dry_run, "only say what would become what", NULL},
       {"json", 0, 0, G_OPTION_ARG_NONE, &w.report.json, "a line of JSON for each picture", NULL},
       {"quiet", 'q', 0, G_OPTION_ARG_NONE, &w.report.quiet, "say nothing but what failed", NULL},
-      {"bits", 0, 0, G_OPTION_ARG_INT, &w.save.bits, "8 or 16 (default: as the input)", "N"},
+      {"bits", 0, 0, G_OPTION_ARG_INT, &w.save.bits, "of the results (default: as the input)", "8|16"},
       {"quality", 0, 0, G_OPTION_ARG_INT, &w.save.quality, "of JPEG and WebP, 1 to 100 (default 95)", "N"},
       {"memory", 0, 0, G_OPTION_ARG_STRING, &memory, "what the program may take in all (default 1G)",
        "BYTES"},
       {"tile", 0, 0, G_OPTION_ARG_INT, &s.tile,
        "go in tiles of this side in pixels (default: as --memory allows)", "N"},
-      {"precision", 0, 0, G_OPTION_ARG_STRING, &precision, "fp32, or bf16 where it can be", "P"},
+      {"precision", 0, 0, G_OPTION_ARG_STRING, &precision, "fp32 (default), or bf16 where the processor can",
+       "fp32|bf16"},
       ND_CLI_PROFILE_ENTRIES(&profile.table, &trace),
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads to use (default: all processors)", "N"},
       {0}};

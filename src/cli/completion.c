@@ -19,6 +19,16 @@ static char *quoted(const char *text, const char *special) {
   return g_string_free(s, FALSE);
 }
 
+/* What a shell completes an option's argument by: from a list by nd_wants, at whose end stands what comes
+ * before and after the words. The caller's. */
+static char *action_for(const GOptionEntry *e, const char *const list[ND_WANTS_WORD + 2]) {
+  nd_wants wants = nd_option_wants(e);
+  if (wants != ND_WANTS_WORD)
+    return g_strdup(list[wants]);
+  g_autofree char *words = nd_option_words(e);
+  return g_strconcat(list[wants], words, list[wants + 1], NULL);
+}
+
 /* ---- bash ---- */
 /* " --model -m" for all options that want this. */
 static void bash_list(const nd_description *d, const char *variable, nd_wants wants) {
@@ -32,6 +42,20 @@ static void bash_list(const nd_description *d, const char *variable, nd_wants wa
   puts(" '");
 }
 
+/* What stands after an option that takes one of some words. */
+static void bash_choices(const nd_description *d) {
+  puts("      case $before in");
+  for (const GOptionEntry *e = d->entries; e->long_name; e++)
+    if (nd_option_shown(e) && nd_option_wants(e) == ND_WANTS_WORD) {
+      g_autofree char *choices = nd_option_words(e);
+      printf("        --%s", e->long_name);
+      if (e->short_name)
+        printf("|-%c", e->short_name);
+      printf(") choices='%s' ;;\n", choices);
+    }
+  puts("      esac");
+}
+
 static void bash_command(const nd_description *d, void *context) {
   (void)context;
   g_auto(GStrv) words = nd_usage_words(d);
@@ -39,6 +63,8 @@ static void bash_command(const nd_description *d, void *context) {
   printf("    %s)\n", d->command->name);
   bash_list(d, "plain", ND_WANTS_NOTHING);
   bash_list(d, "text", ND_WANTS_TEXT);
+  bash_list(d, "choice", ND_WANTS_WORD);
+  bash_choices(d);
   bash_list(d, "file", ND_WANTS_FILE);
   bash_list(d, "folder", ND_WANTS_FOLDER);
   printf("      words='%s' ;;\n", joined);
@@ -49,7 +75,7 @@ static void bash(void) {
   puts("# bash completion for noiseda; written by 'noiseda --completion bash'.\n"
        "_noiseda() {\n"
        "  local now=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
-       "  local plain text file folder words\n"
+       "  local plain text file folder words choice choices\n"
        "  COMPREPLY=()\n"
        "  if [[ $now == '=' ]]; then now=\n"
        "  elif [[ $before == '=' ]]; then before=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
@@ -66,9 +92,11 @@ static void bash(void) {
        "  if [[ $folder == *\" $before \"* ]]; then\n"
        "    compopt -o filenames 2>/dev/null\n"
        "    mapfile -t COMPREPLY < <(compgen -d -- \"$now\")\n"
+       "  elif [[ $choices ]]; then\n"
+       "    COMPREPLY=($(compgen -W \"$choices\" -- \"$now\"))\n"
        "  elif [[ $text == *\" $before \"* ]]; then return\n"
        "  elif [[ $now == -* ]]; then\n"
-       "    COMPREPLY=($(compgen -W \"$plain $text $file $folder --help\" -- \"$now\"))\n"
+       "    COMPREPLY=($(compgen -W \"$plain $text $choice $file $folder --help\" -- \"$now\"))\n"
        "  elif [[ $words && $file != *\" $before \"* && $COMP_CWORD == 2 ]]; then\n"
        "    COMPREPLY=($(compgen -W \"$words\" -- \"$now\"))\n"
        "  else\n"
@@ -79,8 +107,8 @@ static void bash(void) {
 
 /* ---- zsh ---- */
 static void zsh_option(const GOptionEntry *e) {
-  static const char *const action[] = {
-      [ND_WANTS_TEXT] = "", [ND_WANTS_FILE] = "_files", [ND_WANTS_FOLDER] = "_files -/"};
+  static const char *const actions[] = {"", "", "_files", "_files -/", "(", ")"};
+  g_autofree char *action = action_for(e, actions);
   g_autofree char *about = quoted(e->description, "[]:\\"),
                   *what = quoted(e->arg_description ? e->arg_description : "", ":\\");
   nd_wants wants = nd_option_wants(e);
@@ -96,7 +124,7 @@ static void zsh_option(const GOptionEntry *e) {
     printf("--%s%s", e->long_name, wants ? "=" : "");
   printf("'[%s]", about);
   if (wants)
-    printf(":%s:%s", what, action[wants]);
+    printf(":%s:%s", what, action);
   puts("' \\");
 }
 
@@ -135,17 +163,18 @@ static void zsh(void) {
 /* ---- fish ---- */
 static void fish_command(const nd_description *d, void *context) {
   (void)context;
-  static const char *const action[] = {"", " -x", " -rF", " -xa '(__fish_complete_directories)'"};
+  static const char *const actions[] = {"",       " -x", " -rF", " -xa '(__fish_complete_directories)'",
+                                        " -xa '", "'"};
   const char *name = d->command->name;
   g_auto(GStrv) words = nd_usage_words(d);
   for (const GOptionEntry *e = d->entries; e->long_name; e++) {
     if (!nd_option_shown(e)) /* these have no text */
       continue;
-    g_autofree char *about = quoted(e->description, "\\");
+    g_autofree char *about = quoted(e->description, "\\"), *action = action_for(e, actions);
     printf("complete -c noiseda -n '__fish_seen_subcommand_from %s' -l %s", name, e->long_name);
     if (e->short_name)
       printf(" -s %c", e->short_name);
-    printf("%s -d '%s'\n", action[nd_option_wants(e)], about);
+    printf("%s -d '%s'\n", action, about);
   }
   printf("complete -c noiseda -n '__fish_seen_subcommand_from %s' -s h -l help -d 'show the usage'\n", name);
   for (int i = 0; words[i]; i++)

@@ -36,8 +36,12 @@ nd_wants nd_option_wants(const GOptionEntry *e) {
   case G_OPTION_ARG_FILENAME_ARRAY:
     return folder ? ND_WANTS_FOLDER : ND_WANTS_FILE;
   default:
-    return ND_WANTS_TEXT;
+    return e->arg_description && strchr(e->arg_description, '|') ? ND_WANTS_WORD : ND_WANTS_TEXT;
   }
+}
+
+char *nd_option_words(const GOptionEntry *e) {
+  return g_strdelimit(g_strdup(e->arg_description), "|", ' ');
 }
 
 bool nd_option_shown(const GOptionEntry *e) {

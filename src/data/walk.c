@@ -83,6 +83,7 @@ int nd_walk(const char *root, bool (*wanted)(const char *name), nd_set_problem p
   walk w = {root, wanted, names, problem, context};
   if (list(&w, "", NULL))
     return -1;
-  qsort(names->pdata, names->len, sizeof *names->pdata, bytewise);
+  if (names->len)
+    qsort(names->pdata, names->len, sizeof *names->pdata, bytewise);
   return 0;
 }

@@ -42,7 +42,7 @@ typedef struct nd_save_options {
 } nd_save_options;
 
 /* Writes by the path's extension (.png .jpg .jpeg .tif .tiff .webp), values clamped to [0, 1] (not a number:
- * 0) and rounded to nearest. Alpha is kept where the format can, else left out. Of meta: EXIF (not in TIFF),
+ * 0) and rounded to nearest. Alpha is kept where the format can, else left out. Of meta: EXIF,
  * XMP, IPTC, resolution, PNG's text, and the ICC profile if it is for such pixels; not the embedded
  * thumbnail. Written to a temporary name beside path and renamed: on error path is as it was. options may be
  * NULL. */

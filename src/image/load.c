@@ -21,9 +21,9 @@ static void split(const float *row, size_t n, size_t channels, float *data, floa
   }
 }
 
-static int put_row(void *to, int y, const void *pixels) {
+static int put_part(void *to, int y, int x, int count, const void *pixels) {
   nd_image *out = to;
-  size_t n = (size_t)out->width, c = (size_t)out->channels, at = (size_t)y * n;
+  size_t n = (size_t)count, c = (size_t)out->channels, at = (size_t)y * (size_t)out->width + (size_t)x;
   bool deep = out->bits == 16;
   if (!out->alpha) {
     nd_samples_to_floats(pixels, n * c, deep, out->data + at * c);
@@ -35,10 +35,9 @@ static int put_row(void *to, int y, const void *pixels) {
   return 0;
 }
 
-static int make_room(void *to, VipsImage *image) {
+static int make_room(void *to, VipsImage *image, int width, int height) {
   nd_image *out = to;
   int bands = vips_image_get_bands(image);
-  int width = vips_image_get_width(image), height = vips_image_get_height(image);
   if (nd_image_new(width, height, bands < 3 ? 1 : 3, out))
     return -1;
   out->bits = vips_image_get_format(image) == VIPS_FORMAT_USHORT ? 16 : 8;
@@ -56,7 +55,7 @@ static void drop(void *to) {
   nd_image_free(to);
 }
 
-static const nd_pixel_sink floats = {make_room, put_row, take_meta, drop};
+static const nd_pixel_sink floats = {make_room, put_part, take_meta, drop};
 
 int nd_image_load(const char *path, nd_image *out) {
   *out = (nd_image){0};

@@ -46,6 +46,21 @@ void nd_meta_free(void *meta) {
     g_object_unref(meta);
 }
 
+void nd_meta_set_exif(void *meta, const nd_exif *exif) {
+  size_t n;
+  void *block = nd_exif_pack(exif, &n);
+  vips_image_set_blob(meta, VIPS_META_EXIF_NAME, (VipsCallbackFn)vips_area_free_cb, block, n);
+}
+
+nd_exif *nd_meta_exif(void *meta) {
+  const void *block;
+  size_t n;
+  if (!meta || !vips_image_get_typeof(meta, VIPS_META_EXIF_NAME) ||
+      vips_image_get_blob(meta, VIPS_META_EXIF_NAME, &block, &n))
+    return NULL;
+  return nd_exif_unpack(block, n);
+}
+
 /* tiff:Orientation="6" or <tiff:Orientation>6</...>: the digit becomes 1. */
 void nd_meta_set_upright(void *meta) {
   static const char key[] = "tiff:Orientation";

@@ -41,11 +41,11 @@ const nd_raster_shape *nd_raster_shape_of(const nd_raster *r) {
 }
 
 /* ---- From and to files ---- */
-static int begin(void *to, VipsImage *image) {
+static int begin(void *to, VipsImage *image, int width, int height) {
   nd_raster *r = to;
   int bands = vips_image_get_bands(image);
-  r->shape = (nd_raster_shape){.width = vips_image_get_width(image),
-                               .height = vips_image_get_height(image),
+  r->shape = (nd_raster_shape){.width = width,
+                               .height = height,
                                .channels = bands < 3 ? 1 : 3,
                                .alpha = bands % 2 == 0,
                                .bits = vips_image_get_format(image) == VIPS_FORMAT_USHORT ? 16 : 8,
@@ -53,9 +53,10 @@ static int begin(void *to, VipsImage *image) {
   return make_room(r);
 }
 
-static int put_row(void *to, int y, const void *pixels) {
+static int put_part(void *to, int y, int x, int n, const void *pixels) {
   nd_raster *r = to;
-  return nd_spool_write(r->samples, (size_t)y * r->row_bytes, pixels, r->row_bytes);
+  size_t pixel = r->row_bytes / (size_t)r->shape.width;
+  return nd_spool_write(r->samples, (size_t)y * r->row_bytes + (size_t)x * pixel, pixels, (size_t)n * pixel);
 }
 
 static void take_meta(void *to, void *meta) {
@@ -67,7 +68,7 @@ static void drop(void *to) {
 }
 
 int nd_raster_load(const char *path, const void *bytes, size_t size, size_t limit, nd_raster **out) {
-  static const nd_pixel_sink sink = {begin, put_row, take_meta, drop};
+  static const nd_pixel_sink sink = {begin, put_part, take_meta, drop};
   nd_raster *r = *out = raster_new(limit);
   if (!nd_pixels_read(path, bytes, size, &sink, r))
     return 0;

@@ -2,10 +2,12 @@
 #include "image/vips-private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { STRIP = 64, IN_MEMORY = 256 << 20 }; /* rows decoded at a time; bytes of pixels turned in memory */
+enum { STRIP = 64 }; /* rows decoded at a time */
 
 typedef struct reading {
   const char *name;
@@ -80,26 +82,6 @@ static int advance(VipsImage **image, int failed, VipsImage *const *next) {
   return 0;
 }
 
-/* A copy that can be read in any order. */
-static VipsImage *copy_whole(VipsImage *image) {
-  if (VIPS_IMAGE_SIZEOF_IMAGE(image) <= IN_MEMORY)
-    return vips_image_copy_memory(image);
-  VipsImage *copy = vips_image_new_temp_file("%s.v");
-  if (copy && vips_image_write(image, copy))
-    g_clear_object(&copy);
-  return copy;
-}
-
-/* Turning needs the pixels in any order. */
-static int make_upright(VipsImage **image) {
-  if (vips_image_get_orientation(*image) == 1)
-    return 0;
-  VipsImage *next = copy_whole(*image);
-  if (advance(image, !next, &next))
-    return -1;
-  return advance(image, vips_autorot(*image, &next, NULL), &next);
-}
-
 /* Grey or RGB; whatever else knows how becomes RGB. */
 static int make_rgb(VipsImage **image) {
   VipsImage *next = NULL;
@@ -128,40 +110,111 @@ static int check_bands(const reading *r, VipsImage *image) {
   return 0;
 }
 
-/* In the caller's thread, from top to bottom. */
+/* ---- Pixels as they stand in the file become upright ones, as EXIF's orientation says ---- */
+typedef struct turn {
+  bool lying;          /* rows become columns */
+  bool flip_x, flip_y; /* and then change their order, in the upright picture */
+} turn;
+
+static turn turn_of(VipsImage *image) {
+  static const turn turns[] = {{false, false, false}, {false, true, false}, {false, true, true},
+                               {false, false, true},  {true, false, false}, {true, true, false},
+                               {true, true, true},    {true, false, true}};
+  int orientation = vips_image_get_orientation(image);
+  return turns[orientation >= 1 && orientation <= 8 ? orientation - 1 : 0];
+}
+
+/* A row of the file. scratch: as many bytes. */
+static int put_row(const reading *r, VipsRegion *region, turn t, int y, char *scratch) {
+  VipsImage *image = region->im;
+  int width = vips_image_get_width(image);
+  size_t pixel = VIPS_IMAGE_SIZEOF_PEL(image);
+  const void *pixels = VIPS_REGION_ADDR(region, 0, y);
+  if (t.flip_x) {
+    for (int x = 0; x < width; x++)
+      memcpy(scratch + (size_t)(width - 1 - x) * pixel, VIPS_REGION_ADDR(region, x, y), pixel);
+    pixels = scratch;
+  }
+  return r->sink->part(r->to, t.flip_y ? vips_image_get_height(image) - 1 - y : y, 0, width, pixels);
+}
+
+/* Columns of a strip, which become parts of rows. scratch: bytes of one such part. */
+static int put_columns(const reading *r, VipsRegion *region, turn t, const VipsRect *strip, char *scratch) {
+  VipsImage *image = region->im;
+  size_t pixel = VIPS_IMAGE_SIZEOF_PEL(image);
+  int n = strip->height, last = strip->width - 1;
+  int begin = t.flip_x ? vips_image_get_height(image) - strip->top - n : strip->top;
+  for (int x = 0; x <= last; x++) {
+    for (int i = 0; i < n; i++)
+      memcpy(scratch + (size_t)i * pixel,
+             VIPS_REGION_ADDR(region, x, strip->top + (t.flip_x ? n - 1 - i : i)), pixel);
+    if (r->sink->part(r->to, t.flip_y ? last - x : x, begin, n, scratch))
+      return -1;
+  }
+  return 0;
+}
+
+/* In the caller's thread, from the file's top to its bottom. */
 static int read_strips(const reading *r, VipsImage *image) {
   int width = vips_image_get_width(image), height = vips_image_get_height(image), failed = 0;
+  turn t = turn_of(image);
   VipsRegion *region = vips_region_new(image);
+  g_autofree char *scratch = g_malloc((size_t)MAX(width, STRIP) * VIPS_IMAGE_SIZEOF_PEL(image));
   for (int top = 0; top < height && !failed; top += STRIP) {
     VipsRect strip = {0, top, width, MIN(STRIP, height - top)};
     failed = vips_region_prepare(region, &strip) ? nd_vips_fail("read", r->name) : 0;
-    for (int y = top; y < top + strip.height && !failed; y++)
-      failed = r->sink->row(r->to, y, VIPS_REGION_ADDR(region, 0, y));
+    if (t.lying && !failed)
+      failed = put_columns(r, region, t, &strip, scratch);
+    for (int y = top; y < top + strip.height && !failed && !t.lying; y++)
+      failed = put_row(r, region, t, y, scratch);
   }
   g_object_unref(region);
   return failed;
 }
 
-static void warn_of_colours(const reading *r, VipsImage *image) {
-  VipsInterpretation kind = vips_image_get_interpretation(image);
+static int begin(const reading *r, VipsImage *image) {
+  int width = vips_image_get_width(image), height = vips_image_get_height(image);
+  bool lying = turn_of(image).lying;
+  return r->sink->begin(r->to, image, lying ? height : width, lying ? width : height);
+}
+
+/* kind: of the file's pixels. */
+static void warn_of_colours(const reading *r, VipsInterpretation kind) {
   if (kind == VIPS_INTERPRETATION_CMYK || kind == VIPS_INTERPRETATION_LAB)
     nd_log(ND_LOG_WARNING, "the colours of '%s' are %s; they become sRGB", r->name,
            kind == VIPS_INTERPRETATION_CMYK ? "CMYK" : "L*a*b*");
+}
+
+static void read_exif(const reading *r, void *meta) {
+  nd_tiff_bytes file = {.memory = r->bytes, .size = r->size, .descriptor = -1};
+  if (!r->bytes) {
+    GStatBuf s;
+    file.descriptor = g_open(r->name, O_RDONLY | O_CLOEXEC, 0);
+    file.size = file.descriptor >= 0 && !fstat(file.descriptor, &s) ? (uint64_t)s.st_size : 0;
+  }
+  nd_exif *exif = nd_exif_read(&file);
+  if (exif)
+    nd_meta_set_exif(meta, exif);
+  nd_exif_free(exif);
+  if (file.descriptor >= 0)
+    close(file.descriptor);
 }
 
 static int decode(const reading *r, VipsImage **image) {
   bool turned = vips_image_get_orientation(*image) != 1;
   if (check_samples(r, *image))
     return -1;
-  if (make_upright(image) || make_rgb(image))
+  if (make_rgb(image))
     return nd_vips_fail("read", r->name);
   if (check_bands(r, *image))
     return -1;
-  if (r->sink->begin(r->to, *image))
+  if (begin(r, *image))
     return nd_fail_in("cannot read '%s'", r->name);
   if (read_strips(r, *image))
     return -1;
   void *meta = nd_meta_new(*image);
+  if (nd_format_read(*image)->exif_apart)
+    read_exif(r, meta);
   if (turned)
     nd_meta_set_upright(meta);
   r->sink->end(r->to, meta);
@@ -191,10 +244,12 @@ static int read_once(void *context, bool alone) {
   VipsImage *image = open_picture(r);
   if (!image)
     return -1;
-  warn_of_colours(r, image);
+  VipsInterpretation kind = vips_image_get_interpretation(image);
   int failed = decode(r, &image);
-  if (!failed)
+  if (!failed) {
+    warn_of_colours(r, kind);
     warn_of_pages(r, image);
+  }
   g_object_unref(image); /* the reader closes, and warns */
   g_autofree char *warning = nd_vips_take_warning();
   if (!failed)

@@ -2,6 +2,7 @@
 #ifndef ND_VIPS_PRIVATE_H
 #define ND_VIPS_PRIVATE_H
 
+#include "image/exif-private.h"
 #include "image/image.h"
 
 #include <vips/vips.h>
@@ -21,6 +22,7 @@ char *nd_vips_take_warning(void);
 typedef struct nd_format {
   const char *name, *endings[2];
   bool deep, alpha; /* can hold 16 bits, transparency */
+  bool exif_apart;  /* libvips does not carry its EXIF: exif-private.h does */
   int longest_side; /* in pixels; 0: no limit of its own */
   bool (*starts)(const unsigned char *head, size_t n);
   int (*load)(VipsSource *source, VipsImage **out, ...);
@@ -35,12 +37,13 @@ const nd_format *nd_format_read(VipsImage *image);
 
 /* Where decoded pictures go. */
 typedef struct nd_pixel_sink {
-  /* Called first: the header is known, the picture upright, grey or RGB, of 8 or 16 bits, with 1 to 4 bands,
-   * of which an even number means that the last is alpha. */
-  int (*begin)(void *to, VipsImage *image);
-  int (*row)(void *to, int y, const void *pixels); /* from top to bottom; width x bands samples */
-  void (*end)(void *to, void *meta);               /* all is well; meta is the sink's */
-  void (*drop)(void *to);                          /* it is not */
+  /* Called first: the header is known, grey or RGB, of 8 or 16 bits, with 1 to 4 bands, of which an even
+   * number means that the last is alpha. width, height: of the upright picture. */
+  int (*begin)(void *to, VipsImage *image, int width, int height);
+  /* n pixels of row y from column x on, of the upright picture: n x bands samples. In any order. */
+  int (*part)(void *to, int y, int x, int n, const void *pixels);
+  void (*end)(void *to, void *meta); /* all is well; meta is the sink's */
+  void (*drop)(void *to);            /* it is not */
 } nd_pixel_sink;
 /* 8 or 16 bits to [0, 1]. */
 void nd_samples_to_floats(const void *from, size_t n, bool deep, float *to);
@@ -71,6 +74,8 @@ int nd_pixels_encode(const char *name, const nd_pixels *p, const nd_format *form
  * EXIF, XMP, IPTC, ICC profile, text, resolution. Not the embedded thumbnail: it shows the unrestored
  * picture. */
 void *nd_meta_new(VipsImage *from);
+void nd_meta_set_exif(void *meta, const nd_exif *exif);
+nd_exif *nd_meta_exif(void *meta); /* NULL: there is none; meta may be NULL; the caller's */
 /* XMP has an orientation of its own: says upright, once the pixels are. */
 void nd_meta_set_upright(void *meta);
 /* The same pixels with the metadata on them; a profile that is not for such pixels stays behind. */

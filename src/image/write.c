@@ -1,6 +1,8 @@
 /* Writing pixels through libvips: whole or not at all. */
 #include "image/vips-private.h"
 
+#include <errno.h>
+#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -76,8 +78,50 @@ static void take_bytes(writing *w, VipsTarget *target) {
   VipsBlob *blob;
   g_object_get(target, "blob", &blob, NULL);
   const void *bytes = vips_blob_get(blob, &w->size);
+  g_free(w->bytes); /* of a first attempt */
   w->bytes = g_memdup2(bytes, w->size);
   vips_area_unref(VIPS_AREA(blob));
+}
+
+static int write_all_at(int fd, const GByteArray *bytes, uint64_t at) {
+  return lseek(fd, (off_t)at, SEEK_SET) < 0 || nd_write_all(fd, (const char *)bytes->data, bytes->len) ? -1
+                                                                                                       : 0;
+}
+
+static int put_addition(writing *w, const nd_exif_addition *a, uint64_t end) {
+  if (w->descriptor >= 0)
+    return write_all_at(w->descriptor, a->tail, end) || write_all_at(w->descriptor, a->head, 0)
+               ? nd_fail("cannot write '%s': %s", w->name, g_strerror(errno))
+               : 0;
+  w->bytes = g_realloc(w->bytes, w->size + a->tail->len);
+  memcpy((char *)w->bytes + w->size, a->tail->data, a->tail->len);
+  memcpy(w->bytes, a->head->data, a->head->len);
+  w->size += a->tail->len;
+  return 0;
+}
+
+/* Into the TIFF file that libvips has written. */
+static int add_exif(writing *w, nd_exif *exif) {
+  GStatBuf s = {0};
+  if (w->descriptor >= 0 && fstat(w->descriptor, &s))
+    return nd_fail("cannot write '%s': %s", w->name, g_strerror(errno));
+  nd_tiff_bytes file = {
+      .memory = w->bytes, .descriptor = w->descriptor, .size = w->bytes ? w->size : (uint64_t)s.st_size};
+  nd_exif_addition a;
+  nd_exif_set_size(exif, w->pixels->width, w->pixels->height);
+  if (nd_exif_add(exif, &file, &a))
+    return nd_fail_in("cannot write '%s'", w->name);
+  int failed = put_addition(w, &a, file.size);
+  g_byte_array_unref(a.head);
+  g_byte_array_unref(a.tail);
+  return failed;
+}
+
+static int write_exif(writing *w) {
+  nd_exif *exif = w->format->exif_apart ? nd_meta_exif(w->pixels->meta) : NULL;
+  int failed = exif ? add_exif(w, exif) : 0;
+  nd_exif_free(exif);
+  return failed;
 }
 
 static int write_once(void *context, bool alone) {
@@ -93,7 +137,7 @@ static int write_once(void *context, bool alone) {
   g_clear_object(&whole);
   g_clear_object(&bare);
   g_free(nd_vips_take_warning());
-  return failed ? nd_vips_fail("write", w->name) : 0;
+  return failed ? nd_vips_fail("write", w->name) : write_exif(w);
 }
 
 int nd_pixels_encode(const char *name, const nd_pixels *p, const nd_format *format, int quality, void **bytes,

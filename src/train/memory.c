@@ -51,6 +51,19 @@ static int measure(const nd_recipe *r, int processes, need *out) {
   return failed;
 }
 
+/* The same where all samples at once make a tensor larger than the engine takes: all of the memory there
+ * could be. -1: one sample cannot be measured either. */
+static int measure_any(const nd_recipe *r, int processes, need *out) {
+  nd_recipe one = *r; /* a copy of the numbers alone */
+  one.training.accumulation_steps = MAX(1, r->data.batch_size / processes);
+  if (!measure(r, processes, out))
+    return 0;
+  if (measure(&one, processes, out))
+    return -1;
+  out->total = SIZE_MAX;
+  return 0;
+}
+
 /* The first thing to do: it costs time only while the contrast has a slope. */
 static bool recompute(nd_recipe *r, int processes, size_t limit, need *n) {
   if (r->training.recompute != ND_RECIPE_RECOMPUTE_AUTO || r->mode != ND_RECIPE_PAIRED || !r->adapt.contrast)
@@ -70,9 +83,7 @@ static bool cut_batch(nd_recipe *r, int processes, size_t limit, need *n) {
     if (!divides(r, k, processes))
       continue;
     r->training.accumulation_steps = k;
-    if (measure(r, processes, n))
-      return false;
-    if (n->total <= limit)
+    if (!measure(r, processes, n) && n->total <= limit)
       return true;
   }
   return false;
@@ -111,6 +122,9 @@ static int does_not_fit(const nd_recipe *r, int processes, size_t limit, const n
   else
     g_string_append(advice, "smaller networks are needed");
   bool budget = r->training.memory > 0;
+  if (n->total == SIZE_MAX)
+    return nd_recipe_fail(r, "data.batch_size",
+                          "so many samples in one pass make a tensor of too many numbers; %s", advice->str);
   return nd_recipe_fail(
       r, budget ? "training.memory" : "data.batch_size",
       "this run needs about %.2f GiB (%.2f for the networks' values and gradients, %.2f for weights "
@@ -143,7 +157,7 @@ int nd_memory_fit_in(nd_recipe *r, int processes, size_t limit, size_t *cache_by
   bool fits, automatic = r->training.memory > 0;
   need first, n;
   *cache_bytes = (size_t)r->data.cache_mb << 20;
-  if (!limit || !divides(r, before, processes) || measure(r, processes, &first))
+  if (!limit || !divides(r, before, processes) || measure_any(r, processes, &first))
     return 0; /* nothing is known, or there is a mistake that will be found where it belongs */
   n = first;
   fits = n.total <= limit || recompute(r, processes, limit, &n) ||

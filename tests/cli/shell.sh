@@ -46,6 +46,7 @@ expect() {
 }
 bash_completes() {
   "$program" --completion bash >noiseda.bash
+  bash -n noiseda.bash || return 1
   expect noiseda rest := restore &&
     expect noiseda --ver := --version &&
     expect noiseda restore --mo := --model &&
@@ -55,6 +56,10 @@ bash_completes() {
     expect noiseda eval --input pho := photo.jpg photos &&
     expect noiseda data --output pho := photos &&
     expect noiseda restore --tile 6 := '' &&
+    expect noiseda restore --format '' := png jpeg tiff webp &&
+    expect noiseda restore -f w := webp &&
+    expect noiseda restore --precision = b := bf16 &&
+    expect noiseda eval --protocol m := matlab &&
     expect noiseda recipe ex := explain &&
     expect noiseda degrade cam := camera &&
     expect noiseda degrade rain pho := photo.jpg photos &&
@@ -66,7 +71,10 @@ fish_completes() {
   fish -c "source ./noiseda.fish; complete -C 'noiseda res'" | grep -q '^restore' &&
     fish -c "source ./noiseda.fish; complete -C 'noiseda restore --mod'" | grep -q -- '^--model' &&
     fish -c "source ./noiseda.fish; complete -C 'noiseda degrade cam'" | grep -q '^camera' &&
-    fish -c "source ./noiseda.fish; complete -C 'noiseda restore --model pho'" | grep -q '^photo.jpg'
+    fish -c "source ./noiseda.fish; complete -C 'noiseda restore --model pho'" | grep -q '^photo.jpg' &&
+    [ "$(fish -c "source ./noiseda.fish; complete -C 'noiseda restore --format '" | cut -f1 | sort | tr '\n' ' ')" = 'jpeg png tiff webp ' ] &&
+    [ "$(fish -c "source ./noiseda.fish; complete -C 'noiseda restore --precision=b'" | cut -f1)" = --precision=bf16 ] &&
+    fish -n ./noiseda.fish
 }
 # The function as zsh would call it, with _arguments in place of the one that needs an interactive shell.
 zsh_completes() {
@@ -77,7 +85,10 @@ zsh_completes() {
     words=(noiseda "") CURRENT=2; . ./_noiseda' | grep -q '^restore:' &&
     zsh -f -c '
     _arguments() { print -rl -- "$@" }
-    words=(noiseda restore "") CURRENT=3; . ./_noiseda' | grep -qx -- '(-m --model)--model=\[a model file or name (default denoise; see noiseda models)\]:M:_files'
+    words=(noiseda restore "") CURRENT=3; . ./_noiseda' | grep -qx -- '(-m --model)--model=\[a model file or name (default denoise; see noiseda models)\]:M:_files' &&
+    zsh -f -c '
+    _arguments() { print -rl -- "$@" }
+    words=(noiseda eval "") CURRENT=3; . ./_noiseda' | grep -q ':rgb|y|matlab:(rgb y matlab)$'
 }
 a_shell_without_completion_is_named() {
   ! "$program" --completion tcsh >said 2>&1 && grep -q 'bash, zsh or fish' said

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 static void train_a_model(void) {
@@ -157,6 +158,35 @@ static void a_full_disk_leaves_what_was_there(void **state) {
   outcome_clear(&train);
 }
 
+/* Nothing is written over a picture that is read, by whatever name, nor two results into one file. */
+static void degrading_keeps_its_inputs(void **state) {
+  (void)state;
+  make_pairs();
+  make_picture("before.png", 40, 36, 0, 0);
+  assert_int_equal(symlink("clean", "link"), 0);
+  static const char *const outs[] = {"clean", "./clean/", "link"};
+  for (size_t i = 0; i < G_N_ELEMENTS(outs); i++) {
+    outcome o = run_program("degrade", "gaussian", "clean", "-o", outs[i], NULL);
+    assert_int_equal(o.status, 2);
+    assert_non_null(strstr(o.err, "is one of the pictures to degrade"));
+    outcome_clear(&o);
+  }
+  expect_same_files("clean/0.png", "before.png");
+  outcome o = run_program("degrade", "gaussian", "clean", "noisy", "-o", "both", NULL);
+  assert_int_equal(o.status, 2);
+  assert_non_null(strstr(o.err, "'clean/0.png' and 'noisy/0.png' would both become 'both/0.png'"));
+  assert_false(g_file_test("both", G_FILE_TEST_EXISTS));
+  outcome_clear(&o);
+  assert_int_equal(symlink("nowhere", "clean/dead.png"), 0);
+  o = run_program("degrade", "gaussian", "clean", "absent", "-o", "out", NULL);
+  assert_int_equal(o.status, 1);
+  assert_non_null(strstr(o.err, "dead.png"));
+  assert_non_null(strstr(o.err, "absent"));
+  assert_non_null(strstr(o.err, "4 pictures degraded, 2 failed"));
+  assert_int_equal(files_in("out"), 4);
+  outcome_clear(&o);
+}
+
 static void wrong_usage_exits_2(void **state) {
   (void)state;
   expect_status(2, "tarin", NULL);
@@ -187,6 +217,7 @@ int main(void) {
                                      TEST(recipes_with_mistakes_name_the_line),
                                      TEST(divergence_stops_with_the_batch),
                                      TEST(a_full_disk_leaves_what_was_there),
+                                     TEST(degrading_keeps_its_inputs),
                                      TEST(wrong_usage_exits_2)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -262,22 +262,27 @@ static void memory_is_a_limit_that_is_kept(void **state) {
 }
 
 /* After the first picture is there, the second is under way. */
+static void interrupt(int signal_number, const char *out) {
+  g_autofree char *first = g_build_filename(out, "0.png", NULL), *said = NULL;
+  pid_t child =
+      start_program("restore", "-m", MODEL, "noisy/0.png", "in.tif", "-o", out, "--memory", "256M", NULL);
+  await_file(first);
+  int status = end_program(child, signal_number);
+  assert_true(WIFEXITED(status));
+  assert_int_equal(WEXITSTATUS(status), 128 + signal_number);
+  g_autoptr(GDir) dir = g_dir_open(out, 0, NULL);
+  assert_string_equal(g_dir_read_name(dir), "0.png");
+  assert_null(g_dir_read_name(dir));
+  assert_true(g_file_get_contents("said", &said, NULL, NULL));
+  assert_non_null(strstr(said, "interrupted: 1 pictures restored"));
+}
+
 static void an_interrupted_picture_leaves_nothing(void **state) {
   (void)state;
   train_a_model("network: dncnn, width: 24, depth: 8");
   make_large("in.tif");
-  pid_t child =
-      start_program("restore", "-m", MODEL, "noisy/0.png", "in.tif", "-o", "out", "--memory", "256M", NULL);
-  await_file("out/0.png");
-  int status = end_program(child, SIGINT);
-  assert_true(WIFEXITED(status));
-  assert_int_equal(WEXITSTATUS(status), 130);
-  g_autoptr(GDir) dir = g_dir_open("out", 0, NULL);
-  assert_string_equal(g_dir_read_name(dir), "0.png");
-  assert_null(g_dir_read_name(dir));
-  g_autofree char *said = NULL;
-  assert_true(g_file_get_contents("said", &said, NULL, NULL));
-  assert_non_null(strstr(said, "interrupted: 1 pictures restored"));
+  interrupt(SIGINT, "out");
+  interrupt(SIGHUP, "again"); /* its terminal was closed */
 }
 
 static int start(void **state) {

@@ -1,8 +1,6 @@
 /* What comes with a picture survives load and save; orientation ends up in the pixels, and only there. Files
  * are looked into with libvips itself. */
-#include "scratch.h"
-
-#include <vips/vips.h>
+#include "fields.h"
 
 /* ---- Orientation ---- */
 /* Where the pixel at (x, y) of the upright picture stands in the file, by EXIF's table; w, h: the file's
@@ -75,6 +73,53 @@ static void every_orientation_is_applied(void **state) {
   nd_image_free(&stored);
 }
 
+/* More rows and columns than are decoded at a time, 16 bits, with alpha: against the same pixels unturned. */
+enum { WIDE = 150, HIGH = 131 };
+
+static void save_turned(const char *path, int orientation) {
+  uint16_t pixels[WIDE * HIGH * 4];
+  for (int i = 0; i < WIDE * HIGH * 4; i++)
+    pixels[i] = (uint16_t)(i * 40503);
+  VipsImage *bare = vips_image_new_from_memory(pixels, sizeof pixels, WIDE, HIGH, 4, VIPS_FORMAT_USHORT),
+            *image;
+  assert_int_equal(vips_copy(bare, &image, "interpretation", VIPS_INTERPRETATION_RGB16, NULL), 0);
+  vips_image_set_int(image, VIPS_META_ORIENTATION, orientation);
+  assert_int_equal(vips_image_write_to_file(image, path, NULL), 0);
+  g_object_unref(image);
+  g_object_unref(bare);
+}
+
+static void check_turned(const char *path, int orientation) {
+  nd_image image;
+  nd_raster *raster;
+  must(nd_image_load(path, &image));
+  must(nd_raster_load(path, NULL, 0, 0, &raster)); /* in a file */
+  assert_int_equal(image.width, orientation > 4 ? HIGH : WIDE);
+  assert_int_equal(nd_raster_shape_of(raster)->height, image.height);
+  for (int y = 0; y < image.height; y++)
+    for (int x = 0; x < image.width; x++) {
+      size_t at = stored_at(orientation, x, y, WIDE, HIGH) * 4, pixel = (size_t)(y * image.width + x);
+      float rgb[3], alpha;
+      must(nd_raster_get(raster, y, x, 1, rgb, &alpha));
+      for (size_t c = 0; c < 3; c++)
+        assert_true(image.data[3 * pixel + c] == (float)(uint16_t)((at + c) * 40503) / 65535.0f);
+      assert_true(image.alpha[pixel] == (float)(uint16_t)((at + 3) * 40503) / 65535.0f);
+      assert_memory_equal(rgb, image.data + 3 * pixel, sizeof rgb);
+      assert_memory_equal(&alpha, image.alpha + pixel, sizeof alpha);
+    }
+  nd_raster_free(raster);
+  nd_image_free(&image);
+}
+
+static void pictures_of_many_strips_are_turned_too(void **state) {
+  g_autofree char *path = scratch_path(state, "turned.tif");
+  for (int orientation = 1; orientation <= 8; orientation++) {
+    save_turned(path, orientation);
+    check_turned(path, orientation);
+  }
+  g_unlink(path);
+}
+
 /* ---- What is kept ---- */
 static char *save_full_as(void **state, const char *name) {
   g_autofree char *from = golden_path("full.jpg");
@@ -84,19 +129,6 @@ static char *save_full_as(void **state, const char *name) {
   must(nd_image_save(path, &image, NULL));
   nd_image_free(&image);
   return path;
-}
-
-static VipsImage *look_into(const char *path) {
-  VipsImage *image = vips_image_new_from_file(path, NULL);
-  assert_non_null(image);
-  return image;
-}
-
-static void check_text(VipsImage *image, const char *field, const char *begins) {
-  char *text = NULL;
-  if (vips_image_get_as_string(image, field, &text) || !g_str_has_prefix(text, begins))
-    fail_msg("%s is '%s', not '%s'", field, text ? text : "missing", begins);
-  g_free(text);
 }
 
 static void check_exif(VipsImage *image) {
@@ -129,7 +161,7 @@ static void check_profile(VipsImage *image, VipsImage *original) {
 static void metadata_survives(void **state) {
   static const struct {
     const char *name;
-    bool exif, resolution;
+    bool exif, resolution; /* as libvips shows them */
   } cases[] = {{"a.jpg", true, true}, {"a.png", true, true}, {"a.webp", true, false}, {"a.tif", false, true}};
   g_autofree char *original_path = golden_path("full.jpg");
   VipsImage *original = look_into(original_path);
@@ -264,6 +296,7 @@ int main(void) {
 #define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_enter, scratch_leave)
   const struct CMUnitTest tests[] = {
       IN_SCRATCH(every_orientation_is_applied),
+      IN_SCRATCH(pictures_of_many_strips_are_turned_too),
       IN_SCRATCH(metadata_survives),
       IN_SCRATCH(upright_stays_upright),
       cmocka_unit_test(pixels_are_not_converted_by_a_profile),

@@ -224,10 +224,7 @@ static void published_settings_have_the_published_weights(void **state) {
 
 static void check_listing(const char *file, const nd_params *params) {
   g_autofree char *path = g_strdup_printf("%s/reference/state_dict/%s", ND_SHARED_DIR, file), *text = NULL;
-  if (!g_file_get_contents(path, &text, NULL, NULL)) {
-    printf("skipped: %s is not here\n", path);
-    skip();
-  }
+  assert_true(g_file_get_contents(path, &text, NULL, NULL));
   g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
   int listed = 0;
   for (int i = 0; lines[i]; i++) {
@@ -257,6 +254,10 @@ static void expect_listing(const char *name, nd_role role, const char *settings,
 
 static void names_and_shapes_are_the_releases(void **state) {
   (void)state;
+  if (!g_file_test(ND_SHARED_DIR "/reference/state_dict", G_FILE_TEST_IS_DIR)) {
+    printf("skipped: " ND_SHARED_DIR "/reference/state_dict is not here\n");
+    skip();
+  }
   expect_listing("unet", ND_RESTORATION, "width=64", "unet.txt");
   expect_listing("swinir", ND_RESTORATION, "width=180", "swinir.txt");
   expect_listing("dncnn", ND_RESTORATION, "width=64", "dncnn.txt");

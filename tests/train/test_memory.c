@@ -88,6 +88,25 @@ static void a_budget_chooses_the_fewest_passes(void **state) {
   nd_recipe_clear(&four);
 }
 
+/* 512 x 512 x 512 x 16 numbers: no tensor can have so many. */
+static void a_batch_that_no_tensor_can_hold_is_cut_too(void **state) {
+  (void)state;
+  nd_recipe r = make("");
+  size_t cache;
+  r.data.patch_size = 512;
+  r.data.batch_size = 512;
+  r.training.memory = 20480;
+  assert_int_equal(nd_memory_fit_in(&r, 1, (size_t)20 << 30, &cache), 0);
+  assert_true(r.training.accumulation_steps > 1);
+  r.training.accumulation_steps = 1;
+  r.training.memory = 0;
+  assert_int_equal(nd_memory_fit_in(&r, 1, (size_t)20 << 30, &cache), -1);
+  assert_non_null(strstr(nd_error(), "r.yaml:"));
+  assert_non_null(strstr(nd_error(), "too many numbers"));
+  assert_non_null(strstr(nd_error(), "training.accumulation_steps="));
+  nd_recipe_clear(&r);
+}
+
 static void processes_share_the_batch(void **state) {
   (void)state;
   nd_recipe whole = make(""), half = make("");
@@ -100,9 +119,11 @@ static void processes_share_the_batch(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(the_estimate_is_what_is_taken), cmocka_unit_test(the_advice_fits),
-      cmocka_unit_test(smaller_patches_are_advised_where_passes_do_not_do),
-      cmocka_unit_test(a_budget_chooses_the_fewest_passes), cmocka_unit_test(processes_share_the_batch)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(the_estimate_is_what_is_taken),
+                                     cmocka_unit_test(the_advice_fits),
+                                     cmocka_unit_test(smaller_patches_are_advised_where_passes_do_not_do),
+                                     cmocka_unit_test(a_budget_chooses_the_fewest_passes),
+                                     cmocka_unit_test(processes_share_the_batch),
+                                     cmocka_unit_test(a_batch_that_no_tensor_can_hold_is_cut_too)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
