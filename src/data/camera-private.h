@@ -48,4 +48,9 @@ int nd_demosaic(const float *raw, int height, int width, float *rgb);
  * sharpen: how much of the fine detail is added once more; clips to [0, 1]. Each 0: left out. */
 int nd_camera_retouch(float *rgb, int height, int width, double range, double denoise, double sharpen);
 
+/* ---- camera_soften.c ----------------------------------------------------------------------------------
+ * Gaussian blur of brightness and of the colour differences of Rec. 601, by deviations in pixels, 0: none;
+ * the edge is repeated. Clips to [0, 1]. */
+int nd_camera_soften(float *rgb, int height, int width, double brightness, double colour);
+
 #endif
