@@ -72,7 +72,7 @@ def bm3d_quick(x, sigma, _):
     return package.bm3d_rgb(x, sigma, profile=package.BM3DProfileLC())
 
 
-BM3D_LEVELS = ["f2", "f4", "f6", "f8"]
+BM3D_LEVELS = ["f6", "f8", "f10", "f13", "f18"]
 LEVELS = ["e1", "e3", "f2", "f4", "f6", "f8", "f10", "f13"]
 # name: what it is, what chooses its setting, the second parameter's values
 SETTINGS = {

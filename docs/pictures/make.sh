@@ -22,6 +22,7 @@ picture() { # NAME DEGRADATION OPTIONS...
 picture gaussian gaussian --set sigma=25
 picture camera camera --set sensor=galaxy_s6 --set iso=1600
 picture camera-retouched camera --set sensor=galaxy_s6 --set iso=1600 --set denoise=0.8 --set sharpen=1.5
+picture camera-softened camera --set sensor=galaxy_s6 --set iso=1600 --set soften=0.7 --set soften_colour=2
 picture rain rain --set angle=12 --set density=40
 picture rain-drops rain --set density=5 --set drops=8 --set drop_radius_min=5 --set drop_radius_max=14
 picture blur-shake blur --set length=40

@@ -5,6 +5,9 @@
 # Photographs are made smaller, which takes their own noise and JPEG's marks away. Each line of cameras.txt is then a camera
 # that takes all of them twice with the same random draws, with and without the noise of its sensor: a pair differs in
 # noise and in JPEG alone, so that a model learns to leave sharpness and colours as they are.
+#
+# train and validation are of the cameras of cameras.txt; mild and soft, for later stages, of those of cameras-mild.txt and
+# cameras-soft.txt, each pair twice, and of four of the first.
 set -eu
 program=$(realpath "$1")
 mkdir -p "$2"
@@ -43,6 +46,21 @@ scaled() {
   done
 }
 
+# enlarged FACTOR DIR: into the folder large, FACTOR times as large, the middle of at most 960 x 720
+enlarged() {
+  rm -rf large
+  mkdir large
+  for f in "$2"/*.png; do
+    [ "$1" = 1 ] && ln -s "$out/$f" large/ && continue
+    vips resize "$f" large.v "$1"
+    w=$(vipsheader -f width large.v) h=$(vipsheader -f height large.v)
+    [ "$w" -gt 960 ] && w=960
+    [ "$h" -gt 720 ] && h=720
+    vips smartcrop large.v "large/$(basename "$f")" "$w" "$h" --interesting centre
+  done
+  rm -f large.v
+}
+
 # camera FROM TO NUMBER SCALE QUALITY SETTINGS...
 camera() {
   from=$1 to=$2 number=$3 scale=$4 quality=$5
@@ -60,17 +78,31 @@ camera() {
   rm -rf noise-true noise-false jpeg
 }
 
-all() { # FROM TO
+all() { # FROM TO NUMBER CAMERAS
   rm -rf "$2"
   mkdir -p "$2/input" "$2/target"
   number=${3}
-  grep -v '^#' "$here/cameras.txt" | while read -r scale quality settings; do
+  grep -v '^#' "$here/$4" | while read -r enlargement scale quality settings; do
     number=$((number + 1))
+    enlarged "$enlargement" "$1"
     # shellcheck disable=SC2086 # the settings are several words
-    camera "$1" "$2" "$number" "$scale" "$quality" $settings
+    camera large "$2" "$number" "$scale" "$quality" $settings
+  done
+  rm -rf large
+}
+
+# mixed SET FIRST: what is in the set (its cameras are FIRST01 on) once more under another name, and four cameras of train
+mixed() {
+  for kind in input target; do
+    for f in "$1/$kind/$2"*; do ln "$f" "$1/$kind/again-$(basename "$f")"; done
+    for n in 101 104 106 110; do ln train/$kind/$n-* "$1/$kind/"; done
   done
 }
 
 photos
-all clean train 100
-all held validation 200
+all clean train 100 cameras.txt
+all held validation 200 cameras.txt
+all clean mild 300 cameras-mild.txt
+mixed mild 3
+all clean soft 500 cameras-soft.txt
+mixed soft 5

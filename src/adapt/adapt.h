@@ -45,6 +45,7 @@ typedef struct nd_objective_settings {
   bool detach_synthetic, detach_real; /* no gradient through that condition */
   float graft;                /* paired, unpaired: the graft's loss for one of the diffusion; 0: none */
   float graft_min, graft_max; /* by how much what was taken off is multiplied */
+  int graft_stride;           /* 2: it is what is taken off the pictures of every second pixel; 1: off all */
 } nd_objective_settings;
 nd_objective_settings nd_objective_defaults(void); /* the release's */
 

@@ -11,7 +11,8 @@ nd_objective_settings nd_objective_defaults(void) {
                                  .contrast = true,
                                  .margin = 0.1f,
                                  .graft_min = 0.5f,
-                                 .graft_max = 2};
+                                 .graft_max = 2,
+                                 .graft_stride = 1};
 }
 
 nd_tensor nd_objective_picture(nd_graph *g, const char *name, const nd_objective *o) {

@@ -1,6 +1,7 @@
-/* noiseda data: checks sets of pictures, and prepares published ones. */
+/* noiseda data: checks sets of pictures, prepares published ones, makes blurred pairs of films. */
 #include "cli/cli.h"
 #include "data/check.h"
+#include "data/frames.h"
 #include "data/prepare.h"
 
 #include <stdio.h>
@@ -21,9 +22,11 @@ static void print_check(const char *path, const nd_check *c, const char *other) 
 }
 
 typedef struct options {
-  char *against, *out;
+  char *against, *out, *frames, *response;
   char **from, **only;
   int patch_size, stride, threads;
+  double gamma;
+  gint64 seed;
   gboolean dry_run;
 } options;
 
@@ -111,22 +114,70 @@ static int prepare(const char *name, const options *o) {
   return nd_cli_wrong("'%s' is no task: denoise, derain and deblur are", name);
 }
 
+/* ---- frames ---- */
+static void show_pair(const char *name, void *context) {
+  (void)context;
+  printf("%s\n", name);
+}
+
+/* "7-13" or "9" */
+static bool read_range(const char *text, int *least, int *most) {
+  char rest;
+  int found = sscanf(text, "%d-%d%c", least, most, &rest);
+  if (found == 1 && sscanf(text, "%d%c", least, &rest) == 1) {
+    *most = *least;
+    return true;
+  }
+  return found == 2;
+}
+
+static int find_response(const char *name) {
+  for (int i = 0; nd_response_name(i); i++)
+    if (!strcmp(name, nd_response_name(i)))
+      return i;
+  return -1;
+}
+
+static int average_frames(const char *path, const options *o) {
+  nd_frames_settings s = {
+      .from = path, .out = o->out, .gamma = o->gamma, .seed = (uint64_t)o->seed, .progress = show_pair};
+  nd_frames_made made;
+  int response = find_response(o->response ? o->response : "gamma");
+  if (!o->out)
+    return nd_cli_wrong("frames needs -o DIR");
+  if (!read_range(o->frames ? o->frames : "7-13", &s.least, &s.most))
+    return nd_cli_wrong("--frames takes a number or a range such as 7-13, not '%s'", o->frames);
+  if (response < 0)
+    return nd_cli_wrong("'%s' is no response curve; srgb, gamma and none are", o->response);
+  if (!(s.gamma >= 1 && s.gamma <= 4))
+    return nd_cli_wrong("--gamma is %g; it must be between 1 and 4", s.gamma);
+  s.response = (nd_response)response;
+  if (nd_frames_average(&s, &made))
+    return nd_cli_failed();
+  printf("%zu pairs of %zu films in %s; %zu frames at their ends left over\n", made.pairs, made.films, o->out,
+         made.unused);
+  return ND_EXIT_DONE;
+}
+
 static int run_action(int argc, char **argv, const options *o) {
   if (argc == 3 && !strcmp(argv[1], "check"))
     return check(argv[2], o);
   if (argc == 3 && !strcmp(argv[1], "prepare"))
     return prepare(argv[2], o);
-  return nd_cli_wrong("'check' and one set are needed, or 'prepare' and denoise, derain or deblur");
+  if (argc == 3 && !strcmp(argv[1], "frames"))
+    return average_frames(argv[2], o);
+  return nd_cli_wrong(
+      "'check' and one set are needed, 'prepare' and denoise, derain or deblur, or 'frames' and a folder");
 }
 
 static int run(int argc, char **argv) {
-  options o = {.patch_size = 512};
+  options o = {.patch_size = 512, .gamma = 2.2, .seed = 1};
   const GOptionEntry entries[] = {
       {"against", 0, 0, G_OPTION_ARG_FILENAME, &o.against,
        "check: a test set that should share no scene with it", "SET"},
       {"from", 'f', 0, G_OPTION_ARG_FILENAME_ARRAY, &o.from,
        "prepare: a folder, .zip archive or file as published; may be repeated", "ARCHIVE"},
-      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &o.out, "prepare: the folder for the result", "DIR"},
+      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &o.out, "prepare, frames: the folder for the result", "DIR"},
       {"dataset", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o.only,
        "prepare: only this one of the sets that are found; may be repeated", "NAME"},
       {"patch-size", 0, 0, G_OPTION_ARG_INT, &o.patch_size,
@@ -134,25 +185,39 @@ static int run(int argc, char **argv) {
        "N"},
       {"stride", 0, 0, G_OPTION_ARG_INT, &o.stride,
        "prepare: at most so far from patch to patch (default three quarters of the patch)", "N"},
+      {"frames", 0, 0, G_OPTION_ARG_STRING, &o.frames,
+       "frames: how many are averaged, drawn for each pair; odd numbers (default 7-13)", "N-M"},
+      {"response", 0, 0, G_OPTION_ARG_STRING, &o.response,
+       "frames: the camera's curve, undone while averaging: srgb, gamma (default) or none", "CURVE"},
+      {"gamma", 0, 0, G_OPTION_ARG_DOUBLE, &o.gamma, "frames: the power of the curve gamma (default 2.2)",
+       "X"},
+      {"seed", 0, 0, G_OPTION_ARG_INT64, &o.seed, "frames: of the draws (default 1)", "N"},
       {"dry-run", 0, 0, G_OPTION_ARG_NONE, &o.dry_run, "prepare: only say what is found", NULL},
       {"threads", 't', 0, G_OPTION_ARG_INT, &o.threads, "threads to use (default: all processors)", "N"},
       {0}};
   int status = ND_EXIT_USAGE;
-  if (nd_cli_parse(&argc, &argv, entries,
-                   "check SET  |  prepare denoise|derain|deblur --from ARCHIVE... -o DIR",
-                   "check reads every picture of a set (a folder, a list, a .mat file, or one that holds "
-                   "pairs): pairs, "
-                   "sizes, colour, unreadable files, near-duplicates. Status 1: unreadable files, broken "
-                   "pairs or shared "
-                   "scenes. prepare makes plain folders of sets as they are published (docs/data.md). Run "
-                   "again, it goes on "
-                   "where it was. Status 1: something could not be read, or has no partner."))
+  if (nd_cli_parse(
+          &argc, &argv, entries,
+          "check SET  |  prepare denoise|derain|deblur --from ARCHIVE... -o DIR  |  frames FOLDER -o DIR",
+          "check reads every picture of a set (a folder, a list, a .mat file, or one that holds "
+          "pairs): pairs, "
+          "sizes, colour, unreadable files, near-duplicates. Status 1: unreadable files, broken "
+          "pairs or shared "
+          "scenes. prepare makes plain folders of sets as they are published (docs/data.md). Run "
+          "again, it goes on "
+          "where it was. Status 1: something could not be read, or has no partner. frames makes pairs for "
+          "deblurring of films, a "
+          "folder of numbered pictures each: consecutive frames averaged in linear light, and the one in "
+          "their "
+          "middle."))
     status = run_action(argc, argv, &o);
   g_free(o.against);
   g_free(o.out);
+  g_free(o.frames);
+  g_free(o.response);
   g_strfreev(o.from);
   g_strfreev(o.only);
   return status;
 }
 
-const nd_command nd_cmd_data = {"data", "check a set of pictures, prepare published ones", run};
+const nd_command nd_cmd_data = {"data", "check a set of pictures, prepare published ones, blur films", run};

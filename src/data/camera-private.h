@@ -2,7 +2,7 @@
 #ifndef ND_CAMERA_PRIVATE_H
 #define ND_CAMERA_PRIVATE_H
 
-#include "base/base.h"
+#include "data/frames.h"
 
 /* ---- camera_sensor.c: how noisy a sensor is -----------------------------------------------------------
  * The variance of a raw value x (1 = white level) is shot * x + read.
@@ -32,6 +32,10 @@ typedef struct nd_tone_curve nd_tone_curve;
 const nd_tone_curve *nd_tone_to_linear(bool contrast);
 const nd_tone_curve *nd_tone_to_display(bool contrast);
 void nd_tone_apply(const nd_tone_curve *curve, float *x, size_t n);
+/* A camera's response curve, undone (light adds up before it) and applied again; gamma: the power of POWER.
+ */
+void nd_response_undo(nd_response response, double gamma, float *x, size_t n);
+void nd_response_apply(nd_response response, double gamma, float *x, size_t n);
 
 /* ---- demosaic.c ---------------------------------------------------------------------------------------
  * RGGB: red where row and column are even, blue where both are odd, else green.
@@ -47,5 +51,10 @@ int nd_demosaic(const float *raw, int height, int width, float *rgb);
  * denoise: 0..1, the share of a bilateral filter's result, which smooths differences of about `range`;
  * sharpen: how much of the fine detail is added once more; clips to [0, 1]. Each 0: left out. */
 int nd_camera_retouch(float *rgb, int height, int width, double range, double denoise, double sharpen);
+
+/* ---- camera_soften.c ----------------------------------------------------------------------------------
+ * Gaussian blur of brightness and of the colour differences of Rec. 601, by deviations in pixels, 0: none;
+ * the edge is repeated. Clips to [0, 1]. */
+int nd_camera_soften(float *rgb, int height, int width, double brightness, double colour);
 
 #endif

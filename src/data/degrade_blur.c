@@ -24,15 +24,9 @@ enum {
   GAMMA
 };
 enum { SHAKE, LINE, DISC };
-enum { SRGB, POWER, LINEAR };
 
 static const char *shape_name(int index) {
   static const char *const words[] = {"shake", "line", "disc"};
-  return index >= 0 && index < 3 ? words[index] : NULL;
-}
-
-static const char *response_name(int index) {
-  static const char *const words[] = {"srgb", "gamma", "none"};
   return index >= 0 && index < 3 ? words[index] : NULL;
 }
 
@@ -43,22 +37,10 @@ static const nd_degrade_key keys[] = {
     ND_KEY_RANGE("impulsiveness", IMPULSE_MIN, 0, 0.7, 0, 1, "shake: how often the hand jerks"),
     ND_KEY_RANGE("radius", RADIUS_MIN, 1, 6, 0, 30, "of the disc in pixels, drawn uniformly"),
     ND_KEY_RANGE("angle", ANGLE_MIN, 0, 180, -360, 360, "of the line in degrees from the row"),
-    ND_KEY_CHOICE("response", RESPONSE, SRGB, response_name,
+    ND_KEY_CHOICE("response", RESPONSE, ND_RESPONSE_SRGB, nd_response_name,
                   "the camera's curve, undone while blurring: sRGB's, a power, or none"),
     ND_KEY_NUMBER("gamma", GAMMA, 2.2, 1, 4, "the power of response gamma; 2.2 as in GoPro"),
 };
-
-static void to_power(float *x, size_t n, double power) {
-  for (size_t i = 0; i < n; i++)
-    x[i] = (float)pow((double)CLAMP(x[i], 0.0f, 1.0f), power);
-}
-
-static void linearise(const double *v, float *rgb, size_t n, bool back) {
-  if (v[RESPONSE] == SRGB)
-    nd_tone_apply(back ? nd_tone_to_display(false) : nd_tone_to_linear(false), rgb, n);
-  else if (v[RESPONSE] == POWER)
-    to_power(rgb, n, back ? 1 / v[GAMMA] : v[GAMMA]);
-}
 
 /* Every draw is made whatever the shape. */
 static void draw_kernel(const double *v, nd_rng *rng, nd_blur_kernel *kernel) {
@@ -76,12 +58,13 @@ static void draw_kernel(const double *v, nd_rng *rng, nd_blur_kernel *kernel) {
 
 static int apply(const double *v, float *rgb, int height, int width, nd_rng *rng) {
   size_t n = (size_t)height * (size_t)width * 3;
+  nd_response response = (nd_response)v[RESPONSE];
   nd_blur_kernel kernel;
   draw_kernel(v, rng, &kernel);
-  linearise(v, rgb, n, false);
+  nd_response_undo(response, v[GAMMA], rgb, n);
   if (nd_blur_apply(&kernel, rgb, height, width))
     return -1;
-  linearise(v, rgb, n, true);
+  nd_response_apply(response, v[GAMMA], rgb, n);
   return 0;
 }
 

@@ -26,7 +26,11 @@ enum {
   DENOISE_MIN,
   DENOISE_MAX,
   SHARPEN_MIN,
-  SHARPEN_MAX
+  SHARPEN_MAX,
+  SOFTEN_MIN,
+  SOFTEN_MAX,
+  SOFTEN_COLOUR_MIN,
+  SOFTEN_COLOUR_MAX
 };
 
 enum { RETOUCHING = 100 }; /* the stream of random numbers; the stages of a chain have the low ones */
@@ -52,11 +56,14 @@ static const nd_degrade_key keys[] = {
     ND_KEY_CHOICE("quantize", QUANTIZE, 1, nd_choice_switch, "round the result to 8 bits"),
     ND_KEY_RANGE("denoise", DENOISE_MIN, 0, 0, 0, 1, "strength of the camera's own noise reduction"),
     ND_KEY_RANGE("sharpen", SHARPEN_MIN, 0, 0, 0, 4, "strength of the camera's own sharpening"),
+    ND_KEY_RANGE("soften", SOFTEN_MIN, 0, 0, 0, 3, "blur of brightness: deviation of a Gaussian in pixels"),
+    ND_KEY_RANGE("soften_colour", SOFTEN_COLOUR_MIN, 0, 0, 0, 6,
+                 "blur of colour: deviation of a Gaussian in pixels"),
 };
 
 /* All that is random about a picture's camera but the noise itself. */
 typedef struct shot {
-  double photon, read, exposure, denoise, sharpen;
+  double photon, read, exposure, denoise, sharpen, soften, soften_colour;
   int quality;
   nd_camera_colour colour;
 } shot;
@@ -72,6 +79,8 @@ static shot draw(const double *v, nd_rng *rng) {
   nd_rng retouching = nd_rng_branch(rng, RETOUCHING);
   s.denoise = nd_rng_between(&retouching, v[DENOISE_MIN], v[DENOISE_MAX]);
   s.sharpen = nd_rng_between(&retouching, v[SHARPEN_MIN], v[SHARPEN_MAX]);
+  s.soften = nd_rng_between(&retouching, v[SOFTEN_MIN], v[SOFTEN_MAX]);
+  s.soften_colour = nd_rng_between(&retouching, v[SOFTEN_COLOUR_MIN], v[SOFTEN_COLOUR_MAX]);
   return s;
 }
 
@@ -129,7 +138,9 @@ static int apply(const double *v, float *rgb, int height, int width, nd_rng *rng
     return -1;
   colour_correct(rgb, pixels, s.colour.from_camera);
   nd_tone_apply(nd_tone_to_display(contrast), rgb, pixels * 3);
-  if (nd_camera_retouch(rgb, height, width, noise_on_display(&s), s.denoise, s.sharpen))
+  if (nd_camera_retouch(rgb, height, width, noise_on_display(&s), s.denoise, 0) ||
+      nd_camera_soften(rgb, height, width, s.soften, s.soften_colour) ||
+      nd_camera_retouch(rgb, height, width, 0, 0, s.sharpen))
     return -1;
   if (v[QUANTIZE] != 0)
     quantize(rgb, pixels * 3);

@@ -15,7 +15,7 @@ static int open_folder(nd_set *set, const char *path, const char *part) {
   return set->count
              ? 0
              : nd_fail("folder '%s' holds no picture: files ending in .png, .jpg, .jpeg, .tif, .tiff or "
-                       ".webp are read",
+                       ".webp are read (BMP and others have to be converted: vips copy a.bmp a.png)",
                        path);
 }
 

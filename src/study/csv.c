@@ -6,7 +6,38 @@
 #include <math.h>
 #include <string.h>
 
-static const char SCORES_HEAD[] = "picture,psnr,ssim,psnr_input,ssim_input\n";
+/* What is told of a picture with truth, and of one without. */
+typedef struct column {
+  const char *name;
+  size_t place; /* in an nd_score */
+} column;
+static const column with_truth[] = {{"psnr", offsetof(nd_score, psnr)},
+                                    {"ssim", offsetof(nd_score, ssim)},
+                                    {"psnr_input", offsetof(nd_score, psnr_input)},
+                                    {"ssim_input", offsetof(nd_score, ssim_input)},
+                                    {NULL, 0}};
+static const column without_truth[] = {
+    {"niqe", offsetof(nd_score, niqe)}, {"niqe_input", offsetof(nd_score, niqe_input)}, {NULL, 0}};
+
+static const column *columns_of(const nd_scores *s) {
+  return s->protocol ? with_truth : without_truth;
+}
+
+static double *number_at(const nd_score *s, const column *c) {
+  return (double *)((char *)s + c->place);
+}
+
+static void append_names(GString *out, const column *c) {
+  for (; c->name; c++)
+    g_string_append_printf(out, ",%s", c->name);
+}
+
+static char *head_of(const nd_scores *s) {
+  GString *head = g_string_new("picture");
+  append_names(head, columns_of(s));
+  g_string_append_c(head, '\n');
+  return g_string_free(head, FALSE);
+}
 
 /* A text as a cell: quoted where it must be (RFC 4180). */
 static void append_cell(GString *out, const char *text) {
@@ -28,12 +59,10 @@ static void append_number(GString *out, double x) {
     g_string_append_printf(out, ",%s", g_ascii_formatd(text, sizeof text, "%.8g", x));
 }
 
-static void append_score(GString *out, const nd_score *s) {
-  append_number(out, s->psnr);
-  append_number(out, s->ssim);
-  append_number(out, s->psnr_input);
-  append_number(out, s->ssim_input);
-  g_string_append_c(out, '\n');
+/* s NULL: the columns are left empty. */
+static void append_score(GString *out, const nd_score *s, const column *c) {
+  for (; c->name; c++)
+    append_number(out, s ? *number_at(s, c) : NAN);
 }
 
 /* ---- One run on one test ---- */
@@ -44,22 +73,26 @@ char *nd_study_scores_path(const nd_study *s, const nd_study_run *run, const nd_
 }
 
 int nd_study_scores_save(const char *path, const nd_scores *scores) {
-  g_autoptr(GString) out = g_string_new(SCORES_HEAD);
+  g_autofree char *head = head_of(scores);
+  g_autoptr(GString) out = g_string_new(head);
   for (int i = 0; i < scores->count; i++) {
     append_cell(out, scores->at[i].name);
-    append_score(out, &scores->at[i]);
+    append_score(out, &scores->at[i], columns_of(scores));
+    g_string_append_c(out, '\n');
   }
   return nd_file_write_atomic(path, out->str, out->len);
 }
 
-/* The name may hold commas; the four numbers behind it do not. */
-static bool read_score(char *line, nd_score *out) {
-  double *const numbers[] = {&out->ssim_input, &out->psnr_input, &out->ssim, &out->psnr};
-  for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
+/* The name may hold commas; the numbers behind it do not. */
+static bool read_score(char *line, const column *columns, nd_score *out) {
+  int count = 0;
+  while (columns[count].name)
+    count++;
+  for (int i = count - 1; i >= 0; i--) {
     char *comma = strrchr(line, ','), *end;
     if (!comma)
       return false;
-    *numbers[i] = g_ascii_strtod(comma + 1, &end);
+    *number_at(out, &columns[i]) = g_ascii_strtod(comma + 1, &end);
     if (end == comma + 1 || *end)
       return false;
     *comma = 0;
@@ -68,18 +101,29 @@ static bool read_score(char *line, nd_score *out) {
   return true;
 }
 
+/* out->protocol by the head of the table, which says whether there was truth. */
+static bool read_head(const char *text, nd_scores *out) {
+  for (int truth = 0; truth < 2; truth++) {
+    out->protocol = truth ? nd_protocol_at(0) : NULL;
+    g_autofree char *head = head_of(out);
+    if (g_str_has_prefix(text, head))
+      return true;
+  }
+  return false;
+}
+
 int nd_study_scores_load(const char *path, nd_scores *out) {
   g_autofree char *text = NULL;
   g_autoptr(GError) error = NULL;
   *out = (nd_scores){0};
   if (!g_file_get_contents(path, &text, NULL, &error))
     return nd_fail("cannot read the scores '%s': %s", path, error->message);
-  if (!g_str_has_prefix(text, SCORES_HEAD))
+  if (!read_head(text, out))
     return nd_fail("'%s' holds no scores; remove it and they are made again", path);
   g_auto(GStrv) lines = g_strsplit(g_strchomp(text), "\n", -1);
   out->at = g_new0(nd_score, g_strv_length(lines));
   for (int i = 1; lines[i]; i++) {
-    if (!read_score(lines[i], &out->at[out->count])) {
+    if (!read_score(lines[i], columns_of(out), &out->at[out->count])) {
       nd_scores_free(out);
       return nd_fail("'%s', line %d, is no score; remove the file and it is made again", path, i + 1);
     }
@@ -90,7 +134,10 @@ int nd_study_scores_load(const char *path, nd_scores *out) {
 
 /* ---- The study ---- */
 static int write_results(const nd_study *s, const nd_study_results *r, const char *dir) {
-  g_autoptr(GString) out = g_string_new("task,variant,seed,test,picture,psnr,ssim,psnr_input,ssim_input\n");
+  g_autoptr(GString) out = g_string_new("task,variant,seed,test,picture");
+  append_names(out, with_truth);
+  append_names(out, without_truth);
+  g_string_append_c(out, '\n');
   for (int i = 0; i < s->run_count; i++) {
     const nd_study_run *run = &s->runs[i];
     const nd_study_task *task = &s->tasks[run->task];
@@ -100,12 +147,19 @@ static int write_results(const nd_study *s, const nd_study_results *r, const cha
         g_string_append_printf(out, "%s,%s,%" G_GINT64_FORMAT ",%s,", task->name,
                                s->variants[run->variant].name, run->seed, task->tests[k].name);
         append_cell(out, scores->at[p].name);
-        append_score(out, &scores->at[p]);
+        append_score(out, scores->protocol ? &scores->at[p] : NULL, with_truth);
+        append_score(out, scores->protocol ? NULL : &scores->at[p], without_truth);
+        g_string_append_c(out, '\n');
       }
     }
   }
   g_autofree char *path = g_build_filename(dir, "results.csv", NULL);
   return nd_file_write_atomic(path, out->str, out->len);
+}
+
+static const char *metric_name(nd_study_metric m) {
+  static const char *const names[ND_STUDY_METRICS] = {"psnr", "ssim", "niqe"};
+  return names[m];
 }
 
 static void append_summary(GString *out, const nd_study_summary *x) {
@@ -139,7 +193,7 @@ static int write_summary(const nd_study *s, const nd_study_results *r, const cha
           if (!x.seeds)
             continue;
           g_string_append_printf(out, "%s,%s,%s,%s", s->tasks[t].name, s->variants[v].name,
-                                 s->tasks[t].tests[k].name, m == ND_STUDY_PSNR ? "psnr" : "ssim");
+                                 s->tasks[t].tests[k].name, metric_name((nd_study_metric)m));
           append_summary(out, &x);
         }
   g_autofree char *path = g_build_filename(dir, "summary.csv", NULL);

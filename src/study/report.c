@@ -41,7 +41,9 @@ static void append_row(GString *out, const char *name, const nd_study_summary *x
 
 static void append_table(GString *out, const nd_study *s, const nd_study_results *r, int task, int test,
                          nd_study_metric metric) {
-  int digits = metric == ND_STUDY_PSNR ? 2 : 4;
+  static const char *const titles[ND_STUDY_METRICS] = {"PSNR (dB)", "SSIM", "NIQE, lower is better"};
+  static const int precisions[ND_STUDY_METRICS] = {2, 4, 3};
+  int digits = precisions[metric];
   bool begun = false;
   for (int v = 0; v < s->variant_count; v++) {
     nd_study_summary x;
@@ -53,7 +55,7 @@ static void append_table(GString *out, const nd_study *s, const nd_study_results
                              "<table><tr><th>%s</th><th>seeds</th><th>mean</th><th>seeds</th>"
                              "<th>pictures</th><th>closed, %%</th><th>seeds</th><th>pictures</th></tr>\n"
                              "<tr><td>input as it is (%d pictures)</td><td></td><td>%.*f</td></tr>\n",
-                             metric == ND_STUDY_PSNR ? "PSNR (dB)" : "SSIM", x.pictures, digits, x.input);
+                             titles[metric], x.pictures, digits, x.input);
     begun = true;
     append_row(out, s->variants[v].name, &x, digits);
   }
@@ -186,7 +188,7 @@ static int append_picture(GString *out, const nd_study *s, const char *dir, int 
     if (run && append_restored(out, model, p, w, s->variants[v].name))
       return -1;
   }
-  if (append_cut(out, p->target, p->width, w, "truth"))
+  if (p->target && append_cut(out, p->target, p->width, w, "truth"))
     return -1;
   g_string_append(out, "</div>\n");
   return 0;
@@ -210,12 +212,31 @@ static int append_details(GString *out, const nd_study *s, const char *dir, int 
   return failed;
 }
 
+/* The same of photos without truth. */
+static int append_photos(GString *out, const nd_study *s, const char *dir, int task, int test) {
+  nd_set set;
+  if (nd_set_open(s->tasks[task].tests[test].input, &set))
+    return -1;
+  int failed = 0;
+  for (size_t i = 0; !failed && i < set.count && i < (size_t)s->crops; i++) {
+    nd_image photo;
+    if ((failed = nd_set_load(&set, i, &photo)))
+      break;
+    nd_pair p = {.name = set.at[i].name, .width = photo.width, .height = photo.height, .input = photo.data};
+    failed = append_picture(out, s, dir, task, &p);
+    nd_image_free(&photo);
+  }
+  nd_set_free(&set);
+  return failed;
+}
+
 /* ---- The page ---- */
 static void append_introduction(GString *out, const nd_study *s) {
   g_string_append_printf(
       out,
       "<p>%d runs: %d tasks, %d variants, %d seeds. PSNR and SSIM on RGB, 8 bits, SSIM with a 7 x 7 uniform "
-      "window. Intervals are of 95 %%: \"seeds\" is Student's t over the seeds' means, so it speaks of "
+      "window; of photos without truth NIQE (lower is better). Intervals are of 95 %%: \"seeds\" is "
+      "Student's t over the seeds' means, so it speaks of "
       "training again on the same photos; \"pictures\" is a bootstrap over the test's pictures (%d "
       "resamples, "
       "fixed seed), so it speaks of other photos of the same kind. ",
@@ -239,9 +260,10 @@ static int append_task(GString *out, const nd_study *s, const nd_study_results *
     g_string_append(out, "<h3>Test ");
     nd_page_text(out, s->tasks[task].tests[k].name);
     g_string_append(out, "</h3>\n");
-    append_table(out, s, r, task, k, ND_STUDY_PSNR);
-    append_table(out, s, r, task, k, ND_STUDY_SSIM);
-    if (append_details(out, s, dir, task, k))
+    for (int m = 0; m < ND_STUDY_METRICS; m++)
+      append_table(out, s, r, task, k, (nd_study_metric)m);
+    bool truth = nd_study_has_truth(&s->tasks[task].tests[k]);
+    if ((truth ? append_details : append_photos)(out, s, dir, task, k))
       return -1;
   }
   append_curves(out, s, dir, task);

@@ -39,7 +39,11 @@ typedef struct table {
 } table;
 
 static double value_of(const nd_score *s, nd_study_metric metric) {
-  return metric == ND_STUDY_PSNR ? s->psnr : s->ssim;
+  return metric == ND_STUDY_PSNR ? s->psnr : metric == ND_STUDY_SSIM ? s->ssim : s->niqe;
+}
+
+static double value_of_input(const nd_score *s, nd_study_metric metric) {
+  return metric == ND_STUDY_PSNR ? s->psnr_input : metric == ND_STUDY_SSIM ? s->ssim_input : s->niqe_input;
 }
 
 static const nd_scores *scores_of(const nd_study *s, const nd_study_results *r, int task, int variant,
@@ -138,7 +142,7 @@ static double input_mean(const nd_study *s, const nd_study_results *r, int task,
     const nd_scores *x = scores_of(s, r, task, variant, s->seeds[k], test);
     double sum = 0;
     for (int p = 0; x && p < x->count; p++)
-      sum += metric == ND_STUDY_PSNR ? x->at[p].psnr_input : x->at[p].ssim_input;
+      sum += value_of_input(&x->at[p], metric);
     if (x)
       return sum / x->count;
   }
@@ -159,6 +163,8 @@ void nd_study_summarise(const nd_study *s, const nd_study_results *r, int task, 
   const nd_interval none = {NAN, NAN};
   table t;
   *out = (nd_study_summary){.share = NAN, .share_seeds = none, .share_pictures = none};
+  if (nd_study_has_truth(&s->tasks[task].tests[test]) == (metric == ND_STUDY_NIQE))
+    return;
   fill(s, r, task, variant, test, metric, false, &t);
   out->seeds = t.seeds;
   out->pictures = t.pictures;

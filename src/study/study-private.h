@@ -7,6 +7,8 @@
 /* Where the scores of a run on a test are kept: "DIR/runs/NAME/scores-TEST.csv"; the caller's. */
 char *nd_study_scores_path(const nd_study *s, const nd_study_run *run, const nd_study_test *test,
                            const char *dir);
+/* Whether pictures of a test have a truth to be compared with. */
+bool nd_study_has_truth(const nd_study_test *test);
 /* Adds crops to a validation. On error those there are stay, the receiver's to free. */
 int nd_validator_crops(nd_restorer *restorer, const nd_pairs *pairs, nd_validation *out);
 

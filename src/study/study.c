@@ -1,5 +1,5 @@
 /* The file of a study: YAML to tasks, variants, seeds, and the runs they make. */
-#include "study/study.h"
+#include "study/study-private.h"
 
 #include <glib.h>
 #include <stddef.h>
@@ -208,10 +208,15 @@ static int read_test(reader *r, node *key, node *value, void *context) {
   *test = (nd_study_test){0};
   if (take_name(r, key, &test->name) || read_fields(r, value, "a test", table, test))
     return -1;
-  bool whole = test->input && (test->target || nd_set_holds_pairs(test->input));
-  return whole ? 0
-               : wrong(r, key, "test %s needs both folders, input and target, or an input that holds pairs",
-                       test->name);
+  return test->input ? 0
+                     : wrong(r, key,
+                             "test %s needs an input, and a target where the input does not hold pairs and "
+                             "there is truth",
+                             test->name);
+}
+
+bool nd_study_has_truth(const nd_study_test *test) {
+  return test->target || nd_set_holds_pairs(test->input);
 }
 
 static int task_variants(reader *r, node *key, node *value, void *object) {

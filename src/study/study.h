@@ -31,7 +31,7 @@ typedef struct nd_study_set {
 } nd_study_set;
 
 typedef struct nd_study_test {
-  char *name, *input, *target; /* sets; target NULL: input holds pairs */
+  char *name, *input, *target; /* sets; target NULL: input holds pairs, or there is no truth */
 } nd_study_test;
 
 typedef struct nd_study_variant {
@@ -114,7 +114,13 @@ typedef struct nd_study_results {
 int nd_study_results_load(const nd_study *s, const char *dir, nd_study_results *out);
 void nd_study_results_clear(nd_study_results *r);
 
-typedef enum nd_study_metric { ND_STUDY_PSNR, ND_STUDY_SSIM, ND_STUDY_METRICS } nd_study_metric;
+/* The first two of tests with truth, the third of those without. */
+typedef enum nd_study_metric {
+  ND_STUDY_PSNR,
+  ND_STUDY_SSIM,
+  ND_STUDY_NIQE,
+  ND_STUDY_METRICS
+} nd_study_metric;
 typedef struct nd_interval {
   double low, high; /* NaN: cannot be told */
 } nd_interval;
@@ -128,7 +134,7 @@ typedef struct nd_study_summary {
   double share;
   nd_interval share_seeds, share_pictures;
 } nd_study_summary;
-/* Of one task, variant and test. seeds 0: no run. */
+/* Of one task, variant and test. seeds 0: no run, or not a metric of that test. */
 void nd_study_summarise(const nd_study *s, const nd_study_results *r, int task, int variant, int test,
                         nd_study_metric metric, nd_study_summary *out);
 

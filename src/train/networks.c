@@ -35,6 +35,7 @@ nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
   s.graft = (float)r->adapt.graft;
   s.graft_min = (float)r->adapt.graft_min;
   s.graft_max = (float)r->adapt.graft_max;
+  s.graft_stride = (int)r->adapt.graft_stride;
   return s;
 }
 

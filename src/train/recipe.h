@@ -66,6 +66,7 @@ typedef struct nd_recipe {
     int t_min, t_max;
     bool detach_synthetic, detach_real;
     double graft, graft_min, graft_max;
+    int graft_stride;
   } adapt;
   struct {
     char *input, *target, *clean;

@@ -76,6 +76,7 @@ const nd_recipe_key nd_recipe_keys[] = {
     NUMBER(adapt.graft_min, "0.5", 0, 10,
            "graft: what is taken off real photos is multiplied by a number of [graft_min, graft_max]"),
     NUMBER(adapt.graft_max, "2", 0, 10, "not below graft_min"),
+    NUMBER(adapt.graft_stride, "1", 1, 2, "graft: 2: what is taken off the pictures of every second pixel"),
 
     PATH(data.input,
          "set of degraded pictures; data.target has their clean partners, unless this set holds pairs"),

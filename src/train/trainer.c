@@ -6,13 +6,20 @@
 #include <math.h>
 #include <string.h>
 
+/* Of which a patch's side has to be a multiple. */
+static int multiple_of_patches(const nd_trainer *t) {
+  const nd_recipe *r = t->recipe;
+  nd_mode mode = nd_recipe_objective(r).mode;
+  bool grafts = mode == ND_MODE_GRAFT || (nd_mode_diffuses(mode) && r->adapt.graft > 0);
+  int multiple = nd_net_multiple(t->restoration) * (grafts ? r->adapt.graft_stride : 1);
+  return t->diffusion ? MAX(multiple, nd_net_multiple(t->diffusion)) : multiple;
+}
+
 static int build(nd_trainer *t) {
   const nd_recipe *r = t->recipe;
   if (nd_train_networks(r, &t->restoration, &t->diffusion))
     return -1;
-  int multiple = nd_net_multiple(t->restoration);
-  if (t->diffusion)
-    multiple = MAX(multiple, nd_net_multiple(t->diffusion));
+  int multiple = multiple_of_patches(t);
   if (r->data.patch_size % multiple)
     return nd_recipe_fail(r, "data.patch_size", "patch_size is %d; these networks need a multiple of %d",
                           r->data.patch_size, multiple);

@@ -27,9 +27,13 @@ static void fill(float *x, size_t n, uint32_t seed) {
     x[i] = (float)nd_rng_uniform(&r);
 }
 
-static int build(trial *t, nd_mode mode, const char *network, const char *settings) {
+static nd_objective_settings of_mode(nd_mode mode) {
   nd_objective_settings s = nd_objective_defaults();
   s.mode = mode;
+  return s;
+}
+
+static int build(trial *t, nd_objective_settings s, const char *network, const char *settings) {
   *t = (trial){.params = nd_params_new()};
   assert_int_equal(nd_net_from_text(network, ND_RESTORATION, settings, &t->net), 0);
   t->g = nd_graph_new(t->params);
@@ -37,13 +41,17 @@ static int build(trial *t, nd_mode mode, const char *network, const char *settin
   return nd_backward(t->g, t->o.loss) || nd_compile(t->g, &t->plan);
 }
 
-static void open_trial(trial *t, nd_mode mode) {
-  if (build(t, mode, "unet", "width=4;depth=2"))
+static void open_with(trial *t, nd_objective_settings s) {
+  if (build(t, s, "unet", "width=4;depth=2"))
     fail_msg("%s", nd_error());
   assert_int_equal(nd_train_state_new(t->params, &t->state), 0);
   nd_params_init(t->params, 3, t->state.values);
   nd_plan_bind(t->plan, t->state.values);
   t->state.gradients = nd_plan_gradients(t->plan);
+}
+
+static void open_trial(trial *t, nd_mode mode) {
+  open_with(t, of_mode(mode));
 }
 
 static void close_trial(trial *t) {
@@ -146,21 +154,65 @@ static float *source_gradient(const float *values, const float *x, const float *
   return gradient;
 }
 
+enum { COUNT = N * PIXELS * 3, HALF = SIZE / 2 };
+
+/* Restores the pictures of every second pixel from (row, column) on. */
+static void restore_every_second(const float *values, const float *real, int row, int column,
+                                 float *restored) {
+  nd_params *params = nd_params_new();
+  nd_net *net;
+  assert_int_equal(nd_net_from_text("unet", ND_RESTORATION, "width=4;depth=2", &net), 0);
+  nd_graph *g = nd_graph_new(params);
+  nd_tensor x = nd_input(g, "x", N, HALF, HALF, 3), y;
+  nd_scope_push(g, ND_SCOPE_RESTORATION);
+  y = nd_net_restore(g, net, x);
+  nd_output(g, "y", y);
+  nd_scope_pop(g);
+  nd_plan *plan;
+  assert_int_equal(nd_compile(g, &plan), 0);
+  g_autofree float *mine = g_memdup2(values, nd_params_size(params) * sizeof(float));
+  nd_plan_bind(plan, mine);
+  for (int i = 0; i < N * HALF * HALF * 3; i++) {
+    int c = i % 3, at_x = i / 3 % HALF, at_y = i / 3 / HALF % HALF, n = i / 3 / HALF / HALF;
+    nd_plan_tensor(plan, x)[i] = real[((n * SIZE + 2 * at_y + row) * SIZE + 2 * at_x + column) * 3 + c];
+  }
+  nd_run(plan, 0, 0, 0);
+  for (int i = 0; i < N * HALF * HALF * 3; i++) {
+    int c = i % 3, at_x = i / 3 % HALF, at_y = i / 3 / HALF % HALF, n = i / 3 / HALF / HALF;
+    int to = ((n * SIZE + 2 * at_y + row) * SIZE + 2 * at_x + column) * 3 + c;
+    restored[to] = real[to] + nd_plan_tensor(plan, y)[i];
+  }
+  nd_plan_free(plan);
+  nd_graph_free(g);
+  nd_params_free(params);
+  nd_net_free(net);
+}
+
+/* What the settings make of the real photos, by hand. */
+static void restore_real(const nd_objective_settings *s, const float *values, const float *real,
+                         float *restored) {
+  double ignored;
+  g_autofree float *clean = g_new0(float, COUNT);
+  if (s->graft_stride < 2)
+    g_free(source_gradient(values, real, clean, restored, &ignored));
+  else
+    for (int k = 0; k < 4; k++)
+      restore_every_second(values, real, k / 2, k % 2, restored);
+}
+
 /* Grafting is source training on two kinds of pairs, the second made from what source weights take off. */
-static void grafting_is_source_training_on_pairs_it_makes(void **state) {
-  (void)state;
-  enum { COUNT = N * PIXELS * 3 };
+static void check_graft(nd_objective_settings s) {
   static const double alpha = 0.7;
   trial t;
-  open_trial(&t, ND_MODE_GRAFT);
+  open_with(&t, s);
   run(&t, alpha, 3);
   float real[COUNT], clean[COUNT], synthetic[COUNT], restored[COUNT], grafted[COUNT], strength[N];
   fill(synthetic, COUNT, 1);
   fill(clean, COUNT, 2);
   fill(real, COUNT, 4);
   memcpy(strength, nd_plan_tensor(t.plan, t.o.strength), sizeof strength);
-  double of_synthetic, of_grafted, ignored;
-  g_free(source_gradient(t.state.values, real, clean, restored, &ignored)); /* for `restored` */
+  double of_synthetic, of_grafted;
+  restore_real(&s, t.state.values, real, restored);
   for (int i = 0; i < COUNT; i++)
     grafted[i] = clean[i] + strength[i / (PIXELS * 3)] * (real[i] - restored[i]);
   g_autofree float *a = source_gradient(t.state.values, synthetic, clean, restored, &of_synthetic),
@@ -175,6 +227,15 @@ static void grafting_is_source_training_on_pairs_it_makes(void **state) {
   }
   assert_true(size > 1e-8 && error < 1e-8 * size);
   close_trial(&t);
+}
+
+static void grafting_is_source_training_on_pairs_it_makes(void **state) {
+  (void)state;
+  nd_objective_settings s = of_mode(ND_MODE_GRAFT);
+  s.graft_stride = 1;
+  check_graft(s);
+  s.graft_stride = 2;
+  check_graft(s);
 }
 
 /* Strengths fill the range, and no more. */
@@ -249,7 +310,7 @@ static void hidden_pixels_take_a_neighbours_value(void **state) {
 static void dann_needs_features(void **state) {
   (void)state;
   trial t;
-  assert_true(build(&t, ND_MODE_DANN, "dncnn", "width=4;depth=4"));
+  assert_true(build(&t, of_mode(ND_MODE_DANN), "dncnn", "width=4;depth=4"));
   assert_non_null(strstr(nd_error(), "dncnn has none"));
   close_trial(&t);
 }

@@ -12,21 +12,24 @@
 
 static void write_study(void) {
   make_pairs();
+  g_mkdir("photos", 0777);
+  make_picture("photos/large.png", 208, 200, 9, 0.05); /* as NIQE needs it */
   write_recipe("base.yaml", "source", 20);
-  write_text("study.yaml", "title: A <small> study\n"
-                           "base: base.yaml\n"
-                           "seeds: [1, 2]\n"
-                           "source: plain\n"
-                           "oracle: best\n"
-                           "resamples: 100\n"
-                           "crops: 1\n"
-                           "set: {validation.every: 10, output.checkpoint_every: 10, training.threads: 1}\n"
-                           "tasks:\n"
-                           "  noise: {tests: {held-out: {input: noisy, target: clean}}}\n"
-                           "variants:\n"
-                           "  plain: {set: {mode: source}}\n"
-                           "  adapted: {set: {mode: paired}}\n"
-                           "  best: {set: {mode: source, data.degradation.sigma_max: 30}}\n");
+  write_text("study.yaml",
+             "title: A <small> study\n"
+             "base: base.yaml\n"
+             "seeds: [1, 2]\n"
+             "source: plain\n"
+             "oracle: best\n"
+             "resamples: 100\n"
+             "crops: 1\n"
+             "set: {validation.every: 10, output.checkpoint_every: 10, training.threads: 1}\n"
+             "tasks:\n"
+             "  noise: {tests: {held-out: {input: noisy, target: clean}, photos: {input: photos}}}\n"
+             "variants:\n"
+             "  plain: {set: {mode: source}}\n"
+             "  adapted: {set: {mode: paired}}\n"
+             "  best: {set: {mode: source, data.degradation.sigma_max: 30}}\n");
 }
 
 static char *contents(const char *path) {
@@ -73,8 +76,8 @@ static void a_killed_study_goes_on_to_the_same_tables(void **state) {
   expect_same("straight/results.csv", "killed/results.csv");
   expect_same("straight/summary.csv", "killed/summary.csv");
   g_autofree char *results = contents("straight/results.csv"), *summary = contents("straight/summary.csv");
-  assert_int_equal(lines_of(results), 1 + 6 * 4); /* runs x pictures */
-  assert_int_equal(lines_of(summary), 1 + 3 * 2); /* variants x metrics */
+  assert_int_equal(lines_of(results), 1 + 6 * (4 + 1)); /* runs x pictures */
+  assert_int_equal(lines_of(summary), 1 + 3 * (2 + 1)); /* variants x metrics */
 }
 
 static double number_after(const char *text, const char *key) {
@@ -92,6 +95,12 @@ static void the_table_says_what_eval_says(void **state) {
   g_autofree char *results = contents("straight/results.csv");
   double difference = number_after(results, "noise,best,2,held-out,0.png,") - number_after(o.out, "\n0.png");
   assert_true(difference < 1e-4 && difference > -1e-4);
+  outcome_clear(&o);
+  o = run_program("eval", "--model", "straight/runs/noise-best-2/model.safetensors", "--input", "photos",
+                  NULL);
+  difference =
+      number_after(results, "noise,best,2,photos,large.png,,,,,") - number_after(o.out, "\nlarge.png");
+  assert_true(difference < 1e-3 && difference > -1e-3);
   outcome_clear(&o);
 }
 

@@ -245,6 +245,46 @@ static void retouching_does_what_it_says_to_noise(void **state) {
   assert_true(fabs(deviation(sharp) / before / expected - 1) < 0.01);
 }
 
+/* White noise through a Gaussian of deviation s in both directions: 1 / (2 s sqrt(pi)) of its deviation is
+ * left. */
+static double left_of_noise(double sigma) {
+  return 1 / (2 * sigma * sqrt(G_PI));
+}
+
+/* The same value in all three channels, so that there is no colour. */
+static void make_grey(float *rgb) {
+  for (int i = 0; i < VALUES; i += 3)
+    rgb[i + 1] = rgb[i + 2] = rgb[i];
+}
+
+/* Red against the other two so that Rec. 601's brightness stays what it was. */
+static void make_colour_alone(float *rgb) {
+  for (int i = 0; i < VALUES; i += 3)
+    rgb[i + 1] = rgb[i + 2] = 0.5f - (rgb[i] - 0.5f) * 0.299f / 0.701f;
+}
+
+static void softening_blurs_brightness_and_colour_apart(void **state) {
+  (void)state;
+  nd_degrade_settings gaussian = chosen("gaussian", "sigma=6");
+  g_autofree float *level = flat(SIDE, 0.3f), *grey = flat(SIDE, 0.5f), *colour = flat(SIDE, 0.5f);
+  degrade(&gaussian, grey, SIDE, 1);
+  make_grey(grey);
+  degrade(&gaussian, colour, SIDE, 2);
+  make_colour_alone(colour);
+  assert_int_equal(nd_camera_soften(level, SIDE, SIDE, 0.7, 2), 0);
+  for (int i = 0; i < VALUES; i++)
+    assert_true(fabsf(level[i] - 0.3f) < 1e-6f);
+  double before[2] = {deviation(grey), deviation(colour)};
+  assert_int_equal(nd_camera_soften(grey, SIDE, SIDE, 0, 2), 0); /* colour alone: grey stays */
+  assert_int_equal(nd_camera_soften(colour, SIDE, SIDE, 2, 0), 0);
+  assert_true(fabs(deviation(grey) / before[0] - 1) < 1e-4);
+  assert_true(fabs(deviation(colour) / before[1] - 1) < 1e-4);
+  assert_int_equal(nd_camera_soften(grey, SIDE, SIDE, 0.9, 0), 0);
+  assert_int_equal(nd_camera_soften(colour, SIDE, SIDE, 0, 1.5), 0);
+  assert_true(fabs(deviation(grey) / before[0] / left_of_noise(0.9) - 1) < 0.05);
+  assert_true(fabs(deviation(colour) / before[1] / left_of_noise(1.5) - 1) < 0.05);
+}
+
 /* ---- Chains ---- */
 
 static void a_chain_is_the_composition(void **state) {
@@ -327,6 +367,7 @@ int main(void) {
       cmocka_unit_test(light_adds_before_the_response_curve),
       cmocka_unit_test(waves_too_fine_are_lost_and_others_kept),
       cmocka_unit_test(retouching_does_what_it_says_to_noise),
+      cmocka_unit_test(softening_blurs_brightness_and_colour_apart),
       cmocka_unit_test(a_chain_is_the_composition),
       cmocka_unit_test(chains_are_told_and_read_back),
       cmocka_unit_test(wrong_chains_are_named),

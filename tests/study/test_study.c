@@ -114,8 +114,13 @@ static void make_scores(const nd_study *s, nd_study_results *r) {
     double gain = s->runs[i].variant == 0 ? 0 : s->runs[i].variant == 2 ? 4 : s->runs[i].seed == 1 ? 1 : 3;
     r->at[i] = (nd_scores){.count = 3, .at = g_new0(nd_score, 3)};
     for (int p = 0; p < 3; p++)
-      r->at[i].at[p] = (nd_score){
-          .name = g_strdup("p"), .psnr = 20 + p + gain, .ssim = 0.5, .psnr_input = 10, .ssim_input = 0.2};
+      r->at[i].at[p] = (nd_score){.name = g_strdup("p"),
+                                  .psnr = 20 + p + gain,
+                                  .ssim = 0.5,
+                                  .psnr_input = 10,
+                                  .ssim_input = 0.2,
+                                  .niqe = 5 - gain,
+                                  .niqe_input = 8};
   }
 }
 
@@ -141,6 +146,35 @@ static void shares_and_intervals_are_those_of_the_closed_form(void **state) {
   expect_near(x.pictures_interval.high, 24, 1e-12);
   nd_study_summarise(&s, &r, 0, 0, 0, ND_STUDY_PSNR, &x);
   assert_true(isnan(x.share));
+  nd_study_summarise(&s, &r, 0, 1, 0, ND_STUDY_NIQE, &x);
+  assert_int_equal(x.seeds, 0); /* there is truth */
+  nd_study_results_clear(&r);
+  nd_study_clear(&s);
+}
+
+static char *with(const char *old, const char *new) {
+  g_auto(GStrv) parts = g_strsplit(STUDY, old, 2);
+  assert_int_equal(g_strv_length(parts), 2);
+  return g_strjoinv(new, parts);
+}
+
+/* Without truth it is NIQE that is told, and nothing else; lower is better, and the share as well. */
+static void photos_without_truth_have_a_niqe(void **state) {
+  (void)state;
+  g_autofree char *text = with("{input: i, target: o}}\nvariants", "{input: i}}\nvariants");
+  nd_study s;
+  nd_study_results r;
+  nd_study_summary x;
+  if (load_text(text, NULL, &s))
+    fail_msg("%s", nd_error());
+  make_scores(&s, &r);
+  nd_study_summarise(&s, &r, 0, 1, 0, ND_STUDY_NIQE, &x);
+  assert_int_equal(x.seeds, 2);
+  expect_near(x.mean, 3, 1e-12); /* 5 - (1 + 3) / 2 */
+  expect_near(x.input, 8, 1e-12);
+  expect_near(x.share, 0.5, 1e-12);
+  nd_study_summarise(&s, &r, 0, 1, 0, ND_STUDY_PSNR, &x);
+  assert_int_equal(x.seeds, 0);
   nd_study_results_clear(&r);
   nd_study_clear(&s);
 }
@@ -152,12 +186,6 @@ static void expect_refusal(const char *text, const char *const *overrides, const
   nd_study_clear(&s);
   if (!failed || !strstr(nd_error(), wanted))
     fail_msg("'%s' was expected, not '%s'", wanted, failed ? nd_error() : "success");
-}
-
-static char *with(const char *old, const char *new) {
-  g_auto(GStrv) parts = g_strsplit(STUDY, old, 2);
-  assert_int_equal(g_strv_length(parts), 2);
-  return g_strjoinv(new, parts);
 }
 
 static void mistakes_are_named_with_their_line(void **state) {
@@ -173,8 +201,8 @@ static void mistakes_are_named_with_their_line(void **state) {
       {"source: plain", "source: plane", "source names the variant 'plane', which there is not"},
       {"oracle: best\n", "", "source and oracle belong together"},
       {"data.real: r", "data.patch_size: 32", "run t-adapted-1"},
-      {"{input: i, target: o}}\nvariants", "{input: i}}\nvariants",
-       "study.yaml:11: test real needs both folders"},
+      {"{input: i, target: o}}\nvariants", "{target: o}}\nvariants",
+       "study.yaml:11: test real needs an input"},
       {"  plain:", "  pl/ain:", "study.yaml:13: 'pl/ain' is no name"},
       {"base: base.yaml", "base: [", "not valid YAML"},
       {"base: base.yaml", "base: other.yaml", "other.yaml"},
@@ -217,6 +245,7 @@ int main(void) {
       cmocka_unit_test(a_bootstrap_of_coins_is_binomial),
       cmocka_unit_test(the_matrix_is_laid_out_and_merged),
       cmocka_unit_test(shares_and_intervals_are_those_of_the_closed_form),
+      cmocka_unit_test(photos_without_truth_have_a_niqe),
       cmocka_unit_test(mistakes_are_named_with_their_line),
       cmocka_unit_test(exclusions_leave_runs_out),
   };

@@ -1,0 +1,147 @@
+/* Films become pairs for deblurring: the mean of some frames, and the frame in their middle. */
+#include "data/frames.h"
+
+#include "data/camera-private.h"
+#include "data/data.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+
+typedef struct frame {
+  size_t index;     /* in the set */
+  char *film, *key; /* key: sorts numbers in names by their value */
+} frame;
+
+static void free_frame(gpointer data) {
+  frame *f = data;
+  g_free(f->film);
+  g_free(f->key);
+  g_free(f);
+}
+
+static gint by_film_and_number(gconstpointer a, gconstpointer b) {
+  const frame *x = *(frame *const *)a, *y = *(frame *const *)b;
+  int films = strcmp(x->film, y->film);
+  return films ? films : strcmp(x->key, y->key);
+}
+
+static GPtrArray *in_order(const nd_set *set) {
+  GPtrArray *frames = g_ptr_array_new_with_free_func(free_frame);
+  for (size_t i = 0; i < set->count; i++) {
+    frame *f = g_new0(frame, 1);
+    g_autofree char *base = g_path_get_basename(set->at[i].name);
+    f->index = i;
+    f->film = g_path_get_dirname(set->at[i].name);
+    f->key = g_utf8_collate_key_for_filename(base, -1);
+    g_ptr_array_add(frames, f);
+  }
+  g_ptr_array_sort(frames, by_film_and_number);
+  return frames;
+}
+
+/* ---- One pair ---- */
+static int add_frame(const nd_frames_settings *s, const nd_set *set, size_t index, nd_image *sum) {
+  nd_image next;
+  if (nd_set_load(set, index, &next))
+    return -1;
+  if (next.width != sum->width || next.height != sum->height) {
+    nd_fail("'%s' is %d x %d, other frames of its film are %d x %d", set->at[index].label, next.width,
+            next.height, sum->width, sum->height);
+    nd_image_free(&next);
+    return -1;
+  }
+  size_t n = (size_t)next.width * (size_t)next.height * 3;
+  nd_response_undo(s->response, s->gamma, next.data, n);
+  for (size_t i = 0; i < n; i++)
+    sum->data[i] += next.data[i];
+  nd_image_free(&next);
+  return 0;
+}
+
+/* The mean of the frames from `first` on in place of `middle`'s pixels. */
+static int average(const nd_frames_settings *s, const nd_set *set, frame *const *first, int count,
+                   nd_image *middle) {
+  size_t n = (size_t)middle->width * (size_t)middle->height * 3;
+  memset(middle->data, 0, n * sizeof *middle->data);
+  for (int i = 0; i < count; i++)
+    if (add_frame(s, set, first[i]->index, middle))
+      return -1;
+  for (size_t i = 0; i < n; i++)
+    middle->data[i] /= (float)count;
+  nd_response_apply(s->response, s->gamma, middle->data, n);
+  return 0;
+}
+
+static int save(const nd_frames_settings *s, const char *part, const char *name, const nd_image *image) {
+  g_autofree char *stem = g_strndup(name, (gsize)(strrchr(name, '.') - name)),
+                  *png = g_strconcat(stem, ".png", NULL), *path = g_build_filename(s->out, part, png, NULL),
+                  *folder = g_path_get_dirname(path);
+  if (g_mkdir_with_parents(folder, 0777))
+    return nd_fail("cannot make the folder '%s': %s", folder, g_strerror(errno));
+  return nd_image_save(path, image, &(nd_save_options){.bits = 8});
+}
+
+static int make_pair(const nd_frames_settings *s, const nd_set *set, frame *const *first, int count) {
+  const nd_set_item *middle = &set->at[first[count / 2]->index];
+  nd_image image;
+  if (nd_set_load(set, first[count / 2]->index, &image))
+    return -1;
+  int failed = save(s, "target", middle->name, &image) || average(s, set, first, count, &image) ||
+               save(s, "input", middle->name, &image);
+  nd_image_free(&image);
+  if (!failed && s->progress)
+    s->progress(middle->name, s->context);
+  return failed ? -1 : 0;
+}
+
+/* ---- A film ---- */
+static int draw_count(const nd_frames_settings *s, nd_rng *rng) {
+  int least = s->least | 1, choices = (s->most - least) / 2 + 1;
+  return least + 2 * (int)nd_rng_below(rng, (uint32_t)choices);
+}
+
+static int average_film(const nd_frames_settings *s, const nd_set *set, frame *const *frames, size_t count,
+                        nd_frames_made *out) {
+  nd_rng rng = nd_rng_make(s->seed, 0, g_str_hash(frames[0]->film), ND_RANDOM_DEGRADE);
+  size_t at = 0;
+  out->films++;
+  for (;;) {
+    size_t wanted = (size_t)draw_count(s, &rng);
+    if (count - at < wanted)
+      break;
+    if (make_pair(s, set, frames + at, (int)wanted))
+      return -1;
+    out->pairs++;
+    at += wanted;
+  }
+  out->unused += count - at;
+  return 0;
+}
+
+static int average_set(const nd_frames_settings *s, const nd_set *set, nd_frames_made *out) {
+  g_autoptr(GPtrArray) frames = in_order(set);
+  frame *const *at = (frame *const *)frames->pdata;
+  for (size_t begin = 0, end; begin < set->count; begin = end) {
+    for (end = begin + 1; end < set->count && !strcmp(at[end]->film, at[begin]->film);)
+      end++;
+    if (average_film(s, set, at + begin, end - begin, out))
+      return -1;
+  }
+  return out->pairs ? 0
+                    : nd_fail("'%s' holds no film of %d frames: the most in one folder have to be that many",
+                              s->from, s->least | 1);
+}
+
+int nd_frames_average(const nd_frames_settings *s, nd_frames_made *out) {
+  nd_set set;
+  *out = (nd_frames_made){0};
+  if (s->least < 1 || (s->least | 1) > s->most)
+    return nd_fail("%d to %d frames: an odd number between them is needed, so that one is in the middle",
+                   s->least, s->most);
+  if (nd_set_open(s->from, &set))
+    return -1;
+  int failed = average_set(s, &set, out);
+  nd_set_free(&set);
+  return failed;
+}

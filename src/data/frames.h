@@ -1,0 +1,35 @@
+/* Blur as a film has it: consecutive frames averaged in linear light, as in GoPro (Nah, Kim, Lee, "Deep
+ * multi-scale convolutional neural network for dynamic scene deblurring", CVPR 2017). */
+#ifndef ND_DATA_FRAMES_H
+#define ND_DATA_FRAMES_H
+
+#include "base/base.h"
+
+/* A camera's response curve: sRGB's, a power, or none. */
+typedef enum nd_response { ND_RESPONSE_SRGB, ND_RESPONSE_POWER, ND_RESPONSE_NONE } nd_response;
+const char *nd_response_name(int index); /* NULL past the last */
+
+typedef struct nd_frames_settings {
+  const char
+      *from; /* a set (data.h); frames of one folder are a film, in the order of the numbers in their names */
+  const char *out; /* OUT/input and OUT/target, PNG of 8 bits, named after the middle frame */
+  int least, most; /* frames averaged: an odd number, drawn uniformly from those of [least, most] */
+  nd_response response;
+  double gamma; /* of ND_RESPONSE_POWER */
+  uint64_t seed;
+  /* After each pair; may be NULL. */
+  void (*progress)(const char *name, void *context);
+  void *context;
+} nd_frames_settings;
+
+typedef struct nd_frames_made {
+  size_t films, pairs;
+  size_t unused; /* frames at the ends of films, too few for another pair */
+} nd_frames_made;
+
+/* Each frame is in one pair at most. What there is under OUT of the same names is replaced. Errors: no odd
+ * number in [least, most], no film of `least` frames, frames of different sizes (named), files that cannot be
+ * read or written; pairs made until then stay. */
+int nd_frames_average(const nd_frames_settings *settings, nd_frames_made *out);
+
+#endif
