@@ -80,16 +80,27 @@ static int recognise(const part *p, nd_role role, nd_net **net) {
   return nd_net_recognise(role, &shapes, net) ? not_recognised(p, role) : 0;
 }
 
+static bool is_given(const char *setting, const char *const *given) {
+  size_t n = strlen(setting);
+  for (int i = 0; given && given[i]; i++)
+    if (!strncmp(given[i], setting, n) && given[i][n] == '=')
+      return true;
+  return false;
+}
+
 /* Settings that the weights do not show are said: a wrong one goes unnoticed otherwise. */
-static char *say_recognised(const nd_net *net) {
+static char *say_recognised(const nd_net *net, const char *const *given) {
   GString *s = g_string_new("by names and shapes");
   const char *const *unseen = nd_net_unseen(net);
   for (int i = 0, n = 0; i < nd_net_settings_count(net); i++)
     if (g_strv_contains(unseen, nd_net_setting(net, i)->name)) {
-      bool given = strcmp(nd_net_value(net, i), nd_net_setting(net, i)->fallback);
-      g_string_append_printf(s, "%s%s=%s (%s)",
-                             n++ ? ", " : "; not shown there: ", nd_net_setting(net, i)->name,
-                             nd_net_value(net, i), given ? "given" : "the default");
+      const nd_setting *setting = nd_net_setting(net, i);
+      bool usual = !strcmp(nd_net_value(net, i), setting->fallback);
+      g_string_append_printf(s, "%s%s=%s (%s)", n++ ? ", " : "; not shown there: ", setting->name,
+                             nd_net_value(net, i),
+                             is_given(setting->name, given) ? "given"
+                             : usual                        ? "the default"
+                                                            : "assumed");
     }
   return g_string_free(s, FALSE);
 }
@@ -193,7 +204,7 @@ static int load(nd_model *m, const part *p, nd_role role, const char *const *set
   if (find_network(p, role, m) || set_all(m->net, settings) || declare(m) || fill(p, m))
     return -1;
   bool named = nd_safetensors_metadata(p->file, "noiseda.network");
-  m->recognised = named ? NULL : say_recognised(m->net);
+  m->recognised = named ? NULL : say_recognised(m->net, settings);
   keep_metadata(m, p->file);
   m->left_aside = left_aside(p);
   const char *format = nd_safetensors_metadata(p->file, "noiseda.source_format");
