@@ -1,12 +1,13 @@
 """Compares noiseda with the networks' public code: names, files, settings and numbers.
 
-    python compare_published.py CHECKOUTS [--build BUILD] [--only WORD] [--size N]
+    python compare_published.py CHECKOUTS [--build BUILD] [--only WORD] [--bf16]
 
 CHECKOUTS is a folder with checkouts of the repositories in CASES, under their own names; of one that is absent the
 cases are skipped. For each published setting the public class is made, given random weights, and written as its
 repository writes checkpoints; `noiseda import` makes a model of that file, without being told the network or its
 settings, and its result on a random picture is held against the class's. BUILD is a build folder of noiseda
-(build-test). Needs torch and, for some repositories, einops. Exit status 1: something differs.
+(build-test). --bf16: noiseda computes in bf16, by way of 16-bit TIFF, which skimage must write. Needs torch and, for
+some repositories, einops. Exit status 1: something differs.
 """
 import argparse
 import ctypes
@@ -20,7 +21,7 @@ import types
 import numpy as np
 import torch
 
-TOLERANCE = 1e-4  # of the largest residual
+TOLERANCE, TOLERANCE_BF16 = 1e-4, 1e-2  # largest difference, or in bf16 its root mean square, to the residual's
 
 
 # ---- The public classes ----
@@ -112,6 +113,16 @@ def restored(library, model, x):
         raise RuntimeError(library.noiseda_error().decode())
     library.noiseda_model_close(opened)
     return y
+
+
+def restored_in_bf16(program, model, x, folder):
+    """x: h,w,c; of the picture as 16 bits hold it."""
+    from skimage import io
+    given, made = folder / "given.tif", folder / "made.tif"
+    io.imsave(given, np.squeeze(np.round(x * 65535).astype(np.uint16)), check_contrast=False)
+    subprocess.run([program, "restore", "-q", "--precision", "bf16", "--overwrite", "-m", model, given, "-o", made],
+                   check=True)
+    return io.imread(made).reshape(x.shape).astype(np.float32) / 65535
 
 
 def imported(program, checkpoint, options):
@@ -219,7 +230,11 @@ CASES = [
 ]
 
 
-def compare(case, checkouts, program, library, folder):
+def size(x, bf16):
+    return float(np.sqrt(np.mean(np.square(x)))) if bf16 else float(np.abs(x).max())
+
+
+def compare(case, checkouts, program, library, folder, bf16):
     label, (repository, module, name), settings, last, write, options, (height, width) = case
     net = public_class(checkouts / repository, module, name)(**settings).eval()
     random_weights(net, last, seed=1)
@@ -227,14 +242,20 @@ def compare(case, checkouts, program, library, folder):
     torch.save(write(net.state_dict()), checkpoint)
     model, said = imported(program, checkpoint, options)
     x = torch.rand(1, channels_of(net), height, width, generator=torch.Generator().manual_seed(2)) * 0.4 + 0.3
+    if bf16:
+        x = torch.round(x * 65535) / 65535
     with torch.no_grad():
         theirs = net(x) if last[1] else x + net(x)
     as_picture = lambda t: np.ascontiguousarray(t[0].permute(1, 2, 0).numpy())
-    ours = restored(library, model, as_picture(x))
-    change = float((theirs - x).abs().max())
-    difference = float(np.abs(as_picture(theirs.clamp(0, 1)) - ours).max())
+    ours = restored_in_bf16(program, model, as_picture(x), folder) if bf16 else restored(library, model, as_picture(x))
+    change, difference = size(as_picture(theirs - x), bf16), size(as_picture(theirs.clamp(0, 1)) - ours, bf16)
+    rounded = ""
+    if bf16:
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            own = net(x).float() if last[1] else x + net(x).float()
+        rounded = f", PyTorch in bf16 {size(as_picture(own - theirs), bf16) / change:.1e}"
     settings_line = next(line for line in said.splitlines() if "network:" in line)
-    return difference / change, f"{difference:.1e} of {change:.2f}; {settings_line}"
+    return difference / change, f"{difference / change:.1e} ({difference:.1e} of {change:.2f}{rounded}); {settings_line}"
 
 
 def main():
@@ -242,7 +263,9 @@ def main():
     parser.add_argument("checkouts", type=pathlib.Path)
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build-test"))
     parser.add_argument("--only", default="", help="cases whose label holds this word")
+    parser.add_argument("--bf16", action="store_true")
     given = parser.parse_args()
+    tolerance = TOLERANCE_BF16 if given.bf16 else TOLERANCE
     library = ctypes.CDLL(given.build / "src/api/libnoiseda.so")
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -254,11 +277,11 @@ def main():
                 continue
             try:
                 off, said = compare(case, given.checkouts, given.build / "src/cli/noiseda", library,
-                                    pathlib.Path(folder))
+                                    pathlib.Path(folder), given.bf16)
             except RuntimeError as error:
                 off, said = float("inf"), str(error)
-            wrong += off > TOLERANCE
-            print(f"{'differs' if off > TOLERANCE else 'same':8} {case[0]}: {said}", flush=True)
+            wrong += off > tolerance
+            print(f"{'differs' if off > tolerance else 'same':8} {case[0]}: {said}", flush=True)
     return 1 if wrong else 0
 
 
