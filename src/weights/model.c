@@ -58,6 +58,16 @@ static bool find_shape(const void *file, const char *name, nd_shape *out) {
   return true;
 }
 
+/* Its first tensors, so that a prefix or another network shows. */
+static char *first_names(const nd_safetensors *file) {
+  GString *s = g_string_new(NULL);
+  size_t n = nd_safetensors_count(file);
+  for (size_t i = 0; i < MIN(n, LISTED); i++)
+    g_string_append_printf(s, "%s'%s'", i ? ", " : "", nd_safetensors_at(file, i)->name);
+  g_string_append(s, n > LISTED ? ", ..." : n ? "" : "nothing");
+  return g_string_free(s, FALSE);
+}
+
 /* Whether it is the other kind of network that the file holds: then the message says so. */
 static int not_recognised(const part *p, nd_role role) {
   g_autofree char *cause = g_strdup(nd_error());
@@ -65,8 +75,10 @@ static int not_recognised(const part *p, nd_role role) {
   part rest = {p->file, scope_in(p->file, other)};
   nd_shapes shapes = {find_shape, &rest};
   nd_net *net;
-  if (nd_net_recognise(other, &shapes, &net))
-    return nd_fail("it names no network (metadata 'noiseda.network'), and %s", cause);
+  if (nd_net_recognise(other, &shapes, &net)) {
+    g_autofree char *names = first_names(p->file);
+    return nd_fail("it names no network (metadata 'noiseda.network'), and %s; it holds %s", cause, names);
+  }
   nd_fail(
       "it holds a %s network, %s, and no %s network ('noiseda import --diffusion' takes diffusion networks)",
       other == ND_DIFFUSION ? "diffusion" : "restoration", nd_net_name(net),
