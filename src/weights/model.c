@@ -2,6 +2,7 @@
 #include "weights/model.h"
 
 #include <glib.h>
+#include <math.h>
 #include <string.h>
 
 enum { LISTED = 3 }; /* names of tensors that are left aside */
@@ -147,12 +148,26 @@ static int declare(nd_model *m) {
   return failed;
 }
 
+static int check_finite(const nd_model *m) {
+  for (int i = 0; i < nd_params_length(m->params); i++) {
+    const nd_param *param = nd_params_at(m->params, i);
+    float sum = 0; /* times 0: NaN where any is NaN or infinite */
+    for (size_t k = 0; k < param->count; k++)
+      sum += 0 * m->values[param->offset + k];
+    if (isnan(sum))
+      return nd_fail("'%s' holds numbers that are NaN or infinite; did its training diverge?", param->name);
+  }
+  return 0;
+}
+
 /* No memory before everything fits: settings that a file claims may ask for any amount of it. */
 static int fill(const part *p, nd_model *m) {
   if (nd_weights_load(p->file, p->scope, m->params, "", true, NULL))
     return -1;
   m->values = nd_mem_alloc(nd_params_size(m->params) * sizeof(float), "weights");
-  return m->values ? nd_weights_load(p->file, p->scope, m->params, "", true, m->values) : -1;
+  if (!m->values || nd_weights_load(p->file, p->scope, m->params, "", true, m->values))
+    return -1;
+  return check_finite(m);
 }
 
 /* ---- What there is to say about it ---- */
