@@ -100,10 +100,30 @@ static void clear(nd_info *info) {
   g_free(info->origin);
 }
 
-static int show_model(const char *path, nd_role role, const question *q) {
+/* The other network of a checkpoint that holds both; NULL: it is none. */
+static nd_model *other_model(const char *path, const nd_model *m) {
+  nd_model *other = NULL;
+  if (m->left_aside && nd_net_role(m->net) == ND_RESTORATION &&
+      nd_model_load_as(path, ND_DIFFUSION, NULL, &other))
+    nd_error_clear();
+  return other;
+}
+
+/* A file that does not name its network, such as a checkpoint from elsewhere, may be of either role. */
+static int load_either(const char *path, nd_model **m) {
+  if (!nd_model_load_as(path, ND_RESTORATION, NULL, m))
+    return 0;
+  g_autofree char *cause = g_strdup(nd_error());
+  return nd_model_load_as(path, ND_DIFFUSION, NULL, m) ? nd_fail("%s", cause) : 0;
+}
+
+static int show_model(const char *path, const char *network, const question *q) {
   nd_model *m;
-  if (nd_model_load_as(path, role, NULL, &m))
+  nd_role role =
+      network && g_strv_contains(nd_net_names(ND_DIFFUSION), network) ? ND_DIFFUSION : ND_RESTORATION;
+  if (network ? nd_model_load_as(path, role, NULL, &m) : load_either(path, &m))
     return -1;
+  nd_model *other = other_model(path, m);
   nd_info info = {.path = path,
                   .kind = "model",
                   .stored_as = m->stored_as,
@@ -113,9 +133,12 @@ static int show_model(const char *path, nd_role role, const question *q) {
                   .n_metadata = m->n_metadata};
   info.origin = origin_of(&info, m->source_format);
   int failed = add_network(&info, m->net, m->params, "", q);
+  if (other && !failed)
+    failed = add_network(&info, other->net, other->params, "", q);
   if (!failed)
     tell(&info, q);
   clear(&info);
+  nd_model_free(other);
   nd_model_free(m);
   return failed;
 }
@@ -154,11 +177,9 @@ static int show(const char *name, const question *q) {
     return -1;
   const char *kind = nd_safetensors_metadata(file, "noiseda.kind");
   bool checkpoint = kind && !strcmp(kind, "checkpoint");
-  const char *network = nd_safetensors_metadata(file, "noiseda.network");
-  nd_role role =
-      network && g_strv_contains(nd_net_names(ND_DIFFUSION), network) ? ND_DIFFUSION : ND_RESTORATION;
+  g_autofree char *network = g_strdup(nd_safetensors_metadata(file, "noiseda.network"));
   nd_safetensors_close(file);
-  return checkpoint ? show_checkpoint(path, q) : show_model(path, role, q);
+  return checkpoint ? show_checkpoint(path, q) : show_model(path, network, q);
 }
 
 static int run(int argc, char **argv) {

@@ -1,16 +1,16 @@
 /* The files of folders and archives as one tree. */
 #include "data/tree-private.h"
+#include "base/zip_archive.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { FILE_BYTES_MAX = 512 << 20 };
+enum { FILE_BYTES_MAX = 512 << 20, ENTRIES_MAX = 8 << 20 };
 
-typedef struct place {
-  nd_tree *tree;
+struct nd_archive {
   nd_zip *zip;
-  const char *above; /* the folder the archive stands in, as a path of the tree */
-} place;
+  char *disk; /* where it is */
+};
 
 static void file_free(void *p) {
   nd_tree_file *f = p;
@@ -19,8 +19,11 @@ static void file_free(void *p) {
   g_free(f);
 }
 
-static void zip_free(void *p) {
-  nd_zip_close(p);
+static void archive_free(void *p) {
+  nd_archive *a = p;
+  nd_zip_close(a->zip);
+  g_free(a->disk);
+  g_free(a);
 }
 
 static bool ends_in(const char *path, const char *const *endings) {
@@ -41,10 +44,10 @@ static bool is_other_archive(const char *path) {
 }
 
 /* Of two files of one path the first stays. */
-static void add(nd_tree *tree, char *path, char *disk, nd_zip *zip, guint64 index) {
+static void add(nd_tree *tree, char *path, char *disk, const nd_archive *archive, int64_t index) {
   nd_tree_file *f = g_new(nd_tree_file, 1);
   char *key = g_utf8_validate(path, -1, NULL) ? g_utf8_casefold(path, -1) : g_ascii_strdown(path, -1);
-  *f = (nd_tree_file){path, disk, zip, index};
+  *f = (nd_tree_file){path, disk, archive, index};
   if (g_hash_table_contains(tree->by_path, key)) {
     g_free(key);
     file_free(f);
@@ -54,25 +57,62 @@ static void add(nd_tree *tree, char *path, char *disk, nd_zip *zip, guint64 inde
   g_ptr_array_add(tree->files, f);
 }
 
-static int add_entry(void *context, const char *path, guint64 index) {
-  const place *p = context;
-  char *full = *p->above ? g_build_filename(p->above, path, NULL) : g_strdup(path);
-  add(p->tree, full, NULL, p->zip, index);
+/* ---- Archives ---- */
+
+static bool leads_out(const char *path) {
+  g_auto(GStrv) parts = g_strsplit(path, "/", -1);
+  return path[0] == '/' || strchr(path, '\\') || g_strv_contains((const char *const *)parts, "..");
+}
+
+/* Folders, and hidden files. */
+static bool is_left_out(const char *path) {
+  return path[0] == '.' || strstr(path, "/.") || g_str_has_prefix(path, "__MACOSX/") ||
+         g_str_has_suffix(path, "/");
+}
+
+/* above: the folder the archive stands in, as a path of the tree. */
+static int add_entries(nd_tree *tree, const nd_archive *a, const char *above) {
+  int64_t n = nd_zip_count(a->zip);
+  if (n > ENTRIES_MAX)
+    return nd_fail("archive '%s' has more than %d entries", a->disk, ENTRIES_MAX);
+  for (int64_t i = 0; i < n; i++) {
+    const char *path = nd_zip_name(a->zip, i);
+    if (!path || leads_out(path))
+      return nd_fail(
+          "archive '%s' has an entry '%s', whose path leads out of it: it is not as it was published",
+          a->disk, path ? path : "");
+    if (!is_left_out(path))
+      add(tree, *above ? g_build_filename(above, path, NULL) : g_strdup(path), NULL, a, i);
+  }
   return 0;
 }
 
-static int add_zip(nd_tree *tree, const char *disk, const char *above) {
+static int add_archive(nd_tree *tree, const char *disk, const char *above) {
   nd_zip *zip;
-  if (nd_zip_open(disk, &zip))
-    return -1;
-  g_ptr_array_add(tree->zips, zip);
-  return nd_zip_list(zip, add_entry, &(place){tree, zip, above});
+  if (nd_zip_open(disk, &zip)) {
+    g_autofree char *cause = g_strdup(nd_error());
+    return nd_fail("cannot read archive '%s': %s; was it cut short, or is it one part of several? Parts are "
+                   "joined first (zip -s 0 FIRST.zip --out whole.zip, or cat x.zip.* > x.zip)",
+                   disk, cause);
+  }
+  nd_archive *a = g_new(nd_archive, 1);
+  *a = (nd_archive){zip, g_strdup(disk)};
+  g_ptr_array_add(tree->archives, a);
+  return add_entries(tree, a, above);
 }
+
+static int read_entry(const nd_tree_file *file, void **bytes, size_t *size) {
+  const nd_archive *a = file->archive;
+  return nd_zip_read(a->zip, file->index, FILE_BYTES_MAX, bytes, size) ? nd_fail_in("archive '%s'", a->disk)
+                                                                       : 0;
+}
+
+/* ---- Folders ---- */
 
 static int add_file(nd_tree *tree, const char *disk, const char *path) {
   g_autofree char *parent = g_path_get_dirname(path);
   if (is_zip(disk))
-    return add_zip(tree, disk, strcmp(parent, ".") ? parent : "");
+    return add_archive(tree, disk, strcmp(parent, ".") ? parent : "");
   if (is_other_archive(disk))
     g_ptr_array_add(tree->unread, g_strdup(disk));
   else
@@ -103,7 +143,7 @@ static int by_path(const void *a, const void *b) {
 }
 
 int nd_tree_open(char *const *from, nd_tree *out) {
-  *out = (nd_tree){g_ptr_array_new_with_free_func(file_free), g_ptr_array_new_with_free_func(zip_free),
+  *out = (nd_tree){g_ptr_array_new_with_free_func(file_free), g_ptr_array_new_with_free_func(archive_free),
                    g_ptr_array_new_with_free_func(g_free),
                    g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
   int failed = 0;
@@ -126,7 +166,7 @@ int nd_tree_open(char *const *from, nd_tree *out) {
 void nd_tree_close(nd_tree *tree) {
   g_hash_table_unref(tree->by_path);
   g_ptr_array_unref(tree->files);
-  g_ptr_array_unref(tree->zips);
+  g_ptr_array_unref(tree->archives);
   g_ptr_array_unref(tree->unread);
   *tree = (nd_tree){0};
 }
@@ -153,5 +193,5 @@ static int read_disk(const char *path, void **bytes, size_t *size) {
 
 int nd_tree_read(const nd_tree_file *file, void **bytes, size_t *size) {
   *bytes = NULL;
-  return file->zip ? nd_zip_read(file->zip, file->index, bytes, size) : read_disk(file->disk, bytes, size);
+  return file->archive ? read_entry(file, bytes, size) : read_disk(file->disk, bytes, size);
 }

@@ -165,7 +165,7 @@ const nd_network nd_guided = {
     .predict_noise = predict_noise,
     .multiple = nd_diffusion_multiple,
     .check = nd_diffusion_check,
-    .landmark = "cond_embed.0.weight",
+    .landmarks = {"cond_embed.0.weight"},
     .recognise = recognise,
     .unseen = {"head_channels", "dropout", "norm_groups"},
 };

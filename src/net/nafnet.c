@@ -124,6 +124,6 @@ const nd_network nd_nafnet = {
     .restore = restore,
     .multiple = multiple,
     .check = check,
-    .landmark = "intro.weight",
+    .landmarks = {"intro.weight"},
     .recognise = recognise,
 };

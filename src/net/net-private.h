@@ -4,22 +4,25 @@
 
 #include "net/net.h"
 
+/* x: n,h,w,3, or n,h,w,1 to a network with `grey`; the residual of the same shape. */
+typedef nd_tensor nd_restore_fn(nd_graph *g, const nd_net *net, nd_tensor x);
+
 typedef struct nd_network {
   const char *name;
   nd_role role;
   nd_setting settings[ND_MAX_SETTINGS]; /* ends with name NULL */
-  nd_tensor (*restore)(nd_graph *g, const nd_net *net, nd_tensor x);
+  nd_restore_fn *restore;
   nd_tensor (*predict_noise)(nd_graph *g, const nd_net *net, nd_tensor x, nd_tensor level);
   int (*multiple)(const nd_net *net);
   int (*reach)(const nd_net *net);
   /* Settings that contradict each other; NULL: none can. */
   int (*check)(const nd_net *net);
-  bool normalises_batch;
+  bool (*normalises_batch)(const nd_net *net); /* NULL: no */
   /* Endings of the names of tensors that published files hold and that are computed here; ends with NULL. */
   const char *buffers[4];
-  /* A tensor that this network has and no other. */
-  const char *landmark;
-  /* Settings from the names and shapes of a file with the landmark. */
+  /* Tensors of which this network has one and no other network any; ends with NULL. */
+  const char *landmarks[3];
+  /* Settings from the names and shapes of a file with a landmark. */
   int (*recognise)(const nd_shapes *shapes, nd_net *net);
   const char *unseen[4]; /* settings that do not show there; ends with NULL */
 } nd_network;
@@ -45,6 +48,12 @@ typedef struct nd_ratio {
 nd_ratio nd_ratio_any(void);
 void nd_ratio_narrow(nd_ratio *r, int of, int result);
 int nd_net_set_ratio(nd_net *net, const char *setting, nd_ratio r);
+
+/* ---- Grey pictures (grey.c): the luma of colour ones goes in, and what comes out is added to all channels.
+ */
+#define ND_GREY_SETTING                                                                                      \
+  { "grey", ND_SETTING_INT, "0", 0, 1, "1: made for grey pictures; of colour ones it restores the luma" }
+nd_tensor nd_restore_grey(nd_graph *g, const nd_net *net, nd_tensor x, nd_restore_fn *restore);
 
 /* ---- Layers that several networks use. Parameters: <name>.weight, <name>.bias. */
 typedef struct nd_conv_layer {

@@ -150,7 +150,10 @@ static bool sound(nd_graph *g, const nd_net *net, nd_tensor x, int channels) {
 }
 
 nd_tensor nd_net_restore(nd_graph *g, const nd_net *net, nd_tensor x) {
-  return sound(g, net, x, 3) ? net->kind->restore(g, net, x) : ND_NONE;
+  if (!sound(g, net, x, 3))
+    return ND_NONE;
+  nd_restore_fn *restore = net->kind->restore;
+  return nd_net_int(net, "grey") ? nd_restore_grey(g, net, x, restore) : restore(g, net, x);
 }
 
 nd_tensor nd_net_predict_noise(nd_graph *g, const nd_net *net, nd_tensor x, nd_tensor level) {
@@ -158,7 +161,7 @@ nd_tensor nd_net_predict_noise(nd_graph *g, const nd_net *net, nd_tensor x, nd_t
 }
 
 bool nd_net_normalises_batch(const nd_net *net) {
-  return net->kind->normalises_batch;
+  return net->kind->normalises_batch && net->kind->normalises_batch(net);
 }
 
 bool nd_net_is_buffer(const char *name) {

@@ -87,11 +87,18 @@ int nd_net_set_ratio(nd_net *net, const char *setting, nd_ratio r) {
 
 /* ---- Networks ---- */
 
+static bool has_landmark(const nd_shapes *shapes, const nd_network *kind) {
+  for (int i = 0; kind->landmarks[i]; i++)
+    if (nd_shapes_has(shapes, "%s", kind->landmarks[i]))
+      return true;
+  return false;
+}
+
 int nd_net_recognise(nd_role role, const nd_shapes *shapes, nd_net **out) {
   *out = NULL;
   for (int i = 0; nd_networks[i]; i++) {
     const nd_network *kind = nd_networks[i];
-    if (kind->role != role || !nd_shapes_has(shapes, "%s", kind->landmark))
+    if (kind->role != role || !has_landmark(shapes, kind))
       continue;
     nd_net *net;
     if (nd_net_new(kind->name, role, &net))

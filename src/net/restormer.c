@@ -114,10 +114,11 @@ static nd_tensor restore(nd_graph *g, const nd_net *net, nd_tensor x) {
   shape s = shape_of(net);
   builder b = {g, nd_net_real(net, "expansion"), nd_net_int(net, "bias"), nd_net_int(net, "norm_bias")};
   nd_tensor skips[ND_MAX_LIST];
+  int channels = nd_dims(g, x)[3];
   x = nd_layer_conv(g, "patch_embed.proj", x, (nd_conv_layer){.out = s.width, .kernel = 3, .no_bias = true});
   x = encode(&b, &s, x, skips);
   nd_deepest_features_set(g, x);
-  return conv(&b, "output", decode(&b, &s, x, skips), 3, 3);
+  return conv(&b, "output", decode(&b, &s, x, skips), channels, 3);
 }
 
 static int multiple(const nd_net *net) {
@@ -163,7 +164,8 @@ static int recognise(const nd_shapes *s, nd_net *net) {
                  nd_net_set_list(net, "heads", heads, levels) ||
                  nd_net_set_ratio(net, "expansion", expansion) ||
                  nd_net_set_int(net, "bias", nd_shapes_has(s, "encoder_level1.0.attn.qkv.bias")) ||
-                 nd_net_set_int(net, "norm_bias", nd_shapes_has(s, "encoder_level1.0.norm1.body.bias"))
+                 nd_net_set_int(net, "norm_bias", nd_shapes_has(s, "encoder_level1.0.norm1.body.bias")) ||
+                 nd_net_set_int(net, "grey", nd_shapes_axis(s, 1, "patch_embed.proj.weight") == 1)
              ? -1
              : 0;
 }
@@ -181,10 +183,11 @@ const nd_network nd_restormer = {
                  {"bias", ND_SETTING_INT, "0", 0, 1,
                   "1: convolutions have a bias, but for the first and those that resample"},
                  {"norm_bias", ND_SETTING_INT, "0", 0, 1,
-                  "1: layer normalisation with mean and bias; 0: by the deviation alone"}},
+                  "1: layer normalisation with mean and bias; 0: by the deviation alone"},
+                 ND_GREY_SETTING},
     .restore = restore,
     .multiple = multiple,
     .check = check,
-    .landmark = "encoder_level1.0.attn.temperature",
+    .landmarks = {"encoder_level1.0.attn.temperature"},
     .recognise = recognise,
 };

@@ -156,7 +156,7 @@ const nd_network nd_sr3 = {
     .predict_noise = predict_noise,
     .multiple = nd_diffusion_multiple,
     .check = nd_diffusion_check,
-    .landmark = "noise_level_mlp.1.weight",
+    .landmarks = {"noise_level_mlp.1.weight"},
     .recognise = recognise,
     .unseen = {"dropout", "norm_groups"},
 };

@@ -5,7 +5,7 @@
 #include <glib.h>
 
 static const float EPSILON = 1e-5f;
-/* The published code takes the mean of its training pictures from its input. */
+/* The published code takes the mean of its training pictures from colour pictures. */
 static const float MINUS_MEAN[3] = {-0.4488f, -0.4371f, -0.4040f};
 
 static nd_tensor norm(nd_graph *g, const char *name, nd_tensor x) {
@@ -60,11 +60,20 @@ static nd_tensor body(nd_graph *g, const nd_net *net, nd_tensor x) {
   return norm(g, "norm", x);
 }
 
+static nd_tensor in_range(nd_graph *g, nd_tensor x, float range) {
+  return range == 1 ? x : nd_affine(g, x, range, 0);
+}
+
 static nd_tensor restore(nd_graph *g, const nd_net *net, nd_tensor x) {
   nd_conv_layer keep = {.out = nd_net_int(net, "width"), .kernel = 3};
-  x = nd_layer_conv(g, "conv_first", nd_add(g, x, nd_constant(g, 3, MINUS_MEAN)), keep);
+  int channels = nd_dims(g, x)[3];
+  float range = (float)nd_net_real(net, "range");
+  if (channels == 3)
+    x = nd_add(g, x, nd_constant(g, 3, MINUS_MEAN));
+  x = nd_layer_conv(g, "conv_first", in_range(g, x, range), keep);
   x = nd_add(g, nd_layer_conv(g, "conv_after_body", body(g, net, x), keep), x);
-  return nd_layer_conv(g, "conv_last", x, (nd_conv_layer){.out = 3, .kernel = 3});
+  x = nd_layer_conv(g, "conv_last", x, (nd_conv_layer){.out = channels, .kernel = 3});
+  return in_range(g, x, 1 / range);
 }
 
 static int multiple(const nd_net *net) {
@@ -101,9 +110,14 @@ static int check(const nd_net *net) {
   return 0;
 }
 
+/* Published models of windows as large are for JPEG's artefacts, whose blocks are larger by one, and take
+ * pictures from 0 to 255; no shape shows that. */
+enum { JPEG_WINDOW = 7 };
+
 static int recognise(const nd_shapes *s, nd_net *net) {
   static const char first[] = "layers.0.residual_group.blocks.0";
   int groups = nd_shapes_run(s, 0, ".residual_group.blocks.0.norm1.weight", "layers.");
+  int window = nd_shapes_window(s, first);
   int depths[ND_MAX_LIST], heads[ND_MAX_LIST];
   for (int i = 0; i < MIN(groups, ND_MAX_LIST); i++) {
     depths[i] = nd_shapes_run(s, 0, ".norm1.weight", "layers.%d.residual_group.blocks.", i);
@@ -116,8 +130,9 @@ static int recognise(const nd_shapes *s, nd_net *net) {
     return nd_fail("%d groups, more than %d", groups, ND_MAX_LIST);
   return nd_net_set_int(net, "width", nd_shapes_axis(s, 0, "conv_first.weight")) ||
                  nd_net_set_list(net, "depths", depths, groups) ||
-                 nd_net_set_list(net, "heads", heads, groups) ||
-                 nd_net_set_int(net, "window", nd_shapes_window(s, first)) ||
+                 nd_net_set_list(net, "heads", heads, groups) || nd_net_set_int(net, "window", window) ||
+                 nd_net_set_int(net, "range", window == JPEG_WINDOW ? 255 : 1) ||
+                 nd_net_set_int(net, "grey", nd_shapes_axis(s, 1, "conv_first.weight") == 1) ||
                  nd_net_set_ratio(net, "mlp_ratio", mlp)
              ? -1
              : 0;
@@ -132,12 +147,16 @@ const nd_network nd_swinir = {
                  {"heads", ND_SETTING_LIST, "6,6,6,6,6,6", 1, 64, "attention heads of each group"},
                  {"window", ND_SETTING_INT, "8", 1, 32, "side of an attention window in pixels"},
                  {"mlp_ratio", ND_SETTING_REAL, "2", 0.1, 16,
-                  "hidden channels of the feed-forward layers, as a multiple of width"}},
+                  "hidden channels of the feed-forward layers, as a multiple of width"},
+                 {"range", ND_SETTING_REAL, "1", 1e-3, 65535,
+                  "what white is to the network (the published JPEG models: 255)"},
+                 ND_GREY_SETTING},
     .restore = restore,
     .multiple = multiple,
     .reach = reach,
     .check = check,
     .buffers = {"attn.relative_position_index", "attn_mask"},
-    .landmark = "layers.0.residual_group.blocks.0.norm1.weight",
+    .landmarks = {"layers.0.residual_group.blocks.0.norm1.weight"},
     .recognise = recognise,
+    .unseen = {"range"},
 };

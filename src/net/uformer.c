@@ -12,7 +12,7 @@ typedef struct uformer {
   int depths[ND_MAX_LIST], heads[ND_MAX_LIST]; /* encoder, bottleneck, decoder */
   int stages;
   double mlp_ratio;
-  bool modulators, transposed_up;
+  bool modulators, transposed_up, shift;
 } uformer;
 
 static uformer uformer_of(const nd_net *net) {
@@ -21,7 +21,8 @@ static uformer uformer_of(const nd_net *net) {
                .image_size = nd_net_int(net, "image_size"),
                .mlp_ratio = nd_net_real(net, "mlp_ratio"),
                .modulators = nd_net_int(net, "modulators"),
-               .transposed_up = nd_net_int(net, "transposed_up")};
+               .transposed_up = nd_net_int(net, "transposed_up"),
+               .shift = nd_net_int(net, "shift")};
   u.stages = nd_net_list(net, "depths", u.depths);
   u.levels = u.stages / 2;
   nd_net_list(net, "heads", u.heads);
@@ -32,8 +33,9 @@ static uformer uformer_of(const nd_net *net) {
  */
 static nd_window_attention_settings windows_of(const uformer *u, int level, int block, int heads) {
   int size = u->image_size >> level;
-  return (nd_window_attention_settings){MIN(u->window, size),
-                                        size <= u->window ? 0 : nd_window_shift(block, u->window), heads};
+  bool shifts = u->shift && size > u->window;
+  return (nd_window_attention_settings){MIN(u->window, size), shifts ? nd_window_shift(block, u->window) : 0,
+                                        heads};
 }
 
 static int level_of(const uformer *u, int stage) {
@@ -290,13 +292,14 @@ const nd_network nd_uformer = {
           "picture size it is made for: levels no larger than a window do not shift windows"},
          {"modulators", ND_SETTING_INT, "0", 0, 1, "1: learned modulators in the decoder (T, S, B)"},
          {"transposed_up", ND_SETTING_INT, "0", 0, 1,
-          "up-sampling: 1 transposed convolution (T, S, B), 0 bilinear and convolution (the release)"}},
+          "up-sampling: 1 transposed convolution (T, S, B), 0 bilinear and convolution (the release)"},
+         {"shift", ND_SETTING_INT, "1", 0, 1, "0: no windows are shifted (the published S without shifts)"}},
     .restore = restore,
     .multiple = multiple,
     .reach = reach,
     .check = check,
     .buffers = {"attn.relative_position_index"},
-    .landmark = "encoderlayer_0.blocks.0.norm1.weight",
+    .landmarks = {"encoderlayer_0.blocks.0.norm1.weight"},
     .recognise = recognise,
-    .unseen = {"image_size"},
+    .unseen = {"image_size", "shift"},
 };

@@ -69,6 +69,6 @@ const nd_network nd_unet = {
     .restore = restore,
     .multiple = multiple,
     .reach = reach,
-    .landmark = "down_path.0.block.0.weight",
+    .landmarks = {"down_path.0.block.0.weight"},
     .recognise = recognise,
 };

@@ -47,7 +47,7 @@ struct nd_op {
   /* Where `again` holds for some nodes only: for this one. NULL: it holds for all. */
   bool (*again_for)(const nd_node *n);
   /* True: inputs and outputs are of any type, by nd_run_in_data and nd_run_out_data. NULL: fp32 alone, and
-   * nd_run_in and nd_run_out see nothing else (stage.c). */
+   * nd_run_in and nd_run_out see nothing else (fp32_copies.c). */
   bool (*takes_bf16)(const nd_node *n);
   /* Bit i: input i stays fp32 in a graph of bf16. */
   unsigned wants_f32;
@@ -90,8 +90,8 @@ struct nd_node {
   bool recompute;  /* not kept for the backward pass but done again in it */
   void *state;
   size_t scratch_bytes;
-  bool is_staged; /* see stage.c */
-  size_t staged_at;
+  bool has_copies; /* see fp32_copies.c */
+  size_t copies_at;
 };
 
 typedef enum nd_place { ND_IN_ARENA, ND_IN_VALUES, ND_IN_GRADIENTS } nd_place;

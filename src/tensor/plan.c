@@ -2,7 +2,7 @@
 #include "tensor/plan-private.h"
 #include "tensor/params-private.h"
 #include "tensor/profile-private.h"
-#include "tensor/stage-private.h"
+#include "tensor/fp32_copies-private.h"
 
 #include <string.h>
 
@@ -11,7 +11,7 @@ static int prepare_nodes(nd_plan *plan) {
     nd_node *n = nd_node_at(plan->graph, g_array_index(plan->order, int, i));
     if (n->op->prepare && n->op->prepare(plan->graph, n))
       return nd_fail_in("preparing %s", n->op->name);
-    nd_stage_prepare(plan->graph, n);
+    nd_fp32_copies_prepare(plan->graph, n);
   }
   return 0;
 }
@@ -161,11 +161,11 @@ void nd_find_buffers(nd_run_context *r) {
 static void run_node(const nd_plan *plan, nd_run_context *r, guint at) {
   int64_t begun = plan->profile ? nd_clock() : 0;
   nd_find_buffers(r);
-  if (r->node->is_staged)
-    nd_stage_in(r);
+  if (r->node->has_copies)
+    nd_fp32_copies_in(r);
   r->node->op->run(r);
-  if (r->node->is_staged)
-    nd_stage_out(r);
+  if (r->node->has_copies)
+    nd_fp32_copies_out(r);
   if (plan->profile)
     nd_profile_node(plan->profile, plan->profile_first + at, begun);
 }

@@ -26,8 +26,8 @@ static bool is_activation(const nd_graph *g, const nd_value *v, nd_tensor t) {
          nd_node_at(g, v->producer)->out[0] == t;
 }
 
-/* What layer normalisation reads: in transformers the sum of all layers so far, whose roundings would add up.
- */
+/* What layer normalisation reads, in transformers the sum of all layers so far, whose roundings would add up;
+ * and what channel attention does, whose products are summed over all pixels of a picture. */
 static void keep_wanted(nd_graph *g) {
   for (int i = 0; i < nd_node_count(g); i++) {
     const nd_node *n = nd_node_at(g, i);

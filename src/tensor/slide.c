@@ -126,7 +126,7 @@ static void describe_tensor(nd_slide *s, nd_tensor t) {
 static int describe_node(nd_slide *s, const nd_node *n) {
   const nd_graph *g = s->plan->graph;
   nd_rows needed;
-  if (n->is_staged)
+  if (n->has_copies)
     return nd_fail("%s takes whole pictures only where activations are bf16", n->op->name);
   for (int i = 0; i < n->n_in; i++)
     if (n->in[i] >= 0 && nd_in_value(g, n, i)->place == ND_IN_ARENA)

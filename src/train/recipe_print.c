@@ -25,15 +25,18 @@ static bool is_plain(const char *text) {
   return strspn(text, safe) == strlen(text) && !g_strv_contains(special, lower);
 }
 
-/* Line separators count as line breaks in YAML; what does not print is written as its number. */
+/* Line separators count as line breaks in YAML; what does not print is written as its number, as short as can
+ * be: YAML's keys end after 1024 characters. */
 static void append_character(GString *out, gunichar c) {
   bool separator = c == 0x85 || c == 0x2028 || c == 0x2029 || c == 0xfeff;
   if (c == '"' || c == '\\')
     g_string_append_printf(out, "\\%c", (char)c);
   else if (c == '\n')
     g_string_append(out, "\\n");
+  else if ((separator || !g_unichar_isprint(c)) && c <= 0xff)
+    g_string_append_printf(out, "\\x%02x", (unsigned)c);
   else if (separator || !g_unichar_isprint(c))
-    g_string_append_printf(out, "\\U%08x", (unsigned)c);
+    g_string_append_printf(out, c <= 0xffff ? "\\u%04x" : "\\U%08x", (unsigned)c);
   else
     g_string_append_unichar(out, c);
 }

@@ -2,6 +2,7 @@
 #include "weights/model.h"
 
 #include <glib.h>
+#include <math.h>
 #include <string.h>
 
 enum { LISTED = 3 }; /* names of tensors that are left aside */
@@ -58,6 +59,16 @@ static bool find_shape(const void *file, const char *name, nd_shape *out) {
   return true;
 }
 
+/* Its first tensors, so that a prefix or another network shows. */
+static char *first_names(const nd_safetensors *file) {
+  GString *s = g_string_new(NULL);
+  size_t n = nd_safetensors_count(file);
+  for (size_t i = 0; i < MIN(n, LISTED); i++)
+    g_string_append_printf(s, "%s'%s'", i ? ", " : "", nd_safetensors_at(file, i)->name);
+  g_string_append(s, n > LISTED ? ", ..." : n ? "" : "nothing");
+  return g_string_free(s, FALSE);
+}
+
 /* Whether it is the other kind of network that the file holds: then the message says so. */
 static int not_recognised(const part *p, nd_role role) {
   g_autofree char *cause = g_strdup(nd_error());
@@ -65,8 +76,10 @@ static int not_recognised(const part *p, nd_role role) {
   part rest = {p->file, scope_in(p->file, other)};
   nd_shapes shapes = {find_shape, &rest};
   nd_net *net;
-  if (nd_net_recognise(other, &shapes, &net))
-    return nd_fail("it names no network (metadata 'noiseda.network'), and %s", cause);
+  if (nd_net_recognise(other, &shapes, &net)) {
+    g_autofree char *names = first_names(p->file);
+    return nd_fail("it names no network (metadata 'noiseda.network'), and %s; it holds %s", cause, names);
+  }
   nd_fail(
       "it holds a %s network, %s, and no %s network ('noiseda import --diffusion' takes diffusion networks)",
       other == ND_DIFFUSION ? "diffusion" : "restoration", nd_net_name(net),
@@ -80,16 +93,27 @@ static int recognise(const part *p, nd_role role, nd_net **net) {
   return nd_net_recognise(role, &shapes, net) ? not_recognised(p, role) : 0;
 }
 
+static bool is_given(const char *setting, const char *const *given) {
+  size_t n = strlen(setting);
+  for (int i = 0; given && given[i]; i++)
+    if (!strncmp(given[i], setting, n) && given[i][n] == '=')
+      return true;
+  return false;
+}
+
 /* Settings that the weights do not show are said: a wrong one goes unnoticed otherwise. */
-static char *say_recognised(const nd_net *net) {
+static char *say_recognised(const nd_net *net, const char *const *given) {
   GString *s = g_string_new("by names and shapes");
   const char *const *unseen = nd_net_unseen(net);
   for (int i = 0, n = 0; i < nd_net_settings_count(net); i++)
     if (g_strv_contains(unseen, nd_net_setting(net, i)->name)) {
-      bool given = strcmp(nd_net_value(net, i), nd_net_setting(net, i)->fallback);
-      g_string_append_printf(s, "%s%s=%s (%s)",
-                             n++ ? ", " : "; not shown there: ", nd_net_setting(net, i)->name,
-                             nd_net_value(net, i), given ? "given" : "the default");
+      const nd_setting *setting = nd_net_setting(net, i);
+      bool usual = !strcmp(nd_net_value(net, i), setting->fallback);
+      g_string_append_printf(s, "%s%s=%s (%s)", n++ ? ", " : "; not shown there: ", setting->name,
+                             nd_net_value(net, i),
+                             is_given(setting->name, given) ? "given"
+                             : usual                        ? "the default"
+                                                            : "assumed");
     }
   return g_string_free(s, FALSE);
 }
@@ -124,12 +148,26 @@ static int declare(nd_model *m) {
   return failed;
 }
 
+static int check_finite(const nd_model *m) {
+  for (int i = 0; i < nd_params_length(m->params); i++) {
+    const nd_param *param = nd_params_at(m->params, i);
+    float sum = 0; /* times 0: NaN where any is NaN or infinite */
+    for (size_t k = 0; k < param->count; k++)
+      sum += 0 * m->values[param->offset + k];
+    if (isnan(sum))
+      return nd_fail("'%s' holds numbers that are NaN or infinite; did its training diverge?", param->name);
+  }
+  return 0;
+}
+
 /* No memory before everything fits: settings that a file claims may ask for any amount of it. */
 static int fill(const part *p, nd_model *m) {
   if (nd_weights_load(p->file, p->scope, m->params, "", true, NULL))
     return -1;
   m->values = nd_mem_alloc(nd_params_size(m->params) * sizeof(float), "weights");
-  return m->values ? nd_weights_load(p->file, p->scope, m->params, "", true, m->values) : -1;
+  if (!m->values || nd_weights_load(p->file, p->scope, m->params, "", true, m->values))
+    return -1;
+  return check_finite(m);
 }
 
 /* ---- What there is to say about it ---- */
@@ -193,7 +231,7 @@ static int load(nd_model *m, const part *p, nd_role role, const char *const *set
   if (find_network(p, role, m) || set_all(m->net, settings) || declare(m) || fill(p, m))
     return -1;
   bool named = nd_safetensors_metadata(p->file, "noiseda.network");
-  m->recognised = named ? NULL : say_recognised(m->net);
+  m->recognised = named ? NULL : say_recognised(m->net, settings);
   keep_metadata(m, p->file);
   m->left_aside = left_aside(p);
   const char *format = nd_safetensors_metadata(p->file, "noiseda.source_format");

@@ -49,9 +49,9 @@ static int nothing_found(const nd_value *v) {
     if (key->kind == ND_KIND_TEXT && n++ < LISTED)
       g_string_append_printf(keys, "%s'%.60s'", n > 1 ? ", " : "", key->text);
   }
-  nd_fail(
-      "no dictionary of tensors at its top level or under params_ema, params, state_dict or model; %s%s%s",
-      n ? "it has " : "it holds no dictionary", keys->str, n > LISTED ? ", ..." : "");
+  nd_fail("no dictionary of tensors at its top level or under params_ema, params, state_dict, model or "
+          "model_state_dict; %s%s%s",
+          n ? "it has " : "it holds no dictionary", keys->str, n > LISTED ? ", ..." : "");
   g_string_free(keys, TRUE);
   return -1;
 }

@@ -1,14 +1,14 @@
-/* The zip format of torch.save, through libzip. Entries are stored as they are; compressed ones, as other
- * programs may write them, are read too, up to a total that is in proportion to the file. */
+/* The zip format of torch.save. Entries are stored as they are; compressed ones, as other programs may write
+ * them, are read too, up to a total that is in proportion to the file. */
+#include "base/zip_archive.h"
 #include "weights/pytorch-private.h"
 
 #include <string.h>
-#include <zip.h>
 
 enum { MAX_ENTRIES = 200000, MAX_RATIO = 20, FREE_BYTES = 16 << 20 };
 
 struct nd_pytorch_zip {
-  zip_t *zip;
+  nd_zip *zip;
   char *root;    /* what stands before "data.pkl" */
   size_t budget; /* bytes that may still be unpacked */
 };
@@ -18,85 +18,48 @@ bool nd_pytorch_is_zip(const char *bytes, size_t n) {
 }
 
 static int open_archive(nd_pytorch_zip *z, const char *bytes, size_t n) {
-  zip_error_t error;
-  zip_error_init(&error);
-  zip_source_t *source = zip_source_buffer_create(bytes, n, 0, &error);
-  z->zip = source ? zip_open_from_source(source, ZIP_RDONLY, &error) : NULL;
-  int failed =
-      z->zip ? 0
-             : nd_fail("it begins as a zip archive, but: %s; was it cut short?", zip_error_strerror(&error));
-  if (failed)
-    zip_source_free(source);
-  zip_error_fini(&error);
-  return failed;
+  if (!nd_zip_open_bytes(bytes, n, &z->zip))
+    return 0;
+  g_autofree char *cause = g_strdup(nd_error());
+  return nd_fail("it begins as a zip archive, but: %s; was it cut short?", cause);
 }
 
 /* The one folder that holds everything has the name of the file that was written. */
 static int find_root(nd_pytorch_zip *z) {
-  zip_int64_t entries = zip_get_num_entries(z->zip, 0);
+  int64_t entries = nd_zip_count(z->zip);
   if (entries > MAX_ENTRIES)
-    return nd_fail("it has %" G_GINT64_FORMAT " entries, more than %d", (gint64)entries, MAX_ENTRIES);
-  for (zip_int64_t i = 0; i < entries && !z->root; i++) {
-    const char *name = zip_get_name(z->zip, (zip_uint64_t)i, 0);
+    return nd_fail("it has %" G_GINT64_FORMAT " entries, more than %d", entries, MAX_ENTRIES);
+  for (int64_t i = 0; i < entries && !z->root; i++) {
+    const char *name = nd_zip_name(z->zip, i);
     if (name && (!strcmp(name, "data.pkl") || g_str_has_suffix(name, "/data.pkl")))
       z->root = g_strndup(name, strlen(name) - strlen("data.pkl"));
   }
   return z->root ? 0 : nd_fail("it is a zip archive without data.pkl, so torch.save did not write it");
 }
 
-static zip_int64_t locate(nd_pytorch_zip *z, const char *name) {
+static int64_t locate(nd_pytorch_zip *z, const char *name) {
   g_autofree char *full = g_strconcat(z->root, name, NULL);
-  return zip_name_locate(z->zip, full, 0);
-}
-
-static int check_entry(nd_pytorch_zip *z, const zip_stat_t *stat, const char *name) {
-  if (!(stat->valid & ZIP_STAT_SIZE) || !(stat->valid & ZIP_STAT_COMP_METHOD) ||
-      ((stat->valid & ZIP_STAT_ENCRYPTION_METHOD) && stat->encryption_method != ZIP_EM_NONE))
-    return nd_fail("entry '%s' is encrypted or damaged", name);
-  if (stat->comp_method != ZIP_CM_STORE && stat->comp_method != ZIP_CM_DEFLATE)
-    return nd_fail("entry '%s' is compressed in a way that is not read here (method %d)", name,
-                   stat->comp_method);
-  if (stat->size > z->budget)
-    return nd_fail("entry '%s' has %" G_GUINT64_FORMAT
-                   " bytes when unpacked, far more than the file suggests",
-                   name, (guint64)stat->size);
-  return 0;
-}
-
-/* All of it, to the end, where libzip compares the checksum. */
-static int read_whole(zip_file_t *entry, char *out, size_t n) {
-  size_t done = 0;
-  while (done < n) {
-    zip_int64_t got = zip_fread(entry, out + done, n - done);
-    if (got <= 0)
-      return -1;
-    done += (size_t)got;
-  }
-  char more;
-  return zip_fread(entry, &more, 1) == 0 ? 0 : -1;
+  return nd_zip_find(z->zip, full);
 }
 
 static int read_entry(nd_pytorch_zip *z, const char *name, char **bytes, size_t *n) {
-  zip_stat_t stat;
-  zip_int64_t index = locate(z, name);
-  if (index < 0 || zip_stat_index(z->zip, (zip_uint64_t)index, 0, &stat))
+  int64_t index = locate(z, name);
+  uint64_t size;
+  void *read;
+  *bytes = NULL;
+  if (index < 0)
     return nd_fail("it has no entry '%s%s'", z->root, name);
-  if (check_entry(z, &stat, name))
+  if (nd_zip_size(z->zip, index, &size))
     return -1;
-  *n = stat.size;
-  *bytes = nd_mem_alloc(*n + 1, "an entry of the archive");
-  if (!*bytes)
+  if (size > z->budget)
+    return nd_fail("entry '%s' has %" G_GUINT64_FORMAT
+                   " bytes when unpacked, far more than the file suggests",
+                   name, size);
+  if (nd_zip_read(z->zip, index, z->budget, &read, n))
     return -1;
   z->budget -= *n;
-  zip_file_t *entry = zip_fopen_index(z->zip, (zip_uint64_t)index, 0);
-  int failed = entry ? read_whole(entry, *bytes, *n) : -1;
-  if (entry)
-    zip_fclose(entry);
-  if (!failed)
-    return 0;
-  nd_mem_free(*bytes);
-  *bytes = NULL;
-  return nd_fail("entry '%s' cannot be unpacked: it is cut short or damaged", name);
+  *bytes = read;
+  return 0;
 }
 
 static int check_kind(nd_pytorch_zip *z) {
@@ -128,8 +91,7 @@ int nd_pytorch_zip_open(const char *bytes, size_t n, nd_pytorch_zip **out) {
 void nd_pytorch_zip_close(nd_pytorch_zip *z) {
   if (!z)
     return;
-  if (z->zip)
-    zip_discard(z->zip);
+  nd_zip_close(z->zip);
   g_free(z->root);
   g_free(z);
 }

@@ -151,17 +151,15 @@ void expect_failure(const char *text, const char *other, const char *first, ...)
 enum { LACKS = 77 };
 static const char PROBE[] = "import sys\ntry:\n  import %s\nexcept ImportError:\n  sys.exit(77)\n%s";
 
-char *run_python(const char *modules, const char *program, char **args) {
-  const char *python = g_getenv("ND_PYTHON");
-  g_setenv("PYTHONPATH", ND_TESTS_DIR "/oracle", TRUE);
-  g_setenv("PYTHONDONTWRITEBYTECODE", "1", TRUE);
-  g_autofree char *probed = g_strdup_printf(PROBE, modules, program), *err = NULL;
+/* What the program prints; NULL: there is no such Python, or it lacks a module. */
+static char *try_python(const char *python, const char *probed, char **args) {
+  g_autofree char *err = NULL;
   char *out = NULL;
   int status;
   g_autoptr(GPtrArray) argv = g_ptr_array_new();
-  g_ptr_array_add(argv, (char *)(python ? python : "python3"));
+  g_ptr_array_add(argv, (char *)python);
   g_ptr_array_add(argv, (char *)"-c");
-  g_ptr_array_add(argv, probed);
+  g_ptr_array_add(argv, (char *)probed);
   for (int i = 0; args && args[i]; i++)
     g_ptr_array_add(argv, args[i]);
   g_ptr_array_add(argv, NULL);
@@ -172,6 +170,18 @@ char *run_python(const char *modules, const char *program, char **args) {
     g_clear_pointer(&out, g_free);
   else if (status)
     fail_msg("the Python program fails: %s", err);
+  return out;
+}
+
+char *run_python(const char *modules, const char *program, char **args) {
+  const char *const pythons[] = {g_getenv("ND_PYTHON"), "python3", ND_TESTS_DIR "/../.peer/bin/python"};
+  g_setenv("PYTHONPATH", ND_TESTS_DIR "/oracle", TRUE);
+  g_setenv("PYTHONDONTWRITEBYTECODE", "1", TRUE);
+  g_autofree char *probed = g_strdup_printf(PROBE, modules, program);
+  char *out = NULL;
+  for (size_t i = 0; i < G_N_ELEMENTS(pythons) && !out; i++)
+    if (pythons[i])
+      out = try_python(pythons[i], probed, args);
   return out;
 }
 

@@ -35,8 +35,9 @@ void expect_status(int status, const char *first, ...) G_GNUC_NULL_TERMINATED;
 void expect_failure(const char *text, const char *other, const char *first, ...) G_GNUC_NULL_TERMINATED;
 
 /* What a Python program prints, with the folder of oracles to import from and these arguments (NULL: none;
- * NULL at their end); g_free. NULL: there is no Python, or it lacks one of the modules ("torch, numpy").
- * ND_PYTHON may name another than python3. Fails when the program does. */
+ * NULL at their end); g_free. NULL: no Python is there that has all modules ("torch, numpy"). Looked
+ * for are $ND_PYTHON, python3 and .peer/bin/python in the sources, which the benches take too. Fails when the
+ * program does. */
 char *run_python(const char *modules, const char *program, char **arguments);
 
 /* A smooth picture with noise of the given deviation; which chooses the content. */

@@ -75,7 +75,9 @@ static void what_the_weights_do_not_show_can_be_given(void **state) {
   outcome o = run_program("import", CHECKPOINT("uformer_old.pth"), "-o", "m.safetensors", "--set",
                           "image_size=16", NULL);
   assert_int_equal(o.status, 0);
-  expect_said(o.out, "recognised by names and shapes; not shown there: image_size=16 (given)\n");
+  expect_said(
+      o.out,
+      "recognised by names and shapes; not shown there: image_size=16 (given), shift=1 (the default)\n");
   outcome_clear(&o);
   expect_failure("colour", "no setting", "import", CHECKPOINT("unet.pth"), "-o", "n.safetensors", "--set",
                  "colour=1", NULL);

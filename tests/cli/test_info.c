@@ -99,6 +99,9 @@ static void imports_say_where_they_come_from(void **state) {
   expect_text(info, "from", "PyTorch checkpoint (zip)");
   expect_text(info, "recognised", "by names and shapes");
   expect_text(info, "left_aside", "146 tensors");
+  expect_text(network(info, 1), "network", "guided");
+  info = ask(parser, CHECKPOINT("sr3.pth"), "16x16");
+  expect_text(network(info, 0), "network", "sr3");
   outcome o = run_program("info", "m.safetensors", NULL);
   assert_int_equal(o.status, 0);
   assert_non_null(strstr(o.out, "receptive field: the whole picture; sizes are padded to multiples of 4\n"));

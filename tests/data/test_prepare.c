@@ -55,12 +55,16 @@ static void write_zip(const char *path, const char *const (*files)[2], size_t co
   assert_int_equal(zip_close(zip), 0);
 }
 
+static nd_prepare_settings sidd_settings(void) {
+  static char *from[] = {"from", NULL};
+  write_sidd("from");
+  return settings(ND_TASK_DENOISE, from);
+}
+
 /* A patch of the input and one of the target: what the picture holds there. */
 static void large_pictures_are_cut_into_overlapping_patches(void **state) {
   (void)state;
-  write_sidd("from");
-  char *from[] = {"from", NULL};
-  nd_prepare_settings s = settings(ND_TASK_DENOISE, from);
+  nd_prepare_settings s = sidd_settings();
   nd_prepared p;
   prepare(&s, &p);
   const nd_prepared_group *g = group(&p, "sidd/train", "pairs");
@@ -91,9 +95,7 @@ static void large_pictures_are_cut_into_overlapping_patches(void **state) {
 
 static void the_manifest_tells_where_each_file_is_from(void **state) {
   (void)state;
-  write_sidd("from");
-  char *from[] = {"from", NULL};
-  nd_prepare_settings s = settings(ND_TASK_DENOISE, from);
+  nd_prepare_settings s = sidd_settings();
   nd_prepared p;
   prepare(&s, &p);
   nd_prepared_free(&p);
@@ -116,9 +118,7 @@ static void the_manifest_tells_where_each_file_is_from(void **state) {
 /* Nothing is made twice; what is gone, cut short or was never noted is made again. */
 static void a_second_run_goes_on(void **state) {
   (void)state;
-  write_sidd("from");
-  char *from[] = {"from", NULL};
-  nd_prepare_settings s = settings(ND_TASK_DENOISE, from);
+  nd_prepare_settings s = sidd_settings();
   nd_prepared p;
   prepare(&s, &p);
   nd_prepared_free(&p);
@@ -323,9 +323,7 @@ static void what_is_missing_or_broken_is_told(void **state) {
 
 static void a_dry_run_writes_nothing(void **state) {
   (void)state;
-  write_sidd("from");
-  char *from[] = {"from", NULL};
-  nd_prepare_settings s = settings(ND_TASK_DENOISE, from);
+  nd_prepare_settings s = sidd_settings();
   nd_prepared p;
   s.dry_run = true;
   prepare(&s, &p);

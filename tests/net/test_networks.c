@@ -138,11 +138,15 @@ static void swinir_equals_pytorch(void **state) {
   compare("swinir_square", ND_RESTORATION, "swinir", "width=6;depths=2;heads=2", 1e-4);
   compare("swinir_wide", ND_RESTORATION, "swinir", "width=12;depths=2,3;heads=3,2;window=4;mlp_ratio=1.5",
           1e-4);
+  compare("swinir_jpeg", ND_RESTORATION, "swinir", "width=6;depths=2;heads=2;window=7;range=255", 1e-4);
+  compare("swinir_grey", ND_RESTORATION, "swinir", "width=6;depths=2;heads=2;window=7;range=255;grey=1",
+          1e-4);
 }
 
 static void dncnn_equals_pytorch(void **state) {
   (void)state;
   compare("dncnn_square", ND_RESTORATION, "dncnn", "width=8;depth=6", 1e-4);
+  compare("dncnn_grey", ND_RESTORATION, "dncnn", "width=8;depth=6;norm=0;subtract=1;grey=1", 1e-4);
   compare_mode("dncnn_training", ND_RESTORATION, "dncnn", "width=8;depth=6", 1e-4, true);
 }
 
@@ -159,6 +163,8 @@ static void restormer_equals_pytorch(void **state) {
   compare("restormer_square", ND_RESTORATION, "restormer", "width=4;blocks=1,1;refinement=1;heads=1,2", 1e-4);
   compare("restormer_wide", ND_RESTORATION, "restormer",
           "width=4;blocks=1,1,1;refinement=0;heads=2,2,4;expansion=1.5;bias=1;norm_bias=1", 1e-4);
+  compare("restormer_grey", ND_RESTORATION, "restormer", "width=4;blocks=1,1;refinement=1;heads=1,2;grey=1",
+          1e-4);
 }
 
 /* The release's kind, whose bottleneck is one window; the published one's, shifted at every level. */
@@ -169,6 +175,10 @@ static void uformer_equals_pytorch(void **state) {
   compare("uformer_wide", ND_RESTORATION, "uformer",
           "width=8;depths=2,1,2;heads=2,4,1;window=4;mlp_ratio=1.5;image_size=64;modulators=1;"
           "transposed_up=1",
+          1e-4);
+  compare("uformer_unshifted", ND_RESTORATION, "uformer",
+          "width=8;depths=2,1,2;heads=2,4,1;window=4;mlp_ratio=1.5;image_size=64;modulators=1;"
+          "transposed_up=1;shift=0",
           1e-4);
 }
 
@@ -208,13 +218,19 @@ static void published_settings_have_the_published_weights(void **state) {
   expect_count("guided", ND_DIFFUSION, "width=64", 62643075);
   expect_count("sr3", ND_DIFFUSION, "", 60659523);
   expect_count("dncnn", ND_RESTORATION, "width=64", 558336);
+  expect_count("dncnn", ND_RESTORATION, "norm=0;subtract=1;grey=1", 555137);
+  expect_count("dncnn", ND_RESTORATION, "depth=20;norm=0;subtract=1;grey=1", 665921);
+  expect_count("dncnn", ND_RESTORATION, "depth=20;norm=0;subtract=1", 668227);
   expect_count("nafnet", ND_RESTORATION, "width=32", 29159715);
   expect_count("nafnet", ND_RESTORATION, "width=64", 115982915);
   expect_count("nafnet", ND_RESTORATION, "middle_blocks=1;encoder_blocks=1,1,1,28;decoder_blocks=1,1,1,1",
                17111907);
   expect_count("restormer", ND_RESTORATION, "", 26111668);
   expect_count("restormer", ND_RESTORATION, "norm_bias=1", 26126644);
+  expect_count("restormer", ND_RESTORATION, "grey=1", 26109076);
   expect_count("swinir", ND_RESTORATION, "width=180", 11504163);
+  expect_count("swinir", ND_RESTORATION, "grey=1", 11497681);
+  expect_count("swinir", ND_RESTORATION, "window=7;range=255", 11492067);
   expect_count("swinir", ND_RESTORATION, "width=60;depths=6,6,6,6;heads=6,6,6,6", 905283);
   expect_count("uformer", ND_RESTORATION, "width=32", 21713757);
   expect_count("uformer", ND_RESTORATION, "width=16;modulators=1;transposed_up=1", 5291853);

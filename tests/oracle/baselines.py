@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from grey import through_luma
 from networks import conv3
 
 # ---- NAFNet (Chen et al. 2022) -------------------------------------------------------------------------------
@@ -78,18 +79,36 @@ class NAFNet(nn.Module):
 
 
 class DnCNN(nn.Module):
-    """x (n,3,h,w) -> what is added to x. Batch normalisation follows train()/eval()."""
+    """x (n,3,h,w) -> what is added to x. Batch normalisation follows train()/eval().
 
-    def __init__(self, width=64, depth=17):
+    norm=False: as published with the normalisation in the convolutions; subtract: the layers give what is subtracted.
+    """
+
+    def __init__(self, width=64, depth=17, norm=True, subtract=False, grey=False):
         super().__init__()
-        layers = {"0": nn.Conv2d(3, width, 3, padding=1, bias=False)}
+        channels = 1 if grey else 3
+        self.norm, self.subtract, self.grey = norm, subtract, grey
+        if not norm:
+            ends = [channels] + [width] * (depth - 1) + [channels]
+            self.model = nn.ModuleDict({f"{2 * i}": conv3(ends[i], ends[i + 1]) for i in range(depth)})
+            return
+        layers = {"0": nn.Conv2d(channels, width, 3, padding=1, bias=False)}
         for i in range(1, depth - 1):
             layers[f"{3 * i - 1}"] = nn.Conv2d(width, width, 3, padding=1, bias=False)
             layers[f"{3 * i}"] = nn.BatchNorm2d(width)
-        layers[f"{3 * depth - 4}"] = nn.Conv2d(width, 3, 3, padding=1, bias=False)
+        layers[f"{3 * depth - 4}"] = nn.Conv2d(width, channels, 3, padding=1, bias=False)
         self.dncnn = nn.ModuleDict(layers)
 
     def forward(self, x):
+        y = through_luma(self.layers, x) if self.grey else self.layers(x)
+        return -y if self.subtract else y
+
+    def layers(self, x):
+        if not self.norm:
+            *inner, last = self.model.values()
+            for conv in inner:
+                x = F.relu(conv(x))
+            return last(x)
         first, *middle, last = self.dncnn.values()
         x = F.relu(first(x))
         for conv, norm in zip(middle[::2], middle[1::2]):

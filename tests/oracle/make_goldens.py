@@ -27,6 +27,7 @@ GUIDED_ATTENTION = {"width": 4, "multipliers": (1, 2, 3), "res_blocks": 2, "atte
                     "head_channels": 4, "norm_groups": 2}
 SWINIR_SQUARE = {"width": 6, "depths": (2,), "heads": (2,), "window": 8, "mlp_ratio": 2.0}
 SWINIR_WIDE = {"width": 12, "depths": (2, 3), "heads": (3, 2), "window": 4, "mlp_ratio": 1.5}
+SWINIR_JPEG = {"width": 6, "depths": (2,), "heads": (2,), "window": 7, "range": 255.0}
 DNCNN = {"width": 8, "depth": 6}
 NAFNET_SQUARE = {"width": 6, "middle_blocks": 1, "encoder_blocks": (1, 2), "decoder_blocks": (1, 1)}
 NAFNET_WIDE = {"width": 8, "middle_blocks": 2, "encoder_blocks": (1,), "decoder_blocks": (2,)}
@@ -291,8 +292,11 @@ GOLDENS = {
     "unet_restore": restored("unet", {"width": 8, "depth": 4}, 13, 10, 8),
     "swinir_square": residual("swinir", SWINIR_SQUARE, 2, 16, 16),
     "swinir_wide": residual("swinir", SWINIR_WIDE, 1, 12, 20),
+    "swinir_jpeg": residual("swinir", {**SWINIR_JPEG, "grey": False}, 1, 14, 21),
+    "swinir_grey": residual("swinir", {**SWINIR_JPEG, "grey": True}, 1, 7, 14),
     "swinir_restore": restored("swinir", SWINIR_WIDE, 13, 10, 4),
     "dncnn_square": residual("dncnn", DNCNN, 2, 16, 16),
+    "dncnn_grey": residual("dncnn", {**DNCNN, "norm": False, "subtract": True, "grey": True}, 1, 11, 14),
     "dncnn_training": trained("dncnn", DNCNN, 3, 11, 14),
     "dncnn_restore": restored("dncnn", DNCNN, 13, 10, 1),
     "nafnet_square": residual("nafnet", NAFNET_SQUARE, 2, 16, 16),
@@ -300,9 +304,11 @@ GOLDENS = {
     "nafnet_restore": restored("nafnet", NAFNET_SQUARE, 13, 10, 4),
     "restormer_square": residual("restormer", RESTORMER, 2, 8, 8),
     "restormer_wide": residual("restormer", RESTORMER_BIASED, 1, 12, 20),
+    "restormer_grey": residual("restormer", {**RESTORMER, "grey": True}, 1, 6, 10),
     "restormer_restore": restored("restormer", RESTORMER_BIASED, 13, 10, 4),
     "uformer_square": residual("uformer", UFORMER_SQUARE, 2, 16, 16),
     "uformer_wide": residual("uformer", UFORMER_WIDE, 1, 16, 24),
+    "uformer_unshifted": residual("uformer", {**UFORMER_WIDE, "shift": False}, 1, 16, 24),
     "uformer_restore": restored("uformer", UFORMER_WIDE, 13, 21, 8),
     "guided_middle": guided(GUIDED_MIDDLE, 2, 16, 16),
     "guided_attention": guided(GUIDED_ATTENTION, 2, 8, 12),

@@ -5,6 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from grey import through_luma
+
 
 class LayerNorm(nn.Module):
     """Over the channels, eps 1e-5; without bias the mean is not subtracted."""
@@ -79,10 +81,11 @@ class Restormer(nn.Module):
     """x (n,3,h,w; h and w multiples of 2^(levels-1)) -> the residual, of the same shape. Levels: len(blocks)."""
 
     def __init__(self, width=48, blocks=(4, 6, 6, 8), refinement=4, heads=(1, 2, 4, 8), expansion=2.66, bias=False,
-                 norm_bias=False):
+                 norm_bias=False, grey=False):
         super().__init__()
         self.expansion, self.bias, self.norm_bias, self.levels = expansion, bias, norm_bias, len(blocks)
-        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, width, 3, padding=1, bias=False)})
+        self.grey = grey
+        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(1 if grey else 3, width, 3, padding=1, bias=False)})
         last = self.levels - 1
         for i in range(last):
             c = width << i
@@ -94,7 +97,7 @@ class Restormer(nn.Module):
             setattr(self, f"decoder_level{i + 1}", self._stage(c if i else 2 * c, heads[i], blocks[i]))
         self.latent = self._stage(width << last, heads[last], blocks[last])
         self.refinement = self._stage(2 * width, heads[0], refinement)
-        self.output = nn.Conv2d(2 * width, 3, 3, padding=1, bias=bias)
+        self.output = nn.Conv2d(2 * width, 1 if grey else 3, 3, padding=1, bias=bias)
 
     def _stage(self, channels, heads, blocks):
         return nn.Sequential(*(TransformerBlock(channels, heads, self) for _ in range(blocks)))
@@ -103,6 +106,9 @@ class Restormer(nn.Module):
         return getattr(self, name)["body"]["0"](x)
 
     def forward(self, x):
+        return through_luma(self.residual, x) if self.grey else self.residual(x)
+
+    def residual(self, x):
         x = self.patch_embed["proj"](x)
         skips = []
         for i in range(1, self.levels):

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from grey import through_luma
 from networks import conv3
 
 
@@ -120,22 +121,27 @@ class SwinGroup(nn.Module):
 class SwinIR(nn.Module):
     """x (n,3,h,w; multiples of the window) -> the residual, the published output minus x."""
 
-    def __init__(self, width=180, depths=(6,) * 6, heads=(6,) * 6, window=8, mlp_ratio=2.0):
+    def __init__(self, width=180, depths=(6,) * 6, heads=(6,) * 6, window=8, mlp_ratio=2.0, range=1.0,
+                 grey=False):
         super().__init__()
-        hidden = int(width * mlp_ratio)
-        self.conv_first = conv3(3, width)
+        hidden, channels = int(width * mlp_ratio), 1 if grey else 3
+        self.range, self.grey = range, grey
+        self.conv_first = conv3(channels, width)
         self.patch_embed = nn.ModuleDict({"norm": nn.LayerNorm(width)})
         self.layers = nn.ModuleList(SwinGroup(width, d, k, window, hidden) for d, k in zip(depths, heads))
         self.norm = nn.LayerNorm(width)
-        self.conv_after_body, self.conv_last = conv3(width, width), conv3(width, 3)
+        self.conv_after_body, self.conv_last = conv3(width, width), conv3(width, channels)
 
     def forward(self, x):
-        mean = torch.tensor([0.4488, 0.4371, 0.4040], dtype=torch.float32).to(x)
-        shallow = self.conv_first(x - mean[:, None, None])
+        return through_luma(self.residual, x) if self.grey else self.residual(x)
+
+    def residual(self, x):
+        mean = torch.tensor([0.0] if self.grey else [0.4488, 0.4371, 0.4040], dtype=torch.float32).to(x)
+        shallow = self.conv_first((x - mean[:, None, None]) * self.range)
         y = self.patch_embed["norm"](shallow.movedim(1, -1))
         for group in self.layers:
             y = group(y)
-        return self.conv_last(self.conv_after_body(self.norm(y).movedim(-1, 1)) + shallow)
+        return self.conv_last(self.conv_after_body(self.norm(y).movedim(-1, 1)) + shallow) / self.range
 
 
 # ---- Uformer (Wang et al. 2022) ------------------------------------------------------------------------------
@@ -166,19 +172,19 @@ class Uformer(nn.Module):
 
     depths, heads: the encoder's levels, the bottleneck, the decoder's. image_size: levels at which such a picture is
     no larger than a window have windows of that size, never shifted. transposed_up: up-sampling by a transposed
-    convolution, else bilinear (corners not aligned) and a convolution.
+    convolution, else bilinear (corners not aligned) and a convolution. shift False: no windows are shifted.
     """
 
     def __init__(self, width=32, depths=(2,) * 9, heads=(1, 2, 4, 8, 16, 16, 8, 4, 2), window=8, mlp_ratio=4.0,
-                 image_size=256, modulators=0, transposed_up=0):
+                 image_size=256, modulators=0, transposed_up=0, shift=True):
         super().__init__()
         self.levels, self.transposed_up = len(depths) // 2, transposed_up
 
         def layer(stage, level, channels):
             size = min(window, image_size >> level)
-            shift = window if image_size >> level > window else 0
+            by = window if shift and image_size >> level > window else 0
             return nn.ModuleDict({"blocks": nn.ModuleList(
-                UformerBlock(channels, heads[stage], size, shift_of(i, shift), int(channels * mlp_ratio),
+                UformerBlock(channels, heads[stage], size, shift_of(i, by), int(channels * mlp_ratio),
                              modulators and stage > self.levels) for i in range(depths[stage]))})
 
         def single(name, module):

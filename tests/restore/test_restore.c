@@ -88,6 +88,7 @@ static void tiled_equals_whole(void **state) {
   expect_tiled_equals_whole("unet", "width=4;depth=4", 331, 260, 208);
   expect_tiled_equals_whole("unet", "width=4;depth=4", 64, 500, 224);
   expect_tiled_equals_whole("dncnn", "width=6;depth=7", 75, 121, 37);
+  expect_tiled_equals_whole("dncnn", "width=6;depth=7;norm=0;grey=1", 75, 121, 37);
   expect_tiled_equals_whole("swinir", "width=4;depths=2,3;heads=2,1;window=4", 75, 121, 52);
   expect_tiled_equals_whole("swinir", "width=6;depths=2;heads=2;window=8", 130, 40, 64);
   expect_tiled_equals_whole("nafnet", "width=4;middle_blocks=1;encoder_blocks=1;decoder_blocks=1", 70, 61,

@@ -203,7 +203,7 @@ static void operators_agree_on_three_threads(void **state) {
   nd_set_threads(0);
 }
 
-/* Each operator by itself, or what stage.c makes of it. */
+/* Each operator by itself, or what fp32_copies.c makes of it. */
 static void operators_agree_in_bf16(void **state) {
   tried = bf16;
   operators_agree_with_reference_and_differences(state);

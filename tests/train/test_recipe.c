@@ -362,6 +362,24 @@ static void what_is_printed_reads_back(void **state) {
   nd_recipe_clear(&r);
 }
 
+/* As the fuzzer found: a name of tabs, written as ten characters each, was longer than a key may be. */
+static void long_names_read_back(void **state) {
+  (void)state;
+  static const char *const characters[] = {"\t", "\x7f", "\xc2\x85", "\xe2\x80\xa8", "\xf3\xa0\x80\x81"};
+  for (size_t i = 0; i < G_N_ELEMENTS(characters); i++) {
+    nd_recipe r;
+    nd_recipe_init(&r);
+    g_autoptr(GString) setting = g_string_new("diffusion.a");
+    while (setting->len + strlen(characters[i]) < 195)
+      g_string_append(setting, characters[i]);
+    g_string_append(setting, "b=1");
+    if (nd_recipe_set(&r, setting->str))
+      fail_msg("%s", nd_error());
+    g_free(printed_twice(&r));
+    nd_recipe_clear(&r);
+  }
+}
+
 static void the_print_is_canonical(void **state) {
   (void)state;
   nd_recipe r;
@@ -405,6 +423,7 @@ int main(void) {
       cmocka_unit_test(files_are_read_or_named),
       cmocka_unit_test(overrides_win),
       cmocka_unit_test(what_is_printed_reads_back),
+      cmocka_unit_test(long_names_read_back),
       cmocka_unit_test(the_print_is_canonical),
       cmocka_unit_test(keys_are_explained),
   };

@@ -3,6 +3,7 @@
 
 #include <glib.h>
 #include <glib/gstdio.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -70,7 +71,28 @@ static void buffers_are_passed_over_and_other_extras_are_not(void **state) {
   g_rmdir(folder);
 }
 
+static void weights_that_are_no_numbers_are_refused(void **state) {
+  (void)state;
+  g_autofree char *folder = g_dir_make_tmp("noiseda-XXXXXX", NULL),
+                  *path = g_build_filename(folder, "m.safetensors", NULL);
+  nd_model *m, *again;
+  save_with(path, "dncnn", "width=4;depth=3", "dncnn.3.num_batches_tracked");
+  assert_int_equal(nd_model_load(path, &m), 0);
+  const nd_param *p = nd_params_find(m->params, "dncnn.2.weight");
+  static const float bad[] = {NAN, INFINITY, -INFINITY};
+  for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+    m->values[p->offset + p->count - 1] = bad[i];
+    assert_int_equal(nd_model_save(path, m->net, true, m->params, "", m->values, NULL, 0), 0);
+    assert_int_equal(nd_model_load(path, &again), -1);
+    assert_non_null(strstr(nd_error(), "'dncnn.2.weight' holds numbers that are NaN or infinite"));
+  }
+  nd_model_free(m);
+  g_unlink(path);
+  g_rmdir(folder);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(buffers_are_passed_over_and_other_extras_are_not)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(buffers_are_passed_over_and_other_extras_are_not),
+                                     cmocka_unit_test(weights_that_are_no_numbers_are_refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,19 +43,19 @@ static const struct {
      "F32", "PyTorch checkpoint (zip), at the top level", ND_DIFFUSION, 0},
     {"uformer_old.pth", "uformer",
      "width=4;depths=1,2,1,1,1;heads=1,2,2,1,2;window=4;mlp_ratio=2;image_size=256;modulators=1;transposed_"
-     "up=1",
+     "up=1;shift=1",
      "F32", "PyTorch checkpoint (format before 1.6), under 'state_dict'", ND_RESTORATION, 0},
     {"nafnet.pth", "nafnet", "width=4;middle_blocks=0;encoder_blocks=1,0;decoder_blocks=0,2", "F16",
      "PyTorch checkpoint (zip), under 'params_ema' ('params' is there too and passed over)", ND_RESTORATION,
      0x1p-11},
     {"restormer_old.pth", "restormer",
-     "width=4;blocks=1,2,1;refinement=1;heads=1,2,4;expansion=1.5;bias=0;norm_bias=1", "BF16",
+     "width=4;blocks=1,2,1;refinement=1;heads=1,2,4;expansion=1.5;bias=0;norm_bias=1;grey=0", "BF16",
      "PyTorch checkpoint (format before 1.6), under 'params'", ND_RESTORATION, 0x1p-8},
-    {"swinir.pth", "swinir", "width=8;depths=2,1;heads=2,4;window=4;mlp_ratio=1.5", "F32",
+    {"swinir.pth", "swinir", "width=8;depths=2,1;heads=2,4;window=4;mlp_ratio=1.5;range=1;grey=0", "F32",
      "PyTorch checkpoint (zip), under 'params'", ND_RESTORATION, 0},
-    {"swinir_old.pth", "swinir", "width=8;depths=2,1;heads=2,4;window=4;mlp_ratio=1.5", "F32",
+    {"swinir_old.pth", "swinir", "width=8;depths=2,1;heads=2,4;window=4;mlp_ratio=1.5;range=1;grey=0", "F32",
      "PyTorch checkpoint (format before 1.6), under 'params'", ND_RESTORATION, 0},
-    {"dncnn_old.pth", "dncnn", "width=4;depth=4", "F64",
+    {"dncnn_old.pth", "dncnn", "width=4;depth=4;norm=1;subtract=0;grey=0", "F64",
      "PyTorch checkpoint (format before 1.6), at the top level", ND_RESTORATION, 0},
     {"sr3.pth", "sr3",
      "width=4;multipliers=1,2;res_blocks=1;attention_levels=1;dropout=0.2;norm_groups=32;affine=1", "F32",
@@ -84,12 +84,14 @@ static void every_weight_arrives(void **state) {
 static void what_is_not_seen_or_not_taken_is_said(void **state) {
   (void)state;
   nd_model *m = load("uformer_old.pth", ND_RESTORATION, NULL);
-  assert_string_equal(m->recognised, "by names and shapes; not shown there: image_size=256 (the default)");
+  assert_string_equal(m->recognised, "by names and shapes; not shown there: image_size=256 (the default), "
+                                     "shift=1 (the default)");
   assert_null(m->left_aside);
   nd_model_free(m);
   m = load("uformer_old.pth", ND_RESTORATION, (const char *const[]){"image_size=16", NULL});
   assert_int_equal(nd_net_int(m->net, "image_size"), 16);
-  assert_string_equal(m->recognised, "by names and shapes; not shown there: image_size=16 (given)");
+  assert_string_equal(m->recognised, "by names and shapes; not shown there: image_size=16 (given), "
+                                     "shift=1 (the default)");
   nd_model_free(m);
   m = load("noise_da.pth", ND_RESTORATION, NULL);
   assert_non_null(strstr(m->left_aside, "gammas, sqrt_recip_gammas, denoise_fn."));

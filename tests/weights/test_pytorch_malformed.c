@@ -339,7 +339,7 @@ static void archives_are_checked(void **state) {
   char *numbers = memmem(damaged, n, "data/0", 6);
   assert_non_null(numbers);
   numbers[200] ^= 1; /* behind the entry's header and padding: within its 216 bytes */
-  expect(-1, damaged, n, "entry 'data/0' cannot be unpacked");
+  expect(-1, damaged, n, "entry 'unet/data/0' cannot be unpacked");
 }
 
 int main(void) {

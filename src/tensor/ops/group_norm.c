@@ -10,6 +10,7 @@
 #include "tensor/kernels/sums.h"
 #include "tensor/ops/dropout-private.h"
 #include "tensor/ops/ops-private.h"
+#include "tensor/ops/pieces-private.h"
 
 #include <math.h>
 #include <string.h>
@@ -18,16 +19,11 @@ extern const nd_op nd_op_group_norm;
 
 typedef nd_group_norm_settings settings;
 
-enum {
-  PIXELS = ND_SUM_BLOCK
-}; /* a block of the statistics; a multiple of it times channels fills mask blocks */
-
 typedef struct work {
   const settings *s;
   int n, c;
-  size_t pixels, blocks; /* a sample */
+  nd_pieces pieces;
   nd_data x, dy, y;
-  float *widened;         /* for each thread two pieces of a block; NULL where nothing is bf16 */
   float *sums;            /* [n][blocks][2][c] */
   const float *affine;    /* [n][2][c]: scale, shift of z = x scale + shift */
   const float *stats;     /* [n][groups][2]: mean, 1 / deviation */
@@ -38,50 +34,20 @@ typedef struct work {
 static work work_of(const nd_run_context *r) {
   const nd_value *x = nd_run_in_value(r, 0);
   work w = {.s = r->node->attr, .n = x->dims[0], .c = x->dims[3], .x = nd_run_in_data(r, 0)};
-  w.pixels = (size_t)x->dims[1] * (size_t)x->dims[2];
-  w.blocks = nd_sum_blocks(w.pixels);
+  w.pieces = nd_pieces_of(x);
   w.mask = nd_mask_make(r, w.s->dropout);
   return w;
 }
 
 static size_t sums_floats(const work *w) {
-  return (size_t)w->n * w->blocks * 2 * (size_t)w->c;
-}
-
-/* Pixels widened at a time: few, and whole mask blocks. */
-static size_t piece_pixels(size_t c) {
-  size_t unit = 1, wanted = 4096;
-  while (unit * c % ND_MASK_BLOCK)
-    unit *= 2;
-  return MIN(unit * MAX(1, wanted / (unit * c)), PIXELS);
+  return (size_t)w->n * w->pieces.blocks * 2 * (size_t)w->c;
 }
 
 static size_t widened_floats(const nd_graph *g, const nd_node *n) {
   bool any = nd_in_value(g, n, 0)->dtype == ND_BF16 || nd_out_value(g, n, 0)->dtype == ND_BF16 ||
              (n->n_in > 5 && nd_in_value(g, n, 5)->dtype == ND_BF16);
   size_t c = (size_t)nd_in_value(g, n, 0)->dims[3];
-  return any ? (size_t)nd_threads() * 2 * piece_pixels(c) * c : 0;
-}
-
-/* A part of a block, as the kernels see it. */
-typedef struct piece {
-  size_t at, pixels; /* the first pixel of all, and how many */
-  size_t in_block;   /* the first pixel's place in its block */
-  float *x, *y;      /* buffers */
-} piece;
-
-/* The part of block i after `done` of its pixels; all of it where nothing is widened. */
-static piece piece_of(const work *w, size_t at, size_t count, size_t done, int thread) {
-  size_t c = (size_t)w->c, most = w->widened ? piece_pixels(c) : count;
-  float *buffer = w->widened ? w->widened + (size_t)thread * 2 * most * c : NULL;
-  return (piece){at + done, MIN(most, count - done), done, buffer, buffer ? buffer + most * c : NULL};
-}
-
-/* Pixels [at, at + count) of block i. */
-static size_t block_at(const work *w, size_t i, size_t *count) {
-  size_t block = i % w->blocks, at = block * PIXELS;
-  *count = MIN(PIXELS, w->pixels - at);
-  return (i / w->blocks) * w->pixels + at;
+  return any ? nd_pieces_room(c) : 0;
 }
 
 /* ---- Forward ---- */
@@ -94,31 +60,34 @@ ND_KERNEL static void sum_block(const float *restrict x, size_t pixels, size_t c
     }
 }
 
+static void sum_piece(const nd_piece *p, const void *context) {
+  const work *w = context;
+  size_t c = (size_t)w->c;
+  float *sums = w->sums + p->block * 2 * c;
+  sum_block(nd_read(w->x, p->at * c, p->pixels * c, p->x), p->pixels, c, sums, sums + c);
+}
+
+static void clear_sums(const work *w, size_t begin, size_t end) {
+  size_t c = (size_t)w->c;
+  memset(w->sums + begin * 2 * c, 0, (end - begin) * 2 * c * sizeof *w->sums);
+}
+
 static void sum_blocks(size_t begin, size_t end, int thread, void *context) {
   const work *w = context;
-  size_t c = (size_t)w->c, count;
-  for (size_t i = begin; i < end; i++) {
-    size_t at = block_at(w, i, &count);
-    float *sums = w->sums + i * 2 * c;
-    memset(sums, 0, 2 * c * sizeof *sums);
-    for (size_t done = 0; done < count;) {
-      piece p = piece_of(w, at, count, done, thread);
-      sum_block(nd_read(w->x, p.at * c, p.pixels * c, p.x), p.pixels, c, sums, sums + c);
-      done += p.pixels;
-    }
-  }
+  clear_sums(w, begin, end);
+  nd_each_piece(&w->pieces, begin, end, thread, sum_piece, w);
 }
 
 static void channel_totals(const work *w, int sample, int k, double *first, double *second) {
-  const float *sums = w->sums + (size_t)sample * w->blocks * 2 * (size_t)w->c;
-  *first = nd_sum_apart(sums + k, w->blocks, 2 * (size_t)w->c);
-  *second = nd_sum_apart(sums + w->c + k, w->blocks, 2 * (size_t)w->c);
+  const float *sums = w->sums + (size_t)sample * w->pieces.blocks * 2 * (size_t)w->c;
+  *first = nd_sum_apart(sums + k, w->pieces.blocks, 2 * (size_t)w->c);
+  *second = nd_sum_apart(sums + w->c + k, w->pieces.blocks, 2 * (size_t)w->c);
 }
 
 /* Mean and 1 / deviation of every group. */
 static void finish_stats(const work *w, float *stats) {
   int per_group = w->c / w->s->groups;
-  double m = (double)w->pixels * per_group;
+  double m = (double)w->pieces.pixels * per_group;
   for (int n = 0; n < w->n; n++)
     for (int group = 0; group < w->s->groups; group++, stats += 2) {
       double sum = 0, squares = 0;
@@ -168,39 +137,36 @@ ND_KERNEL static void multiply(float *restrict y, const float *restrict mask, si
     y[i] *= mask[i];
 }
 
-/* A piece of block i; it begins with a mask block. */
-static void drop(const work *w, size_t i, const piece *p, float *y) {
+static void drop(const work *w, const nd_piece *p, float *y) {
   float mask[ND_MASK_BLOCK];
   size_t c = (size_t)w->c, elements = p->pixels * c;
-  uint32_t sample = (uint32_t)(i / w->blocks);
-  uint32_t block = (uint32_t)((i % w->blocks * PIXELS + p->in_block) * c / ND_MASK_BLOCK);
+  uint32_t sample = (uint32_t)(p->block / w->pieces.blocks);
+  uint32_t block = (uint32_t)(p->in_sample * c / ND_MASK_BLOCK);
   for (size_t at = 0; at < elements; at += ND_MASK_BLOCK) {
     nd_mask_fill(&w->mask, sample, block++, mask);
     multiply(y + at, mask, MIN(ND_MASK_BLOCK, elements - at));
   }
 }
 
-static void apply_piece(const work *w, size_t i, const piece *p) {
+/* Scale and shift of the piece's sample. */
+static const float *affine_of(const work *w, const nd_piece *p) {
+  return w->affine + p->block / w->pieces.blocks * 2 * (size_t)w->c;
+}
+
+static void apply_piece(const nd_piece *p, const void *context) {
+  const work *w = context;
   size_t c = (size_t)w->c, first = p->at * c, count = p->pixels * c;
-  const float *affine = w->affine + i / w->blocks * 2 * c, *x = nd_read(w->x, first, count, p->x);
+  const float *affine = affine_of(w, p), *x = nd_read(w->x, first, count, p->x);
   float *y = nd_to_write(w->y, first, p->y);
   (w->s->activation == ND_ACT_SILU ? apply_silu : apply_linear)(x, y, p->pixels, c, affine, affine + c);
   if (w->s->dropout > 0)
-    drop(w, i, p, y);
+    drop(w, p, y);
   nd_written(w->y, first, count, y);
 }
 
 static void apply_blocks(size_t begin, size_t end, int thread, void *context) {
   const work *w = context;
-  size_t count;
-  for (size_t i = begin; i < end; i++) {
-    size_t at = block_at(w, i, &count);
-    for (size_t done = 0; done < count;) {
-      piece p = piece_of(w, at, count, done, thread);
-      apply_piece(w, i, &p);
-      done += p.pixels;
-    }
-  }
+  nd_each_piece(&w->pieces, begin, end, thread, apply_piece, w);
 }
 
 static int prepare(const nd_graph *g, nd_node *n) {
@@ -215,15 +181,15 @@ static void apply(work *w, const nd_run_context *r, float *affine) {
   w->y = nd_run_out_data(r, 0);
   fill_affine(w, nd_run_in(r, 1), nd_run_in(r, 2), nd_run_in(r, 3), affine);
   w->affine = affine;
-  nd_parallel((size_t)w->n * w->blocks, 1, apply_blocks, w);
+  nd_parallel((size_t)w->n * w->pieces.blocks, 1, apply_blocks, w);
 }
 
 static void run(const nd_run_context *r) {
   work w = work_of(r);
   size_t widened = widened_floats(r->graph, r->node);
   w.sums = r->scratch;
-  w.widened = widened ? w.sums + sums_floats(&w) + 5 * w.n * w.c : NULL;
-  nd_parallel((size_t)w.n * w.blocks, 1, sum_blocks, &w);
+  w.pieces.widened = widened ? w.sums + sums_floats(&w) + 5 * w.n * w.c : NULL;
+  nd_parallel((size_t)w.n * w.pieces.blocks, 1, sum_blocks, &w);
   finish_stats(&w, nd_run_out(r, 1));
   w.stats = nd_run_out(r, 1);
   apply(&w, r, w.sums + sums_floats(&w));
@@ -240,7 +206,7 @@ static void run_again(const nd_run_context *r) {
   work w = work_of(r);
   w.stats = nd_run_in(r, 4);
   float *affine = r->scratch;
-  w.widened = widened_floats(r->graph, r->node) ? affine + 2 * w.n * w.c : NULL;
+  w.pieces.widened = widened_floats(r->graph, r->node) ? affine + 2 * w.n * w.c : NULL;
   apply(&w, r, affine);
 }
 
@@ -275,14 +241,15 @@ ND_KERNEL static void dz_linear(const float *restrict x, const float *restrict d
     }
 }
 
-static void dz_piece(const work *w, size_t i, const piece *p) {
+static void dz_piece(const nd_piece *p, const void *context) {
+  const work *w = context;
   size_t c = (size_t)w->c, first = p->at * c, count = p->pixels * c;
-  const float *affine = w->affine + i / w->blocks * 2 * c, *x = nd_read(w->x, first, count, p->x);
-  float *dz = nd_to_write(w->y, first, p->y), *sums = w->sums + i * 2 * c;
+  const float *affine = affine_of(w, p), *x = nd_read(w->x, first, count, p->x);
+  float *dz = nd_to_write(w->y, first, p->y), *sums = w->sums + p->block * 2 * c;
   if (w->dy.at != w->y.at || w->y.type == ND_BF16)
     nd_copy_numbers((nd_data){dz, ND_F32}, 0, w->dy, first, count);
   if (w->s->dropout > 0)
-    drop(w, i, p, dz);
+    drop(w, p, dz);
   if (w->s->activation == ND_ACT_SILU)
     dz_silu(x, dz, p->pixels, c, affine, affine + c, sums, sums + c);
   else
@@ -292,16 +259,8 @@ static void dz_piece(const work *w, size_t i, const piece *p) {
 
 static void dz_blocks(size_t begin, size_t end, int thread, void *context) {
   const work *w = context;
-  size_t c = (size_t)w->c, count;
-  for (size_t i = begin; i < end; i++) {
-    size_t at = block_at(w, i, &count);
-    memset(w->sums + i * 2 * c, 0, 2 * c * sizeof *w->sums);
-    for (size_t done = 0; done < count;) {
-      piece p = piece_of(w, at, count, done, thread);
-      dz_piece(w, i, &p);
-      done += p.pixels;
-    }
-  }
+  clear_sums(w, begin, end);
+  nd_each_piece(&w->pieces, begin, end, thread, dz_piece, w);
 }
 
 ND_KERNEL static void dx_block(const float *restrict x, float *restrict dx, size_t pixels, size_t c,
@@ -311,27 +270,20 @@ ND_KERNEL static void dx_block(const float *restrict x, float *restrict dx, size
       dx[k] = dx[k] * a[k] + x[k] * a[c + k] + a[2 * c + k];
 }
 
-static void dx_piece(const work *w, size_t i, const piece *p) {
+static void dx_piece(const nd_piece *p, const void *context) {
+  const work *w = context;
   size_t c = (size_t)w->c, first = p->at * c, count = p->pixels * c;
   const float *x = nd_read(w->x, first, count, p->x);
   float *dx = nd_to_write(w->y, first, p->y);
   if (w->y.type == ND_BF16)
     nd_copy_numbers((nd_data){dx, ND_F32}, 0, w->y, first, count);
-  dx_block(x, dx, p->pixels, c, w->dx_affine + i / w->blocks * 3 * c);
+  dx_block(x, dx, p->pixels, c, w->dx_affine + p->block / w->pieces.blocks * 3 * c);
   nd_written(w->y, first, count, dx);
 }
 
 static void dx_blocks(size_t begin, size_t end, int thread, void *context) {
   const work *w = context;
-  size_t count;
-  for (size_t i = begin; i < end; i++) {
-    size_t at = block_at(w, i, &count);
-    for (size_t done = 0; done < count;) {
-      piece p = piece_of(w, at, count, done, thread);
-      dx_piece(w, i, &p);
-      done += p.pixels;
-    }
-  }
+  nd_each_piece(&w->pieces, begin, end, thread, dx_piece, w);
 }
 
 typedef struct weights_of {
@@ -354,7 +306,8 @@ static void channel_gradients(const work *w, const weights_of *p, int n, int k, 
 static void group_gradients(const work *w, const weights_of *p, int n, int group, float *dx_affine) {
   int per_group = w->c / w->s->groups, first = group * per_group;
   const float *stats = w->stats + 2 * (n * w->s->groups + group);
-  double mean = (double)stats[0], rstd = (double)stats[1], m = (double)w->pixels * per_group, t1 = 0, t2 = 0;
+  double mean = (double)stats[0], rstd = (double)stats[1], m = (double)w->pieces.pixels * per_group, t1 = 0,
+         t2 = 0;
   for (int k = first; k < first + per_group; k++) {
     double s1, product, a = (double)w->affine[(size_t)n * 2 * (size_t)w->c + (size_t)k] / rstd;
     channel_totals(w, n, k, &s1, &product);
@@ -376,19 +329,19 @@ static void run_backward(const nd_run_context *r) {
   w.y = nd_run_out_data(r, 0);
   w.sums = r->scratch;
   float *affine = w.sums + sums_floats(&w), *dx_affine = affine + 2 * w.n * w.c;
-  w.widened = widened_floats(r->graph, r->node) ? dx_affine + 3 * w.n * w.c : NULL;
+  w.pieces.widened = widened_floats(r->graph, r->node) ? dx_affine + 3 * w.n * w.c : NULL;
   weights_of p = {nd_run_in(r, 1),  nd_run_in(r, 2),  nd_run_in(r, 3),
                   nd_run_out(r, 1), nd_run_out(r, 2), nd_run_in(r, 3) ? nd_run_out(r, 3) : NULL};
   fill_affine(&w, p.gamma, p.beta, p.scale_shift, affine);
   w.affine = affine;
-  nd_parallel((size_t)w.n * w.blocks, 1, dz_blocks, &w);
+  nd_parallel((size_t)w.n * w.pieces.blocks, 1, dz_blocks, &w);
   memset(p.dgamma, 0, (size_t)w.c * sizeof(float));
   memset(p.dbeta, 0, (size_t)w.c * sizeof(float));
   for (int n = 0; n < w.n; n++)
     for (int group = 0; group < w.s->groups; group++)
       group_gradients(&w, &p, n, group, dx_affine + 3 * n * w.c);
   w.dx_affine = dx_affine;
-  nd_parallel((size_t)w.n * w.blocks, 1, dx_blocks, &w);
+  nd_parallel((size_t)w.n * w.pieces.blocks, 1, dx_blocks, &w);
 }
 
 static double flops(const nd_graph *g, const nd_node *n) {

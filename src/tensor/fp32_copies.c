@@ -1,6 +1,6 @@
 /* Operators that know fp32 alone, in a graph whose activations are bf16: what they read is widened into their
  * scratch memory before they run, what they write is rounded from there. */
-#include "tensor/stage-private.h"
+#include "tensor/fp32_copies-private.h"
 
 #include "base/base.h"
 
@@ -10,24 +10,24 @@ static size_t aligned(size_t bytes) {
   return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-static size_t staged_bytes(const nd_graph *g, nd_tensor t) {
+static size_t copy_bytes(const nd_graph *g, nd_tensor t) {
   if (t < 0 || nd_value_of(g, t)->dtype == ND_F32)
     return 0;
   return aligned(nd_value_of(g, t)->count * sizeof(float));
 }
 
-void nd_stage_prepare(const nd_graph *g, nd_node *n) {
-  n->staged_at = aligned(n->scratch_bytes);
+void nd_fp32_copies_prepare(const nd_graph *g, nd_node *n) {
+  n->copies_at = aligned(n->scratch_bytes);
   if (n->op->view || (n->op->takes_bf16 && n->op->takes_bf16(n)))
     return;
   size_t bytes = 0;
   for (int i = 0; i < n->n_in; i++)
-    bytes += staged_bytes(g, n->in[i]);
+    bytes += copy_bytes(g, n->in[i]);
   for (int i = 0; i < n->n_out; i++)
-    bytes += staged_bytes(g, n->out[i]);
-  n->is_staged = bytes > 0;
-  if (n->is_staged)
-    n->scratch_bytes = n->staged_at + bytes;
+    bytes += copy_bytes(g, n->out[i]);
+  n->has_copies = bytes > 0;
+  if (n->has_copies)
+    n->scratch_bytes = n->copies_at + bytes;
 }
 
 typedef struct copy {
@@ -47,11 +47,11 @@ static void narrow_range(size_t begin, size_t end, int thread, void *context) {
   nd_narrow(c->wide + begin, c->narrow + begin, end - begin);
 }
 
-void nd_stage_in(nd_run_context *r) {
+void nd_fp32_copies_in(nd_run_context *r) {
   const nd_node *n = r->node;
-  char *at = (char *)r->scratch + n->staged_at;
+  char *at = (char *)r->scratch + n->copies_at;
   for (int i = 0; i < n->n_in; i++) {
-    size_t bytes = staged_bytes(r->graph, n->in[i]);
+    size_t bytes = copy_bytes(r->graph, n->in[i]);
     if (!bytes)
       continue;
     copy c = {r->in[i], (float *)at};
@@ -60,17 +60,17 @@ void nd_stage_in(nd_run_context *r) {
     at += bytes;
   }
   for (int i = 0; i < n->n_out; i++) {
-    size_t bytes = staged_bytes(r->graph, n->out[i]);
+    size_t bytes = copy_bytes(r->graph, n->out[i]);
     if (bytes)
       r->out[i] = at;
     at += bytes;
   }
 }
 
-void nd_stage_out(const nd_run_context *r) {
+void nd_fp32_copies_out(const nd_run_context *r) {
   const nd_node *n = r->node;
   for (int i = 0; i < n->n_out; i++) {
-    if (!staged_bytes(r->graph, n->out[i]))
+    if (!copy_bytes(r->graph, n->out[i]))
       continue;
     copy c = {r->data[n->out[i]], r->out[i]};
     nd_parallel(nd_out_value(r->graph, n, i)->count, GRAIN, narrow_range, &c);
