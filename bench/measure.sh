@@ -26,11 +26,11 @@ label() { "$1" -c 'import torch; print("PyTorch", ".".join(torch.__version__.spl
 
 # keep WORK PROGRAM COMMAND...: its line of JSON
 keep() {
-  work=$1 program=$2
+  kept="$1 $2" # not a name that a part's loop may have: functions of sh share their variables
   shift 2
   line=$(timeout "$limit" "$@" 2>/dev/null | grep '^{' | tail -n 1) || line=
-  [ -n "$line" ] || { echo "$work: $program failed, or took more than $limit s" >&2 && return; }
-  echo "$work $program $line" | tee -a "$results" >&2
+  [ -n "$line" ] || { echo "$kept failed, or took more than $limit s" >&2 && return; }
+  echo "$kept $line" | tee -a "$results" >&2
 }
 
 # lines WORK PROGRAM; number KEY < lines; median and largest of a column

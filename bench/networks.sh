@@ -48,7 +48,7 @@ both sr3 sr3 "" 64 4 128
 {
 printf '| network/work/side/batch | noiseda ms | PyTorch fastest ms | ratio | noiseda MB | PyTorch MB | share |\n'
 printf '|---|---|---|---|---|---|---|\n'
-cut -d' ' -f1 "$results" | uniq | while read -r name; do
+cut -d' ' -f1 "$results" | awk '!seen[$0]++' | while read -r name; do
   ours=$(lines "$name" noiseda)
   ms=$(printf '%s\n' "$ours" | number "$clock" | median)
   mb=$(printf '%s\n' "$ours" | number peak_rss_mb | largest)
