@@ -149,6 +149,9 @@ struct nd_run_context {
 static inline nd_value *nd_value_of(const nd_graph *g, nd_tensor t) {
   return &g_array_index(g->values, nd_value, t);
 }
+static inline size_t nd_value_bytes(const nd_value *v) {
+  return v->count * nd_dtype_size(v->dtype);
+}
 static inline nd_node *nd_node_at(const nd_graph *g, int i) {
   return g_ptr_array_index(g->nodes, i);
 }

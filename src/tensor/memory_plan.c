@@ -25,8 +25,7 @@ typedef struct lifetimes {
 } lifetimes;
 
 static size_t bytes_of(const nd_graph *g, nd_tensor t) {
-  const nd_value *v = nd_value_of(g, t);
-  size_t bytes = v->count * nd_dtype_size(v->dtype);
+  size_t bytes = nd_value_bytes(nd_value_of(g, t));
   return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 

@@ -20,10 +20,6 @@ static void find_needed(const nd_graph *g, bool *needed) {
   }
 }
 
-static size_t bytes_of(const nd_value *v) {
-  return v->count * nd_dtype_size(v->dtype);
-}
-
 /* Makes final gradients alone, and more of them than it reads. */
 static bool can_wait(const nd_graph *g, const nd_node *n) {
   size_t made = 0, read = 0;
@@ -33,11 +29,11 @@ static bool can_wait(const nd_graph *g, const nd_node *n) {
     const nd_value *v = nd_out_value(g, n, o);
     if (v->place != ND_IN_GRADIENTS || v->is_partial)
       return false;
-    made += bytes_of(v);
+    made += nd_value_bytes(v);
   }
   for (int i = 0; i < n->n_in; i++)
     if (n->in[i] >= 0 && nd_in_value(g, n, i)->place == ND_IN_ARENA)
-      read += bytes_of(nd_in_value(g, n, i));
+      read += nd_value_bytes(nd_in_value(g, n, i));
   return made > read;
 }
 

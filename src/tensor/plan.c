@@ -217,7 +217,7 @@ static void describe_node(const nd_plan *plan, int at, GString *text) {
   const nd_value *root = nd_value_of(g, plan->root[n->out[0]]);
   g_autofree char *shape = g_strdup_printf("%dx%dx%dx%d", ND_DIMS(v));
   g_string_append_printf(text, "%5d  %-24s %-18s %10.2f %10.2f  ", at, n->op->name, shape,
-                         nd_node_flops(g, n) / 1e6, (double)v->count * (double)nd_dtype_size(v->dtype) / 1e6);
+                         nd_node_flops(g, n) / 1e6, (double)nd_value_bytes(v) / 1e6);
   if (n->op->view)
     g_string_append(text, "view\n");
   else if (root->place == ND_IN_ARENA)

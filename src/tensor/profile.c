@@ -21,18 +21,14 @@ void nd_profile_free(nd_profile *p) {
   g_free(p);
 }
 
-static double value_bytes(const nd_value *v) {
-  return (double)v->count * (double)nd_dtype_size(v->dtype);
-}
-
 /* What a node must read and write at least: every input and output once. */
 static double node_bytes(const nd_graph *g, const nd_node *n) {
   double sum = 0;
   for (int i = 0; i < n->n_in; i++)
     if (n->in[i] >= 0)
-      sum += value_bytes(nd_in_value(g, n, i));
+      sum += (double)nd_value_bytes(nd_in_value(g, n, i));
   for (int i = 0; i < n->n_out; i++)
-    sum += value_bytes(nd_out_value(g, n, i));
+    sum += (double)nd_value_bytes(nd_out_value(g, n, i));
   return sum;
 }
 
