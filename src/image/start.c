@@ -26,16 +26,29 @@ static void listen_to_libvips(void) {
   g_log_set_handler("VIPS", G_LOG_LEVEL_MASK & ~G_LOG_LEVEL_ERROR, keep_warning, NULL);
 }
 
+/* Where libvips looks for its modules, for formats that are not ours (PDF, HEIF, slides): nowhere, since loading them
+ * takes 20 ms of every run, and code that is not there cannot fail. libvips sets this variable itself, too. */
+static int start_without_modules(void) {
+  static const char home[] = "VIPSHOME";
+  bool given = g_getenv(home) != NULL;
+  if (!given)
+    g_setenv(home, "/dev/null", TRUE);
+  int failed = VIPS_INIT("noiseda");
+  if (!given)
+    g_unsetenv(home);
+  return failed;
+}
+
 int nd_image_start(void) {
   static gsize once;
   static int failed;
   if (g_once_init_enter(&once)) {
     listen_to_libvips();
-    failed = VIPS_INIT("noiseda");
+    failed = start_without_modules();
     listen_to_libvips(); /* libvips may have set a handler of its own; the last one set is asked first */
     vips_concurrency_set(1);
     vips_cache_set_max(0);
-    g_free(nd_vips_take_warning()); /* modules for other formats that cannot be loaded */
+    g_free(nd_vips_take_warning()); /* modules of a VIPSHOME that cannot be loaded */
     g_once_init_leave(&once, 1);
   }
   return failed ? nd_fail("libvips could not be started: %s", vips_error_buffer()) : 0;
