@@ -26,8 +26,9 @@ static void listen_to_libvips(void) {
   g_log_set_handler("VIPS", G_LOG_LEVEL_MASK & ~G_LOG_LEVEL_ERROR, keep_warning, NULL);
 }
 
-/* Where libvips looks for its modules, for formats that are not ours (PDF, HEIF, slides): nowhere, since loading them
- * takes 20 ms of every run, and code that is not there cannot fail. libvips sets this variable itself, too. */
+/* Where libvips looks for its modules, for formats that are not ours (PDF, HEIF, slides): nowhere, since
+ * loading them takes 20 ms of every run, and code that is not there cannot fail. libvips sets this variable
+ * itself, too. */
 static int start_without_modules(void) {
   static const char home[] = "VIPSHOME";
   bool given = g_getenv(home) != NULL;

@@ -95,27 +95,40 @@ uint16_t nd_f32_to_f16(float x) {
     element;                                                                                                 \
   })
 
-int nd_st_to_f32(const nd_st_tensor *t, float *out) {
-  switch (t->type) {
-  case ND_ST_F32:
-    if (t->count)
-      memcpy(out, t->data, t->count * sizeof *out);
-    return 0;
+enum { GRAIN = 1 << 16 }; /* numbers that are worth a thread */
+
+typedef struct conversion {
+  const nd_st_tensor *from;
+  float *out;
+} conversion;
+
+static void convert(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const conversion *c = context;
+  const char *data = c->from->data;
+  switch (c->from->type) {
   case ND_ST_F64:
-    for (size_t i = 0; i < t->count; i++)
-      out[i] = (float)ELEMENT(double, t->data, i);
-    return 0;
+    for (size_t i = begin; i < end; i++)
+      c->out[i] = (float)ELEMENT(double, data, i);
+    break;
   case ND_ST_F16:
-    for (size_t i = 0; i < t->count; i++)
-      out[i] = nd_f16_to_f32(ELEMENT(uint16_t, t->data, i));
-    return 0;
+    for (size_t i = begin; i < end; i++)
+      c->out[i] = nd_f16_to_f32(ELEMENT(uint16_t, data, i));
+    break;
   case ND_ST_BF16:
-    for (size_t i = 0; i < t->count; i++)
-      out[i] = from_bits((uint32_t)ELEMENT(uint16_t, t->data, i) << 16);
-    return 0;
+    for (size_t i = begin; i < end; i++)
+      c->out[i] = from_bits((uint32_t)ELEMENT(uint16_t, data, i) << 16);
+    break;
   default:
-    return nd_fail("tensor '%s' holds %s, not floating-point numbers", t->name, nd_st_type_name(t->type));
+    memcpy(c->out + begin, data + begin * sizeof *c->out, (end - begin) * sizeof *c->out);
   }
+}
+
+int nd_st_to_f32(const nd_st_tensor *t, float *out) {
+  if (!nd_st_is_real(t->type))
+    return nd_fail("tensor '%s' holds %s, not floating-point numbers", t->name, nd_st_type_name(t->type));
+  nd_parallel(t->count, GRAIN, convert, &(conversion){t, out});
+  return 0;
 }
 
 bool nd_st_is_real(nd_st_type type) {
