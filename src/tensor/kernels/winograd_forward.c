@@ -40,9 +40,9 @@ typedef struct plan {
   int pitch, block;
   ptrdiff_t u_plane, v_plane, m_plane;
   float *zeros, *dump;
-  float *u; /* 36 x panels x in x width; by_channel: a group of panels for each thread */
-  float *v; /* 36 x tiles x pitch: a block for each thread; by_channel: all */
-  float *m; /* 36 x panels x tiles x width for each thread */
+  float *common;   /* u, 36 x panels x in x width; by_channel v, 36 x all tiles x pitch */
+  float *own;      /* for each thread the other factor: v of a block, by_channel u of a group; then m,  */
+  ptrdiff_t apart; /*   36 x panels of a group x tiles of a block x width; a thread's to the next one's */
 } plan;
 
 static int width_of(const plan *p) {
@@ -74,9 +74,18 @@ static void take_buffers(plan *p, nd_arena *a) {
   size_t threads = (size_t)nd_threads(), in = (size_t)p->filter.in, out = (size_t)p->filter.out;
   p->zeros = nd_arena_floats(a, in);
   p->dump = nd_arena_floats(a, out * threads);
-  p->u = nd_arena_floats(a, ND_FREQUENCIES * (size_t)p->u_plane * (p->by_channel ? threads : 1));
-  p->v = nd_arena_floats(a, ND_FREQUENCIES * (size_t)p->v_plane * (p->by_channel ? 1 : threads));
-  p->m = nd_arena_floats(a, ND_FREQUENCIES * (size_t)p->m_plane * threads);
+  p->apart = nd_winograd_apart((p->by_channel ? p->u_plane : p->v_plane) + p->m_plane);
+  p->common = nd_arena_floats(a, ND_FREQUENCIES * (size_t)(p->by_channel ? p->v_plane : p->u_plane));
+  p->own = nd_arena_floats(a, threads * (size_t)p->apart);
+}
+
+/* A thread's own factor, and its m. */
+static float *factor_of(const plan *p, int thread) {
+  return p->own + thread * p->apart;
+}
+
+static float *products_of(const plan *p, int thread) {
+  return factor_of(p, thread) + ND_FREQUENCIES * (p->by_channel ? p->u_plane : p->v_plane);
 }
 
 /* Input channels in0 .. in1-1 of a panel's weights, to u. */
@@ -150,13 +159,13 @@ static void transform_panels(size_t begin, size_t end, int thread, void *context
   for (size_t i = begin; i < end; i++) {
     int panel = (int)i / chunks, in0 = (int)i % chunks * PACK_IN;
     int in1 = in0 + PACK_IN < p->filter.in ? in0 + PACK_IN : p->filter.in;
-    transform_weights(p, panel, in0, in1, p->u + (ptrdiff_t)panel * p->words * width_of(p));
+    transform_weights(p, panel, in0, in1, p->common + (ptrdiff_t)panel * p->words * width_of(p));
   }
 }
 
 static void compute_blocks(size_t begin, size_t end, int thread, void *context) {
   const plan *p = context;
-  float *v = p->v + thread * ND_FREQUENCIES * p->v_plane, *m = p->m + thread * ND_FREQUENCIES * p->m_plane;
+  float *v = factor_of(p, thread), *m = products_of(p, thread);
   for (size_t i = begin; i < end; i++) {
     int first = (int)i * p->block,
         count = p->tiles.count - first < p->block ? p->tiles.count - first : p->block;
@@ -164,7 +173,7 @@ static void compute_blocks(size_t begin, size_t end, int thread, void *context) 
     transform_tiles(p, first, count, v);
     for (int panel = 0; panel < p->panels; panel += p->group)
       multiply_and_put(p, first, count, panel, panel + p->group < p->panels ? panel + p->group : p->panels, v,
-                       p->u + (ptrdiff_t)panel * p->words * width_of(p), m,
+                       p->common + (ptrdiff_t)panel * p->words * width_of(p), m,
                        p->dump + (ptrdiff_t)thread * p->filter.out, &next);
   }
 }
@@ -178,19 +187,19 @@ static void run_by_tile(const plan *p) {
 static void transform_all_tiles(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const plan *p = context;
-  transform_tiles(p, (int)begin, (int)(end - begin), p->v + (ptrdiff_t)begin * p->pitch);
+  transform_tiles(p, (int)begin, (int)(end - begin), p->common + (ptrdiff_t)begin * p->pitch);
 }
 
 static void compute_panels(size_t begin, size_t end, int thread, void *context) {
   const plan *p = context;
-  float *u = p->u + thread * ND_FREQUENCIES * p->u_plane, *m = p->m + thread * ND_FREQUENCIES * p->m_plane;
+  float *u = factor_of(p, thread), *m = products_of(p, thread);
   for (int panel = (int)begin, last; panel < (int)end; panel = last) {
     last = panel + p->group < (int)end ? panel + p->group : (int)end;
     for (int i = panel; i < last; i++)
       transform_weights(p, i, 0, p->filter.in, u + (ptrdiff_t)(i - panel) * p->words * width_of(p));
     for (int first = 0; first < p->tiles.count; first += p->block) {
       int count = p->tiles.count - first < p->block ? p->tiles.count - first : p->block;
-      multiply_and_put(p, first, count, panel, last, p->v + (ptrdiff_t)first * p->pitch, u, m,
+      multiply_and_put(p, first, count, panel, last, p->common + (ptrdiff_t)first * p->pitch, u, m,
                        p->dump + (ptrdiff_t)thread * p->filter.out, NULL);
     }
   }

@@ -2,7 +2,7 @@
 #ifndef ND_KERNELS_WINOGRAD_PRIVATE_H
 #define ND_KERNELS_WINOGRAD_PRIVATE_H
 
-#include "tensor/kernels/conv.h"
+#include "tensor/kernels/tiles.h"
 
 /* Floats from one tile's transformed channels to the next tile's: whole cache lines, and no multiple of 1 KB,
  * which would crowd the rows of a product into few sets of the cache. */
@@ -21,6 +21,16 @@ static inline bool nd_winograd_rounds(const nd_conv_shape *s) {
 /* Floats from one frequency to the next, for the same reason. */
 static inline ptrdiff_t nd_winograd_plane(size_t floats) {
   return (ptrdiff_t)((floats + 15) / 16 * 16 + 16);
+}
+
+/* Floats from what one thread writes, so many floats a frequency, to what the next one writes. Threads'
+ * planes must not follow one another at equal steps: where one thread's end, the processor fetches ahead what
+ * the next thread is writing. If the two share no cache each such line has to come back, and a convolution
+ * takes 1.4 times as long. So a thread's planes of all kinds lie together, and the gap behind them is a few
+ * of the processor's steps long. */
+static inline ptrdiff_t nd_winograd_apart(ptrdiff_t floats) {
+  enum { GAP = 64 << 10 };
+  return ND_FREQUENCIES * floats + GAP;
 }
 
 #endif

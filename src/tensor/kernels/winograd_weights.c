@@ -39,10 +39,11 @@ typedef struct plan {
   int pitch;
   ptrdiff_t v_plane, z_plane, u_plane;
   float *zeros;
-  float *v;    /* 36 x chunks x tiles x pitch; by_channel: all chunks, else one */
-  float *z;    /* 36 x panels x tiles x width */
-  float *u;    /* the sums: 36 x panels x chunk x width */
-  float *bias; /* for each slice two rows of panels x width: dy's sums, and those of a block */
+  float *v;        /* 36 x chunks x tiles x pitch; by_channel: all chunks, else one */
+  float *z;        /* 36 x panels x tiles x width */
+  float *u;        /* the sums: 36 x panels x chunk x width */
+  ptrdiff_t apart; /* from one slice's v, z and u to the next one's; by_channel of u alone */
+  float *bias;     /* for each slice two rows of panels x width: dy's sums, and those of a block */
 } plan;
 
 static int width_of(const plan *p) {
@@ -86,18 +87,21 @@ static void set_order(plan *p) {
 
 static void take_buffers(plan *p, nd_arena *a) {
   size_t width = (size_t)width_of(p), panels = (size_t)p->panels, block = (size_t)rows_of(p, p->block);
-  size_t sum_panels = p->by_channel ? (size_t)p->group : panels,
-         copies = p->by_channel ? 1 : (size_t)p->slices;
+  size_t sum_panels = p->by_channel ? (size_t)p->group : panels;
   int widest = p->s->ci > p->s->co ? p->s->ci : p->s->co;
   p->pitch = nd_winograd_pitch(p->chunk);
   size_t chunks = p->by_channel ? (size_t)divide_up(p->s->ci, p->chunk) : 1;
   p->v_plane = nd_winograd_plane(chunks * block * (size_t)p->pitch);
   p->z_plane = nd_winograd_plane(panels * block * width);
   p->u_plane = nd_winograd_plane(sum_panels * (size_t)p->chunk * width);
+  ptrdiff_t shared = p->by_channel ? ND_FREQUENCIES * (p->v_plane + p->z_plane) : 0;
+  p->apart = nd_winograd_apart((p->by_channel ? 0 : p->v_plane + p->z_plane) + p->u_plane);
   p->zeros = nd_arena_floats(a, (size_t)widest);
-  p->v = nd_arena_floats(a, copies * ND_FREQUENCIES * (size_t)p->v_plane);
-  p->z = nd_arena_floats(a, copies * ND_FREQUENCIES * (size_t)p->z_plane);
-  p->u = nd_arena_floats(a, (size_t)p->slices * ND_FREQUENCIES * (size_t)p->u_plane);
+  p->v = nd_arena_floats(a, (size_t)(shared + p->slices * p->apart));
+  if (p->v) {
+    p->z = p->v + ND_FREQUENCIES * p->v_plane;
+    p->u = p->z + ND_FREQUENCIES * p->z_plane;
+  }
   p->bias = nd_arena_floats(a, (size_t)p->slices * 2 * panels * width);
 }
 
@@ -197,8 +201,7 @@ static void sum_slices(size_t begin, size_t end, int thread, void *context) {
   const plan *p = context;
   int blocks = divide_up(p->tiles.count, p->block);
   for (ptrdiff_t slice = (ptrdiff_t)begin; slice < (ptrdiff_t)end; slice++) {
-    float *v = p->v + slice * ND_FREQUENCIES * p->v_plane, *z = p->z + slice * ND_FREQUENCIES * p->z_plane;
-    float *u = p->u + slice * ND_FREQUENCIES * p->u_plane;
+    float *v = p->v + slice * p->apart, *z = p->z + slice * p->apart, *u = p->u + slice * p->apart;
     int first = (int)(blocks * slice / p->slices), last = (int)(blocks * (slice + 1) / p->slices);
     for (int i = first; i < last; i++) {
       int tile = i * p->block, count = p->tiles.count - tile < p->block ? p->tiles.count - tile : p->block;
@@ -220,7 +223,7 @@ static void put_slices(size_t begin, size_t end, int thread, void *context) {
         width = vectors_of(p, panel) * p->micro->lanes;
     int in0 = p->in0 + in, in1 = in0 + UNPACK_IN < p->in1 ? in0 + UNPACK_IN : p->in1;
     put_kernels(p, panel, in0, in1, p->u + (ptrdiff_t)panel * p->chunk * width_of(p) + (ptrdiff_t)in * width,
-                p->slices, ND_FREQUENCIES * p->u_plane);
+                p->slices, p->apart);
   }
 }
 
@@ -250,7 +253,7 @@ static void transform_slices(size_t begin, size_t end, int thread, void *context
 /* Work item i: a group of panels of a chunk of input channels; neighbours share the chunk. */
 static void compute_chunks(size_t begin, size_t end, int thread, void *context) {
   const plan *p = context;
-  float *u = p->u + thread * ND_FREQUENCIES * p->u_plane;
+  float *u = p->u + thread * p->apart;
   int groups = divide_up(p->panels, p->group);
   for (size_t i = begin; i < end; i++) {
     int panel0 = (int)i % groups * p->group, in0 = (int)i / groups * p->chunk;
