@@ -17,4 +17,15 @@ static inline float *nd_arena_floats(nd_arena *a, size_t count) {
   return a->base ? (float *)(a->base + at) : NULL;
 }
 
+/* Left behind what one thread writes: processors fetch ahead, past the end of what a thread reads, and a line
+ * fetched from what the next thread is writing has to come back, which takes 200 ns where the two share no
+ * cache. They fetch ahead as far as a page of 4 KB goes. */
+enum { ND_ARENA_GAP = 1024 };
+
+/* `count` floats for each of `threads`; *apart: floats from one thread's to the next one's. */
+static inline float *nd_arena_for_threads(nd_arena *a, size_t threads, size_t count, size_t *apart) {
+  *apart = (count + 15) / 16 * 16 + ND_ARENA_GAP;
+  return nd_arena_floats(a, threads * *apart);
+}
+
 #endif

@@ -30,7 +30,8 @@ typedef struct plan {
   int depth; /* summands in all */
   int panels;
   float *packed; /* panels * depth * width */
-  float *sums;   /* one block of a panel for each thread */
+  float *sums;   /* one block of a panel for each thread, */
+  size_t apart;  /*   so far apart */
   int block_rows, block_cols, blocks_down, blocks_across;
 } plan;
 
@@ -54,7 +55,7 @@ static plan lay_out(const nd_correlation *c, nd_arena *a) {
   p.panels = nd_panel_count(p.micro, c->filter.out);
   cut_into_blocks(&p);
   p.packed = nd_arena_floats(a, (size_t)p.panels * (size_t)p.depth * (size_t)width);
-  p.sums = nd_arena_floats(a, (size_t)nd_threads() * BLOCK_PIXELS * (size_t)width);
+  p.sums = nd_arena_for_threads(a, (size_t)nd_threads(), BLOCK_PIXELS * (size_t)width, &p.apart);
   p.pieces = (piece *)nd_arena_floats(a, pieces_at_most(c) * sizeof(piece) / sizeof(float));
   p.groups = (int *)nd_arena_floats(a, pieces_at_most(c) + 1);
   return p;
@@ -164,7 +165,7 @@ static void compute_block(const plan *p, size_t block, int panel, float *sums) {
 /* Work item i: panel i % panels of block i / panels. */
 static void compute_items(size_t begin, size_t end, int thread, void *context) {
   const plan *p = context;
-  float *sums = p->sums + (size_t)thread * BLOCK_PIXELS * (size_t)(2 * p->micro->lanes);
+  float *sums = p->sums + (size_t)thread * p->apart;
   for (size_t i = begin; i < end; i++)
     compute_block(p, i / (size_t)p->panels, (int)(i % (size_t)p->panels), sums);
 }

@@ -24,6 +24,7 @@ typedef struct plan {
   int panels, slices, groups; /* work is cut into slices of pixels times groups of panels */
   float *sums;                /* slices, panels, taps, ci, width */
   float *packed;              /* BLOCK_DEPTH pixels of a panel of dy for each unit of work */
+  size_t slice, unit;         /* how far apart their sums and packed pixels are */
 } plan;
 
 static int width_of(const plan *p) {
@@ -100,8 +101,9 @@ static plan lay_out(const nd_conv_shape *s, nd_arena *a) {
   if (p.copy)
     p.framed = nd_arena_floats(a, (size_t)s->n * (size_t)p.frame.to_h * (size_t)p.frame.to_w *
                                       (size_t)p.frame.pitch);
-  p.sums = nd_arena_floats(a, (size_t)p.slices * (size_t)p.panels * panel_size(&p));
-  p.packed = nd_arena_floats(a, (size_t)(p.slices * p.groups) * BLOCK_DEPTH * (size_t)width_of(&p));
+  p.sums = nd_arena_for_threads(a, (size_t)p.slices, (size_t)p.panels * panel_size(&p), &p.slice);
+  p.packed =
+      nd_arena_for_threads(a, (size_t)(p.slices * p.groups), BLOCK_DEPTH * (size_t)width_of(&p), &p.unit);
   return p;
 }
 
@@ -156,7 +158,7 @@ static void sum_slice(const plan *p, int slice, int group, float *packed) {
   for (int i = first; i < last; i++) {
     block b = block_at(p, i);
     for (int panel = panel0; panel < panel1; panel++) {
-      float *sums = p->sums + (size_t)(slice * p->panels + panel) * panel_size(p);
+      float *sums = p->sums + (size_t)slice * p->slice + (size_t)panel * panel_size(p);
       int width = vectors_of(p, panel) * p->micro->lanes;
       pack_gradient(p, &b, panel, packed);
       for (int tap = 0; tap < p->s->kh * p->s->kw; tap++)
@@ -169,7 +171,7 @@ static void sum_units(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const plan *p = context;
   for (size_t i = begin; i < end; i++)
-    sum_slice(p, (int)i / p->groups, (int)i % p->groups, p->packed + i * BLOCK_DEPTH * (size_t)width_of(p));
+    sum_slice(p, (int)i / p->groups, (int)i % p->groups, p->packed + i * p->unit);
 }
 
 typedef struct result {
@@ -186,7 +188,7 @@ static void unpack_panels(size_t begin, size_t end, int thread, void *context) {
   for (size_t i = begin; i < end; i++) {
     float *sums = p->sums + i * panel_size(p);
     for (int slice = 1; slice < p->slices; slice++) {
-      const float *other = sums + (size_t)slice * (size_t)p->panels * panel_size(p);
+      const float *other = sums + (size_t)slice * p->slice;
       for (size_t k = 0; k < panel_size(p); k++)
         sums[k] += other[k];
     }
