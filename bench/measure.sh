@@ -36,6 +36,7 @@ keep() {
 # lines WORK PROGRAM; number KEY < lines; median and largest of a column
 lines() { grep -F "$1 $2 " "$results"; }
 programs() { grep -F "$1 " "$results" | cut -d' ' -f2 | grep -v '^noiseda' | sort -u; }
+options() { printf ' --set %s' "$@"; } # KEY=VALUE ...
 number() { sed -n "s/.*\"$1\": \([0-9.]*\).*/\1/p"; }
 median() { sort -n | awk '{ a[NR] = $1 } END { if (NR && NR % 2) print a[(NR + 1) / 2]; else if (NR) print (a[NR / 2] + a[NR / 2 + 1]) / 2 }'; }
 largest() { sort -n | tail -n 1; }

@@ -18,8 +18,7 @@ trap 'rm -rf "$folder"' EXIT
 [ "$(id -u)" != 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_rmaps_base_oversubscribe=1
 
-sets=
-for s in training.steps="$steps" output.log_every=1 validation.every=0 "$@"; do sets="$sets --set $s"; done
+sets=$(options training.steps="$steps" output.log_every=1 validation.every=0 "$@")
 
 # run NAME THREADS COMMAND...: appends the images per second of each step but the first two, which warm up
 run() {

@@ -18,11 +18,8 @@ waits() {
   name=$1 steps=$2 recipe=$here/../recipes/$3
   shift 3
   rm -rf "$folder/run"
-  sets=
-  for s in training.steps="$steps" output.log_every=1 validation.every=0 training.threads="$threads" "$@"; do
-    sets="$sets --set $s"
-  done
-  "$build/src/cli/noiseda" train "$recipe" -o "$folder/run" $sets >/dev/null 2>"$folder/log" || {
+  "$build/src/cli/noiseda" train "$recipe" -o "$folder/run" $(options training.steps="$steps" output.log_every=1 \
+    validation.every=0 training.threads="$threads" "$@") >/dev/null 2>"$folder/log" || {
     cat "$folder/log" >&2
     return 1
   }
