@@ -205,12 +205,14 @@ static void check_graft(nd_objective_settings s) {
   static const double alpha = 0.7;
   trial t;
   open_with(&t, s);
-  run(&t, alpha, 3);
   float real[COUNT], clean[COUNT], synthetic[COUNT], restored[COUNT], grafted[COUNT], strength[N];
+  /* As run draws them; after it their place may hold something else. */
+  nd_objective_draw(&t.o, t.plan, NULL, 1, 999, 7, 3, 0);
+  memcpy(strength, nd_plan_tensor(t.plan, t.o.strength), sizeof strength);
+  run(&t, alpha, 3);
   fill(synthetic, COUNT, 1);
   fill(clean, COUNT, 2);
   fill(real, COUNT, 4);
-  memcpy(strength, nd_plan_tensor(t.plan, t.o.strength), sizeof strength);
   double of_synthetic, of_grafted;
   restore_real(&s, t.state.values, real, restored);
   for (int i = 0; i < COUNT; i++)

@@ -74,7 +74,7 @@ static void take_buffers(plan *p, nd_arena *a) {
   size_t threads = (size_t)nd_threads(), in = (size_t)p->filter.in, out = (size_t)p->filter.out;
   p->zeros = nd_arena_floats(a, in);
   p->dump = nd_arena_floats(a, out * threads);
-  p->apart = nd_winograd_apart((p->by_channel ? p->u_plane : p->v_plane) + p->m_plane);
+  p->apart = nd_winograd_apart((p->by_channel ? p->u_plane : p->v_plane) + p->m_plane, p->m_plane);
   p->common = nd_arena_floats(a, ND_FREQUENCIES * (size_t)(p->by_channel ? p->v_plane : p->u_plane));
   p->own = nd_arena_floats(a, threads * (size_t)p->apart);
 }

@@ -23,14 +23,15 @@ static inline ptrdiff_t nd_winograd_plane(size_t floats) {
   return (ptrdiff_t)((floats + 15) / 16 * 16 + 16);
 }
 
-/* Floats from what one thread writes, so many floats a frequency, to what the next one writes. Threads'
- * planes must not follow one another at equal steps: where one thread's end, the processor fetches ahead what
- * the next thread is writing. If the two share no cache each such line has to come back, and a convolution
- * takes 1.4 times as long. So a thread's planes of all kinds lie together, and the gap behind them is a few
- * of the processor's steps long. */
-static inline ptrdiff_t nd_winograd_apart(ptrdiff_t floats) {
-  enum { GAP = 64 << 10 };
-  return ND_FREQUENCIES * floats + GAP;
+/* Floats from what one thread writes, of all frequencies, to what the next one writes; last_plane: of what
+ * comes last. Threads' planes must not follow one another at equal steps: where one thread's end, the
+ * processor fetches ahead what the next thread is writing. If the two share no cache each such line has to
+ * come back, and a convolution takes 1.4 times as long. So a thread's planes of all kinds lie together, and
+ * the gap behind them is four of the transforms' steps long. */
+static inline ptrdiff_t nd_winograd_apart(ptrdiff_t planes, ptrdiff_t last_plane) {
+  enum { STEP = 6, STEPS = 4, LONGEST = 64 << 10 };
+  ptrdiff_t gap = STEP * STEPS * last_plane;
+  return ND_FREQUENCIES * planes + (gap < LONGEST ? gap : LONGEST);
 }
 
 #endif

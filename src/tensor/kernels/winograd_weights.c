@@ -95,7 +95,7 @@ static void take_buffers(plan *p, nd_arena *a) {
   p->z_plane = nd_winograd_plane(panels * block * width);
   p->u_plane = nd_winograd_plane(sum_panels * (size_t)p->chunk * width);
   ptrdiff_t shared = p->by_channel ? ND_FREQUENCIES * (p->v_plane + p->z_plane) : 0;
-  p->apart = nd_winograd_apart((p->by_channel ? 0 : p->v_plane + p->z_plane) + p->u_plane);
+  p->apart = nd_winograd_apart((p->by_channel ? 0 : p->v_plane + p->z_plane) + p->u_plane, p->u_plane);
   p->zeros = nd_arena_floats(a, (size_t)widest);
   p->v = nd_arena_floats(a, (size_t)(shared + p->slices * p->apart));
   if (p->v) {
