@@ -51,6 +51,8 @@ struct nd_op {
   bool (*takes_bf16)(const nd_node *n);
   /* Bit i: input i stays fp32 in a graph of bf16. */
   unsigned wants_f32;
+  /* Of two inputs; where one stays fp32, the output does (precision.c). */
+  bool sums;
   /* Bit i: the output may take the memory of input i when that dies here. */
   unsigned in_place;
   /* Appends nodes that compute the gradients of the wanted inputs; dout[i] is ND_NONE where output i has no

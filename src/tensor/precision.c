@@ -26,30 +26,52 @@ static bool is_activation(const nd_graph *g, const nd_value *v, nd_tensor t) {
          nd_node_at(g, v->producer)->out[0] == t;
 }
 
+/* True when that changes anything. */
+static bool keep(const nd_graph *g, nd_tensor t) {
+  if (t < 0 || nd_value_of(g, t)->dtype == ND_F32)
+    return false;
+  nd_value_of(g, t)->dtype = ND_F32;
+  return true;
+}
+
+static bool keep_all(const nd_graph *g, const nd_node *n) {
+  bool changed = keep(g, n->out[0]);
+  for (int k = 0; k < n->n_in; k++)
+    changed |= keep(g, n->in[k]);
+  return changed;
+}
+
 /* What layer normalisation reads, in transformers the sum of all layers so far, whose roundings would add up;
  * and what channel attention does, whose products are summed over all pixels of a picture. */
-static void keep_wanted(nd_graph *g) {
-  for (int i = 0; i < nd_node_count(g); i++) {
-    const nd_node *n = nd_node_at(g, i);
-    for (int k = 0; k < n->n_in; k++)
-      if (n->op->wants_f32 >> k & 1 && n->in[k] >= 0)
-        nd_value_of(g, n->in[k])->dtype = ND_F32;
-  }
+static bool keep_wanted(const nd_graph *g, const nd_node *n) {
+  bool changed = false;
+  for (int k = 0; k < n->n_in; k++)
+    if (n->op->wants_f32 >> k & 1)
+      changed |= keep(g, n->in[k]);
+  return changed;
+}
+
+/* Operators in fp32 have copies in fp32 of what they read and write (fp32_copies.c), so rounding saves memory
+ * only in what is kept for the backward pass. */
+static bool keep_copied(const nd_graph *g, const nd_node *n) {
+  if (n->op->view || (n->op->takes_bf16 && n->op->takes_bf16(n)))
+    return false;
+  return g->differentiated ? n->op->again && keep(g, n->out[0]) : keep_all(g, n);
+}
+
+/* The sum of all layers so far where no normalisation reads it, as at the end of a level; and without a
+ * backward pass what is added to it. */
+static bool keep_sum(const nd_graph *g, const nd_node *n) {
+  bool of_f32 =
+      n->op->sums && (nd_in_value(g, n, 0)->dtype == ND_F32 || nd_in_value(g, n, 1)->dtype == ND_F32 ||
+                      nd_out_value(g, n, 0)->dtype == ND_F32);
+  return of_f32 && (g->differentiated ? keep(g, n->out[0]) : keep_all(g, n));
 }
 
 /* A view has its input's memory, so both have one type. */
-static bool tie_views(nd_graph *g) {
-  bool changed = false;
-  for (int i = 0; i < nd_node_count(g); i++) {
-    const nd_node *n = nd_node_at(g, i);
-    if (!n->op->view)
-      continue;
-    nd_value *a = nd_value_of(g, n->in[0]), *b = nd_value_of(g, n->out[0]);
-    changed = changed || a->dtype != b->dtype;
-    if (a->dtype != b->dtype)
-      a->dtype = b->dtype = ND_F32;
-  }
-  return changed;
+static bool tie_view(const nd_graph *g, const nd_node *n) {
+  bool differ = n->op->view && nd_in_value(g, n, 0)->dtype != nd_out_value(g, n, 0)->dtype;
+  return differ && keep_all(g, n);
 }
 
 void nd_assign_types(nd_graph *g) {
@@ -57,7 +79,11 @@ void nd_assign_types(nd_graph *g) {
     nd_value *v = nd_value_of(g, t);
     v->dtype = g->dtype == ND_BF16 && is_activation(g, v, t) ? ND_BF16 : ND_F32;
   }
-  keep_wanted(g);
-  while (tie_views(g))
-    ;
+  for (bool changed = g->dtype == ND_BF16; changed;) {
+    changed = false;
+    for (int i = 0; i < nd_node_count(g); i++) {
+      const nd_node *n = nd_node_at(g, i);
+      changed |= keep_wanted(g, n) | keep_copied(g, n) | keep_sum(g, n) | tie_view(g, n);
+    }
+  }
 }

@@ -339,40 +339,66 @@ static void a_size_that_does_not_fit_is_refused(void **state) {
   nd_net_free(net);
 }
 
-/* What a network gives from initial weights, with activations of the type. The caller's: g_free. */
-static float *output_of(nd_role role, const char *name, const char *settings, int size, nd_dtype dtype,
-                        size_t *count) {
-  built b = {.net = network(name, role, settings), .params = nd_params_new(), .level = ND_NONE};
+typedef struct rounded_case {
+  nd_role role;
+  const char *name, *settings;
+  int height, width;
+  double most; /* of the error in bf16 */
+} rounded_case;
+
+/* Factors and biases that begin as 0 or 1 are neither; of NAFNet's blocks nothing would be seen. */
+static void disturb_vectors(const nd_params *params, uint64_t seed, float *values) {
+  nd_rng r = nd_rng_make(seed, 1, 0, ND_RANDOM_TEST);
+  for (int i = 0; i < nd_params_length(params); i++) {
+    const nd_param *p = nd_params_at(params, i);
+    size_t count = 1, longest = 1;
+    for (int d = 0; d < p->rank; d++) {
+      count *= (size_t)p->dims[d];
+      longest = MAX(longest, (size_t)p->dims[d]);
+    }
+    for (size_t k = 0; k < count && count == longest; k++)
+      values[p->offset + k] += 0.1f * (float)nd_rng_normal(&r);
+  }
+}
+
+/* What a network gives from random weights, with activations of the type; learns: in a graph with a backward
+ * pass. The caller's: g_free. */
+static float *output_of(const rounded_case *c, uint64_t seed, bool learns, nd_dtype dtype, size_t *count) {
+  built b = {.net = network(c->name, c->role, c->settings), .params = nd_params_new(), .level = ND_NONE};
   b.g = nd_graph_new(b.params);
   nd_graph_set_dtype(b.g, dtype);
   nd_graph_set_training(b.g, false);
-  bool restores = role == ND_RESTORATION;
-  b.x = nd_input(b.g, "x", 1, size, size, restores ? 3 : 9);
+  bool restores = c->role == ND_RESTORATION;
+  int channels = restores ? 3 : 9;
+  b.x = nd_input(b.g, "x", 1, c->height, c->width, channels);
   b.level = restores ? ND_NONE : nd_input(b.g, "level", 1, 1, 1, 1);
   b.y = restores ? nd_net_restore(b.g, b.net, b.x) : nd_net_predict_noise(b.g, b.net, b.x, b.level);
   nd_output(b.g, "y", b.y);
+  if (learns)
+    assert_int_equal(nd_backward(b.g, nd_sum_to(b.g, nd_mul(b.g, b.y, b.y), (int[]){1, 1, 1, 1})), 0);
   if (nd_compile(b.g, &b.plan))
     fail_msg("%s", nd_error());
   b.values = nd_mem_alloc(nd_params_size(b.params) * sizeof(float), "test");
-  nd_params_init(b.params, 1, b.values);
+  nd_params_init(b.params, seed, b.values);
+  disturb_vectors(b.params, seed, b.values);
   nd_plan_bind(b.plan, b.values);
-  nd_rng r = nd_rng_make(1, 0, 0, ND_RANDOM_TEST);
-  for (int i = 0; i < size * size * (restores ? 3 : 9); i++)
+  nd_rng r = nd_rng_make(seed, 0, 0, ND_RANDOM_TEST);
+  for (int i = 0; i < c->height * c->width * channels; i++)
     nd_plan_tensor(b.plan, b.x)[i] = (float)nd_rng_uniform(&r);
   if (b.level >= 0)
     nd_plan_tensor(b.plan, b.level)[0] = 0.7f;
   nd_run(b.plan, 0, 0, 0);
-  *count = (size_t)(size * size) * (size_t)nd_dims(b.g, b.y)[3];
+  *count = (size_t)(c->height * c->width) * (size_t)nd_dims(b.g, b.y)[3];
   float *y = g_memdup2(nd_plan_tensor(b.plan, b.y), *count * sizeof *y);
   finish(&b);
   return y;
 }
 
 /* Root of the mean squared difference, as a share of the numbers' size. */
-static double bf16_error(nd_role role, const char *name, const char *settings, int size) {
+static double bf16_error(const rounded_case *c, uint64_t seed, bool learns) {
   size_t count;
-  g_autofree float *exact = output_of(role, name, settings, size, ND_F32, &count),
-                   *rounded = output_of(role, name, settings, size, ND_BF16, &count);
+  g_autofree float *exact = output_of(c, seed, learns, ND_F32, &count),
+                   *rounded = output_of(c, seed, learns, ND_BF16, &count);
   double errors = 0, squares = 0;
   for (size_t i = 0; i < count; i++) {
     errors += pow((double)rounded[i] - (double)exact[i], 2);
@@ -381,29 +407,29 @@ static double bf16_error(nd_role role, const char *name, const char *settings, i
   return sqrt(errors / squares);
 }
 
-/* fp32 is PyTorch's to 1e-4, as shown above; published widths, fewer blocks where there are many. */
+/* fp32 is PyTorch's to 1e-4, as shown above; published widths, fewer blocks where there are many. What misses
+ * 1 % and why: docs/networks.md, "In bf16". */
 static void bf16_is_near_fp32(void **state) {
   (void)state;
-  static const struct {
-    nd_role role;
-    const char *name, *settings;
-    int size;
-  } cases[] = {
-      {ND_RESTORATION, "unet", "width=64;depth=4", 64},
-      {ND_RESTORATION, "dncnn", "", 40},
-      {ND_RESTORATION, "nafnet", "middle_blocks=2;encoder_blocks=1,1,1,2;decoder_blocks=1,1,1,1", 32},
-      {ND_RESTORATION, "swinir", "width=60;depths=6,6,6,6;heads=6,6,6,6", 32},
-      {ND_RESTORATION, "uformer", "width=16;modulators=1;transposed_up=1", 128},
-      {ND_RESTORATION, "restormer", "blocks=1,2,2,2;refinement=1", 32},
-      {ND_DIFFUSION, "guided", "width=32;multipliers=1,2,2;res_blocks=1", 32},
-      {ND_DIFFUSION, "sr3", "width=32;multipliers=1,2;res_blocks=1;norm_groups=16", 32}};
-  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-    double error = bf16_error(cases[i].role, cases[i].name, cases[i].settings, cases[i].size);
-    print_message("%s %s: %.2g\n", cases[i].name, cases[i].settings, error);
-    double most = cases[i].role == ND_RESTORATION ? 1e-2 : 2.5e-2; /* no restored picture depends on those */
-    if (!(error > 1e-5 && error <= most))
-      fail_msg("%s: %.3g", cases[i].name, error);
-  }
+  static const rounded_case cases[] = {
+      {ND_RESTORATION, "unet", "width=64;depth=4", 64, 64, 1e-2},
+      {ND_RESTORATION, "dncnn", "", 40, 33, 1.5e-2},
+      {ND_RESTORATION, "dncnn", "norm=0;subtract=1", 40, 33, 1.5e-2},
+      {ND_RESTORATION, "nafnet", "middle_blocks=2;encoder_blocks=1,1,1,2;decoder_blocks=1,1,1,1", 32, 48,
+       1e-2},
+      {ND_RESTORATION, "swinir", "width=60;depths=6,6,6,6;heads=6,6,6,6", 32, 40, 1e-2},
+      {ND_RESTORATION, "uformer", "width=16;modulators=1;transposed_up=1", 128, 128, 1e-2},
+      {ND_RESTORATION, "restormer", "blocks=1,2,2,2;refinement=1", 32, 40, 1e-2},
+      {ND_DIFFUSION, "guided", "width=32;multipliers=1,2,2;res_blocks=1", 32, 32, 2.5e-2},
+      {ND_DIFFUSION, "sr3", "width=32;multipliers=1,2;res_blocks=1;norm_groups=16", 32, 32, 1.5e-2}};
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+      bool learns = seed == 3;
+      double error = bf16_error(&cases[i], seed, learns);
+      print_message("%s %s%s: %.2g\n", cases[i].name, cases[i].settings, learns ? " (training)" : "", error);
+      if (!(error > 1e-5 && error <= cases[i].most))
+        fail_msg("%s: %.3g", cases[i].name, error);
+    }
 }
 
 int main(void) {

@@ -173,6 +173,7 @@ static nd_tensor mul_example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_add = {.name = "add",
+                         .sums = true,
                          .takes_bf16 = nd_always_takes_bf16,
                          .reach = nd_reach_none,
                          .in_place = 3,
