@@ -16,7 +16,7 @@ typedef struct question {
 
 static nd_tensor build(nd_graph *g, const nd_net *net, int h, int w) {
   if (nd_net_role(net) == ND_RESTORATION)
-    return nd_net_restore(g, net, nd_input(g, "x", 1, h, w, 3));
+    return nd_net_restore(g, net, nd_input(g, "x", 1, h, w, nd_net_channels(net)));
   nd_tensor x = nd_input(g, "x", 1, h, w, 9);
   return nd_net_predict_noise(g, net, x, nd_input(g, "level", 1, 1, 1, 1));
 }

@@ -149,8 +149,20 @@ static bool sound(nd_graph *g, const nd_net *net, nd_tensor x, int channels) {
   return nd_graph_fail(g) >= 0;
 }
 
+int nd_net_channels(const nd_net *net) {
+  return nd_net_int(net, "dual_pixel") ? 6 : 3;
+}
+
+int nd_net_needs_picture(const nd_net *net) {
+  return nd_net_channels(net) == 3
+             ? 0
+             : nd_fail("this network makes a picture of the two views of a dual-pixel sensor (6 channels), "
+                       "which are "
+                       "not read here; noiseda export writes it for ONNX Runtime, which takes both");
+}
+
 nd_tensor nd_net_restore(nd_graph *g, const nd_net *net, nd_tensor x) {
-  if (!sound(g, net, x, 3))
+  if (!sound(g, net, x, nd_net_channels(net)))
     return ND_NONE;
   nd_restore_fn *restore = net->kind->restore;
   return nd_net_int(net, "grey") ? nd_restore_grey(g, net, x, restore) : restore(g, net, x);

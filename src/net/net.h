@@ -39,8 +39,14 @@ int nd_net_list(const nd_net *net, const char *setting, int out[ND_MAX_LIST]);
 /* Names of the networks of a role, NULL at the end. */
 const char *const *nd_net_names(nd_role role);
 
-/* x: n,h,w,3, h and w multiples of nd_net_multiple. The residual r = R(x), of the same shape (METHOD, step
- * 1). */
+/* What a restoration network takes: 3 channels; or 6, the left and the right view of a dual-pixel sensor, for
+ * which its result is the picture itself. Pictures of 6 channels are not read or trained on here, but
+ * exported networks take them. */
+int nd_net_channels(const nd_net *net);
+/* 0, or an error for a network that takes other than pictures of 3 channels. */
+int nd_net_needs_picture(const nd_net *net);
+/* x: n,h,w,nd_net_channels, h and w multiples of nd_net_multiple. The residual r = R(x), n,h,w,3 (METHOD,
+ * step 1). */
 nd_tensor nd_net_restore(nd_graph *g, const nd_net *net, nd_tensor x);
 /* x: n,h,w,9 = [y_g, condition, condition']; level: n,1,1,1, the noise level g. The predicted noise n,h,w,3.
  */

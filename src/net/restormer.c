@@ -110,15 +110,20 @@ static nd_tensor decode(const builder *b, const shape *s, nd_tensor x, const nd_
   return stage(b, "refinement", x, s->refinement, s->heads[0]);
 }
 
+/* Of two views of a dual-pixel sensor (net.h) the result is the picture itself. */
 static nd_tensor restore(nd_graph *g, const nd_net *net, nd_tensor x) {
   shape s = shape_of(net);
   builder b = {g, nd_net_real(net, "expansion"), nd_net_int(net, "bias"), nd_net_int(net, "norm_bias")};
   nd_tensor skips[ND_MAX_LIST];
-  int channels = nd_dims(g, x)[3];
-  x = nd_layer_conv(g, "patch_embed.proj", x, (nd_conv_layer){.out = s.width, .kernel = 3, .no_bias = true});
-  x = encode(&b, &s, x, skips);
+  int dual = nd_net_int(net, "dual_pixel"), channels = dual ? 3 : nd_dims(g, x)[3];
+  nd_tensor first =
+      nd_layer_conv(g, "patch_embed.proj", x, (nd_conv_layer){.out = s.width, .kernel = 3, .no_bias = true});
+  x = encode(&b, &s, first, skips);
   nd_deepest_features_set(g, x);
-  return conv(&b, "output", decode(&b, &s, x, skips), channels, 3);
+  x = decode(&b, &s, x, skips);
+  if (dual)
+    x = nd_add(g, x, conv(&b, "skip_conv", first, 2 * s.width, 1));
+  return conv(&b, "output", x, channels, 3);
 }
 
 static int multiple(const nd_net *net) {
@@ -129,6 +134,8 @@ static int multiple(const nd_net *net) {
 static int check(const nd_net *net) {
   shape s = shape_of(net);
   int heads[ND_MAX_LIST], n = nd_net_list(net, "heads", heads);
+  if (nd_net_int(net, "grey") && nd_net_int(net, "dual_pixel"))
+    return nd_fail("restormer: it is either grey or dual_pixel");
   if (s.levels < 2 || n != s.levels)
     return nd_fail(
         "restormer: blocks has %d numbers and heads has %d; each needs one a level, for two levels or "
@@ -165,7 +172,8 @@ static int recognise(const nd_shapes *s, nd_net *net) {
                  nd_net_set_ratio(net, "expansion", expansion) ||
                  nd_net_set_int(net, "bias", nd_shapes_has(s, "encoder_level1.0.attn.qkv.bias")) ||
                  nd_net_set_int(net, "norm_bias", nd_shapes_has(s, "encoder_level1.0.norm1.body.bias")) ||
-                 nd_net_set_int(net, "grey", nd_shapes_axis(s, 1, "patch_embed.proj.weight") == 1)
+                 nd_net_set_int(net, "grey", nd_shapes_axis(s, 1, "patch_embed.proj.weight") == 1) ||
+                 nd_net_set_int(net, "dual_pixel", nd_shapes_has(s, "skip_conv.weight"))
              ? -1
              : 0;
 }
@@ -184,7 +192,9 @@ const nd_network nd_restormer = {
                   "1: convolutions have a bias, but for the first and those that resample"},
                  {"norm_bias", ND_SETTING_INT, "0", 0, 1,
                   "1: layer normalisation with mean and bias; 0: by the deviation alone"},
-                 ND_GREY_SETTING},
+                 ND_GREY_SETTING,
+                 {"dual_pixel", ND_SETTING_INT, "0", 0, 1,
+                  "1: of the two views of a dual-pixel sensor, for defocus deblurring"}},
     .restore = restore,
     .multiple = multiple,
     .check = check,

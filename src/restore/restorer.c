@@ -80,6 +80,9 @@ int nd_restorer_make_plan(nd_restorer *r, int height, int width, int band) {
 
 int nd_restorer_new(const nd_net *net, nd_params *params, const char *scope, const float *values,
                     nd_restorer_settings settings, nd_restorer **out) {
+  *out = NULL;
+  if (nd_net_needs_picture(net))
+    return -1;
   nd_restorer *r = g_new0(nd_restorer, 1);
   *r = (nd_restorer){
       .net = net, .params = params, .scope = g_strdup(scope), .values = values, .settings = settings};

@@ -201,8 +201,9 @@ typedef struct running {
 static int fill_in(const nd_staged *s, const running *at, nd_span rows, nd_span columns) {
   const nd_layout *l = &s->tiles[at->i];
   for (int k = 0; k < at->i; k++)
-    memcpy(nd_plan_tensor(at->plan, nd_stages_at(s->stages, k)->gathered), s->statistics[k],
-           nd_stages_results(s->stages, k) * sizeof(float));
+    if (s->statistics[k])
+      memcpy(nd_plan_tensor(at->plan, nd_stages_at(s->stages, k)->gathered), s->statistics[k],
+             nd_stages_results(s->stages, k) * sizeof(float));
   for (int k = 0; k < at->stage->in.count; k++) {
     nd_tensor t = at->stage->in.at[k];
     float *to = nd_plan_tensor(at->plan, t);
@@ -226,8 +227,10 @@ static int take_out(const nd_staged *s, const running *at, nd_span rows, nd_span
                    nd_plan_tensor(at->plan, t) + first * (size_t)nd_dims(s->model, t)[3], stride))
       return -1;
   }
-  if (at->stage->gathered < 0)
+  if (at->stage->last)
     return nd_tile_out(s->r, s->picture, l, rows, columns, nd_plan_tensor(at->plan, s->y));
+  if (at->stage->gathered < 0)
+    return 0;
   window w = window_of(s, nd_stages_source(s->stages, at->i), rows.from - rows.start,
                        columns.from - columns.start, rows.to - rows.from, columns.to - columns.from);
   nd_stages_gather(s->stages, at->i, at->plan, w.y, w.x, w.rows, w.columns, at->sums);

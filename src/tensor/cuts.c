@@ -10,7 +10,7 @@ struct nd_stages {
   bool *needed;    /* by node: y depends on it */
   bool *picture;   /* by tensor: differs from pixel to pixel */
   int *last_use;   /* by tensor: the last node that reads it; past the end for y; -1: none */
-  GArray *gathers; /* int: nodes with a statistic */
+  GArray *ends;    /* int: nodes with a statistic, and those that see far: a stage ends before each */
   GArray *results; /* size_t: floats of their outputs */
   GArray *sums;    /* size_t */
   GArray *sources; /* nd_tensor: what they are gathered from */
@@ -75,8 +75,8 @@ static int find_pictures(nd_stages *s) {
       return nd_fail("its operator %s sees more of a picture than a tile has", n->op->name);
     for (int o = 0; o < n->n_out; o++)
       s->picture[n->out[o]] = !gathering || o != n->op->statistic->output;
-    if (gathering)
-      g_array_append_val(s->gathers, i);
+    if (gathering || n->op->far)
+      g_array_append_val(s->ends, i);
   }
   s->last_use[s->y] = s->nodes;
   return 0;
@@ -95,11 +95,11 @@ static size_t size_at(const nd_stages *s, int after) {
   return floats;
 }
 
-/* Between the statistic before and this one: where least is to be kept; of equals, the last. */
-static int best_cut(const nd_stages *s, int before, int gather) {
+/* Between the end before and this one: where least is to be kept; of equals, the last. */
+static int best_cut(const nd_stages *s, int before, int end) {
   int best = before;
   size_t least = size_at(s, best);
-  for (int i = before + 1; i < gather; i++)
+  for (int i = before + 1; i < end; i++)
     if (s->needed[i] && size_at(s, i) <= least) {
       best = i;
       least = size_at(s, i);
@@ -110,11 +110,11 @@ static int best_cut(const nd_stages *s, int before, int gather) {
 static void find_cuts(nd_stages *s) {
   int cut = -1, before = -1;
   g_array_append_val(s->cuts, cut);
-  for (guint k = 0; k < s->gathers->len; k++) {
-    int gather = g_array_index(s->gathers, int, k);
-    cut = best_cut(s, before, gather);
+  for (guint k = 0; k < s->ends->len; k++) {
+    int end = g_array_index(s->ends, int, k);
+    cut = best_cut(s, before, end);
     g_array_append_val(s->cuts, cut);
-    before = gather;
+    before = end;
   }
   cut = s->nodes;
   g_array_append_val(s->cuts, cut);
@@ -178,16 +178,18 @@ static nd_tensors only_after(const nd_stages *s, int one, int other) {
 
 static void add_stage(nd_stages *s, guint k) {
   int from = g_array_index(s->cuts, int, k), to = g_array_index(s->cuts, int, k + 1);
-  bool last = k == s->gathers->len;
-  const nd_node *n = last ? NULL : nd_node_at(s->g, g_array_index(s->gathers, int, k));
+  bool last = k == s->ends->len;
+  const nd_node *n = last ? NULL : nd_node_at(s->g, g_array_index(s->ends, int, k));
+  bool gathering = n && gathers(s->g, n);
   nd_stage stage = {.out = only_after(s, to, from),
                     .dropped = only_after(s, from, to),
-                    .gathered = last ? ND_NONE : n->out[n->op->statistic->output]};
+                    .last = last,
+                    .gathered = gathering ? n->out[n->op->statistic->output] : ND_NONE};
   g_autofree bool *wanted = g_new0(bool, s->values);
   asking a = {wanted, g_array_new(FALSE, FALSE, sizeof(nd_tensor)), 0};
   for (int i = 0; i < stage.out.count; i++)
     ask(s, &a, from, stage.out.at[i]);
-  ask(s, &a, from, last ? s->y : n->in[0]);
+  ask(s, &a, from, last ? s->y : gathering ? n->in[0] : ND_NONE);
   follow(s, &a, from);
   stage.in = taken(a.in);
   stage.reach = a.reach;
@@ -195,10 +197,11 @@ static void add_stage(nd_stages *s, guint k) {
 }
 
 static void measure_statistics(nd_stages *s) {
-  for (guint k = 0; k < s->gathers->len; k++) {
-    const nd_node *n = nd_node_at(s->g, g_array_index(s->gathers, int, k));
-    size_t sums = n->op->statistic->sums(s->g, n),
-           results = nd_out_value(s->g, n, n->op->statistic->output)->count;
+  for (guint k = 0; k < s->ends->len; k++) {
+    const nd_node *n = nd_node_at(s->g, g_array_index(s->ends, int, k));
+    bool gathering = gathers(s->g, n);
+    size_t sums = gathering ? n->op->statistic->sums(s->g, n) : 0,
+           results = gathering ? nd_out_value(s->g, n, n->op->statistic->output)->count : 0;
     g_array_append_val(s->sources, n->in[0]);
     g_array_append_val(s->sums, sums);
     g_array_append_val(s->results, results);
@@ -212,7 +215,7 @@ int nd_stages_find(const nd_graph *g, nd_tensor x, nd_tensor y, nd_stages **out)
   s->picture = g_new0(bool, s->values);
   s->last_use = g_new(int, s->values);
   memset(s->last_use, 0xff, (size_t)s->values * sizeof *s->last_use);
-  s->gathers = g_array_new(FALSE, FALSE, sizeof(int));
+  s->ends = g_array_new(FALSE, FALSE, sizeof(int));
   s->cuts = g_array_new(FALSE, FALSE, sizeof(int));
   s->results = g_array_new(FALSE, FALSE, sizeof(size_t));
   s->sums = g_array_new(FALSE, FALSE, sizeof(size_t));
@@ -225,7 +228,7 @@ int nd_stages_find(const nd_graph *g, nd_tensor x, nd_tensor y, nd_stages **out)
     return -1;
   }
   find_cuts(s);
-  for (guint k = 0; k <= s->gathers->len; k++)
+  for (guint k = 0; k <= s->ends->len; k++)
     add_stage(s, k);
   measure_statistics(s);
   s->g = NULL;
@@ -241,7 +244,7 @@ void nd_stages_free(nd_stages *s) {
     g_free(stage->out.at);
     g_free(stage->dropped.at);
   }
-  GArray *arrays[] = {s->gathers, s->cuts, s->results, s->sums, s->sources, s->at};
+  GArray *arrays[] = {s->ends, s->cuts, s->results, s->sums, s->sources, s->at};
   for (size_t i = 0; i < G_N_ELEMENTS(arrays); i++)
     g_array_free(arrays[i], TRUE);
   g_free(s->needed);
@@ -259,7 +262,7 @@ const nd_stage *nd_stages_at(const nd_stages *s, int i) {
 }
 
 static const nd_node *gathering_node(const nd_stages *s, const nd_graph *g, int i) {
-  return nd_node_at(g, g_array_index(s->gathers, int, i));
+  return nd_node_at(g, g_array_index(s->ends, int, i));
 }
 
 int nd_stages_cut(const nd_stages *s, int i, nd_graph *g) {
@@ -271,10 +274,12 @@ int nd_stages_cut(const nd_stages *s, int i, nd_graph *g) {
   for (int k = 0; k < stage->in.count; k++)
     nd_value_of(g, stage->in.at[k])->is_input = true;
   for (int k = 0; k < i; k++)
-    nd_value_of(g, nd_stages_at(s, k)->gathered)->is_input = true;
+    if (nd_stages_at(s, k)->gathered >= 0)
+      nd_value_of(g, nd_stages_at(s, k)->gathered)->is_input = true;
   for (int k = 0; k < stage->out.count; k++)
     nd_output(g, "left", stage->out.at[k]);
-  nd_output(g, "result", stage->gathered < 0 ? s->y : nd_stages_source(s, i));
+  if (stage->last || stage->gathered >= 0)
+    nd_output(g, "result", stage->last ? s->y : nd_stages_source(s, i));
   return 0;
 }
 

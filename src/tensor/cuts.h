@@ -1,10 +1,11 @@
 /* A network that looks at the whole picture, on a picture that does not fit memory.
  *
- * Operators that gather something over all pixels (means of channels, attention between channels) cut a
- * network in stages. A stage goes over the picture tile by tile: it reads pictures that earlier stages left,
- * takes the statistics gathered so far as given, leaves the few pictures that the next stages go on from, and
- * gathers one statistic more. The last leaves the result. So the network is computed once, and little of it
- * twice, whatever the number of statistics; what is left between stages is in the caller's keeping.
+ * Operators that gather something over all pixels (means of channels, attention between channels), and those
+ * that see very far (local means), cut a network in stages. A stage goes over the picture tile by tile: it
+ * reads pictures that earlier stages left, takes the statistics gathered so far as given, leaves the few
+ * pictures that the next stages go on from, and gathers one statistic more where that is what ends it. The
+ * last leaves the result. So the network is computed once, and little of it twice, whatever the number of
+ * statistics; what is left between stages is in the caller's keeping.
  *
  * Tensors mean the same in every graph that the same function built for a picture of another size. */
 #ifndef ND_CUTS_H
@@ -23,7 +24,8 @@ typedef struct nd_stage {
   nd_tensors in;      /* pictures that it reads */
   nd_tensors out;     /* pictures that it leaves */
   nd_tensors dropped; /* pictures left by others that nobody reads any more after it */
-  nd_tensor gathered; /* the statistic; ND_NONE in the last stage */
+  bool last;          /* it leaves y */
+  nd_tensor gathered; /* the statistic; ND_NONE: none */
   int reach;          /* how far it sees, at most, in pixels of x */
 } nd_stage;
 

@@ -76,6 +76,7 @@ struct nd_op {
    * who knows. With a statistic: given that. NULL: -1. */
   int (*reach)(const nd_graph *g, const nd_node *node);
   const nd_statistic *statistic; /* NULL: none */
+  bool far;                      /* its reach is so long that a stage (cuts.h) has only one such operator */
   /* Says the operator in ONNX (onnx-private.h). NULL: no network that is exported has it. */
   void (*onnx)(nd_onnx *o, const nd_graph *g, const nd_node *n);
   /* Small graphs for the tests: builds example number i on g from nd_example_input; ND_NONE past the last. */

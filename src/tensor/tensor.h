@@ -191,9 +191,12 @@ nd_tensor nd_slice(nd_graph *g, nd_tensor x, int axis, int begin, int length); /
 /* Shapes equal, or 1 where b (then a) is repeated. */
 nd_tensor nd_add(nd_graph *g, nd_tensor a, nd_tensor b);
 nd_tensor nd_mul(nd_graph *g, nd_tensor a, nd_tensor b);
-nd_tensor nd_sum_to(nd_graph *g, nd_tensor x, const int dims[4]);        /* sums the axes where dims is 1 */
-nd_tensor nd_mean_to(nd_graph *g, nd_tensor x, const int dims[4]);       /* their means */
-nd_tensor nd_affine(nd_graph *g, nd_tensor x, float scale, float shift); /* scale x + shift */
+nd_tensor nd_sum_to(nd_graph *g, nd_tensor x, const int dims[4]);  /* sums the axes where dims is 1 */
+nd_tensor nd_mean_to(nd_graph *g, nd_tensor x, const int dims[4]); /* their means */
+/* Of the window x window pixels around each pixel, moved inside where the border would cut them, cut to a
+ * smaller picture (Chu et al. 2022). */
+nd_tensor nd_local_mean(nd_graph *g, nd_tensor x, int window);
+nd_tensor nd_affine(nd_graph *g, nd_tensor x, float scale, float shift);    /* scale x + shift */
 nd_tensor nd_reshape(nd_graph *g, nd_tensor x, int n, int h, int w, int c); /* same memory */
 nd_tensor nd_detach(nd_graph *g, nd_tensor x);                      /* no gradient passes; same memory */
 nd_tensor nd_constant(nd_graph *g, int count, const float *values); /* 1,1,1,count; at most 4 */

@@ -12,7 +12,7 @@ static nd_mode mode_of(const nd_recipe *r) {
 
 int nd_train_networks(const nd_recipe *r, nd_net **restoration, nd_net **diffusion) {
   *restoration = *diffusion = NULL;
-  if (!nd_recipe_network(r, ND_RESTORATION, restoration) &&
+  if (!nd_recipe_network(r, ND_RESTORATION, restoration) && !nd_net_needs_picture(*restoration) &&
       (!nd_mode_diffuses(mode_of(r)) || !nd_recipe_network(r, ND_DIFFUSION, diffusion)))
     return 0;
   nd_net_free(*restoration);

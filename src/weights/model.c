@@ -121,10 +121,10 @@ static int find_network(const part *p, nd_role role, nd_model *m) {
   const char *name = nd_safetensors_metadata(p->file, "noiseda.network");
   const char *settings = nd_safetensors_metadata(p->file, "noiseda.settings");
   const char *residual = nd_safetensors_metadata(p->file, "noiseda.residual");
-  m->residual = !residual || strcmp(residual, "false");
-  if (!name)
-    return recognise(p, role, &m->net);
-  return nd_net_from_text(name, role, settings ? settings : "", &m->net);
+  if (name ? nd_net_from_text(name, role, settings ? settings : "", &m->net) : recognise(p, role, &m->net))
+    return -1;
+  m->residual = nd_net_channels(m->net) == 3 && (!residual || strcmp(residual, "false"));
+  return 0;
 }
 
 /* ---- Its parameters ---- */
@@ -139,7 +139,7 @@ static int declare(nd_model *m) {
   m->params = nd_params_new();
   nd_graph *g = nd_graph_new(m->params);
   if (nd_net_role(m->net) == ND_RESTORATION)
-    nd_net_restore(g, m->net, nd_input(g, "x", 1, size, size, 3));
+    nd_net_restore(g, m->net, nd_input(g, "x", 1, size, size, nd_net_channels(m->net)));
   else
     nd_net_predict_noise(g, m->net, nd_input(g, "x", 1, size, size, 9), nd_input(g, "level", 1, 1, 1, 1));
   int failed = nd_graph_failed(g) ? -1 : 0;

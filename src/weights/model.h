@@ -58,8 +58,8 @@ int nd_weights_load(const nd_safetensors *file, const char *file_prefix, const n
                     const char *prefix, bool exact, float *values);
 
 /* A restoration network as an ONNX file (opset 17): input "input", output "output", both float32 of batch x 3
- * x height x width from 0 to 1, each of the three any number. It does what nd_restorer_run_image does to a
- * picture in one piece. The model's metadata become the file's. */
+ * x height x width from 0 to 1, each of the three any number (the input of batch x nd_net_channels x ...). It
+ * does what nd_restorer_run_image does to a picture in one piece. The model's metadata become the file's. */
 int nd_model_export_onnx(const char *path, const nd_model *model);
 
 /* "width=64;depth=4" and back. */

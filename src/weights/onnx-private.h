@@ -5,9 +5,10 @@
 #include "tensor/onnx.h"
 #include "weights/weights.h"
 
-/* A float32 value of the file with axes batch, 3, height, width. */
+/* Input and output are float32 with axes batch, channels (3 of the output), height, width. */
 typedef struct nd_onnx_header {
   const char *graph, *input, *output;
+  int channels;
   const nd_st_metadata *metadata;
   size_t n_metadata;
 } nd_onnx_header;

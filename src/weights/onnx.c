@@ -18,7 +18,7 @@ typedef struct builds {
 static nd_graph *build(const nd_model *m, int n, int h, int w, nd_onnx_source *source) {
   nd_graph *g = nd_graph_new(m->params);
   nd_graph_set_training(g, false);
-  source->x = nd_input(g, "x", n, h, w, 3);
+  source->x = nd_input(g, "x", n, h, w, nd_net_channels(m->net));
   source->y = nd_net_restore(g, m->net, source->x);
   return g;
 }
@@ -104,8 +104,9 @@ static int write_file(const char *path, const nd_model *m, const nd_onnx *o) {
   g_autofree char *settings = nd_net_settings_text(m->net);
   g_autofree char *reach = g_strdup_printf("%d", nd_net_reach(m->net));
   g_autoptr(GArray) metadata = metadata_of(m, settings, reach);
-  nd_onnx_header h = {nd_net_name(m->net), INPUT, OUTPUT, (nd_st_metadata *)(void *)metadata->data,
-                      metadata->len};
+  nd_onnx_header h = {
+      nd_net_name(m->net), INPUT, OUTPUT, nd_net_channels(m->net), (nd_st_metadata *)(void *)metadata->data,
+      metadata->len};
   return nd_onnx_write(path, o, &h);
 }
 

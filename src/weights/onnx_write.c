@@ -89,7 +89,7 @@ static void fill_constants(NdOnnxFile__Graph *g, const nd_onnx *o, GPtrArray *ow
   }
 }
 
-static NdOnnxFile__ValueInfo **picture(const char *name, GPtrArray *owned) {
+static NdOnnxFile__ValueInfo **picture(const char *name, int channels, GPtrArray *owned) {
   static const char *const axes[] = {"batch", NULL, "height", "width"};
   NdOnnxFile__Dimension *d = take(owned, 4, sizeof *d), **dims = take(owned, 4, sizeof *dims);
   NdOnnxFile__Shape *shape = take(owned, 1, sizeof *shape);
@@ -100,7 +100,7 @@ static NdOnnxFile__ValueInfo **picture(const char *name, GPtrArray *owned) {
     nd_onnx_file__dimension__init(dims[i] = &d[i]);
     d[i].dim_param = (char *)axes[i];
     d[i].has_dim_value = !axes[i];
-    d[i].dim_value = 3;
+    d[i].dim_value = channels;
   }
   nd_onnx_file__shape__init(shape);
   shape->n_dim = 4;
@@ -163,8 +163,8 @@ int nd_onnx_write(const char *path, const nd_onnx *o, const nd_onnx_header *h) {
   fill_constants(&g, o, owned);
   g.name = (char *)h->graph;
   g.n_input = g.n_output = 1;
-  g.input = picture(h->input, owned);
-  g.output = picture(h->output, owned);
+  g.input = picture(h->input, h->channels, owned);
+  g.output = picture(h->output, 3, owned);
   set.domain = (char *)"";
   set.has_version = m.has_ir_version = TRUE;
   set.version = ND_ONNX_OPSET;

@@ -1,5 +1,5 @@
 """Runs ONNX files and compares: arguments are groups of FILE.onnx IN OUT BATCH HEIGHT WIDTH, where IN and OUT hold
-float32 of batch x height x width x 3. Prints, a group a line, the largest difference and the share of numbers that lie
+float32 of batch x height x width x channels. Prints, a group a line, the largest difference and the share of numbers that lie
 inside 0..1."""
 import numpy as np
 import onnxruntime
@@ -8,7 +8,7 @@ options = onnxruntime.SessionOptions()
 options.log_severity_level = 2  # a warning is a difference from what was expected
 for i in range(1, len(sys.argv), 6):
     path, given, expected, *shape = sys.argv[i:i + 6]
-    shape = [int(n) for n in shape] + [3]
+    shape = [int(n) for n in shape] + [-1]
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     x = np.fromfile(given, np.float32).reshape(shape).transpose(0, 3, 1, 2)
     found, = session.run(["output"], {"input": np.ascontiguousarray(x)})

@@ -32,7 +32,7 @@ static void build(built *b, nd_net *net, int n, int h, int w) {
   *b = (built){.net = net, .params = nd_params_new(), .level = ND_NONE};
   b->g = nd_graph_new(b->params);
   bool restores = nd_net_role(net) == ND_RESTORATION;
-  b->x = nd_input(b->g, "x", n, h, w, restores ? 3 : 9);
+  b->x = nd_input(b->g, "x", n, h, w, restores ? nd_net_channels(net) : 9);
   if (!restores)
     b->level = nd_input(b->g, "level", n, 1, 1, 1);
   b->y = restores ? nd_net_restore(b->g, net, b->x) : nd_net_predict_noise(b->g, net, b->x, b->level);
@@ -70,7 +70,7 @@ static void build_with_input_gradient(built *b, nd_net *net, bool training, int 
   *b = (built){.net = net, .params = nd_params_new(), .level = ND_NONE};
   b->g = nd_graph_new(b->params);
   bool restores = nd_net_role(net) == ND_RESTORATION;
-  b->x = nd_input(b->g, "x", n, h, w, restores ? 3 : 9);
+  b->x = nd_input(b->g, "x", n, h, w, restores ? nd_net_channels(net) : 9);
   nd_require_gradient(b->g, b->x);
   if (!restores)
     b->level = nd_input(b->g, "level", n, 1, 1, 1);
@@ -156,6 +156,8 @@ static void nafnet_equals_pytorch(void **state) {
           "width=6;middle_blocks=1;encoder_blocks=1,2;decoder_blocks=1,1", 1e-4);
   compare("nafnet_wide", ND_RESTORATION, "nafnet",
           "width=8;middle_blocks=2;encoder_blocks=1;decoder_blocks=2", 1e-4);
+  compare("nafnet_local", ND_RESTORATION, "nafnet",
+          "width=6;middle_blocks=1;encoder_blocks=1,2;decoder_blocks=1,1;local=10", 1e-4);
 }
 
 static void restormer_equals_pytorch(void **state) {
@@ -165,6 +167,8 @@ static void restormer_equals_pytorch(void **state) {
           "width=4;blocks=1,1,1;refinement=0;heads=2,2,4;expansion=1.5;bias=1;norm_bias=1", 1e-4);
   compare("restormer_grey", ND_RESTORATION, "restormer", "width=4;blocks=1,1;refinement=1;heads=1,2;grey=1",
           1e-4);
+  compare("restormer_dual", ND_RESTORATION, "restormer",
+          "width=4;blocks=1,1;refinement=1;heads=1,2;dual_pixel=1", 1e-4);
 }
 
 /* The release's kind, whose bottleneck is one window; the published one's, shifted at every level. */
@@ -228,6 +232,7 @@ static void published_settings_have_the_published_weights(void **state) {
   expect_count("restormer", ND_RESTORATION, "", 26111668);
   expect_count("restormer", ND_RESTORATION, "norm_bias=1", 26126644);
   expect_count("restormer", ND_RESTORATION, "grey=1", 26109076);
+  expect_count("restormer", ND_RESTORATION, "norm_bias=1;dual_pixel=1", 26132548);
   expect_count("swinir", ND_RESTORATION, "width=180", 11504163);
   expect_count("swinir", ND_RESTORATION, "grey=1", 11497681);
   expect_count("swinir", ND_RESTORATION, "window=7;range=255", 11492067);
@@ -302,7 +307,7 @@ static void expect_refusal(const char *name, nd_role role, const char *settings,
   nd_net *net = network(name, role, settings);
   nd_params *params = nd_params_new();
   nd_graph *g = nd_graph_new(params);
-  nd_tensor x = nd_input(g, "x", 1, 16, 16, role == ND_RESTORATION ? 3 : 9);
+  nd_tensor x = nd_input(g, "x", 1, 16, 16, role == ND_RESTORATION ? nd_net_channels(net) : 9);
   nd_tensor y = role == ND_RESTORATION ? nd_net_restore(g, net, x)
                                        : nd_net_predict_noise(g, net, x, nd_input(g, "level", 1, 1, 1, 1));
   assert_int_equal(y, ND_NONE);
@@ -319,6 +324,7 @@ static void settings_that_contradict_each_other_are_refused(void **state) {
                  "encoder_blocks has 2 levels and decoder_blocks 1");
   expect_refusal("restormer", ND_RESTORATION, "blocks=1,1;heads=1", "blocks has 2 numbers and heads has 1");
   expect_refusal("restormer", ND_RESTORATION, "blocks=1;heads=1", "two levels");
+  expect_refusal("restormer", ND_RESTORATION, "grey=1;dual_pixel=1", "either grey or dual_pixel");
   expect_refusal("restormer", ND_RESTORATION, "width=6;blocks=1,1;heads=1,5", "5 heads");
   expect_refusal("sr3", ND_DIFFUSION, "multipliers=", "sr3: multipliers is empty");
   expect_refusal("guided", ND_DIFFUSION, "width=7", "guided: width 7");
@@ -369,7 +375,7 @@ static float *output_of(const rounded_case *c, uint64_t seed, bool learns, nd_dt
   nd_graph_set_dtype(b.g, dtype);
   nd_graph_set_training(b.g, false);
   bool restores = c->role == ND_RESTORATION;
-  int channels = restores ? 3 : 9;
+  int channels = restores ? nd_net_channels(b.net) : 9;
   b.x = nd_input(b.g, "x", 1, c->height, c->width, channels);
   b.level = restores ? ND_NONE : nd_input(b.g, "level", 1, 1, 1, 1);
   b.y = restores ? nd_net_restore(b.g, b.net, b.x) : nd_net_predict_noise(b.g, b.net, b.x, b.level);

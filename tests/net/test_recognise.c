@@ -37,6 +37,7 @@ static const struct {
     {"restormer", "norm_bias=1"},
     {"restormer", "grey=1"},
     {"restormer", "bias=1;norm_bias=1"},
+    {"restormer", "norm_bias=1;dual_pixel=1"},
     {"restormer", "width=24;blocks=1,2,3;heads=2,3,6;refinement=0;expansion=3"},
     {"guided", "attention_levels="},
     {"guided", "attention_levels=2,8;multipliers=1,1,2,4;res_blocks=3"},
@@ -68,7 +69,7 @@ static nd_params *declare(const nd_net *net) {
   nd_graph *g = nd_graph_new(params);
   int size = nd_net_multiple(net);
   nd_tensor y = nd_net_role(net) == ND_RESTORATION
-                    ? nd_net_restore(g, net, nd_input(g, "x", 1, size, size, 3))
+                    ? nd_net_restore(g, net, nd_input(g, "x", 1, size, size, nd_net_channels(net)))
                     : nd_net_predict_noise(g, net, nd_input(g, "x", 1, size, size, 9),
                                            nd_input(g, "level", 1, 1, 1, 1));
   if (y < 0)

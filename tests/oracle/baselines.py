@@ -21,14 +21,22 @@ class PixelNorm(nn.LayerNorm):
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
+def local_mean(x, window):
+    """Of the window around each pixel, cut to the picture's size and moved inside it (Chu et al. 2022)."""
+    sizes = [min(window, n) for n in x.shape[2:]]
+    rows, columns = ([min(max(i - (k - 1) // 2, 0), n - k) for i in range(n)] for n, k in zip(x.shape[2:], sizes))
+    return F.avg_pool2d(x, sizes, stride=1)[:, :, rows][:, :, :, columns]
+
+
 class NAFBlock(nn.Module):
     """y = x + beta attend(gate(depthwise(conv(norm(x))))); y + gamma conv(gate(conv(norm(y)))).
 
-    attend multiplies each channel with a linear function of all channels' means over the picture.
+    attend multiplies each channel with a linear function of all channels' means over the picture, or a window.
     """
 
-    def __init__(self, c):
+    def __init__(self, c, window):
         super().__init__()
+        self.window = window
         self.norm1, self.norm2 = PixelNorm(c, eps=1e-6), PixelNorm(c, eps=1e-6)
         self.conv1 = nn.Conv2d(c, 2 * c, 1)
         self.conv2 = nn.Conv2d(2 * c, 2 * c, 3, padding=1, groups=2 * c)
@@ -40,7 +48,7 @@ class NAFBlock(nn.Module):
 
     def forward(self, x):
         h = simple_gate(self.conv2(self.conv1(self.norm1(x))))
-        h = h * self.sca["1"](h.mean((2, 3), keepdim=True))
+        h = h * self.sca["1"](local_mean(h, self.window) if self.window else h.mean((2, 3), keepdim=True))
         y = x + self.beta * self.conv3(h)
         return y + self.gamma * self.conv5(simple_gate(self.conv4(self.norm2(y))))
 
@@ -48,12 +56,14 @@ class NAFBlock(nn.Module):
 class NAFNet(nn.Module):
     """x (n,3,h,w; multiples of 2^levels) -> the residual: the published network returns x + this."""
 
-    def __init__(self, width=32, middle_blocks=12, encoder_blocks=(2, 2, 4, 8), decoder_blocks=(2, 2, 2, 2)):
+    def __init__(self, width=32, middle_blocks=12, encoder_blocks=(2, 2, 4, 8), decoder_blocks=(2, 2, 2, 2),
+                 local=0):
         super().__init__()
         levels = len(encoder_blocks)
 
         def blocks(count, level):
-            return nn.Sequential(*(NAFBlock(width << level) for _ in range(count)))
+            window = max(local >> level, 1) if local else 0
+            return nn.Sequential(*(NAFBlock(width << level, window) for _ in range(count)))
 
         self.intro, self.ending = conv3(3, width), conv3(width, 3)
         self.encoders = nn.ModuleList(blocks(n, i) for i, n in enumerate(encoder_blocks))

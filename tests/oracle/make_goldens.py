@@ -102,7 +102,8 @@ def residual(network, settings, n, h, w):
     def make(dtype):
         draws = Draws([1, h, w], dtype)
         net = formula_net(NETWORKS[network], settings, dtype)
-        return forward_backward(net, draws.uniform(n, 3, h, w), draws=draws)
+        channels = 6 if settings.get("dual_pixel") else 3
+        return forward_backward(net, draws.uniform(n, channels, h, w), draws=draws)
     return make, {"network": network, **settings}
 
 
@@ -301,10 +302,12 @@ GOLDENS = {
     "dncnn_restore": restored("dncnn", DNCNN, 13, 10, 1),
     "nafnet_square": residual("nafnet", NAFNET_SQUARE, 2, 16, 16),
     "nafnet_wide": residual("nafnet", NAFNET_WIDE, 1, 8, 14),
+    "nafnet_local": residual("nafnet", {**NAFNET_SQUARE, "local": 10}, 1, 16, 24),
     "nafnet_restore": restored("nafnet", NAFNET_SQUARE, 13, 10, 4),
     "restormer_square": residual("restormer", RESTORMER, 2, 8, 8),
     "restormer_wide": residual("restormer", RESTORMER_BIASED, 1, 12, 20),
     "restormer_grey": residual("restormer", {**RESTORMER, "grey": True}, 1, 6, 10),
+    "restormer_dual": residual("restormer", {**RESTORMER, "dual_pixel": True}, 1, 6, 10),
     "restormer_restore": restored("restormer", RESTORMER_BIASED, 13, 10, 4),
     "uformer_square": residual("uformer", UFORMER_SQUARE, 2, 16, 16),
     "uformer_wide": residual("uformer", UFORMER_WIDE, 1, 16, 24),

@@ -78,14 +78,18 @@ def resampling(channels, outputs):
 
 
 class Restormer(nn.Module):
-    """x (n,3,h,w; h and w multiples of 2^(levels-1)) -> the residual, of the same shape. Levels: len(blocks)."""
+    """x (n,3,h,w; h and w multiples of 2^(levels-1)) -> the residual, of the same shape. Levels: len(blocks).
+
+    dual_pixel: x (n,6,h,w), two views -> the picture (n,3,h,w).
+    """
 
     def __init__(self, width=48, blocks=(4, 6, 6, 8), refinement=4, heads=(1, 2, 4, 8), expansion=2.66, bias=False,
-                 norm_bias=False, grey=False):
+                 norm_bias=False, grey=False, dual_pixel=False):
         super().__init__()
         self.expansion, self.bias, self.norm_bias, self.levels = expansion, bias, norm_bias, len(blocks)
-        self.grey = grey
-        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(1 if grey else 3, width, 3, padding=1, bias=False)})
+        self.grey, self.dual_pixel = grey, dual_pixel
+        channels = 1 if grey else 6 if dual_pixel else 3
+        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(channels, width, 3, padding=1, bias=False)})
         last = self.levels - 1
         for i in range(last):
             c = width << i
@@ -97,6 +101,8 @@ class Restormer(nn.Module):
             setattr(self, f"decoder_level{i + 1}", self._stage(c if i else 2 * c, heads[i], blocks[i]))
         self.latent = self._stage(width << last, heads[last], blocks[last])
         self.refinement = self._stage(2 * width, heads[0], refinement)
+        if dual_pixel:
+            self.skip_conv = nn.Conv2d(width, 2 * width, 1, bias=bias)
         self.output = nn.Conv2d(2 * width, 1 if grey else 3, 3, padding=1, bias=bias)
 
     def _stage(self, channels, heads, blocks):
@@ -109,7 +115,7 @@ class Restormer(nn.Module):
         return through_luma(self.residual, x) if self.grey else self.residual(x)
 
     def residual(self, x):
-        x = self.patch_embed["proj"](x)
+        first = x = self.patch_embed["proj"](x)
         skips = []
         for i in range(1, self.levels):
             x = getattr(self, f"encoder_level{i}")(x)
@@ -122,4 +128,5 @@ class Restormer(nn.Module):
             if i > 1:
                 x = getattr(self, f"reduce_chan_level{i}")(x)
             x = getattr(self, f"decoder_level{i}")(x)
-        return self.output(self.refinement(x))
+        x = self.refinement(x)
+        return self.output(x + self.skip_conv(first) if self.dual_pixel else x)

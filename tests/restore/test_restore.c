@@ -97,6 +97,10 @@ static void tiled_equals_whole(void **state) {
                             203, 157, 64);
   expect_tiled_equals_whole("nafnet", "width=8;middle_blocks=1;encoder_blocks=1,0;decoder_blocks=0,1", 16,
                             500, 48);
+  expect_tiled_equals_whole(
+      "nafnet", "width=4;middle_blocks=2;encoder_blocks=1,2;decoder_blocks=1,1;local=24", 203, 157, 64);
+  expect_tiled_equals_whole(
+      "nafnet", "width=4;middle_blocks=1;encoder_blocks=0,1;decoder_blocks=1,1;local=21", 16, 300, 60);
   expect_tiled_equals_whole("restormer", "width=4;blocks=1,1;heads=1,2;refinement=1", 75, 121, 32);
   expect_tiled_equals_whole("restormer", "width=8;blocks=1,2,1;heads=1,2,4;refinement=2;bias=1;norm_bias=1",
                             150, 203, 64);

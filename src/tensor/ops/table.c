@@ -18,6 +18,7 @@
   X(gate)                                                                                                    \
   X(group_norm)                                                                                              \
   X(layer_norm)                                                                                              \
+  X(local_mean)                                                                                              \
   X(matmul)                                                                                                  \
   X(max_pool)                                                                                                \
   X(merge_heads)                                                                                             \
