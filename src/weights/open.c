@@ -21,12 +21,19 @@ int nd_safetensors_open(const char *path, nd_safetensors **out) {
   return open_as(path, nd_safetensors_parse, out);
 }
 
-static int parse_any(const void *bytes, size_t n, nd_safetensors **out) {
+static int parse_named(const void *bytes, size_t n, nd_safetensors **out) {
   if (nd_pytorch_is_zip(bytes, n) || nd_pytorch_is_legacy(bytes, n))
     return nd_pytorch_parse(bytes, n, out);
   if (!nd_safetensors_parse(bytes, n, out))
     return 0;
   return n && *(const unsigned char *)bytes == 0x80 ? nd_fail("it is a pickle, but not of torch.save") : -1;
+}
+
+static int parse_any(const void *bytes, size_t n, nd_safetensors **out) {
+  if (parse_named(bytes, n, out))
+    return -1;
+  nd_safetensors_unwrap(*out);
+  return 0;
 }
 
 int nd_weights_open(const char *path, nd_safetensors **out) {

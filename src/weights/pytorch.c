@@ -91,29 +91,7 @@ static int add_tensor(checkpoint *c, const char *name, const nd_view *v) {
   return 0;
 }
 
-/* ---- Names ---- */
-
-/* What torch.nn.DataParallel puts in front of every name. */
-static const char WRAPPER[] = "module.";
-
-static bool all_wrapped(const nd_value *state, size_t skip) {
-  bool any = false;
-  for (guint i = 0; i + 1 < state->items->len; i += 2) {
-    const nd_value *name = g_ptr_array_index(state->items, i),
-                   *value = g_ptr_array_index(state->items, i + 1);
-    if (value->kind != ND_KIND_VIEW || name->kind != ND_KIND_TEXT)
-      continue;
-    if (!g_str_has_prefix(name->text + skip, WRAPPER))
-      return false;
-    any = true;
-  }
-  return any;
-}
-
 static int add_tensors(checkpoint *c, const nd_value *state) {
-  size_t skip = 0;
-  while (all_wrapped(state, skip))
-    skip += strlen(WRAPPER);
   for (guint i = 0; i + 1 < state->items->len; i += 2) {
     const nd_value *name = g_ptr_array_index(state->items, i),
                    *value = g_ptr_array_index(state->items, i + 1);
@@ -123,7 +101,7 @@ static int add_tensors(checkpoint *c, const nd_value *state) {
       return nd_fail("the name of a tensor is no text");
     if (c->file->tensors->len >= ND_ST_MAX_TENSORS)
       return nd_fail("it has more than %d tensors", ND_ST_MAX_TENSORS);
-    if (add_tensor(c, name->text + skip, value->view))
+    if (add_tensor(c, name->text, value->view))
       return -1;
   }
   return nd_safetensors_index(c->file);

@@ -36,6 +36,25 @@ int nd_safetensors_index(nd_safetensors *file) {
   return 0;
 }
 
+/* What torch.nn.DataParallel puts in front of every name. */
+static const char WRAPPER[] = "module.";
+
+static bool all_wrapped(const nd_safetensors *file) {
+  for (size_t i = 0; i < nd_safetensors_count(file); i++)
+    if (!g_str_has_prefix(nd_safetensors_at(file, i)->name, WRAPPER))
+      return false;
+  return nd_safetensors_count(file) > 0;
+}
+
+void nd_safetensors_unwrap(nd_safetensors *file) {
+  while (all_wrapped(file)) {
+    g_hash_table_remove_all(file->by_name);
+    for (guint i = 0; i < file->tensors->len; i++)
+      g_array_index(file->tensors, nd_st_tensor, i).name += strlen(WRAPPER);
+    nd_safetensors_index(file); /* names that differed still do */
+  }
+}
+
 void nd_safetensors_tell(nd_safetensors *file, const char *key, const char *value) {
   GPtrArray *keys = file->keys;
   if (keys->len)

@@ -18,8 +18,9 @@ static nd_params *params_of(nd_net *net) {
   return params;
 }
 
-/* As published: the weights, and one more tensor. */
-static void save_with(const char *path, const char *network, const char *settings, const char *extra) {
+/* As published: the weights, their names after a prefix, and one more tensor. */
+static void save_named(const char *path, const char *network, const char *settings, const char *prefix,
+                       const char *extra) {
   nd_net *net;
   assert_int_equal(nd_net_from_text(network, ND_RESTORATION, settings, &net), 0);
   nd_params *params = params_of(net);
@@ -27,9 +28,12 @@ static void save_with(const char *path, const char *network, const char *setting
   nd_params_init(params, 3, values);
   int64_t index[16] = {0};
   g_autoptr(GArray) tensors = g_array_new(FALSE, FALSE, sizeof(nd_st_tensor));
+  g_autoptr(GStringChunk) names = g_string_chunk_new(1024);
   for (int i = 0; i < nd_params_length(params); i++) {
     const nd_param *p = nd_params_at(params, i);
-    nd_st_tensor t = {p->name, ND_ST_F32, p->rank, {0}, p->count, values + p->offset};
+    g_autofree char *name = g_strconcat(prefix, p->name, NULL);
+    nd_st_tensor t = {
+        g_string_chunk_insert(names, name), ND_ST_F32, p->rank, {0}, p->count, values + p->offset};
     for (int k = 0; k < p->rank; k++)
       t.shape[k] = p->dims[k];
     g_array_append_val(tensors, t);
@@ -42,6 +46,27 @@ static void save_with(const char *path, const char *network, const char *setting
   g_free(values);
   nd_params_free(params);
   nd_net_free(net);
+}
+
+static void save_with(const char *path, const char *network, const char *settings, const char *extra) {
+  save_named(path, network, settings, "", extra);
+}
+
+static void a_prefix_of_all_names_is_taken_off(void **state) {
+  (void)state;
+  g_autofree char *folder = g_dir_make_tmp("noiseda-XXXXXX", NULL),
+                  *path = g_build_filename(folder, "m.safetensors", NULL);
+  nd_model *m;
+  save_named(path, "dncnn", "width=4;depth=3", "module.module.", "module.module.dncnn.3.num_batches_tracked");
+  if (nd_model_load(path, &m))
+    fail_msg("%s", nd_error());
+  assert_true(m->values[nd_params_find(m->params, "dncnn.3.running_var")->offset] == 1);
+  nd_model_free(m);
+  save_named(path, "dncnn", "width=4;depth=3", "module.", "dncnn.3.num_batches_tracked");
+  assert_int_equal(nd_model_load(path, &m), -1);
+  assert_non_null(strstr(nd_error(), "'dncnn.0.weight' is missing"));
+  g_unlink(path);
+  g_rmdir(folder);
 }
 
 static void buffers_are_passed_over_and_other_extras_are_not(void **state) {
@@ -92,7 +117,8 @@ static void weights_that_are_no_numbers_are_refused(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(buffers_are_passed_over_and_other_extras_are_not),
+  const struct CMUnitTest tests[] = {cmocka_unit_test(a_prefix_of_all_names_is_taken_off),
+                                     cmocka_unit_test(buffers_are_passed_over_and_other_extras_are_not),
                                      cmocka_unit_test(weights_that_are_no_numbers_are_refused)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
