@@ -6,7 +6,8 @@ CHECKOUTS is a folder with checkouts of the repositories in CASES, under their o
 cases are skipped. For each published setting the public class is made, given random weights, and written as its
 repository writes checkpoints; `noiseda import` makes a model of that file, without being told the network or its
 settings, and its result on a random picture is held against the class's. BUILD is a build folder of noiseda
-(build-test). --bf16: noiseda computes in bf16, by way of 16-bit TIFF, which skimage must write. Needs torch and, for
+(build-test). --bf16: noiseda computes in bf16, by way of 16-bit TIFF, which skimage must write. What no command runs,
+diffusion networks and those of two views, is run by BUILD/tests/net/run_network on plain numbers. Needs torch and, for
 some repositories, einops. Exit status 1: something differs.
 """
 import argparse
@@ -68,7 +69,7 @@ def public_class(checkout, module, name):
         sys.path.pop(0)
 
 
-def random_weights(net, last, seed):
+def random_weights(net, last, seed, *level):
     """Nothing that is 0 or 1 at first stays so, and the residual, of the last layer, is neither 0 nor beyond 0..1."""
     generator = torch.Generator().manual_seed(seed)
     for name, value in net.state_dict().items():
@@ -85,7 +86,7 @@ def random_weights(net, last, seed):
             value.copy_(noise * (2 / value[0].numel()) ** 0.5)
     with torch.no_grad():
         side = torch.rand(1, channels_of(net), 128, 128, generator=generator)
-        largest = (net(side) - side).abs().max() if last[1] else net(side).abs().max()
+        largest = (net(side) - side).abs().max() if last[1] else net(side, *level).abs().max()
     for part in "weight", "bias":
         if f"{last[0]}.{part}" in net.state_dict():
             net.state_dict()[f"{last[0]}.{part}"].mul_(0.2 / largest)
@@ -125,6 +126,17 @@ def restored_in_bf16(program, model, x, folder):
     return io.imread(made).reshape(x.shape).astype(np.float32) / 65535
 
 
+def result_of(build, model, x, level, folder, bf16):
+    """x: h,w,c of float32; what the network itself gives."""
+    given, made = folder / "given", folder / "made"
+    x.tofile(given)
+    run = subprocess.run([build / "tests/net/run_network", model, "bf16" if bf16 else "fp32", *map(str, x.shape[:2]),
+                          str(level.item()) if level is not None else "-", given, made], capture_output=True, text=True)
+    if run.returncode:
+        raise RuntimeError(run.stderr.strip())
+    return np.fromfile(made, np.float32).reshape(*x.shape[:2], 3)
+
+
 def imported(program, checkpoint, options):
     """The model file, and what was said of it."""
     model = checkpoint.with_suffix(".safetensors")
@@ -156,6 +168,21 @@ def with_diffusion(state):
             "denoise_fn.time_embed.0.weight": torch.rand(4, 4), **schedule}
 
 
+def sr3_file(state):
+    """Beside the schedule, as that repository's diffusion object saves itself."""
+    return {**{f"denoise_fn.{key}": value for key, value in state.items()}, "betas": torch.rand(2000)}
+
+
+def beside_restoration(state):
+    """The diffusion network of a Noise-DA file."""
+    return {"RestorationNet.last.weight": torch.rand(3, 4, 3, 3), **sr3_file(state)}
+
+
+def renamed(state):
+    """This one is conditioned on time; Noise-DA's copy calls the same layers otherwise."""
+    return {key.replace("time_embed.", "cond_embed."): value for key, value in state.items()}
+
+
 # ---- What is compared ----
 
 def restormer(**settings):
@@ -174,8 +201,8 @@ def uformer(**settings):
             "modulator": True, **settings}
 
 
-def nafnet(width, *blocks):
-    return {"width": width, "enc_blk_nums": blocks[0], "middle_blk_num": blocks[1], "dec_blk_nums": blocks[2]}
+def nafnet(width, *blocks, **settings):
+    return {**settings, "width": width, "enc_blk_nums": blocks[0], "middle_blk_num": blocks[1], "dec_blk_nums": blocks[2]}
 
 
 SIDD, BLUR = ([2, 2, 4, 8], 12, [2, 2, 2, 2]), ([1, 1, 1, 28], 1, [1, 1, 1, 1])
@@ -185,7 +212,23 @@ NAFNET = "NAFNet", "basicsr.models.archs.NAFNet_arch", "NAFNet"
 SWINIR = "SwinIR", "models.network_swinir", "SwinIR"
 UFORMER = "Uformer", "model", "Uformer"
 KAIR = "KAIR", "models.network_dncnn", "DnCNN"
+NAFNET_LOCAL = "NAFNet", "basicsr.models.archs.NAFNet_arch", "NAFNetLocal"
 PATCHES_OF_128 = ["--set", "image_size=128"]
+OWN_SR3 = "Noise-DA", "models.sr3_modules.unet", "UNet"
+PUBLIC_SR3 = "Image-Super-Resolution-via-Iterative-Refinement", "model.sr3_modules.unet", "UNet"
+OWN_GUIDED = "Noise-DA", "models.guided_diffusion_modules.unet", "UNet"
+PUBLIC_GUIDED = "guided-diffusion", "guided_diffusion.unet", "UNetModel"
+
+
+def release_diffusion(**settings):
+    return {"in_channel": 9, "out_channel": 3, "inner_channel": 64, "channel_mults": (1, 2, 4, 8), "attn_res": [16],
+            "res_blocks": 2, "dropout": 0.2, "image_size": 128, **settings}
+
+
+def guided(*rates):
+    return {"in_channels": 9, "model_channels": 64, "out_channels": 3, "num_res_blocks": 2, "image_size": 128,
+            "attention_resolutions": rates, "channel_mult": (1, 2, 4, 8), "num_head_channels": 32,
+            "use_scale_shift_norm": True, "resblock_updown": True}
 
 # label; checkout, module, class; its settings; (last layer, whether the class adds its input); how the file is
 # written; options of the import; height and width.
@@ -199,6 +242,10 @@ CASES = [
     ("NAFNet, SIDD, width 64", NAFNET, nafnet(64, *SIDD), ("ending", 1), params, [], (96, 128)),
     ("NAFNet, GoPro, width 32", NAFNET, nafnet(32, *BLUR), ("ending", 1), params, [], (96, 128)),
     ("NAFNet, GoPro and REDS, width 64", NAFNET, nafnet(64, *BLUR), ("ending", 1), params, [], (96, 128)),
+    ("NAFNetLocal, GoPro, width 32", NAFNET_LOCAL, nafnet(32, *BLUR), ("ending", 1), params, ["--set", "local=384"],
+     (400, 432)),
+    ("NAFNetLocal, SIDD blocks, patches of 64", NAFNET_LOCAL, nafnet(32, *SIDD, train_size=(1, 3, 64, 64)),
+     ("ending", 1), params, ["--set", "local=96"], (128, 208)),
     ("SwinIR, colour denoising", SWINIR, swinir(), ("conv_last", 1), params, [], (64, 96)),
     ("SwinIR, grey denoising", SWINIR, swinir(in_chans=1), ("conv_last", 1), params, [], (64, 96)),
     ("SwinIR, colour JPEG", SWINIR, swinir(img_size=126, window_size=7, img_range=255.0), ("conv_last", 1), params,
@@ -230,6 +277,26 @@ CASES = [
 ]
 
 
+# The same of networks that run_network runs: the last entry is the noise level, or None. Inputs are uniform in 0..1.
+PLAIN_CASES = [
+    ("Restormer, dual-pixel", RESTORMER, restormer(LayerNorm_type="WithBias", inp_channels=6, dual_pixel_task=True),
+     ("output", 0), params, [], (64, 96), None),
+    ("SR3 of Noise-DA", OWN_SR3, release_diffusion(), ("final_conv.block.3", 0), beside_restoration, ["--diffusion"],
+     (64, 96), 0.3),
+    ("SR3 of its repository", PUBLIC_SR3, release_diffusion(), ("final_conv.block.3", 0), sr3_file, ["--diffusion"],
+     (64, 96), 0.8),
+    ("SR3 of its repository, 16 groups", PUBLIC_SR3,
+     release_diffusion(norm_groups=16, channel_mults=(1, 2, 4, 8, 16), attn_res=[32, 16], res_blocks=1),
+     ("final_conv.block.3", 0), sr3_file, ["--diffusion", "--set", "norm_groups=16"], (64, 96), 0.05),
+    ("guided diffusion of Noise-DA", OWN_GUIDED, release_diffusion(num_head_channels=32), ("out.2", 0),
+     beside_restoration, ["--diffusion"], (64, 96), 0.3),
+    ("guided diffusion of its repository", PUBLIC_GUIDED, guided(16), ("out.2", 0), renamed, ["--diffusion"],
+     (64, 96), 0.8),
+    ("guided diffusion of its repository, attention at 2 and 8", PUBLIC_GUIDED, guided(2, 8), ("out.2", 0), renamed,
+     ["--diffusion"], (64, 96), 0.05),
+]
+
+
 def size(x, bf16):
     return float(np.sqrt(np.mean(np.square(x)))) if bf16 else float(np.abs(x).max())
 
@@ -258,6 +325,30 @@ def compare(case, checkouts, program, library, folder, bf16):
     return difference / change, f"{difference / change:.1e} ({difference:.1e} of {change:.2f}{rounded}); {settings_line}"
 
 
+def compare_plain(case, checkouts, build, folder, bf16):
+    label, (repository, module, name), settings, last, write, options, (height, width), level = case
+    net = public_class(checkouts / repository, module, name)(**settings).eval()
+    level = None if level is None else torch.tensor([level])
+    rest = [] if level is None else [level]
+    random_weights(net, last, 1, *rest)
+    checkpoint = folder / "release.pth"
+    torch.save(write(net.state_dict()), checkpoint)
+    model, said = imported(build / "src/cli/noiseda", checkpoint, options)
+    x = torch.rand(1, channels_of(net), height, width, generator=torch.Generator().manual_seed(2))
+    as_array = lambda t: np.ascontiguousarray(t[0].permute(1, 2, 0).numpy())
+    with torch.no_grad():
+        theirs = net(x, *rest)
+    rounded = ""
+    if bf16:
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            own = net(x, *rest).float()
+        rounded = f", PyTorch in bf16 {size(as_array(own - theirs), bf16) / size(as_array(theirs), bf16):.1e}"
+    whole = size(as_array(theirs), bf16)
+    difference = size(as_array(theirs) - result_of(build, model, as_array(x), level, folder, bf16), bf16)
+    settings_line = next(line for line in said.splitlines() if "network:" in line)
+    return difference / whole, f"{difference / whole:.1e} ({difference:.1e} of {whole:.2f}{rounded}); {settings_line}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkouts", type=pathlib.Path)
@@ -269,15 +360,18 @@ def main():
     library = ctypes.CDLL(given.build / "src/api/libnoiseda.so")
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
-        for case in CASES:
+        for case in CASES + PLAIN_CASES:
             if given.only not in case[0]:
                 continue
             if not (given.checkouts / case[1][0]).is_dir():
                 print(f"skipped  {case[0]}: no checkout of {case[1][0]}")
                 continue
             try:
-                off, said = compare(case, given.checkouts, given.build / "src/cli/noiseda", library,
-                                    pathlib.Path(folder), given.bf16)
+                if case in PLAIN_CASES:
+                    off, said = compare_plain(case, given.checkouts, given.build, pathlib.Path(folder), given.bf16)
+                else:
+                    off, said = compare(case, given.checkouts, given.build / "src/cli/noiseda", library,
+                                        pathlib.Path(folder), given.bf16)
             except RuntimeError as error:
                 off, said = float("inf"), str(error)
             wrong += off > tolerance
