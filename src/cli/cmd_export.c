@@ -13,9 +13,11 @@ static int export_model(const char *in, const char *out, bool overwrite) {
   int failed = nd_model_export_onnx(out, m);
   if (!failed) {
     g_autofree char *settings = nd_net_settings_text(m->net);
+    int channels = nd_net_channels(m->net);
     printf("%s (%s), %zu weights: %s\n"
-           "input: float32, batch x 3 x height x width, RGB from 0 to 1, any size; output: the same\n",
-           nd_net_name(m->net), settings, nd_params_count(m->params), out);
+           "input: float32, batch x %d x height x width, RGB from 0 to 1, any size; output: %s\n",
+           nd_net_name(m->net), settings, nd_params_count(m->params), out, channels,
+           channels == 3 ? "the same" : "batch x 3 x height x width");
   }
   nd_model_free(m);
   return failed;
