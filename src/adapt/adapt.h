@@ -35,6 +35,13 @@ typedef enum nd_negatives {
                          third less work */
 } nd_negatives;
 
+/* What is put on clean pictures. */
+typedef enum nd_graft_of {
+  ND_GRAFT_TAKEN, /* what R takes off real photos */
+  ND_GRAFT_FLAT,  /* noise as it stands over their flat places */
+  ND_GRAFT_PILE   /* the synthetic damage of several patches, in layers */
+} nd_graft_of;
+
 typedef struct nd_objective_settings {
   nd_mode mode;
   bool residual; /* restored = x + R(x); else R(x) */
@@ -43,8 +50,9 @@ typedef struct nd_objective_settings {
   nd_negatives negatives;
   float margin;                       /* of the contrast, 0.1 */
   bool detach_synthetic, detach_real; /* no gradient through that condition */
-  float graft;                /* paired, unpaired: the graft's loss for one of the diffusion; 0: none */
-  float graft_min, graft_max; /* by how much what was taken off is multiplied */
+  float graft; /* paired, unpaired: the graft's loss for one of the diffusion; 0: none */
+  nd_graft_of graft_of;
+  float graft_min, graft_max; /* by how much what R takes off is multiplied */
   int graft_stride;           /* 2: it is what is taken off the pictures of every second pixel; 1: off all */
 } nd_objective_settings;
 nd_objective_settings nd_objective_defaults(void); /* the release's */
@@ -57,7 +65,8 @@ typedef struct nd_objective {
   nd_tensor synthetic, clean, real, reference;       /* pictures in */
   nd_tensor noise, level, signal_scale, noise_scale; /* eps, g, sqrt(g), sqrt(1 - g) in */
   nd_tensor shuffle, shuffle_negative, alpha;        /* masks (0 or 1) and the weight of L_dif in */
-  nd_tensor strength;                                /* graft: n,1,1,1 in */
+  nd_tensor strength;                                /* graft of what R takes off: n,1,1,1 in */
+  nd_tensor damage;      /* any other graft: what is added to the clean pictures, in */
   nd_tensor blind, mask; /* noise2void: real with pixels hidden in, and where (n,p,p,1) */
   nd_tensor loss, loss_restoration, loss_diffusion, loss_positive, loss_negative; /* out; loss_diffusion: of a
                                                                                     baseline, its own */

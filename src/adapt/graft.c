@@ -43,16 +43,26 @@ static nd_tensor residual_of_real(nd_graph *g, nd_objective *o, const nd_net *ne
   return together(g, nd_objective_restore_alone(g, o, net, parts).residual, o->n, o->patch_size);
 }
 
-/* Of clean pictures; residual: what R adds to the real photos. What is taken off is data, no gradient passes.
- */
+/* Between black and white, where noise is cut off in photos too: 1 - relu(1 - relu(x)). */
+static nd_tensor within_range(nd_graph *g, nd_tensor x) {
+  nd_tensor below_white = nd_affine(g, nd_activate(g, x, ND_ACT_RELU, 0), -1, 1);
+  return nd_affine(g, nd_activate(g, below_white, ND_ACT_RELU, 0), -1, 1);
+}
+
+/* Clean pictures with other damage than that of the pair. It is data, no gradient passes. residual: what R
+ * adds to the real photos, where that is the damage. */
 static nd_tensor graft(nd_graph *g, nd_objective *o, nd_tensor residual) {
+  if (o->settings.graft_of != ND_GRAFT_TAKEN) {
+    o->damage = nd_objective_picture(g, "damage", o);
+    return within_range(g, nd_add(g, o->clean, o->damage));
+  }
   o->strength = nd_input(g, "strength", o->n, 1, 1, 1);
   nd_tensor damage = nd_affine(g, nd_detach(g, residual), -1, 0);
   return nd_add(g, o->clean, nd_mul(g, damage, o->strength));
 }
 
 nd_tensor nd_graft_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor residual) {
-  if (o->settings.graft_stride > 1)
+  if (o->settings.graft_of == ND_GRAFT_TAKEN && o->settings.graft_stride > 1)
     residual = residual_of_real(g, o, net);
   nd_branch grafted = nd_objective_restore_alone(g, o, net, graft(g, o, residual));
   return nd_objective_charbonnier(g, grafted.restored, o->clean);
@@ -60,11 +70,14 @@ nd_tensor nd_graft_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_tens
 
 nd_tensor nd_graft_mode_loss(nd_graph *g, nd_objective *o, const nd_net *net) {
   nd_branch synthetic, grafted;
-  o->real = nd_objective_picture(g, "real", o);
+  nd_tensor residual = ND_NONE;
   o->alpha = nd_input(g, "alpha", 1, 1, 1, 1);
-  nd_tensor residual = residual_of_real(g, o, net);
+  if (o->settings.graft_of == ND_GRAFT_TAKEN) {
+    o->real = nd_objective_picture(g, "real", o);
+    residual = residual_of_real(g, o, net);
+  }
   nd_objective_restore(g, o, net, graft(g, o, residual), &synthetic, &grafted);
-  o->restored_real = nd_add(g, o->real, residual);
+  o->restored_real = residual >= 0 ? nd_add(g, o->real, residual) : ND_NONE;
   o->loss_diffusion = nd_objective_charbonnier(g, grafted.restored, o->clean);
   return nd_mul(g, o->alpha, o->loss_diffusion);
 }

@@ -183,6 +183,7 @@ static nd_objective empty(const nd_objective_settings *s, int n, int patch_size)
                         .shuffle_negative = ND_NONE,
                         .alpha = ND_NONE,
                         .strength = ND_NONE,
+                        .damage = ND_NONE,
                         .blind = ND_NONE,
                         .mask = ND_NONE,
                         .loss = ND_NONE,

@@ -45,7 +45,9 @@ typedef enum nd_purpose {
   ND_RANDOM_DROPOUT,
   ND_RANDOM_SAMPLER,
   ND_RANDOM_TEST,
-  ND_RANDOM_BOOTSTRAP /* pictures drawn again, for confidence intervals */
+  ND_RANDOM_BOOTSTRAP, /* pictures drawn again, for confidence intervals */
+  ND_RANDOM_FLAT,      /* which squares of a real photo are looked at for its noise */
+  ND_RANDOM_DAMAGE     /* what is put on a clean patch in place of its own degradation */
 } nd_purpose;
 
 typedef struct nd_rng {

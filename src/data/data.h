@@ -129,6 +129,22 @@ typedef struct nd_pair_source {
   nd_degrade_settings degradation;
 } nd_pair_source;
 
+/* ---- Damage -------------------------------------------------------------------------------------------
+ * What may be put on a clean patch in place of its own degradation.
+ */
+typedef enum nd_damage_of {
+  ND_DAMAGE_NONE,
+  ND_DAMAGE_FLAT, /* noise as it stands over flat places of a real photo */
+  ND_DAMAGE_PILE  /* what the degradations did to this and to other patches, in layers */
+} nd_damage_of;
+
+enum { ND_DAMAGE_LAYERS = 64 }; /* at most */
+typedef struct nd_damage_settings {
+  nd_damage_of of;
+  double least, most; /* each layer is multiplied by a number drawn between them */
+  int layers;         /* of a pile: 1 to so many are drawn; the first is the patch's own damage */
+} nd_damage_settings;
+
 /* ---- Patch loader -------------------------------------------------------------------------------------
  * Sample k of step s is a function of (settings, s, k): which picture, which patch of it, which of the eight
  * flips and rotations, the draws of the degradation. Neither the number of workers nor the step at which the
@@ -136,14 +152,15 @@ typedef struct nd_pair_source {
  */
 typedef struct nd_loader_settings {
   nd_pair_source pairs;
-  const char *real_dir;  /* a set of unlabelled real photos; NULL: none */
-  double real_fraction;  /* of them are used, evenly spaced in the set, at least one; 0: all */
-  const char *clean_dir; /* a set of clean photos, for unpaired adaptation; NULL: none */
-  int patch_size;        /* in pixels; smaller pictures are padded by reflection */
-  int batch_size;        /* of all processes together */
-  int sample_begin;      /* this process draws samples [sample_begin, sample_begin + sample_count) */
-  int sample_count;      /* 0: all from sample_begin on */
-  bool augment;          /* the eight flips and rotations, drawn independently for pair, real and reference */
+  const char *real_dir;      /* a set of unlabelled real photos; NULL: none */
+  double real_fraction;      /* of them are used, evenly spaced in the set, at least one; 0: all */
+  nd_damage_settings damage; /* ND_DAMAGE_FLAT needs real_dir */
+  const char *clean_dir;     /* a set of clean photos, for unpaired adaptation; NULL: none */
+  int patch_size;            /* in pixels; smaller pictures are padded by reflection */
+  int batch_size;            /* of all processes together */
+  int sample_begin;          /* this process draws samples [sample_begin, sample_begin + sample_count) */
+  int sample_count;          /* 0: all from sample_begin on */
+  bool augment; /* the eight flips and rotations, drawn independently for pair, real and reference */
   uint64_t seed;
   int workers;        /* threads that prepare batches */
   int prefetch;       /* batches in memory, the caller's included; at least 2 */
@@ -161,6 +178,7 @@ typedef struct nd_batch {
   int samples, patch_size;
   float *synthetic, *clean; /* the pair */
   float *real, *reference;  /* a real photo; an unrelated clean photo */
+  float *damage;            /* to be added to clean; of flat places of that real photo, or a pile */
   const char **pair_names, **real_names, **reference_names;
 } nd_batch;
 

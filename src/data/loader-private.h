@@ -51,12 +51,32 @@ int nd_pair_files_open(const nd_pair_source *source, nd_pair_files *out); /* zer
 void nd_pair_files_free(nd_pair_files *files);
 const char *nd_pair_files_name(const nd_pair_files *files, size_t index);
 
+/* ---- flat.c: noise as it stands over flat places of photos -------------------------------------------
+ */
+enum { ND_FLAT_SIDE = 32 };
+typedef struct nd_flat nd_flat;
+/* The flat places of so many photos, each looked for when its noise is first asked for. */
+nd_flat *nd_flat_new(size_t photos, uint64_t seed);
+void nd_flat_free(nd_flat *flat); /* NULL is fine */
+/* Noise as that photo (the index-th) has over flat places of about that brightness (0 to 1). out: size x size
+ * x 3, of mean zero. Thread-safe; a function of (seed, index, the picture, what rng gives). */
+void nd_flat_noise(nd_flat *flat, size_t index, const nd_picture *picture, double tone, int size, nd_rng *rng,
+                   float *out);
+/* The square at x, y less its plane, channel by channel: out, ND_FLAT_SIDE squared x 3. Returns its mean;
+ * cut_off: a channel is close to black or white. */
+double nd_flat_residual(const nd_picture *picture, int x, int y, float *out, bool *cut_off);
+/* A Gaussian texture, size x size x 3, whose covariance is that of such a square: between channels c and d of
+ * pixels (u, v) apart, the sum of values[p][c] values[p + (u, v)][d] over the square, divided by its pixels.
+ */
+void nd_flat_texture(const float *values, int size, nd_rng *rng, float *out);
+
 /* ---- sampler.c: a batch as a function of its step -----------------------------------------------------
  */
 typedef struct nd_sampler {
   nd_loader_settings settings; /* its strings are not kept */
   nd_pair_files pairs;
   nd_set real, reference; /* empty when there is none */
+  nd_flat *flat;          /* places of the real photos; NULL: their noise is not asked for */
   uint64_t fingerprint;   /* of the files, see nd_loader_fingerprint */
   nd_cache *cache;
 } nd_sampler;

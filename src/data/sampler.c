@@ -15,6 +15,10 @@ static int check(const nd_loader_settings *s) {
   if (s->sample_begin < 0 || s->sample_count < 1 || s->sample_count > s->batch_size - s->sample_begin)
     return nd_fail("samples %d to %d are not within a batch of %d", s->sample_begin,
                    s->sample_begin + s->sample_count, s->batch_size);
+  if (s->damage.of == ND_DAMAGE_PILE && (s->damage.layers < 1 || s->damage.layers > ND_DAMAGE_LAYERS))
+    return nd_fail("%d layers of damage: 1 to %d can be piled up", s->damage.layers, ND_DAMAGE_LAYERS);
+  if (s->damage.of == ND_DAMAGE_FLAT && !s->real_dir)
+    return nd_fail("noise of real photos is asked for, and no set of them was given");
   return 0;
 }
 
@@ -69,11 +73,14 @@ int nd_sampler_open(const nd_loader_settings *settings, nd_sampler *out) {
   out->settings.real_dir = out->settings.clean_dir = NULL;
   out->fingerprint = fingerprint(out);
   out->cache = nd_cache_new(settings->cache_bytes);
+  if (settings->damage.of == ND_DAMAGE_FLAT)
+    out->flat = nd_flat_new(out->real.count, settings->seed);
   return 0;
 }
 
 void nd_sampler_close(nd_sampler *sampler) {
   nd_cache_free(sampler->cache);
+  nd_flat_free(sampler->flat);
   nd_pair_files_free(&sampler->pairs);
   nd_set_free(&sampler->real);
   nd_set_free(&sampler->reference);
@@ -100,6 +107,8 @@ int nd_batch_alloc(const nd_sampler *sampler, nd_batch *out) {
     if (!(out->real = alloc_patches(sampler)))
       return -1;
   }
+  if (sampler->settings.damage.of && !(out->damage = alloc_patches(sampler)))
+    return -1;
   if (sampler->reference.count) {
     out->reference_names = g_new0(const char *, n);
     if (!(out->reference = alloc_patches(sampler)))
@@ -113,6 +122,7 @@ void nd_batch_free(nd_batch *batch) {
   nd_mem_free(batch->clean);
   nd_mem_free(batch->real);
   nd_mem_free(batch->reference);
+  nd_mem_free(batch->damage);
   g_free(batch->pair_names);
   g_free(batch->real_names);
   g_free(batch->reference_names);
@@ -173,28 +183,88 @@ static int cut_input(const nd_sampler *sampler, size_t index, const nd_picture *
   return failed;
 }
 
-static int degrade(const nd_sampler *sampler, place at, size_t index, const float *clean, float *out) {
+static int degrade(const nd_sampler *sampler, size_t index, nd_rng rng, const float *clean, float *out) {
   int size = sampler->settings.patch_size;
-  nd_rng rng = stream(sampler, at, ND_RANDOM_DEGRADE);
   memcpy(out, clean, patch_values(sampler) * sizeof *out);
   if (nd_degrade_apply(&sampler->pairs.degradation, out, size, size, &rng))
     return nd_fail_in("a patch of '%s'", sampler->pairs.target.at[index].label);
   return 0;
 }
 
-static int fill_pair(const nd_sampler *sampler, place at, float *synthetic, float *clean, const char **name) {
+/* where: gives the place of the patch; how: the degradation. */
+static int cut_pair(const nd_sampler *sampler, size_t index, nd_rng where, nd_rng how, float *synthetic,
+                    float *clean) {
   const nd_pair_files *pairs = &sampler->pairs;
-  size_t index = pick(sampler, at, ND_RANDOM_PICK, pairs->target.count);
+  const nd_loader_settings *s = &sampler->settings;
   const nd_picture *target = nd_cache_get(sampler->cache, &pairs->target, index);
   if (!target)
     return -1;
-  nd_patch patch = draw_patch(sampler, at, ND_RANDOM_PICK, target);
+  nd_patch patch = nd_patch_draw(target->width, target->height, s->patch_size, s->augment, &where);
   nd_patch_cut(target, patch, clean);
   int failed = pairs->input.count ? cut_input(sampler, index, target, patch, synthetic)
-                                  : degrade(sampler, at, index, clean, synthetic);
+                                  : degrade(sampler, index, how, clean, synthetic);
   nd_picture_release(target);
-  *name = nd_pair_files_name(pairs, index);
   return failed;
+}
+
+static int fill_pair(const nd_sampler *sampler, place at, float *synthetic, float *clean, const char **name) {
+  size_t index = pick(sampler, at, ND_RANDOM_PICK, sampler->pairs.target.count);
+  *name = nd_pair_files_name(&sampler->pairs, index);
+  return cut_pair(sampler, index, stream(sampler, at, ND_RANDOM_PICK), stream(sampler, at, ND_RANDOM_DEGRADE),
+                  synthetic, clean);
+}
+
+/* Adds the damage of another pair, the k-th layer's, times a strength. All is drawn from branches of rng,
+ * apart enough for those that degradations take. */
+static int add_layer(const nd_sampler *sampler, const nd_rng *rng, int k, float *out) {
+  const nd_damage_settings *d = &sampler->settings.damage;
+  size_t n = patch_values(sampler);
+  g_autofree float *synthetic = g_new(float, n), *clean = g_new(float, n);
+  nd_rng layer = nd_rng_branch(rng, 3 * (uint32_t)k);
+  float strength = (float)nd_rng_between(&layer, d->least, d->most);
+  size_t index = nd_rng_below(&layer, (uint32_t)sampler->pairs.target.count);
+  if (cut_pair(sampler, index, nd_rng_branch(&layer, 1), nd_rng_branch(rng, 1024 + 512 * (uint32_t)k),
+               synthetic, clean))
+    return -1;
+  for (size_t i = 0; i < n; i++)
+    out[i] += strength * (synthetic[i] - clean[i]);
+  return 0;
+}
+
+static int pile(const nd_sampler *sampler, place at, const float *synthetic, const float *clean, float *out) {
+  const nd_damage_settings *d = &sampler->settings.damage;
+  nd_rng rng = stream(sampler, at, ND_RANDOM_DAMAGE);
+  int layers = 1 + (int)nd_rng_below(&rng, (uint32_t)d->layers);
+  float strength = (float)nd_rng_between(&rng, d->least, d->most);
+  for (size_t i = 0; i < patch_values(sampler); i++)
+    out[i] = strength * (synthetic[i] - clean[i]);
+  for (int k = 1; k < layers; k++)
+    if (add_layer(sampler, &rng, k, out))
+      return -1;
+  return 0;
+}
+
+static double mean(const float *values, size_t n) {
+  double sum = 0;
+  for (size_t i = 0; i < n; i++)
+    sum += (double)values[i];
+  return sum / (double)n;
+}
+
+/* Of the real photo that the sample has a patch of. */
+static int noise_of_real(const nd_sampler *sampler, place at, const float *clean, float *out) {
+  const nd_damage_settings *d = &sampler->settings.damage;
+  size_t index = pick(sampler, at, ND_RANDOM_PICK_REAL, sampler->real.count), n = patch_values(sampler);
+  const nd_picture *picture = nd_cache_get(sampler->cache, &sampler->real, index);
+  if (!picture)
+    return -1;
+  nd_rng rng = stream(sampler, at, ND_RANDOM_DAMAGE);
+  float strength = (float)nd_rng_between(&rng, d->least, d->most);
+  nd_flat_noise(sampler->flat, index, picture, mean(clean, n), sampler->settings.patch_size, &rng, out);
+  nd_picture_release(picture);
+  for (size_t i = 0; i < n; i++)
+    out[i] *= strength;
+  return 0;
 }
 
 static int fill_sample(const nd_sampler *sampler, place at, nd_batch *batch, size_t k) {
@@ -203,6 +273,11 @@ static int fill_sample(const nd_sampler *sampler, place at, nd_batch *batch, siz
     return -1;
   if (batch->real && fill_single(sampler, at, ND_RANDOM_PICK_REAL, &sampler->real, batch->real + offset,
                                  &batch->real_names[k]))
+    return -1;
+  if (sampler->flat && noise_of_real(sampler, at, batch->clean + offset, batch->damage + offset))
+    return -1;
+  if (sampler->settings.damage.of == ND_DAMAGE_PILE &&
+      pile(sampler, at, batch->synthetic + offset, batch->clean + offset, batch->damage + offset))
     return -1;
   if (batch->reference && fill_single(sampler, at, ND_RANDOM_PICK_CLEAN, &sampler->reference,
                                       batch->reference + offset, &batch->reference_names[k]))

@@ -24,8 +24,11 @@ int nd_bad_batch_save(const char *folder, const nd_batch *b, int first) {
   const struct {
     const char *what;
     const float *patches;
-  } kinds[] = {
-      {"synthetic", b->synthetic}, {"clean", b->clean}, {"real", b->real}, {"reference", b->reference}};
+  } kinds[] = {{"synthetic", b->synthetic},
+               {"clean", b->clean},
+               {"real", b->real},
+               {"reference", b->reference},
+               {"damage", b->damage}};
   size_t stride = (size_t)b->patch_size * (size_t)b->patch_size * 3;
   if (g_mkdir_with_parents(folder, 0777))
     return nd_fail("cannot make the folder '%s': %s", folder, strerror(errno));

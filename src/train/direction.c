@@ -39,6 +39,7 @@ static int open_data(look *l, const nd_recipe *r, const char *real, const char *
   if (nd_trainer_loader_settings(r, &s))
     return -1;
   s.real_dir = NULL;
+  s.damage.of = ND_DAMAGE_NONE;
   if (nd_loader_open(&s, 0, &l->pairs))
     return -1;
   s.pairs = (nd_pair_source){.input_dir = real, .target_dir = truth};

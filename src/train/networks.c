@@ -35,8 +35,16 @@ nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
   s.graft = (float)r->adapt.graft;
   s.graft_min = (float)r->adapt.graft_min;
   s.graft_max = (float)r->adapt.graft_max;
+  s.graft_of = r->adapt.graft_of == ND_RECIPE_TAKEN  ? ND_GRAFT_TAKEN
+               : r->adapt.graft_of == ND_RECIPE_FLAT ? ND_GRAFT_FLAT
+                                                     : ND_GRAFT_PILE;
   s.graft_stride = (int)r->adapt.graft_stride;
   return s;
+}
+
+bool nd_recipe_grafts(const nd_recipe *r) {
+  nd_mode mode = mode_of(r);
+  return mode == ND_MODE_GRAFT || (nd_mode_diffuses(mode) && r->adapt.graft > 0);
 }
 
 nd_dtype nd_recipe_dtype(const nd_recipe *r) {

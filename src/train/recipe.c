@@ -137,8 +137,13 @@ static int check_levels(const nd_recipe *r) {
   return 0;
 }
 
+/* A pile is made of the synthetic pairs. */
+static bool needs_real(const nd_recipe *r) {
+  return r->mode != ND_RECIPE_SOURCE && !(r->mode == ND_RECIPE_GRAFT && r->adapt.graft_of == ND_RECIPE_PILE);
+}
+
 int nd_recipe_check(nd_recipe *recipe) {
-  if (recipe->mode != ND_RECIPE_SOURCE && !*recipe->data.real)
+  if (needs_real(recipe) && !*recipe->data.real)
     return nd_recipe_fail(recipe, "mode", "mode %s needs data.real, a folder of real photos",
                           nd_recipe_word(recipe, "mode"));
   if (check_pairs(recipe) || check_validation(recipe) || check_levels(recipe))

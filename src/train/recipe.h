@@ -21,6 +21,7 @@ typedef enum nd_recipe_mode {
   ND_RECIPE_TRANSLATE,
   ND_RECIPE_DANN
 } nd_recipe_mode;
+typedef enum nd_recipe_graft { ND_RECIPE_TAKEN, ND_RECIPE_FLAT, ND_RECIPE_PILE } nd_recipe_graft;
 typedef enum nd_recipe_figure { ND_RECIPE_PSNR, ND_RECIPE_SSIM } nd_recipe_figure;
 typedef enum nd_recipe_precision { ND_RECIPE_FP32, ND_RECIPE_BF16 } nd_recipe_precision;
 typedef enum nd_recipe_recompute {
@@ -66,7 +67,8 @@ typedef struct nd_recipe {
     int t_min, t_max;
     bool detach_synthetic, detach_real;
     double graft, graft_min, graft_max;
-    int graft_stride;
+    int graft_of; /* nd_recipe_graft */
+    int graft_stride, graft_layers;
   } adapt;
   struct {
     char *input, *target, *clean;

@@ -16,6 +16,7 @@
   }
 WORDS(tasks, "denoise", "derain", "deblur")
 WORDS(modes, "source", "paired", "unpaired", "noise2void", "graft", "translate", "dann")
+WORDS(grafts, "taken", "flat", "pile")
 WORDS(precisions, "fp32", "bf16")
 WORDS(recomputes, "auto", "no", "yes")
 WORDS(figures, "psnr", "ssim")
@@ -73,10 +74,15 @@ const nd_recipe_key nd_recipe_keys[] = {
     FLAG(adapt.detach_real, "false", "no gradient of the diffusion loss through the real condition"),
     NUMBER(adapt.graft, "0", 0, 1000,
            "paired, unpaired: the graft's loss is added to the diffusion loss, times this; 0: it is not"),
+    CHOICE(adapt.graft_of, "taken", grafts,
+           "what is put on clean pictures: taken: what the network takes off real photos; flat: noise as it "
+           "stands over their flat places; pile: synthetic damage in layers"),
     NUMBER(adapt.graft_min, "0.5", 0, 10,
-           "graft: what is taken off real photos is multiplied by a number of [graft_min, graft_max]"),
+           "graft: what is put on is multiplied by a number of [graft_min, graft_max]"),
     NUMBER(adapt.graft_max, "2", 0, 10, "not below graft_min"),
-    NUMBER(adapt.graft_stride, "1", 1, 2, "graft: 2: what is taken off the pictures of every second pixel"),
+    NUMBER(adapt.graft_layers, "1", 1, 64,
+           "pile: 1 to so many layers: the damage of the pair, then that of other pairs"),
+    NUMBER(adapt.graft_stride, "1", 1, 2, "taken: 2: what is taken off the pictures of every second pixel"),
 
     PATH(data.input,
          "set of degraded pictures; data.target has their clean partners, unless this set holds pairs"),

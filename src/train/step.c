@@ -29,6 +29,7 @@ static void feed(nd_trainer *t, const nd_batch *b, int k, double alpha) {
   put(t->plan, o->clean, b->clean, offset, count);
   put(t->plan, o->real, b->real, offset, count);
   put(t->plan, o->reference, b->reference, offset, count);
+  put(t->plan, o->damage, b->damage, offset, count);
   if (o->alpha >= 0)
     nd_plan_tensor(t->plan, o->alpha)[0] = (float)alpha;
 }

@@ -54,6 +54,8 @@ typedef struct nd_step_result {
 } nd_step_result;
 
 nd_objective_settings nd_recipe_objective(const nd_recipe *recipe);
+/* Whether the recipe puts damage of the real kind on clean pictures. */
+bool nd_recipe_grafts(const nd_recipe *recipe);
 /* What its activations are stored in on this processor. */
 nd_dtype nd_recipe_dtype(const nd_recipe *r);
 /* Everything but the loader and the weights: networks, graph, plan. */

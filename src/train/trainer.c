@@ -9,9 +9,8 @@
 /* Of which a patch's side has to be a multiple. */
 static int multiple_of_patches(const nd_trainer *t) {
   const nd_recipe *r = t->recipe;
-  nd_mode mode = nd_recipe_objective(r).mode;
-  bool grafts = mode == ND_MODE_GRAFT || (nd_mode_diffuses(mode) && r->adapt.graft > 0);
-  int multiple = nd_net_multiple(t->restoration) * (grafts ? r->adapt.graft_stride : 1);
+  bool taken = nd_recipe_grafts(r) && r->adapt.graft_of == ND_RECIPE_TAKEN;
+  int multiple = nd_net_multiple(t->restoration) * (taken ? r->adapt.graft_stride : 1);
   return t->diffusion ? MAX(multiple, nd_net_multiple(t->diffusion)) : multiple;
 }
 
@@ -180,6 +179,17 @@ static int find_reference(const nd_recipe *r, const nd_pair_source *pairs, const
   return failed;
 }
 
+/* What the loader puts on clean patches. */
+static nd_damage_settings damage_of(const nd_recipe *r) {
+  static const nd_damage_of kinds[] = {[ND_RECIPE_TAKEN] = ND_DAMAGE_NONE,
+                                       [ND_RECIPE_FLAT] = ND_DAMAGE_FLAT,
+                                       [ND_RECIPE_PILE] = ND_DAMAGE_PILE};
+  if (!nd_recipe_grafts(r))
+    return (nd_damage_settings){0};
+  return (nd_damage_settings){kinds[r->adapt.graft_of], r->adapt.graft_min, r->adapt.graft_max,
+                              r->adapt.graft_layers};
+}
+
 /* Of all samples of a batch. */
 int nd_trainer_loader_settings(const nd_recipe *r, nd_loader_settings *out) {
   nd_loader_settings s = nd_loader_defaults();
@@ -191,6 +201,7 @@ int nd_trainer_loader_settings(const nd_recipe *r, nd_loader_settings *out) {
   if (r->mode != ND_RECIPE_SOURCE)
     s.real_dir = given(r->data.real);
   s.real_fraction = r->data.real_fraction;
+  s.damage = damage_of(r);
   if (r->mode == ND_RECIPE_UNPAIRED && find_reference(r, &s.pairs, &s.clean_dir))
     return -1;
   s.patch_size = r->data.patch_size;
