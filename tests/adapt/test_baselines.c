@@ -65,7 +65,10 @@ static void close_trial(trial *t) {
 static void run(trial *t, double alpha, uint64_t step) {
   fill(nd_plan_tensor(t->plan, t->o.synthetic), N * PIXELS * 3, 1);
   fill(nd_plan_tensor(t->plan, t->o.clean), N * PIXELS * 3, 2);
-  fill(nd_plan_tensor(t->plan, t->o.real), N * PIXELS * 3, 4);
+  if (t->o.real >= 0)
+    fill(nd_plan_tensor(t->plan, t->o.real), N * PIXELS * 3, 4);
+  if (t->o.damage >= 0)
+    fill(nd_plan_tensor(t->plan, t->o.damage), N * PIXELS * 3, 5);
   nd_plan_tensor(t->plan, t->o.alpha)[0] = (float)alpha;
   nd_objective_draw(&t->o, t->plan, NULL, 1, 999, 7, step, 0);
   nd_run(t->plan, 0, 0, 0);
@@ -200,23 +203,30 @@ static void restore_real(const nd_objective_settings *s, const float *values, co
       restore_every_second(values, real, k / 2, k % 2, restored);
 }
 
+/* Clean pictures with the damage: what was taken off, or what the loader gave, cut off at black and white. */
+static void put_on(const trial *t, const float *real, const float *restored, const float *clean, float *out) {
+  float given[COUNT];
+  fill(given, COUNT, 5);
+  for (int i = 0; i < COUNT; i++)
+    if (t->o.damage >= 0)
+      out[i] = fminf(fmaxf(clean[i] + given[i], 0), 1);
+    else
+      out[i] = clean[i] + nd_plan_tensor(t->plan, t->o.strength)[i / (PIXELS * 3)] * (real[i] - restored[i]);
+}
+
 /* Grafting is source training on two kinds of pairs, the second made from what source weights take off. */
 static void check_graft(nd_objective_settings s) {
   static const double alpha = 0.7;
   trial t;
   open_with(&t, s);
-  float real[COUNT], clean[COUNT], synthetic[COUNT], restored[COUNT], grafted[COUNT], strength[N];
-  /* As run draws them; after it their place may hold something else. */
-  nd_objective_draw(&t.o, t.plan, NULL, 1, 999, 7, 3, 0);
-  memcpy(strength, nd_plan_tensor(t.plan, t.o.strength), sizeof strength);
   run(&t, alpha, 3);
+  float real[COUNT], clean[COUNT], synthetic[COUNT], restored[COUNT], grafted[COUNT];
   fill(synthetic, COUNT, 1);
   fill(clean, COUNT, 2);
   fill(real, COUNT, 4);
   double of_synthetic, of_grafted;
   restore_real(&s, t.state.values, real, restored);
-  for (int i = 0; i < COUNT; i++)
-    grafted[i] = clean[i] + strength[i / (PIXELS * 3)] * (real[i] - restored[i]);
+  put_on(&t, real, restored, clean, grafted);
   g_autofree float *a = source_gradient(t.state.values, synthetic, clean, restored, &of_synthetic),
                    *b = source_gradient(t.state.values, grafted, clean, restored, &of_grafted);
   assert_true(fabs(value(&t, t.o.loss_diffusion) - of_grafted) < 1e-5 * of_grafted);
@@ -237,6 +247,10 @@ static void grafting_is_source_training_on_pairs_it_makes(void **state) {
   s.graft_stride = 1;
   check_graft(s);
   s.graft_stride = 2;
+  check_graft(s);
+  s.graft_of = ND_GRAFT_FLAT;
+  check_graft(s);
+  s.graft_of = ND_GRAFT_PILE;
   check_graft(s);
 }
 

@@ -38,6 +38,13 @@ static void every_mode_gives_a_model(void **state) {
     expect_status(0, "info", model, "--plan", NULL);
     expect_status(0, "info", modes[i], NULL);
   }
+  expect_status(0, "train", "r.yaml", "-o", "flat", "--set", "mode=graft", "--set", "adapt.graft_of=flat",
+                NULL);
+  expect_run("flat");
+  expect_status(0, "train", "r.yaml", "-o", "pile", "--set", "mode=paired", "--set", "adapt.graft_of=pile",
+                "--set", "adapt.graft=2", "--set", "adapt.graft_layers=3", NULL);
+  expect_run("pile");
+  expect_status(0, "probe", "--run", "pile", "--real", "noisy", "--truth", "clean", "--draws", "2", NULL);
   expect_status(0, "probe", "--run", "paired", "--clean", "clean", "--patch", "16", "--pictures", "2",
                 "--draws", "2", "-o", "probe.svg", NULL);
   expect_status(0, "sample", "--run", "paired", "--condition", "noisy/0.png", "-o", "s.png", "--steps", "3",
