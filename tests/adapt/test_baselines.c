@@ -19,6 +19,7 @@ typedef struct trial {
   nd_plan *plan;
   nd_objective o;
   nd_train_state state;
+  float strength[N]; /* of a graft, as drawn: a run may use its place again */
 } trial;
 
 static void fill(float *x, size_t n, uint32_t seed) {
@@ -71,6 +72,8 @@ static void run(trial *t, double alpha, uint64_t step) {
     fill(nd_plan_tensor(t->plan, t->o.damage), N * PIXELS * 3, 5);
   nd_plan_tensor(t->plan, t->o.alpha)[0] = (float)alpha;
   nd_objective_draw(&t->o, t->plan, NULL, 1, 999, 7, step, 0);
+  if (t->o.strength >= 0)
+    memcpy(t->strength, nd_plan_tensor(t->plan, t->o.strength), sizeof t->strength);
   nd_run(t->plan, 0, 0, 0);
 }
 
@@ -211,7 +214,7 @@ static void put_on(const trial *t, const float *real, const float *restored, con
     if (t->o.damage >= 0)
       out[i] = fminf(fmaxf(clean[i] + given[i], 0), 1);
     else
-      out[i] = clean[i] + nd_plan_tensor(t->plan, t->o.strength)[i / (PIXELS * 3)] * (real[i] - restored[i]);
+      out[i] = clean[i] + t->strength[i / (PIXELS * 3)] * (real[i] - restored[i]);
 }
 
 /* Grafting is source training on two kinds of pairs, the second made from what source weights take off. */
