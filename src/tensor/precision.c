@@ -83,7 +83,10 @@ void nd_assign_types(nd_graph *g) {
     changed = false;
     for (int i = 0; i < nd_node_count(g); i++) {
       const nd_node *n = nd_node_at(g, i);
-      changed |= keep_wanted(g, n) | keep_copied(g, n) | keep_sum(g, n) | tie_view(g, n);
+      changed |= keep_wanted(g, n);
+      changed |= keep_copied(g, n);
+      changed |= keep_sum(g, n);
+      changed |= tie_view(g, n);
     }
   }
 }
