@@ -242,14 +242,14 @@ static void set_up_desk(const shape *s, bool backward, desk *d, nd_arena *a) {
   d->bias = nd_panels_new(a, tokens, tokens);
   d->head = nd_panels_new(a, tokens, s->width);
   d->result = nd_panels_new(a, tokens, s->width);
-  d->line = nd_arena_floats(a, (size_t)tokens + ND_ARENA_GAP);
+  d->line = nd_arena_floats(a, (size_t)tokens);
   if (!backward)
     return;
   d->dy = nd_arena_floats(a, count);
   d->dy_t = nd_panels_new(a, c, tokens);
   d->ds = nd_panels_new(a, tokens, tokens);
   d->dbias = nd_arena_floats(a, (size_t)s->heads * places_of(s));
-  d->dbias_whole = nd_arena_floats(a, (size_t)s->heads * whole_count(s) + ND_ARENA_GAP);
+  d->dbias_whole = nd_arena_floats(a, (size_t)s->heads * whole_count(s));
 }
 
 static float *arena_bytes(nd_arena *a, size_t bytes) {
@@ -273,6 +273,7 @@ static work set_up(const shape *s, const nd_window_attention_in *in, bool backwa
   for (size_t i = 0; i < threads; i++) {
     desk unused;
     set_up_desk(s, backward, p.desks ? &p.desks[i] : &unused, a);
+    nd_arena_floats(a, ND_ARENA_GAP);
   }
   if (in)
     p.in = *in;
