@@ -56,5 +56,7 @@ int nd_camera_retouch(float *rgb, int height, int width, double range, double de
  * Gaussian blur of brightness and of the colour differences of Rec. 601, by deviations in pixels, 0: none;
  * the edge is repeated. Clips to [0, 1]. */
 int nd_camera_soften(float *rgb, int height, int width, double brightness, double colour);
+/* How far such a deviation spreads a value, in pixels: three deviations, 20 at most. */
+int nd_camera_soften_reach(double sigma);
 
 #endif

@@ -10,9 +10,13 @@
 
 enum { LARGEST = 20 }; /* radius of the filter in pixels */
 
-/* Half of a normalised Gaussian sampled at whole pixels, of three standard deviations; returns its radius. */
+int nd_camera_soften_reach(double sigma) {
+  return MIN((int)ceil(3 * sigma), LARGEST);
+}
+
+/* Half of a normalised Gaussian sampled at whole pixels; returns its radius. */
 static int gaussian(double sigma, float half[LARGEST + 1]) {
-  int radius = MIN((int)ceil(3 * sigma), LARGEST);
+  int radius = nd_camera_soften_reach(sigma);
   double sum = 0;
   for (int i = 0; i <= radius; i++) {
     half[i] = (float)exp(-i * i / (2 * sigma * sigma));

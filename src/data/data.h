@@ -27,6 +27,8 @@ typedef struct nd_degradation {
   /* rgb: dense height x width x 3, sRGB in [0, 1], changed in place. values: as nd_degrade_key numbers them.
    */
   int (*apply)(const double *values, float *rgb, int height, int width, nd_rng *rng);
+  /* From how far away, in pixels, something may come into a pixel; NULL: from nowhere. */
+  int (*reach)(const double *values);
 } nd_degradation;
 
 /* A degradation with its settings, and those that follow it in a chain: plain data, copied by assignment.
@@ -61,6 +63,9 @@ char *nd_degrade_describe(const nd_degrade_settings *settings);
 /* Degrades in place; every random draw comes from rng, those of then[i] from its branch i + 1, so that the
  * stages' draws do not depend on one another. rgb: dense height x width x 3 in [0, 1]. */
 int nd_degrade_apply(const nd_degrade_settings *settings, float *rgb, int height, int width, nd_rng *rng);
+/* How many pixels from the border of what is degraded the border can be seen: a patch is to be cut out of
+ * that much more. Of a chain the sum. */
+int nd_degrade_reach(const nd_degrade_settings *settings);
 
 /* ---- Sets ---------------------------------------------------------------------------------------------
  * A set of pictures is named by a path, and where that is not enough by what follows a '#':

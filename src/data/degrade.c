@@ -251,3 +251,14 @@ int nd_degrade_apply(const nd_degrade_settings *settings, float *rgb, int height
   }
   return 0;
 }
+
+static int reach_of(const nd_degradation *kind, const double *values) {
+  return kind->reach ? kind->reach(values) : 0;
+}
+
+int nd_degrade_reach(const nd_degrade_settings *settings) {
+  int reach = reach_of(settings->kind, settings->values);
+  for (int i = 0; i < settings->then_count; i++)
+    reach += reach_of(settings->then[i].kind, settings->then[i].values);
+  return reach;
+}

@@ -68,10 +68,18 @@ static int apply(const double *v, float *rgb, int height, int width, nd_rng *rng
   return 0;
 }
 
+/* At constant speed, no place of a path is further than half its length from the mean; and a pixel more, as
+ * light falls between pixels. */
+static int reach(const double *v) {
+  double furthest = v[SHAPE] == DISC ? v[RADIUS_MAX] : v[LENGTH_MAX] / 2;
+  return MIN((int)ceil(furthest) + 1, ND_BLUR_RADIUS);
+}
+
 const nd_degradation nd_degradation_blur = {
     .name = "blur",
     .help = "camera shake, steady motion or a lens out of focus",
     .keys = keys,
     .key_count = G_N_ELEMENTS(keys),
     .apply = apply,
+    .reach = reach,
 };

@@ -147,10 +147,17 @@ static int apply(const double *v, float *rgb, int height, int width, nd_rng *rng
   return s.quality ? nd_jpeg_round_trip(rgb, height, width, s.quality) : 0;
 }
 
+/* Of softening. What demosaicing, noise reduction and sharpening see beyond the border is a pixel or two,
+ * and reflected there. */
+static int reach(const double *v) {
+  return nd_camera_soften_reach(MAX(v[SOFTEN_MAX], v[SOFTEN_COLOUR_MAX]));
+}
+
 const nd_degradation nd_degradation_camera = {
     .name = "camera",
     .help = "a digital camera: sensor noise on the Bayer mosaic, development, JPEG",
     .keys = keys,
     .key_count = G_N_ELEMENTS(keys),
     .apply = apply,
+    .reach = reach,
 };

@@ -82,10 +82,16 @@ static int apply(const double *v, float *rgb, int height, int width, nd_rng *rng
   return 0;
 }
 
+/* A cubic's two pixels on either side, of the small picture, down and up again. */
+static int reach(const double *v) {
+  return (int)ceil(4 * v[FACTOR_MAX]);
+}
+
 const nd_degradation nd_degradation_downscale = {
     .name = "downscale",
     .help = "lower resolution: made smaller and brought back to its size",
     .keys = keys,
     .key_count = G_N_ELEMENTS(keys),
     .apply = apply,
+    .reach = reach,
 };

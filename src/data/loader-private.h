@@ -87,5 +87,32 @@ int nd_batch_alloc(const nd_sampler *sampler, nd_batch *out);
 void nd_batch_free(nd_batch *batch);
 /* Thread-safe for different batches. */
 int nd_sampler_fill(const nd_sampler *sampler, uint64_t step, nd_batch *batch);
+size_t nd_sampler_patch_values(const nd_sampler *sampler); /* patch_size x patch_size x 3 */
+
+/* ---- sample.c: which pictures a sample is of, which place of them, and the degradation ----------------
+ * Patches are dense patch_size x patch_size x 3, in [0, 1]; names belong to the sampler.
+ */
+
+/* A place in the whole run: which sample of which step. */
+typedef struct nd_place {
+  uint64_t step;
+  uint32_t sample;
+} nd_place;
+nd_rng nd_sample_stream(const nd_sampler *sampler, nd_place at, nd_purpose purpose);
+/* Of `count` pictures, each once before any comes again. */
+size_t nd_sample_pick(const nd_sampler *sampler, nd_place at, nd_purpose purpose, size_t count);
+/* A patch of a picture that has no partner: a real photo, or an unrelated clean one. */
+int nd_sample_single(const nd_sampler *sampler, nd_place at, nd_purpose purpose, const nd_set *set,
+                     float *out, const char **name);
+int nd_sample_pair(const nd_sampler *sampler, nd_place at, float *synthetic, float *clean, const char **name);
+/* Of the index-th pair. where: gives the place of the patch; how: the degradation. */
+int nd_sample_cut_pair(const nd_sampler *sampler, size_t index, nd_rng where, nd_rng how, float *synthetic,
+                       float *clean);
+
+/* ---- damage.c: damage by itself, to be put on clean pictures ------------------------------------------
+ * As settings.damage says. synthetic, clean: the sample's own pair. out: a patch, to be added to a clean one.
+ */
+int nd_sample_damage(const nd_sampler *sampler, nd_place at, const float *synthetic, const float *clean,
+                     float *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* A batch as a function of its step: the choice of pictures and patches, and the degradation. */
+/* The sets that batches are drawn from, and a batch as a function of its step. */
 #include "data/loader-private.h"
 
 #include <glib.h>
@@ -87,13 +87,13 @@ void nd_sampler_close(nd_sampler *sampler) {
   memset(sampler, 0, sizeof *sampler);
 }
 
-static size_t patch_values(const nd_sampler *sampler) {
+size_t nd_sampler_patch_values(const nd_sampler *sampler) {
   return (size_t)sampler->settings.patch_size * (size_t)sampler->settings.patch_size * 3;
 }
 
 static float *alloc_patches(const nd_sampler *sampler) {
-  return nd_mem_alloc((size_t)sampler->settings.sample_count * patch_values(sampler) * sizeof(float),
-                      "batch");
+  return nd_mem_alloc(
+      (size_t)sampler->settings.sample_count * nd_sampler_patch_values(sampler) * sizeof(float), "batch");
 }
 
 int nd_batch_alloc(const nd_sampler *sampler, nd_batch *out) {
@@ -129,158 +129,18 @@ void nd_batch_free(nd_batch *batch) {
   memset(batch, 0, sizeof *batch);
 }
 
-/* A place in the whole run: which sample of which step. */
-typedef struct place {
-  uint64_t step;
-  uint32_t sample;
-} place;
-
-static nd_rng stream(const nd_sampler *sampler, place at, nd_purpose purpose) {
-  return nd_rng_make(sampler->settings.seed, at.step, at.sample, purpose);
-}
-
-static size_t pick(const nd_sampler *sampler, place at, nd_purpose purpose, size_t count) {
-  uint64_t position = at.step * (uint64_t)sampler->settings.batch_size + at.sample;
-  return nd_order_pick(sampler->settings.seed, purpose, position, count);
-}
-
-static nd_patch draw_patch(const nd_sampler *sampler, place at, nd_purpose purpose,
-                           const nd_picture *picture) {
-  nd_rng rng = stream(sampler, at, purpose);
-  const nd_loader_settings *s = &sampler->settings;
-  return nd_patch_draw(picture->width, picture->height, s->patch_size, s->augment, &rng);
-}
-
-/* A patch of a picture that has no partner: a real photo, or an unrelated clean one. */
-static int fill_single(const nd_sampler *sampler, place at, nd_purpose purpose, const nd_set *set, float *out,
-                       const char **name) {
-  size_t index = pick(sampler, at, purpose, set->count);
-  const nd_picture *picture = nd_cache_get(sampler->cache, set, index);
-  if (!picture)
+static int fill_sample(const nd_sampler *sampler, nd_place at, nd_batch *batch, size_t k) {
+  size_t offset = k * nd_sampler_patch_values(sampler);
+  float *synthetic = batch->synthetic + offset, *clean = batch->clean + offset;
+  if (nd_sample_pair(sampler, at, synthetic, clean, &batch->pair_names[k]))
     return -1;
-  nd_patch_cut(picture, draw_patch(sampler, at, purpose, picture), out);
-  nd_picture_release(picture);
-  *name = set->at[index].name;
-  return 0;
-}
-
-/* The partner's patch: the same place and orientation. The header promised the same size; trust the pixels.
- */
-static int cut_input(const nd_sampler *sampler, size_t index, const nd_picture *target, nd_patch patch,
-                     float *out) {
-  const nd_pair_files *pairs = &sampler->pairs;
-  const nd_picture *input = nd_cache_get(sampler->cache, &pairs->input, index);
-  if (!input)
+  if (batch->real && nd_sample_single(sampler, at, ND_RANDOM_PICK_REAL, &sampler->real, batch->real + offset,
+                                      &batch->real_names[k]))
     return -1;
-  int failed = 0;
-  if (input->width != target->width || input->height != target->height)
-    failed =
-        nd_fail("pair of different sizes: '%s' is %d x %d, '%s' is %d x %d", pairs->input.at[index].label,
-                input->width, input->height, pairs->target.at[index].label, target->width, target->height);
-  else
-    nd_patch_cut(input, patch, out);
-  nd_picture_release(input);
-  return failed;
-}
-
-static int degrade(const nd_sampler *sampler, size_t index, nd_rng rng, const float *clean, float *out) {
-  int size = sampler->settings.patch_size;
-  memcpy(out, clean, patch_values(sampler) * sizeof *out);
-  if (nd_degrade_apply(&sampler->pairs.degradation, out, size, size, &rng))
-    return nd_fail_in("a patch of '%s'", sampler->pairs.target.at[index].label);
-  return 0;
-}
-
-/* where: gives the place of the patch; how: the degradation. */
-static int cut_pair(const nd_sampler *sampler, size_t index, nd_rng where, nd_rng how, float *synthetic,
-                    float *clean) {
-  const nd_pair_files *pairs = &sampler->pairs;
-  const nd_loader_settings *s = &sampler->settings;
-  const nd_picture *target = nd_cache_get(sampler->cache, &pairs->target, index);
-  if (!target)
+  if (batch->damage && nd_sample_damage(sampler, at, synthetic, clean, batch->damage + offset))
     return -1;
-  nd_patch patch = nd_patch_draw(target->width, target->height, s->patch_size, s->augment, &where);
-  nd_patch_cut(target, patch, clean);
-  int failed = pairs->input.count ? cut_input(sampler, index, target, patch, synthetic)
-                                  : degrade(sampler, index, how, clean, synthetic);
-  nd_picture_release(target);
-  return failed;
-}
-
-static int fill_pair(const nd_sampler *sampler, place at, float *synthetic, float *clean, const char **name) {
-  size_t index = pick(sampler, at, ND_RANDOM_PICK, sampler->pairs.target.count);
-  *name = nd_pair_files_name(&sampler->pairs, index);
-  return cut_pair(sampler, index, stream(sampler, at, ND_RANDOM_PICK), stream(sampler, at, ND_RANDOM_DEGRADE),
-                  synthetic, clean);
-}
-
-/* Adds the damage of another pair, the k-th layer's, times a strength. All is drawn from branches of rng,
- * apart enough for those that degradations take. */
-static int add_layer(const nd_sampler *sampler, const nd_rng *rng, int k, float *out) {
-  const nd_damage_settings *d = &sampler->settings.damage;
-  size_t n = patch_values(sampler);
-  g_autofree float *synthetic = g_new(float, n), *clean = g_new(float, n);
-  nd_rng layer = nd_rng_branch(rng, 3 * (uint32_t)k);
-  float strength = (float)nd_rng_between(&layer, d->least, d->most);
-  size_t index = nd_rng_below(&layer, (uint32_t)sampler->pairs.target.count);
-  if (cut_pair(sampler, index, nd_rng_branch(&layer, 1), nd_rng_branch(rng, 1024 + 512 * (uint32_t)k),
-               synthetic, clean))
-    return -1;
-  for (size_t i = 0; i < n; i++)
-    out[i] += strength * (synthetic[i] - clean[i]);
-  return 0;
-}
-
-static int pile(const nd_sampler *sampler, place at, const float *synthetic, const float *clean, float *out) {
-  const nd_damage_settings *d = &sampler->settings.damage;
-  nd_rng rng = stream(sampler, at, ND_RANDOM_DAMAGE);
-  int layers = 1 + (int)nd_rng_below(&rng, (uint32_t)d->layers);
-  float strength = (float)nd_rng_between(&rng, d->least, d->most);
-  for (size_t i = 0; i < patch_values(sampler); i++)
-    out[i] = strength * (synthetic[i] - clean[i]);
-  for (int k = 1; k < layers; k++)
-    if (add_layer(sampler, &rng, k, out))
-      return -1;
-  return 0;
-}
-
-static double mean(const float *values, size_t n) {
-  double sum = 0;
-  for (size_t i = 0; i < n; i++)
-    sum += (double)values[i];
-  return sum / (double)n;
-}
-
-/* Of the real photo that the sample has a patch of. */
-static int noise_of_real(const nd_sampler *sampler, place at, const float *clean, float *out) {
-  const nd_damage_settings *d = &sampler->settings.damage;
-  size_t index = pick(sampler, at, ND_RANDOM_PICK_REAL, sampler->real.count), n = patch_values(sampler);
-  const nd_picture *picture = nd_cache_get(sampler->cache, &sampler->real, index);
-  if (!picture)
-    return -1;
-  nd_rng rng = stream(sampler, at, ND_RANDOM_DAMAGE);
-  float strength = (float)nd_rng_between(&rng, d->least, d->most);
-  nd_flat_noise(sampler->flat, index, picture, mean(clean, n), sampler->settings.patch_size, &rng, out);
-  nd_picture_release(picture);
-  for (size_t i = 0; i < n; i++)
-    out[i] *= strength;
-  return 0;
-}
-
-static int fill_sample(const nd_sampler *sampler, place at, nd_batch *batch, size_t k) {
-  size_t offset = k * patch_values(sampler);
-  if (fill_pair(sampler, at, batch->synthetic + offset, batch->clean + offset, &batch->pair_names[k]))
-    return -1;
-  if (batch->real && fill_single(sampler, at, ND_RANDOM_PICK_REAL, &sampler->real, batch->real + offset,
-                                 &batch->real_names[k]))
-    return -1;
-  if (sampler->flat && noise_of_real(sampler, at, batch->clean + offset, batch->damage + offset))
-    return -1;
-  if (sampler->settings.damage.of == ND_DAMAGE_PILE &&
-      pile(sampler, at, batch->synthetic + offset, batch->clean + offset, batch->damage + offset))
-    return -1;
-  if (batch->reference && fill_single(sampler, at, ND_RANDOM_PICK_CLEAN, &sampler->reference,
-                                      batch->reference + offset, &batch->reference_names[k]))
+  if (batch->reference && nd_sample_single(sampler, at, ND_RANDOM_PICK_CLEAN, &sampler->reference,
+                                           batch->reference + offset, &batch->reference_names[k]))
     return -1;
   return 0;
 }
@@ -288,7 +148,7 @@ static int fill_sample(const nd_sampler *sampler, place at, nd_batch *batch, siz
 int nd_sampler_fill(const nd_sampler *sampler, uint64_t step, nd_batch *batch) {
   batch->step = step;
   for (int k = 0; k < batch->samples; k++) {
-    place at = {step, (uint32_t)(sampler->settings.sample_begin + k)};
+    nd_place at = {step, (uint32_t)(sampler->settings.sample_begin + k)};
     if (fill_sample(sampler, at, batch, (size_t)k))
       return nd_fail_in("training data, step %llu", (unsigned long long)step);
   }

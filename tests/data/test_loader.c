@@ -216,6 +216,35 @@ static void degraded_patches_are_clean_ones_and_noise(void **state) {
   nd_loader_close(loader);
 }
 
+/* A ramp blurred evenly to both sides is the same ramp, also where the patch ends and the picture goes on. */
+static void blurred_patches_know_what_is_around_them(void **state) {
+  g_autofree char *folder = g_build_filename(*state, "ramp", NULL);
+  enum { SIDE = 120, REACH = 6 };
+  write_places(folder, "0.png", SIDE, SIDE, 20);
+  nd_loader_settings s = degrading(*state, "blur");
+  s.pairs.clean_dir = folder;
+  s.augment = false;
+  assert_int_equal(nd_degrade_set(&s.pairs.degradation, "shape", "line"), 0);
+  assert_int_equal(nd_degrade_set(&s.pairs.degradation, "length", "10"), 0);
+  assert_int_equal(nd_degrade_set(&s.pairs.degradation, "response", "none"), 0);
+  assert_int_equal(nd_degrade_reach(&s.pairs.degradation), REACH);
+  nd_loader *loader = open_at(&s, 0);
+  int inside = 0;
+  for (int step = 0; step < 8; step++) {
+    const nd_batch *b = next(loader);
+    for (size_t k = 0; k < 4; k++) {
+      const float *clean = b->clean + k * PATCH * PATCH * 3, *blurred = b->synthetic + k * PATCH * PATCH * 3;
+      pixel first = at(clean, 0, 0, 0);
+      bool within = MIN(first.x, first.y) >= REACH && MAX(first.x, first.y) <= SIDE - PATCH - REACH;
+      inside += within;
+      for (int i = 0; within && i < PATCH * PATCH * 3; i++)
+        assert_true(fabsf(blurred[i] - clean[i]) < 1e-5f);
+    }
+  }
+  assert_true(inside > 10);
+  nd_loader_close(loader);
+}
+
 /* ---- What it must not depend on ---- */
 
 typedef struct copy {
@@ -387,6 +416,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(what_is_not_asked_for_is_absent, make, clean_up),
       cmocka_unit_test_setup_teardown(small_pictures_fill_large_patches, make, clean_up),
       cmocka_unit_test_setup_teardown(degraded_patches_are_clean_ones_and_noise, make, clean_up),
+      cmocka_unit_test_setup_teardown(blurred_patches_know_what_is_around_them, make, clean_up),
       cmocka_unit_test_setup_teardown(batches_depend_on_the_step_alone, make, clean_up),
       cmocka_unit_test_setup_teardown(processes_share_a_batch, make, clean_up),
       cmocka_unit_test_setup_teardown(a_loader_may_be_closed_at_any_time, make, clean_up),
