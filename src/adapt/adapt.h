@@ -35,13 +35,6 @@ typedef enum nd_negatives {
                          third less work */
 } nd_negatives;
 
-/* What is put on clean pictures. */
-typedef enum nd_graft_of {
-  ND_GRAFT_TAKEN, /* what R takes off real photos */
-  ND_GRAFT_FLAT,  /* noise as it stands over their flat places */
-  ND_GRAFT_PILE   /* the synthetic damage of several patches, in layers */
-} nd_graft_of;
-
 typedef struct nd_objective_settings {
   nd_mode mode;
   bool residual; /* restored = x + R(x); else R(x) */
@@ -51,7 +44,8 @@ typedef struct nd_objective_settings {
   float margin;                       /* of the contrast, 0.1 */
   bool detach_synthetic, detach_real; /* no gradient through that condition */
   float graft; /* paired, unpaired: the graft's loss for one of the diffusion; 0: none */
-  nd_graft_of graft_of;
+  bool
+      graft_given; /* the damage to put on clean pictures comes with the batch; else it is what R takes off */
   float graft_min, graft_max; /* by how much what R takes off is multiplied */
   int graft_stride;           /* 2: it is what is taken off the pictures of every second pixel; 1: off all */
 } nd_objective_settings;

@@ -52,7 +52,7 @@ static nd_tensor within_range(nd_graph *g, nd_tensor x) {
 /* Clean pictures with other damage than that of the pair. It is data, no gradient passes. residual: what R
  * adds to the real photos, where that is the damage. */
 static nd_tensor graft(nd_graph *g, nd_objective *o, nd_tensor residual) {
-  if (o->settings.graft_of != ND_GRAFT_TAKEN) {
+  if (o->settings.graft_given) {
     o->damage = nd_objective_picture(g, "damage", o);
     return within_range(g, nd_add(g, o->clean, o->damage));
   }
@@ -62,7 +62,7 @@ static nd_tensor graft(nd_graph *g, nd_objective *o, nd_tensor residual) {
 }
 
 nd_tensor nd_graft_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor residual) {
-  if (o->settings.graft_of == ND_GRAFT_TAKEN && o->settings.graft_stride > 1)
+  if (!o->settings.graft_given && o->settings.graft_stride > 1)
     residual = residual_of_real(g, o, net);
   nd_branch grafted = nd_objective_restore_alone(g, o, net, graft(g, o, residual));
   return nd_objective_charbonnier(g, grafted.restored, o->clean);
@@ -72,7 +72,7 @@ nd_tensor nd_graft_mode_loss(nd_graph *g, nd_objective *o, const nd_net *net) {
   nd_branch synthetic, grafted;
   nd_tensor residual = ND_NONE;
   o->alpha = nd_input(g, "alpha", 1, 1, 1, 1);
-  if (o->settings.graft_of == ND_GRAFT_TAKEN) {
+  if (!o->settings.graft_given) {
     o->real = nd_objective_picture(g, "real", o);
     residual = residual_of_real(g, o, net);
   }

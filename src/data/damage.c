@@ -12,15 +12,16 @@ static int add_layer(const nd_sampler *sampler, const nd_rng *rng, int k, float 
   nd_rng layer = nd_rng_branch(rng, 3 * (uint32_t)k);
   float strength = (float)nd_rng_between(&layer, d->least, d->most);
   size_t index = nd_rng_below(&layer, (uint32_t)sampler->pairs.target.count);
-  if (nd_sample_cut_pair(sampler, index, nd_rng_branch(&layer, 1), nd_rng_branch(rng, 1024 + 512 * (uint32_t)k),
-               synthetic, clean))
+  if (nd_sample_cut_pair(sampler, index, nd_rng_branch(&layer, 1),
+                         nd_rng_branch(rng, 1024 + 512 * (uint32_t)k), synthetic, clean))
     return -1;
   for (size_t i = 0; i < n; i++)
     out[i] += strength * (synthetic[i] - clean[i]);
   return 0;
 }
 
-static int pile(const nd_sampler *sampler, nd_place at, const float *synthetic, const float *clean, float *out) {
+static int pile(const nd_sampler *sampler, nd_place at, const float *synthetic, const float *clean,
+                float *out) {
   const nd_damage_settings *d = &sampler->settings.damage;
   nd_rng rng = nd_sample_stream(sampler, at, ND_RANDOM_DAMAGE);
   int layers = 1 + (int)nd_rng_below(&rng, (uint32_t)d->layers);
@@ -43,7 +44,8 @@ static double mean(const float *values, size_t n) {
 /* Of the real photo that the sample has a patch of. */
 static int noise_of_real(const nd_sampler *sampler, nd_place at, const float *clean, float *out) {
   const nd_damage_settings *d = &sampler->settings.damage;
-  size_t index = nd_sample_pick(sampler, at, ND_RANDOM_PICK_REAL, sampler->real.count), n = nd_sampler_patch_values(sampler);
+  size_t index = nd_sample_pick(sampler, at, ND_RANDOM_PICK_REAL, sampler->real.count),
+         n = nd_sampler_patch_values(sampler);
   const nd_picture *picture = nd_cache_get(sampler->cache, &sampler->real, index);
   if (!picture)
     return -1;

@@ -20,8 +20,8 @@ static nd_patch draw_patch(const nd_sampler *sampler, nd_place at, nd_purpose pu
   return nd_patch_draw(picture->width, picture->height, s->patch_size, s->augment, &rng);
 }
 
-int nd_sample_single(const nd_sampler *sampler, nd_place at, nd_purpose purpose, const nd_set *set, float *out,
-                       const char **name) {
+int nd_sample_single(const nd_sampler *sampler, nd_place at, nd_purpose purpose, const nd_set *set,
+                     float *out, const char **name) {
   size_t index = nd_sample_pick(sampler, at, purpose, set->count);
   const nd_picture *picture = nd_cache_get(sampler->cache, set, index);
   if (!picture)
@@ -75,7 +75,7 @@ static int degrade(const nd_sampler *sampler, size_t index, const nd_picture *ta
 }
 
 int nd_sample_cut_pair(const nd_sampler *sampler, size_t index, nd_rng where, nd_rng how, float *synthetic,
-                    float *clean) {
+                       float *clean) {
   const nd_pair_files *pairs = &sampler->pairs;
   const nd_loader_settings *s = &sampler->settings;
   const nd_picture *target = nd_cache_get(sampler->cache, &pairs->target, index);
@@ -89,10 +89,10 @@ int nd_sample_cut_pair(const nd_sampler *sampler, size_t index, nd_rng where, nd
   return failed;
 }
 
-int nd_sample_pair(const nd_sampler *sampler, nd_place at, float *synthetic, float *clean, const char **name) {
+int nd_sample_pair(const nd_sampler *sampler, nd_place at, float *synthetic, float *clean,
+                   const char **name) {
   size_t index = nd_sample_pick(sampler, at, ND_RANDOM_PICK, sampler->pairs.target.count);
   *name = nd_pair_files_name(&sampler->pairs, index);
-  return nd_sample_cut_pair(sampler, index, nd_sample_stream(sampler, at, ND_RANDOM_PICK), nd_sample_stream(sampler, at, ND_RANDOM_DEGRADE),
-                  synthetic, clean);
+  return nd_sample_cut_pair(sampler, index, nd_sample_stream(sampler, at, ND_RANDOM_PICK),
+                            nd_sample_stream(sampler, at, ND_RANDOM_DEGRADE), synthetic, clean);
 }
-

@@ -35,9 +35,7 @@ nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
   s.graft = (float)r->adapt.graft;
   s.graft_min = (float)r->adapt.graft_min;
   s.graft_max = (float)r->adapt.graft_max;
-  s.graft_of = r->adapt.graft_of == ND_RECIPE_TAKEN  ? ND_GRAFT_TAKEN
-               : r->adapt.graft_of == ND_RECIPE_FLAT ? ND_GRAFT_FLAT
-                                                     : ND_GRAFT_PILE;
+  s.graft_given = r->adapt.graft_of != ND_RECIPE_TAKEN;
   s.graft_stride = (int)r->adapt.graft_stride;
   return s;
 }

@@ -251,9 +251,7 @@ static void grafting_is_source_training_on_pairs_it_makes(void **state) {
   check_graft(s);
   s.graft_stride = 2;
   check_graft(s);
-  s.graft_of = ND_GRAFT_FLAT;
-  check_graft(s);
-  s.graft_of = ND_GRAFT_PILE;
+  s.graft_given = true;
   check_graft(s);
 }
 
