@@ -47,7 +47,8 @@ typedef enum nd_purpose {
   ND_RANDOM_TEST,
   ND_RANDOM_BOOTSTRAP, /* pictures drawn again, for confidence intervals */
   ND_RANDOM_FLAT,      /* which squares of a real photo are looked at for its noise */
-  ND_RANDOM_DAMAGE     /* what is put on a clean patch in place of its own degradation */
+  ND_RANDOM_DAMAGE,    /* what is put on a clean patch in place of its own degradation */
+  ND_RANDOM_FIT        /* settings of a degradation that are tried */
 } nd_purpose;
 
 typedef struct nd_rng {

@@ -16,7 +16,7 @@ typedef struct nd_command {
 
 extern const nd_command nd_cmd_train, nd_cmd_restore, nd_cmd_eval, nd_cmd_info, nd_cmd_degrade, nd_cmd_probe,
     nd_cmd_sample, nd_cmd_serve, nd_cmd_recipe, nd_cmd_import, nd_cmd_data, nd_cmd_report, nd_cmd_study,
-    nd_cmd_export, nd_cmd_niqe, nd_cmd_models;
+    nd_cmd_export, nd_cmd_niqe, nd_cmd_models, nd_cmd_fit;
 
 /* ---- commands.c ---- */
 extern const nd_command *const nd_commands[];         /* NULL at the end */

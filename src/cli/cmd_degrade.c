@@ -1,6 +1,5 @@
 /* noiseda degrade: clean pictures in, degraded pictures out. */
-#include "cli/cli.h"
-#include "data/data.h"
+#include "cli/degradation.h"
 #include "image/image.h"
 
 #include <errno.h>
@@ -109,33 +108,6 @@ static int degrade_all(job *j, char **paths, int n) {
   return failed;
 }
 
-static int configure(job *j, const char *kind, char **settings, char **then) {
-  if (nd_degrade_find(kind, &j->settings))
-    return -1;
-  for (int i = 0; settings && settings[i]; i++) {
-    g_auto(GStrv) pair = g_strsplit(settings[i], "=", 2);
-    if (!pair[0] || !pair[1])
-      return nd_fail("--set takes KEY=VALUE, not '%s'", settings[i]);
-    if (nd_degrade_set(&j->settings, pair[0], pair[1]))
-      return -1;
-  }
-  for (int i = 0; then && then[i]; i++)
-    if (nd_degrade_then(&j->settings, then[i]))
-      return -1;
-  return nd_degrade_check(&j->settings);
-}
-
-static char *list_settings(void) {
-  GString *s = g_string_new("Degradations and their settings (--set KEY=VALUE):\n");
-  const nd_degradation *d;
-  for (int i = 0; (d = nd_degradation_at(i)); i++) {
-    g_string_append_printf(s, "  %s: %s\n", d->name, d->help);
-    for (int k = 0; k < d->key_count; k++)
-      g_string_append_printf(s, "    %-16s %s\n", d->keys[k].name, d->keys[k].help);
-  }
-  return g_string_free(s, FALSE);
-}
-
 static int run(int argc, char **argv) {
   g_autofree char *out = NULL, *format = NULL;
   g_auto(GStrv) settings = NULL, then = NULL;
@@ -150,7 +122,7 @@ static int run(int argc, char **argv) {
       {"format", 0, 0, G_OPTION_ARG_STRING, &format, "of the results (default: as the input)",
        "png|jpg|tif|webp"},
       {0}};
-  g_autofree char *about = list_settings();
+  g_autofree char *about = nd_cli_degradations();
   if (!nd_cli_parse(&argc, &argv, entries, "DEGRADATION IN... -o DIR", about))
     return ND_EXIT_USAGE;
   if (argc < 3 || !out)
@@ -159,7 +131,7 @@ static int run(int argc, char **argv) {
   job j = {.seed = (uint64_t)seed, .out = out, .format = extension};
   if (extension && !nd_image_named(extension))
     return nd_cli_wrong("'%s' is no picture format; png, jpg, tif and webp are", format);
-  if (configure(&j, argv[1], settings, then))
+  if (nd_cli_degradation(argv[1], settings, then, &j.settings))
     return nd_cli_wrong("%s", nd_error());
   if (degrade_all(&j, argv + 2, argc - 2))
     return nd_cli_wrong("%s", nd_error());

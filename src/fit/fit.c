@@ -1,0 +1,128 @@
+/* Two sets read, the settings searched that bring one to the other. */
+#include "fit/fit-private.h"
+
+#include <glib.h>
+#include <math.h>
+#include <string.h>
+
+enum { AROUND = 32 }; /* as far as the longest blur reaches */
+
+nd_fit_settings nd_fit_defaults(void) {
+  return (nd_fit_settings){.patches = 400, .patch_size = 48, .tries = 100, .seed = 1};
+}
+
+typedef struct comparison {
+  const nd_fit_settings *settings;
+  nd_fit_patches clean;
+  nd_fit_table real;
+  nd_fit_result *result;
+  double least;
+} comparison;
+
+static double distance_of(const nd_degrade_settings *degradation, void *context) {
+  comparison *c = context;
+  nd_fit_table table;
+  double distance =
+      nd_fit_tabulate(&c->clean, degradation, c->settings, &table) ? -1 : nd_fit_distance(&table, &c->real);
+  g_free(table.values);
+  if (distance < 0 || !degradation)
+    return distance;
+  c->result->tried++;
+  c->least = MIN(c->least, distance);
+  if (c->settings->progress)
+    c->settings->progress(c->result->tried, c->least, c->settings->context);
+  return distance;
+}
+
+/* Every second photo patch against the others: what is left where nothing differs but the choice. */
+static int compare_halves(const nd_fit_settings *s, const nd_fit_patches *real, double *out) {
+  size_t values = (size_t)real->side * (size_t)real->side * 3;
+  nd_fit_patches half[2];
+  nd_fit_table table[2] = {{0}};
+  int failed = 0;
+  for (int h = 0; h < 2; h++) {
+    half[h] = (nd_fit_patches){real->count / 2, real->side, g_new(float, (size_t)(real->count / 2) * values)};
+    for (int i = 0; i < half[h].count; i++)
+      memcpy(half[h].rgb + (size_t)i * values, real->rgb + (size_t)(2 * i + h) * values,
+             values * sizeof(float));
+    failed |= nd_fit_tabulate(&half[h], NULL, s, &table[h]);
+  }
+  *out = failed ? -1 : nd_fit_distance(&table[0], &table[1]);
+  for (int h = 0; h < 2; h++) {
+    g_free(half[h].rgb);
+    g_free(table[h].values);
+  }
+  return failed;
+}
+
+static int read_real(comparison *c) {
+  const nd_fit_settings *s = c->settings;
+  nd_fit_patches real;
+  if (nd_fit_patches_read(s->real, s->patches, s->patch_size, s->seed, ND_RANDOM_PICK_REAL, &real))
+    return nd_fail_in("real photos");
+  int failed =
+      nd_fit_tabulate(&real, NULL, s, &c->real) || compare_halves(s, &real, &c->result->halves);
+  nd_fit_patches_free(&real);
+  return failed;
+}
+
+static int read_clean(comparison *c) {
+  const nd_fit_settings *s = c->settings;
+  int side = s->patch_size + 2 * AROUND;
+  if (nd_fit_patches_read(s->clean, s->patches, side, s->seed, ND_RANDOM_PICK_CLEAN, &c->clean))
+    return nd_fail_in("clean pictures");
+  return (c->result->clean = distance_of(NULL, c)) < 0 ? -1 : 0;
+}
+
+/* Which values a name stands for is told by what setting it changes. */
+static int fix(const nd_degrade_settings *degradation, const char *name, bool *free_values) {
+  nd_degrade_settings low = *degradation;
+  const nd_degradation *kind = degradation->kind;
+  for (int k = 0; k < kind->key_count; k++) {
+    const nd_degrade_key *key = &kind->keys[k];
+    g_autofree char *least = g_strconcat(key->name, "_min", NULL), *most = g_strconcat(key->name, "_max", NULL);
+    bool whole = !strcmp(name, key->name);
+    if (whole || !strcmp(name, least))
+      free_values[key->first] = false;
+    if (key->count == 2 && (whole || !strcmp(name, most)))
+      free_values[key->first + 1] = false;
+    if (whole || (key->count == 2 && (!strcmp(name, least) || !strcmp(name, most))))
+      return 0;
+  }
+  return nd_degrade_set(&low, name, ""); /* the error lists what there is */
+}
+
+/* Three digits are more than the distance can tell apart. */
+static void round_values(nd_degrade_settings *s, const bool *free_values) {
+  for (int i = 0; i < ND_DEGRADE_VALUES; i++)
+    if (free_values[i] && s->values[i] != 0) {
+      double unit = pow(10, floor(log10(fabs(s->values[i]))) - 2);
+      s->values[i] = round(s->values[i] / unit) * unit;
+    }
+}
+
+static int search(comparison *c, nd_degrade_settings *degradation) {
+  bool free_values[ND_DEGRADE_VALUES];
+  memset(free_values, true, sizeof free_values);
+  for (const char *const *name = c->settings->fixed; name && *name; name++)
+    if (fix(degradation, *name, free_values))
+      return -1;
+  if ((c->result->standard = distance_of(degradation, c)) < 0)
+    return -1;
+  if (nd_fit_search(degradation, free_values, c->settings->tries, c->settings->seed, distance_of, c) < 0)
+    return -1;
+  round_values(degradation, free_values);
+  return (c->result->found = distance_of(degradation, c)) < 0 ? -1 : 0;
+}
+
+int nd_fit(const nd_fit_settings *settings, nd_degrade_settings *degradation, nd_fit_result *out) {
+  comparison c = {.settings = settings, .result = out, .least = HUGE_VAL};
+  *out = (nd_fit_result){0};
+  if (settings->patch_size < ND_FIT_LEAST || settings->patches < 2)
+    return nd_fail("%d patches of %d pixels: at least 2 of %d are needed", settings->patches,
+                   settings->patch_size, ND_FIT_LEAST);
+  int failed = nd_degrade_check(degradation) || read_real(&c) || read_clean(&c) || search(&c, degradation);
+  nd_fit_patches_free(&c.clean);
+  g_free(c.real.values);
+  return failed ? -1 : 0;
+}
