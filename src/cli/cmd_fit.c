@@ -12,26 +12,42 @@ static void show_progress(int tried, double distance, void *context) {
     fprintf(stderr, "\r%4d tried, distance %.3f ", tried, distance);
 }
 
-/* As it stands in a recipe. */
+static void append_value(GString *line, const nd_degrade_key *key, int v, double value) {
+  static const char *const ends[] = {"_min", "_max"};
+  if (value == key->standard[v])
+    return;
+  g_string_append_printf(line, ", %s%s: ", key->name, key->count == 2 ? ends[v] : "");
+  if (key->choice)
+    g_string_append(line, key->choice((int)value));
+  else
+    g_string_append_printf(line, "%.6g", value);
+}
+
+/* As it stands in a recipe, without what has its default. */
 static char *recipe_line(const nd_degrade_settings *s) {
-  nd_degrade_settings first = *s;
-  first.then_count = 0;
-  g_autofree char *text = nd_degrade_describe(&first), *then = nd_degrade_then_text(s);
-  const char *settings = strchr(text, '{') + 1;
-  g_autofree char *inside = g_strndup(settings, strlen(settings) - 1);
-  return g_strdup_printf("degradation: {kind: %s, %s%s%s%s}", s->kind->name, inside, *then ? ", then: [" : "",
-                         then, *then ? "]" : "");
+  GString *line = g_string_new("degradation: {kind: ");
+  g_string_append(line, s->kind->name);
+  for (int k = 0; k < s->kind->key_count; k++)
+    for (int v = 0; v < s->kind->keys[k].count; v++)
+      append_value(line, &s->kind->keys[k], v, s->values[s->kind->keys[k].first + v]);
+  g_autofree char *then = nd_degrade_then_text(s);
+  if (*then)
+    g_string_append_printf(line, ", then: [%s]", then);
+  g_string_append_c(line, '}');
+  return g_string_free(line, FALSE);
 }
 
 static void print_result(const nd_fit_result *r, const nd_degrade_settings *s) {
   g_autofree char *line = recipe_line(s);
-  printf("# Distance of clean pictures to the photos: %.3f as they are, %.3f degraded with the settings given,\n"
-         "# %.3f with these (the best of %d); %.3f between halves of the photos.\n%s\n",
-         r->clean, r->standard, r->found, r->tried, r->halves, line);
+  printf(
+      "# Distance of clean pictures to the photos: %.3f as they are, %.3f degraded with the settings given,\n"
+      "# %.3f with these (the best of %d); %.3f between halves of the photos.\n%s\n",
+      r->clean, r->standard, r->found, r->tried, r->halves, line);
   if (r->found > 0.9 * r->clean)
-    fprintf(stderr,
-            "noiseda: the pictures are hardly more like the photos than they were: '%s' may be the wrong kind\n",
-            s->kind->name);
+    fprintf(
+        stderr,
+        "noiseda: the pictures are hardly more like the photos than they were: '%s' may be the wrong kind\n",
+        s->kind->name);
 }
 
 static char **names_of(char **settings) {
@@ -57,7 +73,7 @@ static int run(int argc, char **argv) {
        "\"NAME KEY=VALUE ...\""},
       {"colour", 0, 0, G_OPTION_ARG_NONE, &colour, "compare fine detail of colour too: for noise of cameras",
        NULL},
-      {"patches", 0, 0, G_OPTION_ARG_INT, &s.patches, "to compare, of each set (default 400)", "N"},
+      {"patches", 0, 0, G_OPTION_ARG_INT, &s.patches, "to compare, of each set (default 200)", "N"},
       {"patch-size", 0, 0, G_OPTION_ARG_INT, &s.patch_size, "their side in pixels (default 48)", "N"},
       {"tries", 0, 0, G_OPTION_ARG_INT, &s.tries,
        "settings drawn at random before the best are refined (default 100)", "N"},

@@ -8,7 +8,7 @@
 enum { AROUND = 32 }; /* as far as the longest blur reaches */
 
 nd_fit_settings nd_fit_defaults(void) {
-  return (nd_fit_settings){.patches = 400, .patch_size = 48, .tries = 100, .seed = 1};
+  return (nd_fit_settings){.patches = 200, .patch_size = 48, .tries = 100, .seed = 1};
 }
 
 typedef struct comparison {
@@ -60,8 +60,7 @@ static int read_real(comparison *c) {
   nd_fit_patches real;
   if (nd_fit_patches_read(s->real, s->patches, s->patch_size, s->seed, ND_RANDOM_PICK_REAL, &real))
     return nd_fail_in("real photos");
-  int failed =
-      nd_fit_tabulate(&real, NULL, s, &c->real) || compare_halves(s, &real, &c->result->halves);
+  int failed = nd_fit_tabulate(&real, NULL, s, &c->real) || compare_halves(s, &real, &c->result->halves);
   nd_fit_patches_free(&real);
   return failed;
 }
@@ -80,7 +79,8 @@ static int fix(const nd_degrade_settings *degradation, const char *name, bool *f
   const nd_degradation *kind = degradation->kind;
   for (int k = 0; k < kind->key_count; k++) {
     const nd_degrade_key *key = &kind->keys[k];
-    g_autofree char *least = g_strconcat(key->name, "_min", NULL), *most = g_strconcat(key->name, "_max", NULL);
+    g_autofree char *least = g_strconcat(key->name, "_min", NULL),
+                    *most = g_strconcat(key->name, "_max", NULL);
     bool whole = !strcmp(name, key->name);
     if (whole || !strcmp(name, least))
       free_values[key->first] = false;

@@ -18,7 +18,7 @@ typedef struct nd_fit_settings {
   void *context;
 } nd_fit_settings;
 enum { ND_FIT_LEAST = 32 };
-nd_fit_settings nd_fit_defaults(void); /* no sets, 400 patches of 48, 100 tries, seed 1 */
+nd_fit_settings nd_fit_defaults(void); /* no sets, 200 patches of 48, 100 tries, seed 1 */
 
 /* Distances are means over the statistics of the first Wasserstein distance between both sets' patches, in
  * standard deviations of the photos'. */

@@ -22,8 +22,7 @@ static int list_usable(const nd_set *set, int side, GArray *usable) {
     if (width >= side && height >= side)
       g_array_append_val(usable, i);
   }
-  return usable->len ? 0
-                     : nd_fail("'%s' has no picture of at least %d x %d pixels", set->path, side, side);
+  return usable->len ? 0 : nd_fail("'%s' has no picture of at least %d x %d pixels", set->path, side, side);
 }
 
 /* The patches that fall to one picture: from .. to of them all. */
@@ -94,8 +93,8 @@ static int tabulate_one(const work *w, size_t i) {
   const float *patch = w->patches->rgb + i * (size_t)w->patches->side * (size_t)w->patches->side * 3;
   if (w->degradation)
     side = MIN(size + 2 * nd_degrade_reach(w->degradation), w->patches->side - (w->patches->side - size) % 2);
-  g_autofree float *around = g_new(float, (size_t)side * (size_t)side * 3),
-                   *seen = g_new(float, (size_t)size * (size_t)size * 3);
+  g_autofree float *around = g_new(float, (size_t)side *(size_t)side * 3),
+                   *seen = g_new(float, (size_t)size *(size_t)size * 3);
   middle(patch, w->patches->side, side, around);
   nd_rng rng = nd_rng_make(w->settings->seed, 0, (uint32_t)i, ND_RANDOM_DEGRADE);
   if (w->degradation && nd_degrade_apply(w->degradation, around, side, side, &rng))
@@ -124,7 +123,7 @@ static int ascending(const void *a, const void *b) {
 int nd_fit_tabulate(const nd_fit_patches *patches, const nd_degrade_settings *degradation,
                     const nd_fit_settings *settings, nd_fit_table *out) {
   int kinds = settings->colour ? ND_FIT_STATISTICS : ND_FIT_BRIGHTNESS;
-  *out = (nd_fit_table){kinds, patches->count, g_new(float, (size_t)kinds * (size_t)patches->count)};
+  *out = (nd_fit_table){kinds, patches->count, g_new(float, (size_t)kinds *(size_t)patches->count)};
   work w = {patches, degradation, settings, out, 0};
   nd_parallel((size_t)patches->count, 4, tabulate_range, &w);
   for (int k = 0; k < kinds; k++)

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { BEST = 3, SWEEPS = 4 };
+enum { BEST = 2, SWEEPS = 4, WITHOUT_EFFECT = 2 };
 
 typedef struct search {
   nd_fit_cost cost;
@@ -106,21 +106,25 @@ static bool any_free(const search *s, const nd_degrade_key *key) {
   return is_free(s, key, 0) || (key->count == 2 && is_free(s, key, 1));
 }
 
-/* Takes whatever change of the key makes the cost smaller; -1: the cost could not be told. */
+/* Takes whatever change of the key makes the cost smaller; a key whose first changes change nothing has no
+ * effect, as others are. -1: the cost could not be told. */
 static int improve_key(const search *s, const nd_degrade_key *key, candidate *best) {
   if (!any_free(s, key))
     return 0;
   candidate from = *best;
-  for (int m = 0;; m++) {
+  int same = 0;
+  for (int m = 0; same < WITHOUT_EFFECT; m++) {
     candidate c = from;
     if (!change(s, key, m, c.settings.values))
       return 0;
     c.cost = s->cost(&c.settings, s->context);
     if (c.cost < 0)
       return -1;
+    same = c.cost == from.cost && !key->choice ? same + 1 : 0;
     if (c.cost < best->cost)
       *best = c;
   }
+  return 0;
 }
 
 /* Until a round over all keys gains less than one part in 200. */
@@ -132,6 +136,21 @@ static int refine(const search *s, candidate *best) {
         return -1;
     if (best->cost > 0.995 * before)
       break;
+  }
+  return 0;
+}
+
+/* What makes no difference goes back to what was given. */
+static int forget_drift(const search *s, const nd_degrade_settings *given, candidate *best) {
+  for (int k = 0; k < given->kind->key_count; k++) {
+    const nd_degrade_key *key = &given->kind->keys[k];
+    candidate c = *best;
+    memcpy(c.settings.values + key->first, given->values + key->first,
+           (size_t)key->count * sizeof *given->values);
+    if ((c.cost = s->cost(&c.settings, s->context)) < 0)
+      return -1;
+    if (c.cost <= 1.002 * best->cost)
+      *best = c;
   }
   return 0;
 }
@@ -167,6 +186,8 @@ double nd_fit_search(nd_degrade_settings *settings, const bool *free_values, int
   for (int i = 1; i < BEST; i++)
     if (best[i].cost < best[0].cost)
       best[0] = best[i];
+  if (forget_drift(&s, settings, &best[0]))
+    return -1;
   *settings = best[0].settings;
   return best[0].cost;
 }
