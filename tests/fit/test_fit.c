@@ -68,7 +68,8 @@ static void white_noise_is_equal_everywhere(void **state) {
     most[k] = fabsf(s[k]);
   for (int k = 2; k < ND_FIT_BRIGHTNESS; k++)
     assert_true(most[k] < 0.12f);
-  /* b - y has (1 - 0.114)^2 + 0.299^2 + 0.587^2 of the variance of a channel, y 0.299^2 + 0.587^2 + 0.114^2 */
+  /* b - y has (1 - 0.114)^2 + 0.299^2 + 0.587^2 of the variance of a channel, y 0.299^2 + 0.587^2 + 0.114^2
+   */
   expect(s[ND_FIT_BRIGHTNESS + 3], 0.5 * log((0.785 + 0.0894 + 0.3446) / (0.0894 + 0.3446 + 0.013)), 0.05);
 }
 
@@ -77,7 +78,8 @@ static void distance_is_how_far_values_are_moved(void **state) {
   float a[] = {1, 2, 3, 6, 10, 20, 30, 60}, b[] = {2, 3, 4, 7, 10, 20, 30, 60};
   nd_fit_table x = {2, 4, a}, y = {2, 4, b};
   expect(nd_fit_distance(&x, &x), 0, 1e-9);
-  expect(nd_fit_distance(&x, &y), 1 / sqrt(3.5) / 2, 1e-6); /* moved by 1, deviation of 2, 3, 4, 7: 3.5 squared */
+  expect(nd_fit_distance(&x, &y), 1 / sqrt(3.5) / 2,
+         1e-6); /* moved by 1, deviation of 2, 3, 4, 7: 3.5 squared */
 }
 
 /* ---- Search ---- */
