@@ -13,10 +13,9 @@ static void show_progress(int tried, double distance, void *context) {
 }
 
 static void append_value(GString *line, const nd_degrade_key *key, int v, double value) {
-  static const char *const ends[] = {"_min", "_max"};
   if (value == key->standard[v])
     return;
-  g_string_append_printf(line, ", %s%s: ", key->name, key->count == 2 ? ends[v] : "");
+  g_string_append_printf(line, ", %s: ", nd_degrade_value_name(key, v));
   if (key->choice)
     g_string_append(line, key->choice((int)value));
   else
@@ -63,7 +62,7 @@ static int run(int argc, char **argv) {
   g_autofree char *clean = NULL, *real = NULL;
   g_auto(GStrv) settings = NULL, then = NULL;
   gint64 seed = (gint64)s.seed;
-  gboolean colour = FALSE;
+  gboolean colour = FALSE, sharpness = FALSE;
   const GOptionEntry entries[] = {
       {"clean", 0, 0, G_OPTION_ARG_FILENAME, &clean, "clean pictures", "SET"},
       {"real", 0, 0, G_OPTION_ARG_FILENAME, &real, "photos that they are to look like once degraded", "SET"},
@@ -71,7 +70,12 @@ static int run(int argc, char **argv) {
        "KEY=VALUE"},
       {"then", 0, 0, G_OPTION_ARG_STRING_ARRAY, &then, "what follows in a chain, as it is; may be repeated",
        "\"NAME KEY=VALUE ...\""},
-      {"colour", 0, 0, G_OPTION_ARG_NONE, &colour, "compare fine detail of colour too: for noise of cameras",
+      {"colour", 0, 0, G_OPTION_ARG_NONE, &colour, "compare fine detail of colour too; camera does anyway",
+       NULL},
+      {"sharpness", 0, 0, G_OPTION_ARG_NONE, &sharpness,
+       "take over how strong a blur is found, too (default: as given, since sharp pictures of different "
+       "origin "
+       "differ in sharpness)",
        NULL},
       {"patches", 0, 0, G_OPTION_ARG_INT, &s.patches, "to compare, of each set (default 200)", "N"},
       {"patch-size", 0, 0, G_OPTION_ARG_INT, &s.patch_size, "their side in pixels (default 48)", "N"},
@@ -94,7 +98,7 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong("%s", nd_error());
   g_auto(GStrv) fixed = names_of(settings);
   s.clean = clean, s.real = real, s.fixed = (const char *const *)fixed;
-  s.colour = colour, s.seed = (uint64_t)seed;
+  s.colour = colour, s.sharpness = sharpness, s.seed = (uint64_t)seed;
   s.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
   int failed = nd_fit(&s, &degradation, &result);
   if (s.progress)

@@ -18,6 +18,7 @@ typedef struct nd_degrade_key {
   double standard[2];               /* the default */
   double min, max;                  /* of a number */
   const char *(*choice)(int index); /* the words allowed, NULL past the last; NULL: a number */
+  bool sharpness; /* photos of different origin differ in what it changes, so they do not tell its value */
 } nd_degrade_key;
 
 typedef struct nd_degradation {
@@ -29,6 +30,7 @@ typedef struct nd_degradation {
   int (*apply)(const double *values, float *rgb, int height, int width, nd_rng *rng);
   /* From how far away, in pixels, something may come into a pixel; NULL: from nowhere. */
   int (*reach)(const double *values);
+  bool colour; /* changes fine detail of colour otherwise than that of brightness */
 } nd_degradation;
 
 /* A degradation with its settings, and those that follow it in a chain: plain data, copied by assignment.
@@ -55,6 +57,10 @@ char *nd_degrade_then_text(const nd_degrade_settings *settings);
 /* Sets one key from text ("sigma_max", "50"), or "then": the rest of the chain, with commas between. The
  * error names the key and the range or the words allowed. */
 int nd_degrade_set(nd_degrade_settings *settings, const char *key, const char *value);
+/* Which values a key's name sets, marked in values[ND_DEGRADE_VALUES]; the others are left alone. */
+int nd_degrade_named(const nd_degrade_settings *settings, const char *name, bool *values);
+/* The name that sets the first or second value of a key alone: "sigma_max", "shape". Interned. */
+const char *nd_degrade_value_name(const nd_degrade_key *key, int value);
 /* A lower bound above its upper bound is an error; to be called after the last nd_degrade_set. */
 int nd_degrade_check(const nd_degrade_settings *settings);
 /* "gaussian: {sigma_min: 0, sigma_max: 75, clip: false}", a chain with ", then " between; the caller's,

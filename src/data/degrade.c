@@ -60,6 +60,26 @@ static int values_named(const nd_degrade_key *key, const char *name) {
   return !strcmp(name + length, "_min") ? 1 : !strcmp(name + length, "_max") ? 2 : 0;
 }
 
+int nd_degrade_named(const nd_degrade_settings *settings, const char *name, bool *values) {
+  for (int k = 0; k < settings->kind->key_count; k++) {
+    const nd_degrade_key *key = &settings->kind->keys[k];
+    int wanted = values_named(key, name);
+    for (int v = 0; v < key->count; v++)
+      if (wanted & 1 << v)
+        values[key->first + v] = true;
+    if (wanted)
+      return 0;
+  }
+  return fail_unknown_key(settings->kind, name);
+}
+
+const char *nd_degrade_value_name(const nd_degrade_key *key, int value) {
+  if (key->count == 1)
+    return key->name;
+  g_autofree char *name = g_strconcat(key->name, value ? "_max" : "_min", NULL);
+  return g_intern_string(name);
+}
+
 static int parse_choice(const nd_degrade_key *key, const char *text, double *value) {
   g_autoptr(GString) words = g_string_new(NULL);
   for (int i = 0; key->choice(i); i++) {
@@ -215,10 +235,9 @@ char *nd_degrade_describe(const nd_degrade_settings *settings) {
 }
 
 static void append_assignment(GString *text, const nd_degrade_key *key, const double *values) {
-  static const char *const ends[] = {"_min", "_max"};
   for (int v = 0; v < key->count; v++) {
     double value = values[key->first + v];
-    g_string_append_printf(text, " %s%s=", key->name, key->count == 2 ? ends[v] : "");
+    g_string_append_printf(text, " %s=", nd_degrade_value_name(key, v));
     if (key->choice)
       g_string_append(text, key->choice((int)value));
     else

@@ -160,4 +160,5 @@ const nd_degradation nd_degradation_camera = {
     .key_count = G_N_ELEMENTS(keys),
     .apply = apply,
     .reach = reach,
+    .colour = true,
 };

@@ -12,7 +12,7 @@ enum { FACTOR_MIN, FACTOR_MAX };
 enum { MOST_TAPS = 4 * 16 + 2 };
 
 static const nd_degrade_key keys[] = {
-    ND_KEY_RANGE("factor", FACTOR_MIN, 2, 4, 1, 16, "how many times smaller, drawn uniformly"),
+    ND_KEY_SHARPNESS("factor", FACTOR_MIN, 2, 4, 1, 16, "how many times smaller, drawn uniformly"),
 };
 
 static double cubic(double x) {

@@ -40,9 +40,9 @@ double nd_fit_distance(const nd_fit_table *a, const nd_fit_table *b);
  */
 /* What is to be made small, < 0: it could not be told, with the error. */
 typedef double (*nd_fit_cost)(const nd_degrade_settings *settings, void *context);
-/* free_values[k]: the k-th value of the degradation may change. Leaves the best settings in best and returns
+/* fixed[k]: the k-th value of the degradation stays as it is. Leaves the best settings in best and returns
  * their cost, < 0 on error. */
-double nd_fit_search(nd_degrade_settings *best, const bool *free_values, int tries, uint64_t seed,
-                     nd_fit_cost cost, void *context);
+double nd_fit_search(nd_degrade_settings *best, const bool *fixed, int tries, uint64_t seed, nd_fit_cost cost,
+                     void *context);
 
 #endif

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { AROUND = 32 }; /* as far as the longest blur reaches */
+enum { AROUND = 32 }; /* at most; as far as the longest blur reaches */
 
 nd_fit_settings nd_fit_defaults(void) {
   return (nd_fit_settings){.patches = 200, .patch_size = 48, .tries = 100, .seed = 1};
@@ -65,63 +65,77 @@ static int read_real(comparison *c) {
   return failed;
 }
 
-static int read_clean(comparison *c) {
+/* Of the settings that are looked for, whatever they turn out to be. */
+static int furthest_reach(const nd_degrade_settings *degradation) {
+  nd_degrade_settings most = *degradation;
+  for (int k = 0; k < most.kind->key_count; k++) {
+    const nd_degrade_key *key = &most.kind->keys[k];
+    if (!key->choice)
+      most.values[key->first + key->count - 1] = key->max;
+  }
+  return MIN(nd_degrade_reach(&most), AROUND);
+}
+
+static int read_clean(comparison *c, const nd_degrade_settings *degradation) {
   const nd_fit_settings *s = c->settings;
-  int side = s->patch_size + 2 * AROUND;
+  int side = s->patch_size + 2 * furthest_reach(degradation);
   if (nd_fit_patches_read(s->clean, s->patches, side, s->seed, ND_RANDOM_PICK_CLEAN, &c->clean))
     return nd_fail_in("clean pictures");
   return (c->result->clean = distance_of(NULL, c)) < 0 ? -1 : 0;
 }
 
-/* Which values a name stands for is told by what setting it changes. */
-static int fix(const nd_degrade_settings *degradation, const char *name, bool *free_values) {
-  nd_degrade_settings low = *degradation;
-  const nd_degradation *kind = degradation->kind;
-  for (int k = 0; k < kind->key_count; k++) {
-    const nd_degrade_key *key = &kind->keys[k];
-    g_autofree char *least = g_strconcat(key->name, "_min", NULL),
-                    *most = g_strconcat(key->name, "_max", NULL);
-    bool whole = !strcmp(name, key->name);
-    if (whole || !strcmp(name, least))
-      free_values[key->first] = false;
-    if (key->count == 2 && (whole || !strcmp(name, most)))
-      free_values[key->first + 1] = false;
-    if (whole || (key->count == 2 && (!strcmp(name, least) || !strcmp(name, most))))
-      return 0;
-  }
-  return nd_degrade_set(&low, name, ""); /* the error lists what there is */
-}
-
 /* Three digits are more than the distance can tell apart. */
-static void round_values(nd_degrade_settings *s, const bool *free_values) {
+static void round_values(nd_degrade_settings *s, const bool *fixed) {
   for (int i = 0; i < ND_DEGRADE_VALUES; i++)
-    if (free_values[i] && s->values[i] != 0) {
+    if (!fixed[i] && s->values[i] != 0) {
       double unit = pow(10, floor(log10(fabs(s->values[i]))) - 2);
       s->values[i] = round(s->values[i] / unit) * unit;
     }
 }
 
+static void keep_sharpness(const nd_degrade_settings *given, nd_degrade_settings *found) {
+  for (int k = 0; k < given->kind->key_count; k++) {
+    const nd_degrade_key *key = &given->kind->keys[k];
+    for (int v = 0; key->sharpness && v < key->count; v++)
+      found->values[key->first + v] = given->values[key->first + v];
+  }
+}
+
 static int search(comparison *c, nd_degrade_settings *degradation) {
-  bool free_values[ND_DEGRADE_VALUES];
-  memset(free_values, true, sizeof free_values);
+  const nd_degrade_settings given = *degradation;
+  bool fixed[ND_DEGRADE_VALUES] = {false};
   for (const char *const *name = c->settings->fixed; name && *name; name++)
-    if (fix(degradation, *name, free_values))
+    if (nd_degrade_named(degradation, *name, fixed))
       return -1;
   if ((c->result->standard = distance_of(degradation, c)) < 0)
     return -1;
-  if (nd_fit_search(degradation, free_values, c->settings->tries, c->settings->seed, distance_of, c) < 0)
+  if (nd_fit_search(degradation, fixed, c->settings->tries, c->settings->seed, distance_of, c) < 0)
     return -1;
-  round_values(degradation, free_values);
-  return (c->result->found = distance_of(degradation, c)) < 0 ? -1 : 0;
+  round_values(degradation, fixed);
+  if ((c->result->found = distance_of(degradation, c)) < 0)
+    return -1;
+  if (!c->settings->sharpness)
+    keep_sharpness(&given, degradation);
+  return 0;
+}
+
+static bool changes_colour(const nd_degrade_settings *d) {
+  bool changes = d->kind && d->kind->colour;
+  for (int i = 0; i < d->then_count; i++)
+    changes |= d->then[i].kind->colour;
+  return changes;
 }
 
 int nd_fit(const nd_fit_settings *settings, nd_degrade_settings *degradation, nd_fit_result *out) {
-  comparison c = {.settings = settings, .result = out, .least = HUGE_VAL};
+  nd_fit_settings s = *settings;
+  s.colour |= changes_colour(degradation);
+  comparison c = {.settings = &s, .result = out, .least = HUGE_VAL};
   *out = (nd_fit_result){0};
   if (settings->patch_size < ND_FIT_LEAST || settings->patches < 2)
     return nd_fail("%d patches of %d pixels: at least 2 of %d are needed", settings->patches,
                    settings->patch_size, ND_FIT_LEAST);
-  int failed = nd_degrade_check(degradation) || read_real(&c) || read_clean(&c) || search(&c, degradation);
+  int failed = nd_degrade_check(degradation) || read_real(&c) || read_clean(&c, degradation) ||
+               search(&c, degradation);
   nd_fit_patches_free(&c.clean);
   g_free(c.real.values);
   return failed ? -1 : 0;

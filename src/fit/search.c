@@ -12,7 +12,7 @@ enum { BEST = 2, SWEEPS = 4, WITHOUT_EFFECT = 2 };
 typedef struct search {
   nd_fit_cost cost;
   void *context;
-  const bool *free_values;
+  const bool *fixed;
 } search;
 
 typedef struct candidate {
@@ -33,7 +33,7 @@ static bool is_switch(const nd_degrade_key *key) {
 }
 
 static bool is_free(const search *s, const nd_degrade_key *key, int v) {
-  return s->free_values[key->first + v] && !is_switch(key);
+  return !s->fixed[key->first + v] && !is_switch(key);
 }
 
 /* Brings a key's values into its limits and order, the ones that stay where they are. */
@@ -165,9 +165,9 @@ static void keep(candidate *best, candidate c) {
     }
 }
 
-double nd_fit_search(nd_degrade_settings *settings, const bool *free_values, int tries, uint64_t seed,
+double nd_fit_search(nd_degrade_settings *settings, const bool *fixed, int tries, uint64_t seed,
                      nd_fit_cost cost, void *context) {
-  search s = {cost, context, free_values};
+  search s = {cost, context, fixed};
   candidate best[BEST];
   for (int i = 0; i < BEST; i++)
     best[i] = (candidate){*settings, HUGE_VAL};

@@ -53,11 +53,15 @@ static void sweep(const char *folder) {
   }
 }
 
-/* The recipe of a run as it would be printed now: keys that came later stand with their defaults. */
-static int read_again(const char *path, char **text) {
+/* The recipe of a run as it would be printed now: keys that came later stand with their defaults, and what
+ * data.fit found counts as what it began with. */
+static int read_again(const char *path, const nd_recipe *wanted, char **text) {
   nd_recipe recipe;
   nd_recipe_init(&recipe);
-  int failed = nd_recipe_load(&recipe, path);
+  nd_degrade_settings given;
+  int failed = nd_recipe_load(&recipe, path) || nd_recipe_degradation(wanted, &given);
+  if (!failed && recipe.data.fit && wanted->data.fit)
+    nd_recipe_put_degradation(&recipe, &given);
   *text = failed ? NULL : nd_recipe_print(&recipe);
   nd_recipe_clear(&recipe);
   return failed;
@@ -69,7 +73,7 @@ static int check_same(const nd_recipe *recipe, const char *folder) {
   g_autofree char *wanted = nd_recipe_print(recipe);
   if (!g_file_test(path, G_FILE_TEST_EXISTS))
     return 0;
-  if (read_again(path, &there))
+  if (read_again(path, recipe, &there))
     return nd_fail_in("the run there");
   if (!strcmp(there, wanted))
     return 0;

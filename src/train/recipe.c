@@ -142,11 +142,18 @@ static bool needs_real(const nd_recipe *r) {
   return r->mode != ND_RECIPE_SOURCE && !(r->mode == ND_RECIPE_GRAFT && r->adapt.graft_of == ND_RECIPE_PILE);
 }
 
+static int check_fit(const nd_recipe *r) {
+  if (r->data.fit && (!*r->data.clean || !*r->data.real))
+    return nd_recipe_fail(r, "data.fit", "data.fit makes data.clean look like data.real; %s is missing",
+                          *r->data.clean ? "data.real" : "data.clean");
+  return 0;
+}
+
 int nd_recipe_check(nd_recipe *recipe) {
   if (needs_real(recipe) && !*recipe->data.real)
     return nd_recipe_fail(recipe, "mode", "mode %s needs data.real, a folder of real photos",
                           nd_recipe_word(recipe, "mode"));
-  if (check_pairs(recipe) || check_validation(recipe) || check_levels(recipe))
+  if (check_pairs(recipe) || check_validation(recipe) || check_levels(recipe) || check_fit(recipe))
     return -1;
   return nd_recipe_resolve(recipe);
 }

@@ -76,6 +76,7 @@ typedef struct nd_recipe {
       char *kind;
       nd_recipe_settings settings; /* sigma_max, ... */
     } degradation;
+    bool fit;
     char *real, *reference;
     double real_fraction;
     int patch_size, batch_size;
@@ -137,6 +138,8 @@ int nd_recipe_check(nd_recipe *recipe);
 int nd_recipe_network(const nd_recipe *recipe, nd_role role, nd_net **out);
 /* out->kind is NULL where data.degradation.kind is none. */
 int nd_recipe_degradation(const nd_recipe *recipe, nd_degrade_settings *out);
+/* Sets all of its settings to these; the kind stays. */
+void nd_recipe_put_degradation(nd_recipe *recipe, const nd_degrade_settings *d);
 
 /* Fails with the place where key was given in front of the message: "r.yaml:12: ..." or "--set: ...". */
 int nd_recipe_fail(const nd_recipe *recipe, const char *key, const char *format, ...)

@@ -90,7 +90,12 @@ const nd_recipe_key nd_recipe_keys[] = {
     PATH(data.clean, "instead of the two: set of clean pictures that are degraded on the fly"),
     STRING(data.degradation.kind, "none", "how: none, gaussian, camera, rain, blur, jpeg or downscale"),
     SETTINGS("data.degradation.*", data.degradation.settings, "settings of that degradation"),
-    PATH(data.real, "set of unlabelled real photos to adapt to; all modes but source"),
+    FLAG(
+        data.fit, "false",
+        "before training, settings of the degradation that stand at their default are replaced by those with "
+        "which data.clean looks most like data.real"),
+    PATH(data.real,
+         "set of unlabelled real photos to adapt to; all modes but source; also what fit looks at"),
     NUMBER(data.real_fraction, "1", 1e-6, 1,
            "how much of that set is used, evenly spaced, at least one photo"),
     PATH(data.reference, "mode unpaired: set of unrelated clean photos; default: data.clean or data.target"),

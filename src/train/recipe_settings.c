@@ -45,21 +45,13 @@ static char *degrade_text(const nd_degrade_key *key, double value) {
   return key->choice ? g_strdup(key->choice((int)value)) : number(value);
 }
 
-/* A key that sets two values is known by the names of each. */
-static const char *degrade_name(const nd_degrade_key *key, int value) {
-  if (key->count == 1)
-    return key->name;
-  g_autofree char *name = g_strconcat(key->name, value ? "_max" : "_min", NULL);
-  return g_intern_string(name);
-}
-
 static void know_degradation(GArray *all, const nd_degradation *d) {
   for (int k = 0; k < d->key_count; k++)
     for (int v = 0; v < d->keys[k].count; v++) {
       const nd_degrade_key *key = &d->keys[k];
       char *allowed = key->choice ? choice_allowed(key) : nd_recipe_range(false, key->min, key->max);
-      nd_recipe_known known = {
-          d->name, degrade_name(key, v), key->help, false, degrade_text(key, key->standard[v]), allowed};
+      nd_recipe_known known = {d->name, nd_degrade_value_name(key, v),       key->help,
+                               false,   degrade_text(key, key->standard[v]), allowed};
       g_array_append_val(all, known);
     }
 }
@@ -155,22 +147,25 @@ static int fill_network(nd_recipe *recipe, nd_role role, nd_recipe_settings *set
   return 0;
 }
 
+void nd_recipe_put_degradation(nd_recipe *recipe, const nd_degrade_settings *d) {
+  nd_recipe_settings *settings = &recipe->data.degradation.settings;
+  nd_recipe_clear_settings(settings);
+  for (int k = 0; d->kind && k < d->kind->key_count; k++)
+    for (int v = 0; v < d->kind->keys[k].count; v++) {
+      const nd_degrade_key *key = &d->kind->keys[k];
+      g_autofree char *text = degrade_text(key, d->values[key->first + v]);
+      nd_recipe_put_setting(settings, nd_degrade_value_name(key, v), (nd_recipe_text){.text = text});
+    }
+  g_autofree char *then = nd_degrade_then_text(d);
+  if (*then)
+    nd_recipe_put_setting(settings, "then", (nd_recipe_text){.text = then, .list = true});
+}
+
 static int fill_degradation(nd_recipe *recipe) {
   nd_degrade_settings d;
   if (nd_recipe_degradation(recipe, &d))
     return -1;
-  nd_recipe_clear_settings(&recipe->data.degradation.settings);
-  for (int k = 0; d.kind && k < d.kind->key_count; k++)
-    for (int v = 0; v < d.kind->keys[k].count; v++) {
-      const nd_degrade_key *key = &d.kind->keys[k];
-      g_autofree char *text = degrade_text(key, d.values[key->first + v]);
-      nd_recipe_put_setting(&recipe->data.degradation.settings, degrade_name(key, v),
-                            (nd_recipe_text){.text = text});
-    }
-  g_autofree char *then = nd_degrade_then_text(&d);
-  if (*then)
-    nd_recipe_put_setting(&recipe->data.degradation.settings, "then",
-                          (nd_recipe_text){.text = then, .list = true});
+  nd_recipe_put_degradation(recipe, &d);
   return 0;
 }
 

@@ -301,7 +301,8 @@ int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *
   bool writes = nd_group_rank(group) == 0;
   int lock = -1;
   int failed =
-      nd_group_check(group, make_trainer(recipe, group, &t) || nd_trainer_begin(t)) ||
+      nd_group_check(group, nd_train_fit(recipe, writes) || make_trainer(recipe, group, &t) ||
+                                nd_trainer_begin(t)) ||
       nd_group_check(group, writes && (make_folder(folder, &lock) || write_recipe(recipe, folder))) ||
       run_trainer(t, recipe, folder, hooks);
   nd_run_unlock(lock);

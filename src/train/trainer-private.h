@@ -53,6 +53,8 @@ typedef struct nd_step_result {
   double loss, restoration, diffusion, positive, negative, alpha, gradient_norm, wait_seconds;
 } nd_step_result;
 
+/* fitted.c: does what data.fit asks for; nothing where it does not. says: one process of the group tells. */
+int nd_train_fit(nd_recipe *recipe, bool says);
 nd_objective_settings nd_recipe_objective(const nd_recipe *recipe);
 /* Whether the recipe puts damage of the real kind on clean pictures. */
 bool nd_recipe_grafts(const nd_recipe *recipe);

@@ -145,6 +145,44 @@ static double first_over_last(const char *folder, int column, int count) {
   return first / last;
 }
 
+static double number_behind(const char *text, const char *words) {
+  const char *at = strstr(text, words);
+  assert_non_null(at);
+  return g_ascii_strtod(at + strlen(words), NULL);
+}
+
+static void settings_are_found_before_the_first_step(void **state) {
+  (void)state;
+  g_mkdir("sharp", 0777);
+  g_mkdir("grainy", 0777);
+  for (int i = 0; i < 3; i++) {
+    g_autofree char *name = g_strdup_printf("%d.png", i), *other = g_strdup_printf("%d.png", i + 3);
+    g_autofree char *sharp = g_build_filename("sharp", name, NULL),
+                    *grainy = g_build_filename("grainy", other, NULL);
+    make_picture(sharp, 64, 64, i, 0);
+    make_picture(grainy, 64, 64, i + 3, 20.0 / 255);
+  }
+  write_text("fit.yaml", "mode: source\nrestoration: {network: dncnn, width: 4, depth: 3}\n"
+                         "data: {clean: sharp, degradation: {kind: gaussian}, real: grainy, fit: true, "
+                         "patch_size: 16, batch_size: 2}\ntraining: {steps: 4}\nvalidation: {every: 0}\n");
+  outcome o = run_program("train", "fit.yaml", "-o", "fitted", NULL);
+  assert_int_equal(o.status, 0);
+  assert_non_null(strstr(o.err, "looks like 'grainy'"));
+  outcome_clear(&o);
+  g_autofree char *recipe = NULL;
+  assert_true(g_file_get_contents("fitted/recipe.yaml", &recipe, NULL, NULL));
+  double least = number_behind(recipe, "sigma_min: "), most = number_behind(recipe, "sigma_max: ");
+  if (fabs((least + most) / 2 - 20) > 5)
+    fail_msg("noise of 20 is found to be of %g to %g", least, most);
+  o = run_program("train", "--resume", "fitted", "--set", "training.steps=6",
+                  NULL); /* nothing is looked for */
+  assert_int_equal(o.status, 0);
+  assert_null(strstr(o.err, "looks like"));
+  outcome_clear(&o);
+  expect_failure("data.fit", "data.real is missing", "train", "fit.yaml", "-o", "other", "--set",
+                 "data.real=", NULL);
+}
+
 static void the_loss_falls(void **state) {
   (void)state;
   make_pairs();
@@ -324,6 +362,7 @@ int main(void) {
                                      TEST(every_mode_gives_a_model),
                                      TEST(bf16_trains_or_falls_back_to_fp32),
                                      TEST(probe_tells_where_the_loss_pushes),
+                                     TEST(settings_are_found_before_the_first_step),
                                      TEST(the_loss_falls),
                                      TEST(sr3_learns),
                                      TEST(an_interrupted_run_ends_in_the_same_bytes),
