@@ -19,6 +19,7 @@ typedef struct work {
   const char *format;  /* as asked for, or NULL */
   nd_profile *profile; /* or NULL */
   gboolean overwrite, skip_existing, dry_run;
+  bool bf16;
   size_t memory;
   nd_restore_report report;
 } work;
@@ -186,6 +187,8 @@ static int restore_with(const char *model_path, nd_restorer_settings s, work *w,
   nd_model *model;
   if (nd_model_load(model_path, &model))
     return nd_cli_failed();
+  nd_net_say_precision(model->net, w->bf16);
+  s.dtype = nd_precision(w->bf16);
   s.profile = w->profile;
   int status = nd_restorer_of_model(model, s, &w->restorer) ? nd_cli_failed() : restore_all(w, jobs);
   nd_restorer_free(w->restorer);
@@ -216,12 +219,10 @@ static int check_numbers(const work *w, const nd_restorer_settings *s) {
   return 0;
 }
 
-static int check_precision(const char *precision, nd_dtype *dtype) {
+static int check_precision(const char *precision, bool *bf16) {
   if (precision && strcmp(precision, "fp32") && strcmp(precision, "bf16"))
     return nd_fail("--precision is '%s'; it is fp32 or bf16", precision);
-  bool bf16 = precision && !strcmp(precision, "bf16");
-  nd_say_precision(bf16);
-  *dtype = nd_precision(bf16);
+  *bf16 = precision && !strcmp(precision, "bf16");
   return 0;
 }
 
@@ -280,7 +281,7 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong("--threads is %d; 0 takes all processors", threads);
   w.format = format;
   profile.trace = trace;
-  if (check_numbers(&w, &s) || check_precision(precision, &s.dtype))
+  if (check_numbers(&w, &s) || check_precision(precision, &w.bf16))
     return nd_cli_wrong("%s", nd_error());
   g_autoptr(GPtrArray) jobs = nd_restore_jobs(&(nd_restore_wish){argv + 1, out, format});
   if (!jobs || check_streams(&w, jobs))

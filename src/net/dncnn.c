@@ -84,6 +84,7 @@ const nd_network nd_dncnn = {
     .multiple = multiple,
     .reach = reach,
     .normalises_batch = normalises_batch,
+    .keeps_f32 = true,
     .buffers = {"num_batches_tracked"},
     .landmarks = {"dncnn.0.weight", "model.0.weight"},
     .recognise = recognise,

@@ -18,6 +18,8 @@ typedef struct nd_network {
   /* Settings that contradict each other; NULL: none can. */
   int (*check)(const nd_net *net);
   bool (*normalises_batch)(const nd_net *net); /* NULL: no */
+  /* Its values stay fp32 where bf16 is asked for, its gradients do not: a chain whose roundings all count. */
+  bool keeps_f32;
   /* Endings of the names of tensors that published files hold and that are computed here; ends with NULL. */
   const char *buffers[4];
   /* Tensors of which this network has one and no other network any; ends with NULL. */

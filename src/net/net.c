@@ -1,6 +1,8 @@
 /* A network with its settings. */
 #include "net/net-private.h"
 
+#include "base/base.h"
+
 #include <glib.h>
 #include <math.h>
 #include <string.h>
@@ -165,11 +167,21 @@ nd_tensor nd_net_restore(nd_graph *g, const nd_net *net, nd_tensor x) {
   if (!sound(g, net, x, nd_net_channels(net)))
     return ND_NONE;
   nd_restore_fn *restore = net->kind->restore;
-  return nd_net_int(net, "grey") ? nd_restore_grey(g, net, x, restore) : restore(g, net, x);
+  nd_keep_f32(g, net->kind->keeps_f32);
+  x = nd_net_int(net, "grey") ? nd_restore_grey(g, net, x, restore) : restore(g, net, x);
+  nd_keep_f32(g, false);
+  return x;
 }
 
 nd_tensor nd_net_predict_noise(nd_graph *g, const nd_net *net, nd_tensor x, nd_tensor level) {
   return sound(g, net, x, 9) ? net->kind->predict_noise(g, net, x, level) : ND_NONE;
+}
+
+void nd_net_say_precision(const nd_net *net, bool bf16) {
+  nd_say_precision(bf16);
+  if (net->kind->keeps_f32 && nd_precision(bf16) == ND_BF16)
+    nd_log(ND_LOG_INFO, "%s stays in fp32, but for its gradients: its roundings would add up",
+           net->kind->name);
 }
 
 bool nd_net_normalises_batch(const nd_net *net) {

@@ -57,6 +57,8 @@ int nd_net_multiple(const nd_net *net);
 int nd_net_padded(const nd_net *net, int size);
 /* How far, in pixels, an input pixel can reach in the output; 0: over the whole picture. */
 int nd_net_reach(const nd_net *net);
+/* A line in the log where bf16 is wanted and the network, or the processor, has fp32 (nd_say_precision). */
+void nd_net_say_precision(const nd_net *net, bool bf16);
 /* In training, what it makes of a picture depends on the others of its batch. */
 bool nd_net_normalises_batch(const nd_net *net);
 /* A tensor that files of published weights hold beside them and that some network computes itself, such as

@@ -160,7 +160,7 @@ int nd_backward(nd_graph *g, nd_tensor loss) {
   if (g->differentiated)
     return nd_fail("backward: this graph has its gradient already");
   g->differentiated = true;
-  int forward_nodes = nd_node_count(g);
+  int forward_nodes = g->forward_nodes = nd_node_count(g);
   g_autofree nd_tensor *second = g_new(nd_tensor, g->values->len), *again = g_new(nd_tensor, g->values->len);
   for (guint t = 0; t < g->values->len; t++)
     second[t] = again[t] = ND_NONE;

@@ -51,8 +51,11 @@ struct nd_op {
   bool (*takes_bf16)(const nd_node *n);
   /* Bit i: input i stays fp32 in a graph of bf16. */
   unsigned wants_f32;
-  /* Of two inputs; where one stays fp32, the output does (precision.c). */
-  bool sums;
+  /* Of two inputs, number by number; and the sum of them (precision.c). */
+  bool by_number, sums;
+  /* True: its output is linear in its inputs, so of a sum of layers it makes another one (precision.c). NULL:
+   * it is not. Views are. */
+  bool (*linear)(const nd_node *n);
   /* Bit i: the output may take the memory of input i when that dies here. */
   unsigned in_place;
   /* Appends nodes that compute the gradients of the wanted inputs; dout[i] is ND_NONE where output i has no
@@ -91,6 +94,7 @@ struct nd_node {
   uint32_t stream; /* which dropout of the graph; the gradient node carries its forward node's */
   int part;        /* and for which part of the batch (nd_dropout_from), likewise */
   bool recompute;  /* not kept for the backward pass but done again in it */
+  bool keeps_f32;  /* its output stays fp32 in a graph of bf16 */
   void *state;
   size_t scratch_bytes;
   bool has_copies; /* see fp32_copies.c */
@@ -122,9 +126,10 @@ struct nd_graph {
   int n_param_tensor;
   nd_tensor features; /* nd_deepest_features_set */
   uint32_t next_stream;
-  int part;       /* of nodes from now on */
-  bool recompute; /* likewise */
+  int part;                  /* of nodes from now on */
+  bool recompute, keeps_f32; /* likewise */
   bool training, differentiated, early_gradients;
+  int forward_nodes;        /* once differentiated: the first so many */
   nd_dtype dtype;           /* of activations ... */
   int fewest_bf16_channels; /* ... with so many channels */
   char *failure;

@@ -246,6 +246,10 @@ void nd_recompute(nd_graph *g, bool recompute) {
   g->recompute = recompute;
 }
 
+void nd_keep_f32(nd_graph *g, bool keep) {
+  g->keeps_f32 = keep;
+}
+
 static nd_tensor append(nd_graph *g, const nd_op *op, const void *attr, int n_in, const nd_tensor *in,
                         int rank, const int *dims) {
   if (nd_graph_failed(g))
@@ -257,6 +261,7 @@ static nd_tensor append(nd_graph *g, const nd_op *op, const void *attr, int n_in
   n->op = op;
   n->part = g->part;
   n->recompute = g->recompute;
+  n->keeps_f32 = g->keeps_f32;
   n->attr = g_memdup2(attr, op->attr_size);
   n->n_in = n_in;
   n->n_out = 1;

@@ -77,6 +77,8 @@ void nd_graph_set_early_gradients(nd_graph *g, bool early);
 /* Nodes built from now on, while true, are not kept for the backward pass but computed again in it: less
  * memory for the time of a forward pass. */
 void nd_recompute(nd_graph *g, bool recompute);
+/* What is built from now on, while true, stays fp32 in a graph of bf16; its gradients do not. */
+void nd_keep_f32(nd_graph *g, bool keep);
 /* A function built twice, for two parts of a batch, is to have the dropout masks of one that was built once
  * for both: before the part `part` (0, 1, ...), go back to where the first began; after the last, to part 0.
  */

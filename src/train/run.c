@@ -290,7 +290,7 @@ static int make_trainer(nd_recipe *recipe, nd_group *group, nd_trainer **t) {
       nd_trainer_new(recipe, group, t))
     return -1;
   if (nd_group_rank(group) == 0)
-    nd_say_precision(recipe->training.precision == ND_RECIPE_BF16);
+    nd_net_say_precision((*t)->restoration, recipe->training.precision == ND_RECIPE_BF16);
   (*t)->cache_bytes = cache_bytes;
   return 0;
 }

@@ -349,7 +349,7 @@ typedef struct rounded_case {
   nd_role role;
   const char *name, *settings;
   int height, width;
-  double most; /* of the error in bf16 */
+  bool f32; /* none of its values is bf16, in training neither */
 } rounded_case;
 
 /* Factors and biases that begin as 0 or 1 are neither; of NAFNet's blocks nothing would be seen. */
@@ -413,27 +413,29 @@ static double bf16_error(const rounded_case *c, uint64_t seed, bool learns) {
   return sqrt(errors / squares);
 }
 
-/* fp32 is PyTorch's to 1e-4, as shown above; published widths, fewer blocks where there are many. What misses
- * 1 % and why: docs/networks.md, "In bf16". */
+/* fp32 is PyTorch's to 1e-4, as shown above; published widths, fewer blocks where there are many. */
 static void bf16_is_near_fp32(void **state) {
   (void)state;
   static const rounded_case cases[] = {
-      {ND_RESTORATION, "unet", "width=64;depth=4", 64, 64, 1e-2},
-      {ND_RESTORATION, "dncnn", "", 40, 33, 1.5e-2},
-      {ND_RESTORATION, "dncnn", "norm=0;subtract=1", 40, 33, 1.5e-2},
+      {ND_RESTORATION, "unet", "width=64;depth=4", 64, 64, false},
+      {ND_RESTORATION, "dncnn", "", 40, 33, true},
+      {ND_RESTORATION, "dncnn", "norm=0;subtract=1", 40, 33, true},
       {ND_RESTORATION, "nafnet", "middle_blocks=2;encoder_blocks=1,1,1,2;decoder_blocks=1,1,1,1", 32, 48,
-       1e-2},
-      {ND_RESTORATION, "swinir", "width=60;depths=6,6,6,6;heads=6,6,6,6", 32, 40, 1e-2},
-      {ND_RESTORATION, "uformer", "width=16;modulators=1;transposed_up=1", 128, 128, 1e-2},
-      {ND_RESTORATION, "restormer", "blocks=1,2,2,2;refinement=1", 32, 40, 1e-2},
-      {ND_DIFFUSION, "guided", "width=32;multipliers=1,2,2;res_blocks=1", 32, 32, 2.5e-2},
-      {ND_DIFFUSION, "sr3", "width=32;multipliers=1,2;res_blocks=1;norm_groups=16", 32, 32, 1.5e-2}};
+       false},
+      {ND_RESTORATION, "swinir", "width=60;depths=6,6,6,6;heads=6,6,6,6", 32, 40, false},
+      {ND_RESTORATION, "uformer", "width=16;modulators=1;transposed_up=1", 128, 128, false},
+      {ND_RESTORATION, "restormer", "blocks=1,2,2,2;refinement=1", 32, 40, false},
+      {ND_DIFFUSION, "guided", "width=32;multipliers=1,2,2;res_blocks=1", 32, 32, false},
+      {ND_DIFFUSION, "guided", "multipliers=1,2;res_blocks=1", 32, 32, false},
+      {ND_DIFFUSION, "sr3", "width=32;multipliers=1,2;res_blocks=1;norm_groups=16", 32, 32, false},
+      {ND_DIFFUSION, "sr3", "multipliers=1,2;res_blocks=1", 32, 32, false}};
   for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
     for (uint64_t seed = 1; seed <= 3; seed++) {
       bool learns = seed == 3;
       double error = bf16_error(&cases[i], seed, learns);
       print_message("%s %s%s: %.2g\n", cases[i].name, cases[i].settings, learns ? " (training)" : "", error);
-      if (!(error > 1e-5 && error <= cases[i].most))
+      bool shows = learns && !cases[i].f32; /* in use all may be fp32 */
+      if (!(error <= 1e-2 && (!shows || error > 1e-5) && (!cases[i].f32 || error == 0)))
         fail_msg("%s: %.3g", cases[i].name, error);
     }
 }

@@ -153,6 +153,7 @@ static nd_tensor example(nd_graph *g, int i) {
 const nd_op nd_op_average_pool = {.name = "average_pool",
                                   .again = &nd_op_average_pool,
                                   .attr_size = sizeof(int),
+                                  .linear = nd_always_linear,
                                   .takes_bf16 = nd_always_takes_bf16,
                                   .gradient = gradient,
                                   .run = run,

@@ -173,6 +173,7 @@ static nd_tensor mul_example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_add = {.name = "add",
+                         .by_number = true,
                          .sums = true,
                          .takes_bf16 = nd_always_takes_bf16,
                          .reach = nd_reach_none,
@@ -184,6 +185,7 @@ const nd_op nd_op_add = {.name = "add",
                          .onnx = onnx,
                          .example = add_example};
 const nd_op nd_op_mul = {.name = "mul",
+                         .by_number = true,
                          .takes_bf16 = nd_always_takes_bf16,
                          .reach = nd_reach_none,
                          .again = &nd_op_mul,

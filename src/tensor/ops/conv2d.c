@@ -47,6 +47,10 @@ static bool takes_bf16(const nd_node *n) {
   return nd_conv_supported(&a->shape) && a->shape.groups == 1;
 }
 
+static bool linear(const nd_node *n) {
+  return ((const nd_conv_attr *)n->attr)->s.activation == ND_ACT_NONE;
+}
+
 /* x and y: tensors of the shape's two sides. */
 static void set_types(const nd_graph *g, nd_node *n, nd_tensor x, nd_tensor y) {
   nd_conv_shape *s = &((nd_conv_attr *)n->attr)->shape;
@@ -289,6 +293,7 @@ const nd_op nd_op_conv2d = {.name = "conv2d",
                             .again = &nd_op_conv2d,
                             .again_for = is_cheap,
                             .gradient = gradient,
+                            .linear = linear,
                             .takes_bf16 = takes_bf16,
                             .prepare = prepare_forward,
                             .release = release,

@@ -121,6 +121,7 @@ static nd_tensor example(nd_graph *g, int i) {
 const nd_op nd_op_conv_transpose2d = {.name = "conv_transpose2d",
                                       .attr_size = sizeof(nd_conv_attr),
                                       .gradient = gradient,
+                                      .linear = nd_always_linear,
                                       .takes_bf16 = takes_bf16,
                                       .prepare = prepare,
                                       .release = release,

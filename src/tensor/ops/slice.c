@@ -100,6 +100,7 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_slice = {.name = "slice",
+                           .linear = nd_always_linear,
                            .takes_bf16 = nd_always_takes_bf16,
                            .reach = nd_reach_none,
                            .attr_size = sizeof(slice_attr),

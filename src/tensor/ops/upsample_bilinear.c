@@ -266,6 +266,7 @@ static nd_tensor example(nd_graph *g, int i) {
 const nd_op nd_op_upsample_bilinear = {.name = "upsample_bilinear",
                                        .again = &nd_op_upsample_bilinear,
                                        .attr_size = sizeof(upsample_attr),
+                                       .linear = nd_always_linear,
                                        .takes_bf16 = nd_always_takes_bf16,
                                        .prepare = prepare,
                                        .gradient = gradient,

@@ -97,6 +97,7 @@ static nd_tensor example(nd_graph *g, int i) {
 const nd_op nd_op_upsample_nearest = {.name = "upsample_nearest",
                                       .again = &nd_op_upsample_nearest,
                                       .attr_size = sizeof(int),
+                                      .linear = nd_always_linear,
                                       .takes_bf16 = nd_always_takes_bf16,
                                       .gradient = gradient,
                                       .run = run,
