@@ -121,9 +121,20 @@ typedef struct segment {
   int image, row, col, length;
 } segment;
 
+/* Where a segment's outputs of a panel go. */
+static nd_data target_of(const nd_correlation *c, const segment *s, int channel) {
+  ptrdiff_t at = s->image * c->to_image + s->row * c->to_row + s->col * c->to_pixel + channel;
+  return (nd_data){(void *)nd_number_at(c->to.at, c->to.type, at), c->to.type};
+}
+
+static const float *bias_of(const nd_correlation *c, int channel) {
+  return c->epilogue.bias ? c->epilogue.bias + channel : NULL;
+}
+
 static void sum_group(const plan *p, int panel, int group, const segment *s, float *sums) {
   const nd_correlation *c = p->c;
   int vectors = panel_vectors(p, panel), first = p->groups[group], count = p->groups[group + 1] - first;
+  int channel = panel * 2 * p->micro->lanes;
   nd_term terms[GROUP_PIECES];
   const float *from = c->from + s->image * c->from_image + s->row * c->from_row + s->col * c->from_pixel;
   const float *weights = panel_weights(p, panel);
@@ -131,7 +142,19 @@ static void sum_group(const plan *p, int panel, int group, const segment *s, flo
     const piece *q = &p->pieces[first + i];
     terms[i] = (nd_term){from + q->from, weights + (ptrdiff_t)q->row * vectors * p->micro->lanes, q->depth};
   }
-  p->micro->panel(vectors, s->length, terms, count, c->from_pixel, 1, sums, group > 0);
+  if (sums)
+    p->micro->panel(vectors, s->length, terms, count, c->from_pixel, 1, sums, group > 0);
+  else
+    p->micro->panel_with_bias(vectors, s->length, terms, count, c->from_pixel, 1, bias_of(c, channel),
+                              target_of(c, s, channel).at, c->to_pixel);
+}
+
+/* The one group's sums are the outputs. */
+static bool is_direct(const plan *p, int panel) {
+  const nd_correlation *c = p->c;
+  int width = panel_vectors(p, panel) * p->micro->lanes;
+  return p->ngroups == 1 && c->to.type == ND_F32 && c->epilogue.activation == ND_LINEAR &&
+         c->filter.out - panel * 2 * p->micro->lanes >= width;
 }
 
 static void store_segment(const plan *p, int panel, const segment *s, const float *sums) {
@@ -139,11 +162,8 @@ static void store_segment(const plan *p, int panel, const segment *s, const floa
   int width = panel_vectors(p, panel) * p->micro->lanes, channel = panel * 2 * p->micro->lanes;
   int channels = c->filter.out - channel < width ? c->filter.out - channel : width;
   nd_epilogue e = c->epilogue;
-  if (e.bias)
-    e.bias += channel;
-  ptrdiff_t at = s->image * c->to_image + s->row * c->to_row + s->col * c->to_pixel + channel;
-  p->micro->finish(s->length, channels, width, sums, &e,
-                   (nd_data){(void *)nd_number_at(c->to.at, c->to.type, at), c->to.type}, c->to_pixel);
+  e.bias = bias_of(c, channel);
+  p->micro->finish(s->length, channels, width, sums, &e, target_of(c, s, channel), c->to_pixel);
 }
 
 static void compute_block(const plan *p, size_t block, int panel, float *sums) {
@@ -155,10 +175,11 @@ static void compute_block(const plan *p, size_t block, int panel, float *sums) {
     row1 = p->c->rows;
   segment s = {image, 0, col, p->c->cols - col < p->block_cols ? p->c->cols - col : p->block_cols};
   ptrdiff_t step = (ptrdiff_t)s.length * width;
+  bool direct = is_direct(p, panel);
   for (int group = 0; group < p->ngroups; group++)
     for (s.row = row0; s.row < row1; s.row++)
-      sum_group(p, panel, group, &s, sums + (s.row - row0) * step);
-  for (s.row = row0; s.row < row1; s.row++)
+      sum_group(p, panel, group, &s, direct ? NULL : sums + (s.row - row0) * step);
+  for (s.row = row0; s.row < row1 && !direct; s.row++)
     store_segment(p, panel, &s, sums + (s.row - row0) * step);
 }
 

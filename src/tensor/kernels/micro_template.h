@@ -98,7 +98,8 @@ ND_INLINE vec word(const float *p) {
 }
 
 ND_INLINE void tile(const bool pairs, const int rows, const int vectors, const nd_term *t, int nterms,
-                    ptrdiff_t first, ptrdiff_t row, ptrdiff_t step, float *c, bool accumulate) {
+                    ptrdiff_t first, ptrdiff_t row, ptrdiff_t step, float *c, ptrdiff_t c_row,
+                    const float *add, ptrdiff_t add_row) {
 #define ND_ZERO(r, p, i) vec x##r = {0}, y##r = {0};
   ND_EACH_ROW(ND_ZERO)
   for (; nterms > 0; nterms--, t++) {
@@ -119,21 +120,22 @@ ND_INLINE void tile(const bool pairs, const int rows, const int vectors, const n
   }
 #define ND_PUT(r, p, i)                                                                                      \
   if (rows > r) {                                                                                            \
-    float *out = c + r * vectors * ND_LANES;                                                                 \
-    store(out, accumulate ? load(out) + x##r : x##r);                                                        \
+    const float *more = add + r * add_row;                                                                   \
+    store(c + r * c_row, add ? load(more) + x##r : x##r);                                                    \
     if (vectors > 1)                                                                                         \
-      store(out + ND_LANES, accumulate ? load(out + ND_LANES) + y##r : y##r);                                \
+      store(c + r * c_row + ND_LANES, add ? load(more + ND_LANES) + y##r : y##r);                            \
   }
   ND_EACH_ROW(ND_PUT)
 }
 
 #define ND_CASE(r, p, i)                                                                                     \
   case r + 1:                                                                                                \
-    tile(ND_PAIRS, r + 1, ND_VECTORS, t, nterms, first, row, step, c, accumulate);                           \
+    tile(ND_PAIRS, r + 1, ND_VECTORS, t, nterms, first, row, step, c, c_row, add, add_row);                  \
     break;
 #define ND_TILE_OF(name)                                                                                     \
   static ND_TARGET void name(int rows, const nd_term *t, int nterms, ptrdiff_t first, ptrdiff_t row,         \
-                             ptrdiff_t step, float *c, bool accumulate) {                                    \
+                             ptrdiff_t step, float *c, ptrdiff_t c_row, const float *add,                    \
+                             ptrdiff_t add_row) {                                                            \
     switch (rows) { ND_EACH_ROW(ND_CASE) }                                                                   \
   }
 
@@ -158,24 +160,36 @@ static int next_rows(int m, int most) {
   return m >= 2 * most ? most : m > most ? (m + 1) / 2 : m;
 }
 
+/* Rows of C are c_row apart; `add`, unless NULL, is added to them, its rows add_row apart. */
+static ND_TARGET void panel_to(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row,
+                               ptrdiff_t a_step, float *c, ptrdiff_t c_row, const float *add,
+                               ptrdiff_t add_row) {
+  for (int i = 0, rows; i < m; i += rows, c += rows * c_row, add = add ? add + rows * add_row : NULL) {
+    rows = next_rows(m - i, vectors > 1 ? ND_ROWS_TWO : ND_ROWS_ONE);
+    (vectors > 1 ? tile_two : tile_one)(rows, terms, nterms, i * a_row, a_row, a_step, c, c_row, add,
+                                        add_row);
+  }
+}
+
 static ND_TARGET void panel(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row,
                             ptrdiff_t a_step, float *c, bool accumulate) {
-  for (int i = 0, rows; i < m; i += rows, c += rows * vectors * ND_LANES) {
-    rows = next_rows(m - i, vectors > 1 ? ND_ROWS_TWO : ND_ROWS_ONE);
-    if (vectors > 1)
-      tile_two(rows, terms, nterms, i * a_row, a_row, a_step, c, accumulate);
-    else
-      tile_one(rows, terms, nterms, i * a_row, a_row, a_step, c, accumulate);
-  }
+  int width = vectors * ND_LANES;
+  panel_to(vectors, m, terms, nterms, a_row, a_step, c, width, accumulate ? c : NULL, width);
+}
+
+static ND_TARGET void panel_with_bias(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row,
+                                      ptrdiff_t a_step, const float *bias, float *y, ptrdiff_t y_row) {
+  panel_to(vectors, m, terms, nterms, a_row, a_step, y, y_row, bias, 0);
 }
 
 #ifdef ND_ADD_PAIRS
 static ND_TARGET void panel_pairs(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row,
                                   ptrdiff_t a_step, float *c, bool accumulate) {
-  for (int i = 0, rows; i < m; i += rows, c += rows * vectors * ND_LANES) {
+  int width = vectors * ND_LANES;
+  for (int i = 0, rows; i < m; i += rows, c += rows * width) {
     rows = next_rows(m - i, vectors > 1 ? ND_ROWS_TWO : ND_ROWS_ONE);
-    (vectors > 1 ? tile_two_pairs : tile_one_pairs)(rows, terms, nterms, i * a_row, a_row, a_step, c,
-                                                    accumulate);
+    (vectors > 1 ? tile_two_pairs : tile_one_pairs)(rows, terms, nterms, i * a_row, a_row, a_step, c, width,
+                                                    accumulate ? c : NULL, width);
   }
 }
 #endif
@@ -255,6 +269,7 @@ const nd_micro ND_NAME = {
     .name = ND_NAME_TEXT,
     .lanes = ND_LANES,
     .panel = panel,
+    .panel_with_bias = panel_with_bias,
 #ifdef ND_ADD_PAIRS
     .panel_pairs = panel_pairs,
     .multiply_add_pairs = multiply_add_pairs,
