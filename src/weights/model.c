@@ -1,5 +1,6 @@
 /* Model files: which network, which settings, its weights. */
 #include "weights/model.h"
+#include "weights/safetensors-private.h"
 
 #include <glib.h>
 #include <string.h>
@@ -33,7 +34,8 @@ int nd_net_from_text(const char *name, nd_role role, const char *settings, nd_ne
 /* ---- Which tensors of a file ---- */
 
 /* A checkpoint of Noise-DA holds both networks and the buffers of the noise schedule. */
-static const char *const SCOPES[] = {[ND_RESTORATION] = "RestorationNet.", [ND_DIFFUSION] = "denoise_fn."};
+static const char *const SCOPES[] = {
+    [ND_RESTORATION] = ND_PREFIX_RESTORATION, [ND_DIFFUSION] = ND_PREFIX_DIFFUSION};
 
 static const char *scope_in(const nd_safetensors *file, nd_role role) {
   for (size_t i = 0; i < nd_safetensors_count(file); i++)

@@ -28,7 +28,11 @@ struct nd_safetensors {
 nd_safetensors *nd_safetensors_new(void);
 /* Enters all tensors in by_name once they do not move any more; fails on equal names. */
 int nd_safetensors_index(nd_safetensors *file);
-/* Takes the "module." of torch.nn.DataParallel off, as often as every name has it. */
+/* How a checkpoint of Noise-DA names its two networks. */
+#define ND_PREFIX_RESTORATION "RestorationNet."
+#define ND_PREFIX_DIFFUSION "denoise_fn."
+/* Takes the "module." of torch.nn.DataParallel off, as often as every name has it, or every name with one of
+ * these prefixes behind that. */
 void nd_safetensors_unwrap(nd_safetensors *file);
 /* Adds an entry of metadata. */
 void nd_safetensors_tell(nd_safetensors *file, const char *key, const char *value);

@@ -36,23 +36,42 @@ int nd_safetensors_index(nd_safetensors *file) {
   return 0;
 }
 
-/* What torch.nn.DataParallel puts in front of every name. */
+/* What torch.nn.DataParallel puts in front of every name, of a whole checkpoint or of one of its networks. */
 static const char WRAPPER[] = "module.";
 
-static bool all_wrapped(const nd_safetensors *file) {
-  for (size_t i = 0; i < nd_safetensors_count(file); i++)
-    if (!g_str_has_prefix(nd_safetensors_at(file, i)->name, WRAPPER))
+static bool all_wrapped(const nd_safetensors *file, const char *scope) {
+  int under = 0;
+  for (size_t i = 0; i < nd_safetensors_count(file); i++) {
+    const char *name = nd_safetensors_at(file, i)->name;
+    if (!g_str_has_prefix(name, scope))
+      continue;
+    if (!g_str_has_prefix(name + strlen(scope), WRAPPER))
       return false;
-  return nd_safetensors_count(file) > 0;
+    under++;
+  }
+  return under > 0;
+}
+
+static void unwrap(nd_safetensors *file, const char *scope) {
+  for (guint i = 0; i < file->tensors->len; i++) {
+    nd_st_tensor *t = &g_array_index(file->tensors, nd_st_tensor, i);
+    if (!g_str_has_prefix(t->name, scope))
+      continue;
+    g_autofree char *name = g_strconcat(scope, t->name + strlen(scope) + strlen(WRAPPER), NULL);
+    t->name = g_string_chunk_insert(file->strings, name);
+  }
 }
 
 void nd_safetensors_unwrap(nd_safetensors *file) {
-  while (all_wrapped(file)) {
-    g_hash_table_remove_all(file->by_name);
-    for (guint i = 0; i < file->tensors->len; i++)
-      g_array_index(file->tensors, nd_st_tensor, i).name += strlen(WRAPPER);
-    nd_safetensors_index(file); /* names that differed still do */
-  }
+  static const char *const scopes[] = {"", ND_PREFIX_RESTORATION, ND_PREFIX_DIFFUSION};
+  bool any = false;
+  for (size_t i = 0; i < G_N_ELEMENTS(scopes); i++)
+    for (; all_wrapped(file, scopes[i]); any = true)
+      unwrap(file, scopes[i]);
+  if (!any)
+    return;
+  g_hash_table_remove_all(file->by_name);
+  nd_safetensors_index(file); /* names that differed still do */
 }
 
 void nd_safetensors_tell(nd_safetensors *file, const char *key, const char *value) {

@@ -62,6 +62,21 @@ static void a_prefix_of_all_names_is_taken_off(void **state) {
     fail_msg("%s", nd_error());
   assert_true(m->values[nd_params_find(m->params, "dncnn.3.running_var")->offset] == 1);
   nd_model_free(m);
+  static const char *const nested[] = {"RestorationNet.module.", "module.RestorationNet.",
+                                       "module.RestorationNet.module.module."};
+  for (size_t i = 0; i < G_N_ELEMENTS(nested); i++) {
+    g_autofree char *buffer =
+        g_strconcat(g_str_has_prefix(nested[i], "module.") ? "module." : "", "betas", NULL);
+    save_named(path, "dncnn", "width=4;depth=3", nested[i], buffer);
+    if (nd_model_load(path, &m))
+      fail_msg("%s: %s", nested[i], nd_error());
+    assert_true(m->values[nd_params_find(m->params, "dncnn.3.running_var")->offset] == 1);
+    assert_non_null(strstr(m->left_aside, "betas"));
+    nd_model_free(m);
+  }
+  save_named(path, "dncnn", "width=4;depth=3", "RestorationNet.module.", "RestorationNet.betas");
+  assert_int_equal(nd_model_load(path, &m), -1);
+  assert_non_null(strstr(nd_error(), "dncnn.0.weight' is missing"));
   save_named(path, "dncnn", "width=4;depth=3", "module.", "dncnn.3.num_batches_tracked");
   assert_int_equal(nd_model_load(path, &m), -1);
   assert_non_null(strstr(nd_error(), "'dncnn.0.weight' is missing"));
