@@ -72,6 +72,10 @@ void nd_rng_fill_normal(nd_rng *r, float *out, size_t n);
 /* ---- Memory -------------------------------------------------------------------------------------------
  * Large buffers, 64-byte aligned, zeroed, and counted.
  */
+/* From how many bytes on a buffer is to be in huge pages; at first, from 4 MB on. They pay in the long run: a
+ * virtual machine that gives back what is not used has to fetch each anew, which takes ten times as long as
+ * to clear it. */
+void nd_mem_set_huge(size_t bytes);
 void *nd_mem_alloc(size_t bytes, const char *what); /* NULL and an error when there is not that much */
 void nd_mem_free(void *p);
 size_t nd_mem_used(void);

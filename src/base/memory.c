@@ -7,10 +7,14 @@
 
 /* The header keeps the size in front of the buffer; one cache line, so alignment holds. */
 enum { HEADER = 64, LARGE = 4 << 20, HUGE_PAGE = 2 << 20 };
-static atomic_size_t used, peak;
+static atomic_size_t used, peak, huge_from = LARGE;
 
 static size_t rounded(size_t bytes, size_t to) {
   return (bytes + to - 1) / to * to;
+}
+
+void nd_mem_set_huge(size_t bytes) {
+  atomic_store(&huge_from, bytes);
 }
 
 /* Large buffers come from the system as they are: zero pages that take memory only once they are used, in
@@ -24,7 +28,7 @@ static char *take(size_t bytes) {
   char *p = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED)
     return NULL;
-  madvise(p, total, MADV_HUGEPAGE);
+  madvise(p, total, bytes < atomic_load(&huge_from) ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
   return p;
 }
 

@@ -12,6 +12,9 @@
 /* The program, its libraries, and what they hold for a moment; the rest of --memory is for pictures, weights
  * and the network's values. Pictures that would take more than a part of it are kept in a file. */
 enum { PROGRAM_BYTES = 112 << 20, PICTURE_PART = 12 };
+/* Where a single picture is all there is to do, smaller buffers are not used for long enough to be in huge
+ * pages. */
+enum { LONG_LIVED = 128 << 20 };
 
 typedef struct work {
   nd_restorer *restorer;
@@ -287,6 +290,8 @@ static int run(int argc, char **argv) {
   if (!jobs || check_streams(&w, jobs))
     return nd_cli_wrong("%s", nd_error());
   nd_set_threads(threads);
+  if (jobs->len == 1)
+    nd_mem_set_huge(LONG_LIVED);
   listen_for_signals();
   return restore_profiled(model ? model : ND_DEFAULT_MODEL, s, &w, jobs, &profile);
 }

@@ -46,27 +46,51 @@ static void to_integers(const float *from, size_t n, int bits, void *to) {
       ((uint16_t *)to)[i] = (uint16_t)(CLAMP(from[i], 0.0f, 1.0f) * 65535 + 0.5f);
 }
 
-static entry *read_entry(const nd_set *set, size_t index) {
-  const char *label = set->at[index].label;
+/* Room for the pixels; NULL: there is none. */
+static entry *entry_new(const char *label, int width, int height, int bits) {
+  size_t bytes = (size_t)width * (size_t)height * 3 * (size_t)bits / 8;
+  void *pixels = nd_mem_alloc(bytes, label);
+  if (!pixels)
+    return NULL;
+  entry *e = g_new0(entry, 1);
+  e->picture = (nd_picture){width, height, bits, pixels};
+  e->bytes = bytes;
+  e->label = g_strdup(label);
+  e->link.data = e;
+  atomic_init(&e->users, 1);
+  return e;
+}
+
+/* The samples of a file are what is kept: without becoming floats on the way. */
+static entry *read_file(const nd_set_item *item) {
+  nd_raster *r;
+  if (nd_raster_load(item->file, NULL, 0, SIZE_MAX, &r))
+    return NULL;
+  const nd_raster_shape *s = nd_raster_shape_of(r);
+  entry *e = entry_new(item->label, s->width, s->height, s->bits);
+  size_t row = (size_t)s->width * 3 * (size_t)s->bits / 8;
+  for (int y = 0; y < s->height && e; y++)
+    if (nd_raster_get_samples(r, y, (char *)e->picture.pixels + (size_t)y * row))
+      nd_picture_release(&e->picture), e = NULL;
+  nd_raster_free(r);
+  return e;
+}
+
+static entry *read_part(const nd_set *set, size_t index) {
   nd_image image;
   if (nd_set_load(set, index, &image))
     return NULL;
   int bits = image.bits > 8 ? 16 : 8;
-  size_t n = (size_t)image.width * (size_t)image.height * 3, bytes = n * (size_t)bits / 8;
-  void *pixels = nd_mem_alloc(bytes, label);
-  if (pixels)
-    to_integers(image.data, n, bits, pixels);
-  entry *e = NULL;
-  if (pixels) {
-    e = g_new0(entry, 1);
-    e->picture = (nd_picture){image.width, image.height, bits, pixels};
-    e->bytes = bytes;
-    e->label = g_strdup(label);
-    e->link.data = e;
-    atomic_init(&e->users, 1);
-  }
+  entry *e = entry_new(set->at[index].label, image.width, image.height, bits);
+  if (e)
+    to_integers(image.data, (size_t)image.width * (size_t)image.height * 3, bits, (void *)e->picture.pixels);
   nd_image_free(&image);
   return e;
+}
+
+static entry *read_entry(const nd_set *set, size_t index) {
+  const nd_set_item *item = &set->at[index];
+  return nd_set_whole_file(item) ? read_file(item) : read_part(set, index);
 }
 
 /* The lock is held. */

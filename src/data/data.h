@@ -178,7 +178,7 @@ typedef struct nd_loader_settings {
   size_t cache_bytes; /* decoded pictures kept, all folders together */
 } nd_loader_settings;
 
-/* 128 pixels, batches of 4, augmentation on, 2 workers, 4 batches ahead, 1 GiB of decoded pictures. */
+/* 128 pixels, batches of 4, augmentation on, 2 workers, 8 batches ahead, 1 GiB of decoded pictures. */
 nd_loader_settings nd_loader_defaults(void);
 
 /* Arrays: samples x patch_size x patch_size x 3 (NHWC), sRGB in [0, 1] (Gaussian noise without clipping

@@ -31,7 +31,7 @@ nd_loader_settings nd_loader_defaults(void) {
                               .batch_size = 4,
                               .augment = true,
                               .workers = 2,
-                              .prefetch = 4,
+                              .prefetch = 8,
                               .cache_bytes = (size_t)1 << 30};
 }
 

@@ -75,7 +75,10 @@ void nd_raster_free(nd_raster *r); /* NULL is fine */
 const nd_raster_shape *nd_raster_shape_of(const nd_raster *r);
 /* n pixels of row y from column x on, as n x 3 floats in [0, 1], grey three times; alpha: n, or NULL. */
 int nd_raster_get(const nd_raster *r, int y, int x, int n, float *rgb, float *alpha);
-/* The same into it, clamped and rounded; grey takes the mean; alpha may be NULL where the raster has none. */
+/* Row y as it is: width x 3 samples of the raster's bits, grey three times. */
+int nd_raster_get_samples(const nd_raster *r, int y, void *rgb);
+/* The same as nd_raster_get into it, clamped and rounded; grey takes the mean; alpha may be NULL where the
+ * raster has none. */
 int nd_raster_put(nd_raster *r, int y, int x, int n, const float *rgb, const float *alpha);
 int nd_raster_save(const char *path, const nd_raster *r, const nd_save_options *options);
 /* Into memory, as nd_image_encode. */

@@ -155,6 +155,30 @@ int nd_raster_get(const nd_raster *r, int y, int x, int n, float *rgb, float *al
   return 0;
 }
 
+/* Of n pixels of `bands` samples, the colours. */
+static void take_colours(const void *from, size_t n, size_t bands, size_t depth, void *rgb) {
+  size_t last = bands < 3 ? 0 : 2;
+  for (size_t i = 0; i < n; i++)
+    for (size_t c = 0; c < 3; c++) {
+      size_t at = i * bands + MIN(c, last);
+      if (depth == 1)
+        ((uint8_t *)rgb)[3 * i + c] = ((const uint8_t *)from)[at];
+      else
+        ((uint16_t *)rgb)[3 * i + c] = ((const uint16_t *)from)[at];
+    }
+}
+
+int nd_raster_get_samples(const nd_raster *r, int y, void *rgb) {
+  size_t bands = (size_t)r->shape.channels + r->shape.alpha, at = (size_t)y * r->row_bytes;
+  if (bands == 3)
+    return nd_spool_read(r->samples, at, rgb, r->row_bytes);
+  g_autofree char *row = g_malloc(r->row_bytes);
+  if (nd_spool_read(r->samples, at, row, r->row_bytes))
+    return -1;
+  take_colours(row, (size_t)r->shape.width, bands, (size_t)r->shape.bits / 8, rgb);
+  return 0;
+}
+
 static int put_piece(nd_raster *r, int y, int x, int n, const float *values) {
   samples s;
   size_t bands = (size_t)r->shape.channels + r->shape.alpha, depth = (size_t)r->shape.bits / 8;

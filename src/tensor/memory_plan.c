@@ -1,6 +1,7 @@
 /* Where every buffer lives in the arena: lifetimes over the run order, memory taken over in place where a
  * value dies, then the largest buffers first, or those that last longest, whichever takes less, each at the
- * lowest offset that no contemporary occupies.
+ * lowest offset that no contemporary occupies. In a step of training, the buffer that ends highest is then
+ * placed before all others, and so on for some rounds.
  *
  * The gradients of the parameters are the arena's first part, in the order of the parameters: one buffer, at
  * the end of a run. Until a gradient is written its place serves others, so that gradients grow where the
@@ -12,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGN = 64 };
+/* A step of training is planned once: its blocks are tried in so many orders, and no longer after so many
+ * without a gain. */
+enum { ALIGN = 64, TRIES = 24, MISSES = 10 };
 
 typedef struct block {
   int owner; /* tensor; or -1 - node for scratch */
@@ -100,40 +103,94 @@ static int longest_first(const void *a, const void *b) {
   return longer ? longer : larger_first(a, b);
 }
 
-static int lower_first(gconstpointer a, gconstpointer b) {
-  const block *p = *(block *const *)a, *q = *(block *const *)b;
-  return p->offset < q->offset ? -1 : p->offset > q->offset;
-}
-
-static size_t lowest_gap(GPtrArray *contemporaries, size_t bytes) {
-  g_ptr_array_sort(contemporaries, lower_first);
+/* placed: by their offsets, the lowest first. */
+static size_t lowest_gap(const GPtrArray *placed, const block *b) {
   size_t offset = 0;
-  for (guint i = 0; i < contemporaries->len; i++) {
-    const block *b = g_ptr_array_index(contemporaries, i);
-    if (b->offset >= offset + bytes)
+  for (guint i = 0; i < placed->len; i++) {
+    const block *other = g_ptr_array_index(placed, i);
+    if (other->first > b->last || b->first > other->last)
+      continue;
+    if (other->offset >= offset + b->bytes)
       break;
-    offset = MAX(offset, b->offset + b->bytes);
+    offset = MAX(offset, other->offset + other->bytes);
   }
   return offset;
 }
 
+static void insert_by_offset(GPtrArray *placed, block *b) {
+  guint low = 0, high = placed->len;
+  while (low < high) {
+    guint middle = (low + high) / 2;
+    if (((block *)g_ptr_array_index(placed, middle))->offset <= b->offset)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  g_ptr_array_insert(placed, (gint)low, b);
+}
+
 /* The first `fixed` have their places. Returns where the last one ends. */
-static size_t place_blocks(GArray *blocks, guint fixed, int (*order)(const void *, const void *)) {
+static size_t place_blocks(GArray *blocks, guint fixed) {
   size_t end = 0;
-  g_autoptr(GPtrArray) contemporaries = g_ptr_array_new();
-  qsort(&g_array_index(blocks, block, fixed), blocks->len - fixed, sizeof(block), order);
-  for (guint i = fixed; i < blocks->len; i++) {
+  g_autoptr(GPtrArray) placed = g_ptr_array_sized_new(blocks->len);
+  for (guint i = 0; i < blocks->len; i++) {
     block *b = &g_array_index(blocks, block, i);
-    g_ptr_array_set_size(contemporaries, 0);
-    for (guint j = 0; j < i; j++) {
-      block *other = &g_array_index(blocks, block, j);
-      if (other->first <= b->last && b->first <= other->last)
-        g_ptr_array_add(contemporaries, other);
+    if (i >= fixed) {
+      b->offset = lowest_gap(placed, b);
+      end = MAX(end, b->offset + b->bytes);
     }
-    b->offset = lowest_gap(contemporaries, b->bytes);
-    end = MAX(end, b->offset + b->bytes);
+    insert_by_offset(placed, b);
   }
   return end;
+}
+
+/* Puts the block that ends last before all others that have no place yet. */
+static void raise_highest(GArray *blocks, guint fixed) {
+  guint highest = fixed;
+  size_t end = 0;
+  for (guint i = fixed; i < blocks->len; i++) {
+    const block *b = &g_array_index(blocks, block, i);
+    if (b->offset + b->bytes > end) {
+      end = b->offset + b->bytes;
+      highest = i;
+    }
+  }
+  block b = g_array_index(blocks, block, highest);
+  g_array_remove_index(blocks, highest);
+  g_array_insert_val(blocks, fixed, b);
+}
+
+/* From one order on, as long as that helps. *best: the blocks where they took least so far, with *least
+ * bytes. */
+static void place_from(GArray *blocks, guint fixed, int (*order)(const void *, const void *), int tries,
+                       size_t enough, GArray **best, size_t *least) {
+  size_t own = SIZE_MAX;
+  qsort(&g_array_index(blocks, block, fixed), blocks->len - fixed, sizeof(block), order);
+  for (int i = 0, since = 0; i < tries && since<MISSES && * least> enough; i++, since++) {
+    size_t bytes = place_blocks(blocks, fixed);
+    if (bytes < own) {
+      own = bytes;
+      since = 0;
+    }
+    if (bytes < *least) {
+      *least = bytes;
+      g_array_unref(*best);
+      *best = g_array_copy(blocks);
+    }
+    raise_highest(blocks, fixed);
+  }
+}
+
+/* enough: bytes below which nothing is gained. Returns the blocks in their places; the caller's. */
+static GArray *place_best(const GArray *blocks, guint fixed, int tries, size_t enough, size_t *least) {
+  static int (*const orders[])(const void *, const void *) = {larger_first, longest_first};
+  GArray *best = g_array_new(FALSE, FALSE, sizeof(block));
+  *least = SIZE_MAX;
+  for (size_t i = 0; i < G_N_ELEMENTS(orders); i++) {
+    g_autoptr(GArray) tried = g_array_copy((GArray *)blocks);
+    place_from(tried, fixed, orders[i], tries, enough, &best, least);
+  }
+  return best;
 }
 
 static void note_places(nd_plan *plan, const GArray *blocks, guint fixed) {
@@ -199,12 +256,11 @@ void nd_plan_memory(nd_plan *plan) {
   fix_gradients(plan, &life, blocks);
   guint fixed = blocks->len;
   collect_blocks(plan, &life, blocks);
-  size_t by_size = place_blocks(blocks, fixed, larger_first),
-         by_life = place_blocks(blocks, fixed, longest_first);
-  if (by_size < by_life)
-    place_blocks(blocks, fixed, larger_first);
-  note_places(plan, blocks, fixed);
-  plan->arena_bytes = MAX(plan->arena_bytes, MIN(by_size, by_life));
+  size_t least;
+  g_autoptr(GArray) placed =
+      place_best(blocks, fixed, plan->graph->differentiated ? TRIES : 1, plan->arena_bytes, &least);
+  note_places(plan, placed, fixed);
+  plan->arena_bytes = MAX(plan->arena_bytes, least);
   for (guint t = 0; t < n; t++)
     plan->root[t] = resolve(plan, (int)t);
 }

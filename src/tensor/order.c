@@ -42,8 +42,31 @@ void nd_plan_order(nd_plan *plan) {
   int n = nd_node_count(g);
   g_autofree bool *needed = g_new0(bool, n);
   find_needed(g, needed);
-  for (int late = 0; late < 2; late++)
+  for (int late = 0; late < 2; late++) {
+    plan->late = plan->order->len;
     for (int i = 0; i < n; i++)
       if (needed[i] && can_wait(g, nd_node_at(g, i)) == late)
         g_array_append_val(plan->order, i);
+  }
+}
+
+/* What a node takes besides its gradients, all of which is free afterwards. */
+static size_t passing_bytes(const nd_graph *g, const nd_node *n) {
+  size_t bytes = n->scratch_bytes;
+  for (int i = 0; i < n->n_in; i++)
+    if (n->in[i] >= 0 && nd_in_value(g, n, i)->place == ND_IN_ARENA)
+      bytes += nd_value_bytes(nd_in_value(g, n, i));
+  return bytes;
+}
+
+static int greedy_first(gconstpointer a, gconstpointer b, gpointer graph) {
+  const int *i = a, *j = b;
+  size_t p = passing_bytes(graph, nd_node_at(graph, *i)), q = passing_bytes(graph, nd_node_at(graph, *j));
+  return p != q ? p < q ? 1 : -1 : *i - *j;
+}
+
+void nd_plan_order_late(nd_plan *plan) {
+  if (plan->late < plan->order->len)
+    g_qsort_with_data(&g_array_index(plan->order, int, plan->late), (int)(plan->order->len - plan->late),
+                      sizeof(int), greedy_first, plan->graph);
 }

@@ -9,6 +9,7 @@ struct nd_plan {
   int *root;             /* by tensor: whose memory it uses */
   size_t *place;         /* by root: offset in the arena */
   size_t *scratch_place; /* by node */
+  guint late;            /* from here on in order: gradients that waited for the activations to be gone */
   size_t arena_bytes;
   char *arena;
   void **data; /* by tensor */
@@ -27,6 +28,9 @@ double nd_node_flops(const nd_graph *g, const nd_node *n);
 
 /* Which nodes run and when: fills order. */
 void nd_plan_order(nd_plan *plan);
+/* Once nodes know their scratch: of the late ones, those that need most besides their gradients come first,
+ * when most gradients are still to be made. */
+void nd_plan_order_late(nd_plan *plan);
 
 /* Lifetimes, in-place unions and offsets: fills root, place, scratch_place, arena_bytes from order. */
 void nd_plan_memory(nd_plan *plan);

@@ -51,6 +51,7 @@ static nd_plan *place_buffers(nd_graph *g) {
     nd_plan_free(plan);
     return NULL;
   }
+  nd_plan_order_late(plan);
   nd_plan_memory(plan);
   return plan;
 }

@@ -260,7 +260,8 @@ static int run_trainer(nd_trainer *t, const nd_recipe *recipe, const char *folde
   run r = {.t = t, .recipe = recipe, .folder = folder, .hooks = hooks};
   if (hooks->profile_steps > 0)
     r.profile = nd_profile_new();
-  int failed = agree_on_passes(t) || nd_trainer_share(t) || nd_group_check(t->group, nd_trainer_open_data(t));
+  int failed = agree_on_passes(t) || nd_trainer_share(t) ||
+               nd_group_check(t->group, !t->loader && nd_trainer_open_data(t));
   r.saved_at = t->state.step ? t->state.step : UINT64_MAX;
   failed = failed || loop(&r);
   end_profile(&r);
@@ -302,7 +303,7 @@ int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *
   int lock = -1;
   int failed =
       nd_group_check(group, nd_train_fit(recipe, writes) || make_trainer(recipe, group, &t) ||
-                                nd_trainer_begin(t)) ||
+                                nd_trainer_open_data(t) || nd_trainer_begin(t)) ||
       nd_group_check(group, writes && (make_folder(folder, &lock) || write_recipe(recipe, folder))) ||
       run_trainer(t, recipe, folder, hooks);
   nd_run_unlock(lock);

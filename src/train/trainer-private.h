@@ -67,7 +67,7 @@ void nd_trainer_free(nd_trainer *t); /* NULL is fine */
 int nd_trainer_begin(nd_trainer *t);
 /* Gives all processes the state of rank 0. */
 int nd_trainer_share(nd_trainer *t);
-/* Starts reading data at the state's step. */
+/* Starts reading data at the state's step; pictures are decoded while weights are drawn. */
 int nd_trainer_open_data(nd_trainer *t);
 /* What a recipe's data are, for one process; strings are the recipe's. */
 int nd_trainer_loader_settings(const nd_recipe *recipe, nd_loader_settings *out);

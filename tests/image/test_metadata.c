@@ -96,17 +96,21 @@ static void check_turned(const char *path, int orientation) {
   must(nd_raster_load(path, NULL, 0, 0, &raster)); /* in a file */
   assert_int_equal(image.width, orientation > 4 ? HIGH : WIDE);
   assert_int_equal(nd_raster_shape_of(raster)->height, image.height);
-  for (int y = 0; y < image.height; y++)
+  uint16_t row[3 * WIDE];
+  for (int y = 0; y < image.height; y++) {
+    must(nd_raster_get_samples(raster, y, row));
     for (int x = 0; x < image.width; x++) {
       size_t at = stored_at(orientation, x, y, WIDE, HIGH) * 4, pixel = (size_t)(y * image.width + x);
       float rgb[3], alpha;
       must(nd_raster_get(raster, y, x, 1, rgb, &alpha));
       for (size_t c = 0; c < 3; c++)
-        assert_true(image.data[3 * pixel + c] == (float)(uint16_t)((at + c) * 40503) / 65535.0f);
+        assert_true(image.data[3 * pixel + c] == (float)(uint16_t)((at + c) * 40503) / 65535.0f &&
+                    row[3 * (size_t)x + c] == (uint16_t)((at + c) * 40503));
       assert_true(image.alpha[pixel] == (float)(uint16_t)((at + 3) * 40503) / 65535.0f);
       assert_memory_equal(rgb, image.data + 3 * pixel, sizeof rgb);
       assert_memory_equal(&alpha, image.alpha + pixel, sizeof alpha);
     }
+  }
   nd_raster_free(raster);
   nd_image_free(&image);
 }
@@ -117,6 +121,26 @@ static void pictures_of_many_strips_are_turned_too(void **state) {
     save_turned(path, orientation);
     check_turned(path, orientation);
   }
+  g_unlink(path);
+}
+
+static void samples_of_grey_pictures_come_three_times(void **state) {
+  g_autofree char *path = scratch_path(state, "grey.png");
+  uint8_t row[3 * 5];
+  nd_image image;
+  nd_raster *raster;
+  must(nd_image_new(5, 3, 1, &image));
+  for (int i = 0; i < 15; i++)
+    image.data[i] = (float)(17 * i) / 255;
+  must(nd_image_save(path, &image, NULL));
+  must(nd_raster_load(path, NULL, 0, SIZE_MAX, &raster));
+  for (int y = 0; y < 3; y++) {
+    must(nd_raster_get_samples(raster, y, row));
+    for (int i = 0; i < 15; i++)
+      assert_int_equal(row[i], 17 * (5 * y + i / 3));
+  }
+  nd_raster_free(raster);
+  nd_image_free(&image);
   g_unlink(path);
 }
 
@@ -297,6 +321,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       IN_SCRATCH(every_orientation_is_applied),
       IN_SCRATCH(pictures_of_many_strips_are_turned_too),
+      IN_SCRATCH(samples_of_grey_pictures_come_three_times),
       IN_SCRATCH(metadata_survives),
       IN_SCRATCH(upright_stays_upright),
       cmocka_unit_test(pixels_are_not_converted_by_a_profile),
