@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* The program, its libraries, a picture being read and one being validated; measured with small networks. */
-enum { PROGRAM_BYTES = 96 << 20, CACHE_LEAST = 16 << 20 };
+enum { PROGRAM_BYTES = 96 << 20, CACHE_LEAST = 16 << 20, AHEAD_BYTES = 64 << 20 };
 
 typedef struct need {
   size_t arena, state, batches, total; /* bytes */
@@ -34,17 +34,23 @@ static int measure_graph(const nd_recipe *r, const nd_net *restoration, const nd
   return failed;
 }
 
+static size_t batch_bytes(const nd_recipe *r, int samples) {
+  size_t kinds = r->mode == ND_RECIPE_SOURCE ? 2 : r->mode == ND_RECIPE_PAIRED ? 3 : 4;
+  return kinds * (size_t)samples * (size_t)r->data.patch_size * (size_t)r->data.patch_size * 3 *
+         sizeof(float);
+}
+
+int nd_train_prefetch(const nd_recipe *r, int samples) {
+  return (int)CLAMP(AHEAD_BYTES / batch_bytes(r, samples), 4, (size_t)nd_loader_defaults().prefetch);
+}
+
 static int measure(const nd_recipe *r, int processes, need *out) {
   nd_net *restoration, *diffusion;
   if (nd_train_networks(r, &restoration, &diffusion))
     return -1;
   int samples = r->data.batch_size / processes;
   int failed = measure_graph(r, restoration, diffusion, processes, out);
-  size_t kinds = r->mode == ND_RECIPE_SOURCE   ? 2
-                 : r->mode == ND_RECIPE_PAIRED ? 3
-                                               : 4,
-         patch = (size_t)r->data.patch_size * (size_t)r->data.patch_size * 3 * sizeof(float);
-  out->batches = kinds * patch * (size_t)samples * (size_t)nd_loader_defaults().prefetch;
+  out->batches = batch_bytes(r, samples) * (size_t)nd_train_prefetch(r, samples);
   out->total = out->arena + out->state + out->batches + PROGRAM_BYTES;
   nd_net_free(restoration);
   nd_net_free(diffusion);

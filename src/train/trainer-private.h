@@ -80,6 +80,8 @@ int nd_trainer_init_from(nd_trainer *t, const char *path);
 int nd_memory_fit(nd_recipe *recipe, nd_group *group, size_t *cache_bytes);
 /* The same for each of so many processes with `limit` bytes; 0: unknown. */
 int nd_memory_fit_in(nd_recipe *recipe, int processes, size_t limit, size_t *cache_bytes);
+/* How many batches of so many samples are kept ready: 4 to 8, as many as take 64 MiB. */
+int nd_train_prefetch(const nd_recipe *recipe, int samples);
 
 /* ---- step_plan.c ---- */
 /* Steps at rest after which the next one is taken to be at rest too. */

@@ -219,6 +219,7 @@ int nd_trainer_open_data(nd_trainer *t) {
     return -1;
   s.sample_begin = nd_group_rank(t->group) * t->samples;
   s.sample_count = t->samples;
+  s.prefetch = nd_train_prefetch(t->recipe, t->samples);
   s.cache_bytes = t->cache_bytes;
   return nd_loader_open(&s, t->state.step, &t->loader);
 }

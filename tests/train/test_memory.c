@@ -29,7 +29,7 @@ static size_t taken_by(const nd_recipe *r) {
   size_t before = nd_mem_used();
   if (nd_trainer_new(r, NULL, &t))
     fail_msg("%s", nd_error());
-  size_t taken = nd_mem_used() - before, batches = (size_t)4 * 8 * 2 * 128 * 128 * 3 * sizeof(float);
+  size_t taken = nd_mem_used() - before, batches = (size_t)8 * 8 * 2 * 128 * 128 * 3 * sizeof(float);
   nd_trainer_free(t);
   return taken + batches + PROGRAM;
 }
