@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#define CHANCE 0.03 /* of the cost: about what a hundred patches more or less change */
 enum { BEST = 2, SWEEPS = 4, WITHOUT_EFFECT = 2 };
 
 typedef struct search {
@@ -140,8 +141,9 @@ static int refine(const search *s, candidate *best) {
   return 0;
 }
 
-/* What makes no difference goes back to what was given. */
+/* What makes no difference that could not be chance goes back to what was given. */
 static int forget_drift(const search *s, const nd_degrade_settings *given, candidate *best) {
+  double enough = (1 + CHANCE) * best->cost;
   for (int k = 0; k < given->kind->key_count; k++) {
     const nd_degrade_key *key = &given->kind->keys[k];
     candidate c = *best;
@@ -149,7 +151,7 @@ static int forget_drift(const search *s, const nd_degrade_settings *given, candi
            (size_t)key->count * sizeof *given->values);
     if ((c.cost = s->cost(&c.settings, s->context)) < 0)
       return -1;
-    if (c.cost <= 1.002 * best->cost)
+    if (c.cost <= enough)
       *best = c;
   }
   return 0;
