@@ -62,7 +62,7 @@ static int run(int argc, char **argv) {
   g_autofree char *clean = NULL, *real = NULL;
   g_auto(GStrv) settings = NULL, then = NULL;
   gint64 seed = (gint64)s.seed;
-  gboolean colour = FALSE, sharpness = FALSE;
+  gboolean colour = FALSE, all = FALSE;
   const GOptionEntry entries[] = {
       {"clean", 0, 0, G_OPTION_ARG_FILENAME, &clean, "clean pictures", "SET"},
       {"real", 0, 0, G_OPTION_ARG_FILENAME, &real, "photos that they are to look like once degraded", "SET"},
@@ -72,10 +72,9 @@ static int run(int argc, char **argv) {
        "\"NAME KEY=VALUE ...\""},
       {"colour", 0, 0, G_OPTION_ARG_NONE, &colour, "compare fine detail of colour too; camera does anyway",
        NULL},
-      {"sharpness", 0, 0, G_OPTION_ARG_NONE, &sharpness,
-       "take over how strong a blur is found, too (default: as given, since sharp pictures of different "
-       "origin "
-       "differ in sharpness)",
+      {"all", 0, 0, G_OPTION_ARG_NONE, &all,
+       "take over all that is found, also what photos of others hardly tell: how strong a blur is, and its "
+       "direction",
        NULL},
       {"patches", 0, 0, G_OPTION_ARG_INT, &s.patches, "to compare, of each set (default 200)", "N"},
       {"patch-size", 0, 0, G_OPTION_ARG_INT, &s.patch_size, "their side in pixels (default 48)", "N"},
@@ -98,7 +97,7 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong("%s", nd_error());
   g_auto(GStrv) fixed = names_of(settings);
   s.clean = clean, s.real = real, s.fixed = (const char *const *)fixed;
-  s.colour = colour, s.sharpness = sharpness, s.seed = (uint64_t)seed;
+  s.colour = colour, s.all = all, s.seed = (uint64_t)seed;
   s.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
   int failed = nd_fit(&s, &degradation, &result);
   if (s.progress)

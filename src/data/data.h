@@ -18,7 +18,6 @@ typedef struct nd_degrade_key {
   double standard[2];               /* the default */
   double min, max;                  /* of a number */
   const char *(*choice)(int index); /* the words allowed, NULL past the last; NULL: a number */
-  bool sharpness; /* photos of different origin differ in what it changes, so they do not tell its value */
 } nd_degrade_key;
 
 typedef struct nd_degradation {
@@ -30,6 +29,9 @@ typedef struct nd_degradation {
   int (*apply)(const double *values, float *rgb, int height, int width, nd_rng *rng);
   /* From how far away, in pixels, something may come into a pixel; NULL: from nowhere. */
   int (*reach)(const double *values);
+  /* Keys whose values photos of others do not tell, NULL-terminated: what pictures of different origin differ
+   * in anyway (sharpness), what is chance (the direction of a shake). NULL: none. */
+  const char *const *untold;
   bool colour; /* changes fine detail of colour otherwise than that of brightness */
 } nd_degradation;
 

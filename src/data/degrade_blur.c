@@ -33,9 +33,9 @@ static const char *shape_name(int index) {
 static const nd_degrade_key keys[] = {
     ND_KEY_CHOICE("shape", SHAPE, SHAKE, shape_name,
                   "shake: the path of a hand; line: steady motion; disc: out of focus"),
-    ND_KEY_SHARPNESS("length", LENGTH_MIN, 5, 30, 0, 60, "of the path or line in pixels, drawn uniformly"),
+    ND_KEY_RANGE("length", LENGTH_MIN, 5, 30, 0, 60, "of the path or line in pixels, drawn uniformly"),
     ND_KEY_RANGE("impulsiveness", IMPULSE_MIN, 0, 0.7, 0, 1, "shake: how often the hand jerks"),
-    ND_KEY_SHARPNESS("radius", RADIUS_MIN, 1, 6, 0, 30, "of the disc in pixels, drawn uniformly"),
+    ND_KEY_RANGE("radius", RADIUS_MIN, 1, 6, 0, 30, "of the disc in pixels, drawn uniformly"),
     ND_KEY_RANGE("angle", ANGLE_MIN, 0, 180, -360, 360, "of the line in degrees from the row"),
     ND_KEY_CHOICE("response", RESPONSE, ND_RESPONSE_SRGB, nd_response_name,
                   "the camera's curve, undone while blurring: sRGB's, a power, or none"),
@@ -75,6 +75,8 @@ static int reach(const double *v) {
   return MIN((int)ceil(furthest) + 1, ND_BLUR_RADIUS);
 }
 
+static const char *const untold[] = {"length", "radius", "angle", "response", "gamma", NULL};
+
 const nd_degradation nd_degradation_blur = {
     .name = "blur",
     .help = "camera shake, steady motion or a lens out of focus",
@@ -82,4 +84,5 @@ const nd_degradation nd_degradation_blur = {
     .key_count = G_N_ELEMENTS(keys),
     .apply = apply,
     .reach = reach,
+    .untold = untold,
 };

@@ -12,7 +12,7 @@ enum { FACTOR_MIN, FACTOR_MAX };
 enum { MOST_TAPS = 4 * 16 + 2 };
 
 static const nd_degrade_key keys[] = {
-    ND_KEY_SHARPNESS("factor", FACTOR_MIN, 2, 4, 1, 16, "how many times smaller, drawn uniformly"),
+    ND_KEY_RANGE("factor", FACTOR_MIN, 2, 4, 1, 16, "how many times smaller, drawn uniformly"),
 };
 
 static double cubic(double x) {
@@ -87,6 +87,8 @@ static int reach(const double *v) {
   return (int)ceil(4 * v[FACTOR_MAX]);
 }
 
+static const char *const untold[] = {"factor", NULL};
+
 const nd_degradation nd_degradation_downscale = {
     .name = "downscale",
     .help = "lower resolution: made smaller and brought back to its size",
@@ -94,4 +96,5 @@ const nd_degradation nd_degradation_downscale = {
     .key_count = G_N_ELEMENTS(keys),
     .apply = apply,
     .reach = reach,
+    .untold = untold,
 };

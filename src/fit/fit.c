@@ -93,12 +93,15 @@ static void round_values(nd_degrade_settings *s, const bool *fixed) {
     }
 }
 
-static void keep_sharpness(const nd_degrade_settings *given, nd_degrade_settings *found) {
-  for (int k = 0; k < given->kind->key_count; k++) {
-    const nd_degrade_key *key = &given->kind->keys[k];
-    for (int v = 0; key->sharpness && v < key->count; v++)
-      found->values[key->first + v] = given->values[key->first + v];
-  }
+static int keep_untold(const nd_degrade_settings *given, nd_degrade_settings *found) {
+  bool untold[ND_DEGRADE_VALUES] = {false};
+  for (const char *const *name = given->kind->untold; name && *name; name++)
+    if (nd_degrade_named(given, *name, untold))
+      return -1;
+  for (int i = 0; i < ND_DEGRADE_VALUES; i++)
+    if (untold[i])
+      found->values[i] = given->values[i];
+  return 0;
 }
 
 static int search(comparison *c, nd_degrade_settings *degradation) {
@@ -114,9 +117,7 @@ static int search(comparison *c, nd_degrade_settings *degradation) {
   round_values(degradation, fixed);
   if ((c->result->found = distance_of(degradation, c)) < 0)
     return -1;
-  if (!c->settings->sharpness)
-    keep_sharpness(&given, degradation);
-  return 0;
+  return c->settings->all ? 0 : keep_untold(&given, degradation);
 }
 
 static bool changes_colour(const nd_degrade_settings *d) {

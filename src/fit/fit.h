@@ -10,7 +10,7 @@ typedef struct nd_fit_settings {
   const char *clean, *real; /* sets, neither is the other's target */
   const char *const *fixed; /* settings of the degradation that stay as they are ("length" or "length_max"),
                                NULL-terminated; NULL: none */
-  bool sharpness;           /* take over lengths of blur and the like too */
+  bool all;                 /* take over what photos of others do not tell, too */
   bool colour;              /* compare fine detail of colour too, as for degradations that say so */
   int patches, patch_size;  /* of each set; at least ND_FIT_LEAST pixels */
   int tries;                /* settings drawn at random, before the best of them are refined */
@@ -32,7 +32,7 @@ typedef struct nd_fit_result {
 } nd_fit_result;
 
 /* Reads the sets and replaces the values of degradation->kind, but for the fixed ones and, unless they are
- * asked for, those that sharpness is confounded with (nd_degrade_key), which are searched with the others and
+ * asked for, those that photos do not tell (nd_degradation.untold), which are searched with the others and
  * then stay as given; the chain after it is applied as it is. A function of the files and the settings alone,
  * whatever the number of threads. Errors: a set that cannot be read or has no picture of patch_size (clean
  * ones: and the degradation's reach around), a fixed name that the degradation does not have. */

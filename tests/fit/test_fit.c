@@ -206,7 +206,7 @@ static void motion_is_told_from_shake_and_defocus(void **state) {
   nd_fit_result result;
   write_pictures("moved", 200, &true_one);
   nd_fit_settings s = small("moved");
-  s.sharpness = true;
+  s.all = true;
   assert_int_equal(nd_fit(&s, &found, &result), 0);
   g_autofree char *text = nd_degrade_describe(&found);
   if (!strstr(text, "shape: line"))
@@ -224,7 +224,7 @@ static void fixed_settings_stay_and_mistakes_are_told(void **state) {
   s.fixed = shake;
   assert_int_equal(nd_fit(&s, &found, &result), 0);
   assert_true(found.values[0] == 0 && found.values[1] == 5);
-  assert_true(found.values[2] == 30); /* searched, but sharpness does not tell it */
+  assert_true(found.values[2] == 30); /* searched, but photos do not tell it */
   s.fixed = wrong;
   assert_int_equal(nd_fit(&s, &found, &result), -1);
   assert_non_null(strstr(nd_error(), "lenght"));
