@@ -166,7 +166,9 @@ static void place_from(GArray *blocks, guint fixed, int (*order)(const void *, c
                        size_t enough, GArray **best, size_t *least) {
   size_t own = SIZE_MAX;
   qsort(&g_array_index(blocks, block, fixed), blocks->len - fixed, sizeof(block), order);
-  for (int i = 0, since = 0; i < tries && since<MISSES && * least> enough; i++, since++) {
+  for (int i = 0, since = 0; i < tries; i++, since++) {
+    if (since == MISSES || *least <= enough)
+      return;
     size_t bytes = place_blocks(blocks, fixed);
     if (bytes < own) {
       own = bytes;
