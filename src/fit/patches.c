@@ -112,7 +112,7 @@ static void tabulate_range(size_t begin, size_t end, int thread, void *context) 
   (void)thread;
   for (size_t i = begin; i < end; i++)
     if (tabulate_one(w, i))
-      w->failed = 1;
+      g_atomic_int_set(&w->failed, 1);
 }
 
 static int ascending(const void *a, const void *b) {
@@ -128,7 +128,8 @@ int nd_fit_tabulate(const nd_fit_patches *patches, const nd_degrade_settings *de
   nd_parallel((size_t)patches->count, 4, tabulate_range, &w);
   for (int k = 0; k < kinds; k++)
     qsort(out->values + (size_t)k * (size_t)out->count, (size_t)out->count, sizeof(float), ascending);
-  return w.failed ? -1 : 0;
+  /* Another thread has the error; settings are checked, so it is memory. */
+  return w.failed ? nd_fail("patches could not be degraded for lack of memory") : 0;
 }
 
 /* ---- Distance ---- */
