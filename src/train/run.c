@@ -268,15 +268,17 @@ static int run_trainer(nd_trainer *t, const nd_recipe *recipe, const char *folde
   return failed ? -1 : 0;
 }
 
-static int make_folder(const char *folder, int *lock) {
-  if (g_mkdir_with_parents(folder, 0777))
-    return nd_fail("cannot make the run folder '%s': %s", folder, strerror(errno));
-  if (nd_run_lock(folder, lock))
-    return -1;
+static int check_free(const char *folder) {
   g_autofree char *recipe = g_build_filename(folder, "recipe.yaml", NULL);
   if (g_file_test(recipe, G_FILE_TEST_EXISTS))
     return nd_fail("'%s' holds a run already; continue it with --resume, or choose another folder", folder);
   return 0;
+}
+
+static int make_folder(const char *folder, int *lock) {
+  if (g_mkdir_with_parents(folder, 0777))
+    return nd_fail("cannot make the run folder '%s': %s", folder, strerror(errno));
+  return nd_run_lock(folder, lock) || check_free(folder) ? -1 : 0;
 }
 
 static int write_recipe(const nd_recipe *recipe, const char *folder) {
@@ -302,6 +304,7 @@ int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *
   bool writes = nd_group_rank(group) == 0;
   int lock = -1;
   int failed =
+      nd_group_check(group, writes && check_free(folder)) ||
       nd_group_check(group, nd_train_fit(recipe, writes) || make_trainer(recipe, group, &t) ||
                                 nd_trainer_open_data(t) || nd_trainer_begin(t)) ||
       nd_group_check(group, writes && (make_folder(folder, &lock) || write_recipe(recipe, folder))) ||

@@ -179,6 +179,8 @@ static void settings_are_found_before_the_first_step(void **state) {
   assert_int_equal(o.status, 0);
   assert_null(strstr(o.err, "looks like"));
   outcome_clear(&o);
+  expect_failure("holds a run already", "fitted", "train", "fit.yaml", "-o", "fitted",
+                 NULL); /* before it looks */
   expect_failure("data.fit", "data.real is missing", "train", "fit.yaml", "-o", "other", "--set",
                  "data.real=", NULL);
 }
