@@ -298,13 +298,23 @@ static int make_trainer(nd_recipe *recipe, nd_group *group, nd_trainer **t) {
   return 0;
 }
 
+/* Before anything that takes long; the folder is not made yet. */
+static int check_folder(const char *folder) {
+  int lock = -1;
+  if (!g_file_test(folder, G_FILE_TEST_IS_DIR))
+    return 0;
+  int failed = nd_run_lock(folder, &lock) || check_free(folder);
+  nd_run_unlock(lock);
+  return failed;
+}
+
 int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *hooks) {
   nd_trainer *t = NULL;
   nd_group *group = hooks->group;
   bool writes = nd_group_rank(group) == 0;
   int lock = -1;
   int failed =
-      nd_group_check(group, writes && check_free(folder)) ||
+      nd_group_check(group, writes && check_folder(folder)) ||
       nd_group_check(group, nd_train_fit(recipe, writes) || make_trainer(recipe, group, &t) ||
                                 nd_trainer_open_data(t) || nd_trainer_begin(t)) ||
       nd_group_check(group, writes && (make_folder(folder, &lock) || write_recipe(recipe, folder))) ||
