@@ -43,9 +43,8 @@ typedef struct nd_objective_settings {
   nd_negatives negatives;
   float margin;                       /* of the contrast, 0.1 */
   bool detach_synthetic, detach_real; /* no gradient through that condition */
-  float graft; /* paired, unpaired: the graft's loss for one of the diffusion; 0: none */
-  bool
-      graft_given; /* the damage to put on clean pictures comes with the batch; else it is what R takes off */
+  float graft;      /* paired, unpaired: the graft's loss for one of the diffusion; 0: none */
+  bool graft_given; /* the damage that is grafted comes with the batch; else it is what R takes off */
   float graft_min, graft_max; /* by how much what R takes off is multiplied */
   int graft_stride;           /* 2: it is what is taken off the pictures of every second pixel; 1: off all */
 } nd_objective_settings;

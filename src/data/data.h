@@ -74,6 +74,8 @@ int nd_degrade_apply(const nd_degrade_settings *settings, float *rgb, int height
 /* How many pixels from the border of what is degraded the border can be seen: a patch is to be cut out of
  * that much more. Of a chain the sum. */
 int nd_degrade_reach(const nd_degrade_settings *settings);
+/* The middle of a square of `from` pixels a side, x 3, once it is degraded: of `side` pixels. */
+void nd_degrade_middle(const float *in, int from, int side, float *out);
 
 /* ---- Sets ---------------------------------------------------------------------------------------------
  * A set of pictures is named by a path, and where that is not enough by what follows a '#':

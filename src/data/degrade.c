@@ -271,6 +271,12 @@ int nd_degrade_apply(const nd_degrade_settings *settings, float *rgb, int height
   return 0;
 }
 
+void nd_degrade_middle(const float *in, int from, int side, float *out) {
+  size_t off = (size_t)(from - side) / 2, row = (size_t)side * 3;
+  for (size_t y = 0; y < (size_t)side; y++)
+    memcpy(out + y * row, in + ((y + off) * (size_t)from + off) * 3, row * sizeof *out);
+}
+
 static int reach_of(const nd_degradation *kind, const double *values) {
   return kind->reach ? kind->reach(values) : 0;
 }

@@ -2,7 +2,6 @@
 #include "data/loader-private.h"
 
 #include <glib.h>
-#include <string.h>
 
 nd_rng nd_sample_stream(const nd_sampler *sampler, nd_place at, nd_purpose purpose) {
   return nd_rng_make(sampler->settings.seed, at.step, at.sample, purpose);
@@ -51,13 +50,6 @@ static int cut_input(const nd_sampler *sampler, size_t index, const nd_picture *
   return failed;
 }
 
-/* The middle of a square of that side, `reach` within on every side. */
-static void cut_middle(const float *from, int side, int reach, float *out) {
-  size_t line = (size_t)(side - 2 * reach) * 3;
-  for (int y = reach; y < side - reach; y++, out += line)
-    memcpy(out, from + ((size_t)y * (size_t)side + (size_t)reach) * 3, line * sizeof *out);
-}
-
 /* With as much of the picture around the patch as the degradation brings into it. */
 static int degrade(const nd_sampler *sampler, size_t index, const nd_picture *target, nd_patch patch,
                    nd_rng rng, float *out) {
@@ -69,7 +61,7 @@ static int degrade(const nd_sampler *sampler, size_t index, const nd_picture *ta
   nd_patch_cut(target, (nd_patch){patch.x - reach, patch.y - reach, side, patch.transform}, wide);
   int failed = nd_degrade_apply(how, wide, side, side, &rng);
   if (!failed)
-    cut_middle(wide, side, reach, out);
+    nd_degrade_middle(wide, side, patch.size, out);
   nd_mem_free(wide);
   return failed ? nd_fail_in("a patch of '%s'", sampler->pairs.target.at[index].label) : 0;
 }

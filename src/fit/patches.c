@@ -81,13 +81,6 @@ typedef struct work {
   int failed;
 } work;
 
-/* The middle of a square of `from` pixels a side. */
-static void middle(const float *in, int from, int side, float *out) {
-  size_t off = (size_t)(from - side) / 2, row = (size_t)side * 3;
-  for (size_t y = 0; y < (size_t)side; y++)
-    memcpy(out + y * row, in + ((y + off) * (size_t)from + off) * 3, row * sizeof *out);
-}
-
 static int tabulate_one(const work *w, size_t i) {
   int size = w->settings->patch_size, side = size;
   const float *patch = w->patches->rgb + i * (size_t)w->patches->side * (size_t)w->patches->side * 3;
@@ -95,11 +88,11 @@ static int tabulate_one(const work *w, size_t i) {
     side = MIN(size + 2 * nd_degrade_reach(w->degradation), w->patches->side - (w->patches->side - size) % 2);
   g_autofree float *around = g_new(float, (size_t)side *(size_t)side * 3),
                    *seen = g_new(float, (size_t)size *(size_t)size * 3);
-  middle(patch, w->patches->side, side, around);
+  nd_degrade_middle(patch, w->patches->side, side, around);
   nd_rng rng = nd_rng_make(w->settings->seed, 0, (uint32_t)i, ND_RANDOM_DEGRADE);
   if (w->degradation && nd_degrade_apply(w->degradation, around, side, side, &rng))
     return -1;
-  middle(around, side, size, seen);
+  nd_degrade_middle(around, side, size, seen);
   float statistics[ND_FIT_STATISTICS];
   int kinds = nd_fit_statistics(seen, size, w->settings->colour, statistics);
   for (int k = 0; k < kinds; k++)
