@@ -12,9 +12,10 @@ typedef struct nd_blur_kernel {
   float weight[ND_BLUR_SIDE][ND_BLUR_SIDE];
 } nd_blur_kernel;
 
-/* The path of a shaking hand, as far as `length` pixels in all, at most 60. impulsiveness 0: it only drifts
- * and trembles; 1: often jerks. */
-void nd_blur_shake(double length, double impulsiveness, nd_rng *rng, nd_blur_kernel *out);
+/* The path of a shaking hand, as far as `length` pixels in all, at most 60. swings >= 0: how many times it
+ * goes to and fro about where it aims; 0: it drifts. impulsiveness 0: it only drifts and trembles; 1: often
+ * jerks. */
+void nd_blur_shake(double length, double swings, double impulsiveness, nd_rng *rng, nd_blur_kernel *out);
 /* A lens out of focus: a disc, its edge pixels by the share of them that it covers. 0 <= radius <= 30. */
 void nd_blur_disc(double radius, nd_blur_kernel *out);
 /* A straight line of `length` pixels, 0 <= length <= 60; angle in degrees from the row, anticlockwise. */

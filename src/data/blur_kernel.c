@@ -8,6 +8,9 @@
 
 enum { PATH = 1024, SUB = 8 };
 
+/* Radians by which trembling alone turns a path from its beginning to its end, standard deviation. */
+static const double TREMBLING = 1.6;
+
 typedef struct point {
   double x, y;
 } point;
@@ -33,8 +36,10 @@ static void normalise(nd_blur_kernel *k) {
     w[i] = (float)((double)w[i] / sum);
 }
 
-/* A particle with inertia: noise pushes it, a spring pulls it back, now and then a jerk turns it round. */
-static double walk(double impulsiveness, nd_rng *rng, point path[PATH]) {
+/* A particle with inertia: noise pushes it, a spring pulls it back, now and then a jerk turns it round. The
+ * spring alone would make it swing so many times. */
+static double walk(double swings, double impulsiveness, nd_rng *rng, point path[PATH]) {
+  double push = TREMBLING / sqrt(PATH), spring = pow(2 * G_PI * swings, 2) / PATH;
   double angle = nd_rng_between(rng, 0, 2 * G_PI), total = 0;
   point v = {cos(angle) / PATH, sin(angle) / PATH}, p = {0, 0};
   for (int i = 0; i < PATH; i++) {
@@ -45,8 +50,8 @@ static double walk(double impulsiveness, nd_rng *rng, point path[PATH]) {
       double to = atan2(v.y, v.x) + G_PI + 0.5 * turn, speed = 1.5 * hypot(v.x, v.y);
       v = (point){speed * cos(to), speed * sin(to)};
     }
-    v.x += 0.1 * push_x / PATH - 0.7 * p.x / PATH;
-    v.y += 0.1 * push_y / PATH - 0.7 * p.y / PATH;
+    v.x += (push * push_x - spring * p.x) / PATH;
+    v.y += (push * push_y - spring * p.y) / PATH;
     double speed = hypot(v.x, v.y) * PATH; /* a hand has a pace: path lengths stay comparable */
     v.x /= speed, v.y /= speed;
     p.x += v.x, p.y += v.y;
@@ -55,9 +60,9 @@ static double walk(double impulsiveness, nd_rng *rng, point path[PATH]) {
   return total;
 }
 
-void nd_blur_shake(double length, double impulsiveness, nd_rng *rng, nd_blur_kernel *out) {
+void nd_blur_shake(double length, double swings, double impulsiveness, nd_rng *rng, nd_blur_kernel *out) {
   point path[PATH], mean = {0, 0};
-  double scale = length / walk(impulsiveness, rng, path);
+  double scale = length / walk(swings, impulsiveness, rng, path);
   memset(out, 0, sizeof *out);
   for (int i = 0; i < PATH; i++)
     mean.x += path[i].x / PATH, mean.y += path[i].y / PATH;

@@ -14,6 +14,8 @@ enum {
   SHAPE,
   LENGTH_MIN,
   LENGTH_MAX,
+  SWINGS_MIN,
+  SWINGS_MAX,
   IMPULSE_MIN,
   IMPULSE_MAX,
   RADIUS_MIN,
@@ -34,6 +36,8 @@ static const nd_degrade_key keys[] = {
     ND_KEY_CHOICE("shape", SHAPE, SHAKE, shape_name,
                   "shake: the path of a hand; line: steady motion; disc: out of focus"),
     ND_KEY_RANGE("length", LENGTH_MIN, 5, 30, 0, 60, "of the path or line in pixels, drawn uniformly"),
+    ND_KEY_RANGE("swings", SWINGS_MIN, 0, 1, 0, 20,
+                 "shake: how often the hand goes to and fro while it is exposed; 0: it drifts"),
     ND_KEY_RANGE("impulsiveness", IMPULSE_MIN, 0, 0.7, 0, 1, "shake: how often the hand jerks"),
     ND_KEY_RANGE("radius", RADIUS_MIN, 1, 6, 0, 30, "of the disc in pixels, drawn uniformly"),
     ND_KEY_RANGE("angle", ANGLE_MIN, 0, 180, -360, 360, "of the line in degrees from the row"),
@@ -47,9 +51,10 @@ static void draw_kernel(const double *v, nd_rng *rng, nd_blur_kernel *kernel) {
   double length = nd_rng_between(rng, v[LENGTH_MIN], v[LENGTH_MAX]),
          impulse = nd_rng_between(rng, v[IMPULSE_MIN], v[IMPULSE_MAX]),
          radius = nd_rng_between(rng, v[RADIUS_MIN], v[RADIUS_MAX]),
-         angle = nd_rng_between(rng, v[ANGLE_MIN], v[ANGLE_MAX]);
+         angle = nd_rng_between(rng, v[ANGLE_MIN], v[ANGLE_MAX]),
+         swings = nd_rng_between(rng, v[SWINGS_MIN], v[SWINGS_MAX]);
   if (v[SHAPE] == SHAKE)
-    nd_blur_shake(length, impulse, rng, kernel);
+    nd_blur_shake(length, swings, impulse, rng, kernel);
   else if (v[SHAPE] == LINE)
     nd_blur_line(length, angle, kernel);
   else

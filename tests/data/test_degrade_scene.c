@@ -136,13 +136,42 @@ static void kernels_sum_to_one_and_are_centred(void **state) {
   static nd_blur_kernel k;
   for (uint64_t i = 0; i < 40; i++) {
     nd_rng rng = nd_rng_make(1, i, 0, ND_RANDOM_TEST);
-    nd_blur_shake((double)i * 1.5, (double)(i % 5) / 4, &rng, &k);
+    nd_blur_shake((double)i * 1.5, (double)(i % 3) * 2, (double)(i % 5) / 4, &rng, &k);
     moments m = moments_of(&k);
     assert_true(fabs(m.sum - 1) < 1e-5 && fabs(m.x) < 0.5 && fabs(m.y) < 0.5);
     assert_true(sqrt(m.xx + m.yy) <= (double)i * 1.5 / 2 + 1);
     nd_blur_disc((double)i * 0.75, &k);
     m = moments_of(&k);
     assert_true(fabs(m.sum - 1) < 1e-5 && fabs(m.x) < 1e-4 && fabs(m.y) < 1e-4);
+  }
+}
+
+/* Mean squared distance from the middle of 400 shakes that do not jerk. */
+static double spread_of(double length, double swings) {
+  static nd_blur_kernel k;
+  double sum = 0;
+  for (uint64_t i = 0; i < 400; i++) {
+    nd_rng rng = nd_rng_make(2, i, 0, ND_RANDOM_TEST);
+    nd_blur_shake(length, swings, 0, &rng, &k);
+    moments m = moments_of(&k);
+    sum += (m.xx + m.yy - m.x * m.x - m.y * m.y) / 400;
+  }
+  return sum;
+}
+
+/* A hand that drifts turns at random, by 1.6 radians in all: the worm-like chain of Kratky and Porod (1949),
+ * whose radius of gyration Benoit and Doty (1953) give. One that swings runs round where it aims, in a circle
+ * of radius length / (2 pi swings) at constant pace, or somewhat outside it, as it trembles. Falling between
+ * pixels adds a third of a pixel squared. */
+static void shakes_are_as_wide_as_chains_and_circles(void **state) {
+  (void)state;
+  double p = 2 / (1.6 * 1.6), drift = p / 3 - p * p + 2 * p * p * p * (1 - p * (1 - exp(-1 / p)));
+  for (int length = 20; length <= 60; length += 20) {
+    double chain = length * length * drift + 1.0 / 3;
+    assert_true(fabs(spread_of(length, 0) / chain - 1) < 0.05);
+    double radius = length / (2 * M_PI * 4);
+    double circle = spread_of(length, 4) - 1.0 / 3;
+    assert_true(circle > radius * radius && circle < 3 * radius * radius);
   }
 }
 
@@ -362,6 +391,7 @@ int main(void) {
       cmocka_unit_test(rain_brightens_and_stays_in_range),
       cmocka_unit_test(drops_show_the_scene),
       cmocka_unit_test(kernels_sum_to_one_and_are_centred),
+      cmocka_unit_test(shakes_are_as_wide_as_chains_and_circles),
       cmocka_unit_test(shapes_have_their_moments),
       cmocka_unit_test(blurring_is_convolution),
       cmocka_unit_test(light_adds_before_the_response_curve),
