@@ -15,11 +15,8 @@ static void show_progress(int tried, double distance, void *context) {
 static void append_value(GString *line, const nd_degrade_key *key, int v, double value) {
   if (value == key->standard[v])
     return;
-  g_string_append_printf(line, ", %s: ", nd_degrade_value_name(key, v));
-  if (key->choice)
-    g_string_append(line, key->choice((int)value));
-  else
-    g_string_append_printf(line, "%.6g", value);
+  g_autofree char *text = nd_degrade_value_text(key, value);
+  g_string_append_printf(line, ", %s: %s", nd_degrade_value_name(key, v), text);
 }
 
 /* As it stands in a recipe, without what has its default. */

@@ -2,7 +2,7 @@
 #ifndef ND_CAMERA_PRIVATE_H
 #define ND_CAMERA_PRIVATE_H
 
-#include "data/frames.h"
+#include "base/base.h"
 
 /* ---- camera_sensor.c: how noisy a sensor is -----------------------------------------------------------
  * The variance of a raw value x (1 = white level) is shot * x + read.
@@ -32,10 +32,6 @@ typedef struct nd_tone_curve nd_tone_curve;
 const nd_tone_curve *nd_tone_to_linear(bool contrast);
 const nd_tone_curve *nd_tone_to_display(bool contrast);
 void nd_tone_apply(const nd_tone_curve *curve, float *x, size_t n);
-/* A camera's response curve, undone (light adds up before it) and applied again; gamma: the power of POWER.
- */
-void nd_response_undo(nd_response response, double gamma, float *x, size_t n);
-void nd_response_apply(nd_response response, double gamma, float *x, size_t n);
 
 /* ---- demosaic.c ---------------------------------------------------------------------------------------
  * RGGB: red where row and column are even, blue where both are odd, else green.

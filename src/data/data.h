@@ -63,6 +63,8 @@ int nd_degrade_set(nd_degrade_settings *settings, const char *key, const char *v
 int nd_degrade_named(const nd_degrade_settings *settings, const char *name, bool *values);
 /* The name that sets the first or second value of a key alone: "sigma_max", "shape". Interned. */
 const char *nd_degrade_value_name(const nd_degrade_key *key, int value);
+/* A value of a key as nd_degrade_set takes it; the caller's, g_free. */
+char *nd_degrade_value_text(const nd_degrade_key *key, double value);
 /* A lower bound above its upper bound is an error; to be called after the last nd_degrade_set. */
 int nd_degrade_check(const nd_degrade_settings *settings);
 /* "gaussian: {sigma_min: 0, sigma_max: 75, clip: false}", a chain with ", then " between; the caller's,

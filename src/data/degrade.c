@@ -73,13 +73,6 @@ int nd_degrade_named(const nd_degrade_settings *settings, const char *name, bool
   return fail_unknown_key(settings->kind, name);
 }
 
-const char *nd_degrade_value_name(const nd_degrade_key *key, int value) {
-  if (key->count == 1)
-    return key->name;
-  g_autofree char *name = g_strconcat(key->name, value ? "_max" : "_min", NULL);
-  return g_intern_string(name);
-}
-
 static int parse_choice(const nd_degrade_key *key, const char *text, double *value) {
   g_autoptr(GString) words = g_string_new(NULL);
   for (int i = 0; key->choice(i); i++) {
@@ -200,60 +193,6 @@ int nd_degrade_check(const nd_degrade_settings *settings) {
     if (check_stage(settings->then[i].kind, settings->then[i].values))
       return -1;
   return 0;
-}
-
-static void append_value(GString *text, const nd_degrade_key *key, const double *values) {
-  double value = values[key->first];
-  if (key->choice)
-    g_string_append_printf(text, "%s: %s", key->name, key->choice((int)value));
-  else if (key->count == 1)
-    g_string_append_printf(text, "%s: %.15g", key->name, value);
-  else
-    g_string_append_printf(text, "%s_min: %.15g, %s_max: %.15g", key->name, value, key->name,
-                           values[key->first + 1]);
-}
-
-static void append_stage(GString *text, const nd_degradation *kind, const double *values) {
-  g_string_append(text, kind->name);
-  for (int k = 0; k < kind->key_count; k++) {
-    g_string_append(text, k ? ", " : ": {");
-    append_value(text, &kind->keys[k], values);
-  }
-  g_string_append_c(text, '}');
-}
-
-char *nd_degrade_describe(const nd_degrade_settings *settings) {
-  if (!settings->kind)
-    return g_strdup("none");
-  GString *text = g_string_new(NULL);
-  append_stage(text, settings->kind, settings->values);
-  for (int i = 0; i < settings->then_count; i++) {
-    g_string_append(text, ", then ");
-    append_stage(text, settings->then[i].kind, settings->then[i].values);
-  }
-  return g_string_free(text, FALSE);
-}
-
-static void append_assignment(GString *text, const nd_degrade_key *key, const double *values) {
-  for (int v = 0; v < key->count; v++) {
-    double value = values[key->first + v];
-    g_string_append_printf(text, " %s=", nd_degrade_value_name(key, v));
-    if (key->choice)
-      g_string_append(text, key->choice((int)value));
-    else
-      g_string_append_printf(text, "%.15g", value);
-  }
-}
-
-char *nd_degrade_then_text(const nd_degrade_settings *settings) {
-  GString *text = g_string_new(NULL);
-  for (int i = 0; i < settings->then_count; i++) {
-    const nd_degradation *kind = settings->then[i].kind;
-    g_string_append_printf(text, "%s%s", i ? "," : "", kind->name);
-    for (int k = 0; k < kind->key_count; k++)
-      append_assignment(text, &kind->keys[k], settings->then[i].values);
-  }
-  return g_string_free(text, FALSE);
 }
 
 int nd_degrade_apply(const nd_degrade_settings *settings, float *rgb, int height, int width, nd_rng *rng) {

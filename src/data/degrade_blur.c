@@ -5,7 +5,7 @@
 #include "data/degrade-private.h"
 
 #include "data/blur-private.h"
-#include "data/camera-private.h"
+#include "data/response.h"
 
 #include <glib.h>
 #include <math.h>

@@ -1,7 +1,6 @@
 /* Films become pairs for deblurring: the mean of some frames, and the frame in their middle. */
 #include "data/frames.h"
 
-#include "data/camera-private.h"
 #include "data/data.h"
 
 #include <errno.h>

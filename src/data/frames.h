@@ -4,10 +4,7 @@
 #define ND_DATA_FRAMES_H
 
 #include "base/base.h"
-
-/* A camera's response curve: sRGB's, a power, or none. */
-typedef enum nd_response { ND_RESPONSE_SRGB, ND_RESPONSE_POWER, ND_RESPONSE_NONE } nd_response;
-const char *nd_response_name(int index); /* NULL past the last */
+#include "data/response.h"
 
 typedef struct nd_frames_settings {
   const char

@@ -10,12 +10,6 @@ static void known_clear(gpointer p) {
   g_free(known->allowed);
 }
 
-static char *number(double x) {
-  GString *text = g_string_new(NULL);
-  nd_recipe_append_number(text, x);
-  return g_string_free(text, FALSE);
-}
-
 static char *setting_allowed(const nd_setting *s) {
   g_autofree char *range = nd_recipe_range(s->type != ND_SETTING_REAL, s->min, s->max);
   return s->type == ND_SETTING_LIST ? g_strdup_printf("a list, each %s", range) : g_strdup(range);
@@ -41,17 +35,17 @@ static char *choice_allowed(const nd_degrade_key *key) {
   return g_string_free(text, FALSE);
 }
 
-static char *degrade_text(const nd_degrade_key *key, double value) {
-  return key->choice ? g_strdup(key->choice((int)value)) : number(value);
-}
-
 static void know_degradation(GArray *all, const nd_degradation *d) {
   for (int k = 0; k < d->key_count; k++)
     for (int v = 0; v < d->keys[k].count; v++) {
       const nd_degrade_key *key = &d->keys[k];
       char *allowed = key->choice ? choice_allowed(key) : nd_recipe_range(false, key->min, key->max);
-      nd_recipe_known known = {d->name, nd_degrade_value_name(key, v),       key->help,
-                               false,   degrade_text(key, key->standard[v]), allowed};
+      nd_recipe_known known = {d->name,
+                               nd_degrade_value_name(key, v),
+                               key->help,
+                               false,
+                               nd_degrade_value_text(key, key->standard[v]),
+                               allowed};
       g_array_append_val(all, known);
     }
 }
@@ -153,7 +147,7 @@ void nd_recipe_put_degradation(nd_recipe *recipe, const nd_degrade_settings *d) 
   for (int k = 0; d->kind && k < d->kind->key_count; k++)
     for (int v = 0; v < d->kind->keys[k].count; v++) {
       const nd_degrade_key *key = &d->kind->keys[k];
-      g_autofree char *text = degrade_text(key, d->values[key->first + v]);
+      g_autofree char *text = nd_degrade_value_text(key, d->values[key->first + v]);
       nd_recipe_put_setting(settings, nd_degrade_value_name(key, v), (nd_recipe_text){.text = text});
     }
   g_autofree char *then = nd_degrade_then_text(d);
