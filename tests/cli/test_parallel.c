@@ -359,14 +359,14 @@ static void a_killed_process_ends_the_job_and_keeps_the_checkpoint(void **state)
   make_pairs();
   write_smooth_recipe("paired", "0.1");
   pid_t job = start_long_job(), victim = 0;
-  for (int i = 0; i < 3000 && !g_file_test("run/manifest.json", G_FILE_TEST_EXISTS); i++)
+  for (int i = 0; i < 12000 && !g_file_test("run/manifest.json", G_FILE_TEST_EXISTS); i++)
     g_usleep(10000);
   victim = process_of_rank(job, "1");
   assert_true(victim > 0);
   kill(victim, SIGKILL);
   int status = 0;
   pid_t ended = 0;
-  for (int i = 0; i < 3000 && !(ended = waitpid(job, &status, WNOHANG)); i++)
+  for (int i = 0; i < 12000 && !(ended = waitpid(job, &status, WNOHANG)); i++)
     g_usleep(10000);
   if (!ended)
     kill(job, SIGKILL);
