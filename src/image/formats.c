@@ -28,7 +28,7 @@ static int write_png(VipsImage *image, int quality, VipsTarget *to) {
 }
 
 static int write_jpeg(VipsImage *image, int quality, VipsTarget *to) {
-  return vips_jpegsave_target(image, to, "Q", quality, NULL);
+  return vips_jpegsave_target(image, to, "Q", quality ? quality : ND_SAVE_QUALITY, NULL);
 }
 
 /* Offsets of 32 bits do until the pixels alone come near 4 GB. */
@@ -39,15 +39,11 @@ static int write_tiff(VipsImage *image, int quality, VipsTarget *to) {
                               VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL, "bigtiff", huge, NULL);
 }
 
-static int write_webp(VipsImage *image, int quality, VipsTarget *to) {
-  return vips_webpsave_target(image, to, "Q", quality, NULL);
-}
-
 static const nd_format formats[] = {
     {"PNG", {".png", NULL}, true, true, false, 0, is_png, vips_pngload_source, write_png},
     {"JPEG", {".jpg", ".jpeg"}, false, false, false, 65500, is_jpeg, vips_jpegload_source, write_jpeg},
     {"TIFF", {".tif", ".tiff"}, true, true, true, 0, is_tiff, vips_tiffload_source, write_tiff},
-    {"WebP", {".webp", NULL}, false, true, false, 16383, is_webp, vips_webpload_source, write_webp},
+    {"WebP", {".webp", NULL}, false, true, false, 16383, is_webp, vips_webpload_source, nd_webp_write},
 };
 
 const nd_format *nd_format_named(const char *path) {

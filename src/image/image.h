@@ -38,7 +38,7 @@ int nd_image_shrink(nd_image *image, int side);
 
 typedef struct nd_save_options {
   int bits; /* 8 or 16 (an error where the format cannot); 0: as image->bits where the format can, else 8 */
-  int quality; /* JPEG and WebP, 1..100; 0: 95 */
+  int quality; /* JPEG and WebP, 1..100; 0: 95, or nothing lost where a WebP file lost nothing */
 } nd_save_options;
 
 /* Writes by the path's extension (.png .jpg .jpeg .tif .tiff .webp), values clamped to [0, 1] (not a number:

@@ -14,7 +14,8 @@ static bool describes_picture(const char *field) {
       return true;
   if (g_str_has_prefix(field, "exif-ifd1") || !strcmp(field, "exif-ifd0-Orientation"))
     return false;
-  return g_str_has_prefix(field, "exif-ifd") || g_str_has_prefix(field, "png-comment-");
+  return nd_webp_is_mark(field) || g_str_has_prefix(field, "exif-ifd") ||
+         g_str_has_prefix(field, "png-comment-");
 }
 
 static void *copy_field(VipsImage *from, const char *field, GValue *value, void *to) {

@@ -68,7 +68,7 @@ static int pack(const nd_image *image, const nd_format *format, const nd_save_op
 }
 
 int nd_save_quality(const nd_save_options *o) {
-  return o && o->quality ? o->quality : 95;
+  return o ? o->quality : 0;
 }
 
 int nd_image_encode(const nd_image *image, const char *name, const nd_save_options *options, void **bytes,

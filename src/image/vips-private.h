@@ -26,14 +26,22 @@ typedef struct nd_format {
   int longest_side; /* in pixels; 0: no limit of its own */
   bool (*starts)(const unsigned char *head, size_t n);
   int (*load)(VipsSource *source, VipsImage **out, ...);
-  int (*write)(VipsImage *image, int quality, VipsTarget *to);
+  int (*write)(VipsImage *image, int quality, VipsTarget *to); /* 0: the usual quality */
 } nd_format;
+enum { ND_SAVE_QUALITY = 95 };
 #define ND_FORMATS "PNG, JPEG, TIFF and WebP"
 /* NULL when no format has such an ending (any case), or such first bytes. */
 const nd_format *nd_format_named(const char *path);
 const nd_format *nd_format_starting(const unsigned char *head, size_t n);
 /* The one that libvips read a picture from. */
 const nd_format *nd_format_read(VipsImage *image);
+
+/* ---- webp.c -------------------------------------------------------------------------------------------
+ * Marks a picture whose WebP file lost nothing. What it is restored to loses nothing either, if it is WebP
+ * and no quality is asked for. */
+void nd_webp_mark(VipsImage *image, VipsSource *source);
+bool nd_webp_is_mark(const char *field);
+int nd_webp_write(VipsImage *image, int quality, VipsTarget *to);
 
 /* Where decoded pictures go. */
 typedef struct nd_pixel_sink {

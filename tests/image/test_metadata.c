@@ -314,6 +314,51 @@ static void grey_and_alpha_keep_their_metadata(void **state) {
   g_unlink(path);
 }
 
+/* ---- WebP that loses nothing ---- */
+/* A picture with detail, as a WebP file of libvips; a profile makes the file begin with other chunks. */
+static void write_webp(const char *path, bool lossless, bool profile) {
+  enum { SIDE = 40 };
+  unsigned char pixels[SIDE * SIDE * 3];
+  for (int i = 0; i < SIDE * SIDE * 3; i++)
+    pixels[i] = (unsigned char)(i * 2654435761u >> 24);
+  VipsImage *image = vips_image_new_from_memory(pixels, sizeof pixels, SIDE, SIDE, 3, VIPS_FORMAT_UCHAR),
+            *srgb;
+  assert_non_null(image);
+  assert_int_equal(vips_copy(image, &srgb, "interpretation", VIPS_INTERPRETATION_sRGB, NULL), 0);
+  assert_int_equal(
+      vips_webpsave(srgb, path, "lossless", lossless, "profile", profile ? "srgb" : "none", NULL), 0);
+  g_object_unref(srgb);
+  g_object_unref(image);
+}
+
+/* Whether a picture that was read from path is the same after it was written as WebP and read again. */
+static bool survives(const char *path, int quality) {
+  nd_image image, again;
+  void *bytes;
+  size_t size;
+  must(nd_image_load(path, &image));
+  must(nd_image_encode(&image, ".webp", &(nd_save_options){.quality = quality}, &bytes, &size));
+  must(nd_image_decode(bytes, size, "again", &again));
+  bool same =
+      !memcmp(image.data, again.data, (size_t)image.width * (size_t)image.height * 3 * sizeof *image.data);
+  nd_image_free(&image);
+  nd_image_free(&again);
+  g_free(bytes);
+  return same;
+}
+
+static void webp_loses_nothing_where_it_had_not(void **state) {
+  g_autofree char *path = scratch_path(state, "a.webp");
+  for (int profile = 0; profile < 2; profile++) {
+    write_webp(path, true, profile);
+    assert_true(survives(path, 0));
+    assert_false(survives(path, 95)); /* asked for */
+    write_webp(path, false, profile);
+    assert_false(survives(path, 0));
+  }
+  g_unlink(path);
+}
+
 int main(void) {
   if (nd_image_start())
     return 1;
@@ -328,6 +373,7 @@ int main(void) {
       IN_SCRATCH(a_profile_for_other_pixels_stays_behind),
       IN_SCRATCH(the_old_thumbnail_goes),
       IN_SCRATCH(grey_and_alpha_keep_their_metadata),
+      IN_SCRATCH(webp_loses_nothing_where_it_had_not),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
