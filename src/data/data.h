@@ -116,6 +116,8 @@ typedef struct nd_set {
 int nd_set_open(const char *path, nd_set *out);
 /* The same, past what a folder cannot look at. */
 int nd_set_open_past(const char *path, nd_set_problem problem, void *context, nd_set *out);
+/* Keeps the pictures that are wanted, of which there may be none. */
+void nd_set_filter(nd_set *set, bool (*wanted)(const nd_set_item *item, void *context), void *context);
 /* Keeps that fraction (0 to 1) of the pictures, evenly spaced, at least one. */
 void nd_set_thin(nd_set *set, double fraction);
 void nd_set_free(nd_set *set);
@@ -132,6 +134,12 @@ int nd_set_size(const nd_set *set, size_t index, int *width, int *height);
  * extension, lists and arrays by order. Reads the headers of all files. Errors name both pictures: a missing
  * partner, two files of one name, sizes that differ (and gives the sizes). */
 int nd_set_match(const nd_set *input, nd_set *target);
+/* The same of left views with their right ones, or with their targets, whose names may differ from view to
+ * view (7_L.png and 7_R.png): two folders that share no name are matched by order too, numbers in names by
+ * their value. */
+int nd_set_match_views(const nd_set *left, nd_set *other);
+/* Opens the right views of left ones and matches them. On error out is zeroed. */
+int nd_set_open_right(const char *path, const nd_set *left, nd_set *out);
 
 /* True when the path names pairs. */
 bool nd_set_holds_pairs(const char *path);
@@ -142,6 +150,7 @@ int nd_set_pair_paths(const char *path, char **input, char **target);
  * are degraded on the fly. Strings are copied by the functions that take this. */
 typedef struct nd_pair_source {
   const char *input_dir, *target_dir; /* sets; without target_dir the input holds pairs */
+  const char *right_dir;              /* not NULL: the right views of a set of left ones, input_dir */
   const char *clean_dir;              /* instead of the two; then degradation.kind is set */
   nd_degrade_settings degradation;
 } nd_pair_source;
@@ -169,14 +178,15 @@ typedef struct nd_damage_settings {
  */
 typedef struct nd_loader_settings {
   nd_pair_source pairs;
-  const char *real_dir;      /* a set of unlabelled real photos; NULL: none */
-  double real_fraction;      /* of them are used, evenly spaced in the set, at least one; 0: all */
-  nd_damage_settings damage; /* ND_DAMAGE_FLAT needs real_dir */
-  const char *clean_dir;     /* a set of clean photos, for unpaired adaptation; NULL: none */
-  int patch_size;            /* in pixels; smaller pictures are padded by reflection */
-  int batch_size;            /* of all processes together */
-  int sample_begin;          /* this process draws samples [sample_begin, sample_begin + sample_count) */
-  int sample_count;          /* 0: all from sample_begin on */
+  const char *real_dir;       /* a set of unlabelled real photos; NULL: none */
+  const char *real_right_dir; /* their right views, where the pairs have such */
+  double real_fraction;       /* of them are used, evenly spaced in the set, at least one; 0: all */
+  nd_damage_settings damage;  /* ND_DAMAGE_FLAT needs real_dir */
+  const char *clean_dir;      /* a set of clean photos, for unpaired adaptation; NULL: none */
+  int patch_size;             /* in pixels; smaller pictures are padded by reflection */
+  int batch_size;             /* of all processes together */
+  int sample_begin;           /* this process draws samples [sample_begin, sample_begin + sample_count) */
+  int sample_count;           /* 0: all from sample_begin on */
   bool augment; /* the eight flips and rotations, drawn independently for pair, real and reference */
   uint64_t seed;
   int workers;        /* threads that prepare batches */
@@ -187,12 +197,12 @@ typedef struct nd_loader_settings {
 /* 128 pixels, batches of 4, augmentation on, 2 workers, 8 batches ahead, 1 GiB of decoded pictures. */
 nd_loader_settings nd_loader_defaults(void);
 
-/* Arrays: samples x patch_size x patch_size x 3 (NHWC), sRGB in [0, 1] (Gaussian noise without clipping
- * leaves that range), 64-byte aligned; NULL where the settings have no such folder. Names: one a sample,
- * relative to their set. */
+/* Arrays: samples x patch_size x patch_size x 3 (NHWC), of synthetic and real x channels: 6 of two views
+ * (image.h), else 3. sRGB in [0, 1] (Gaussian noise without clipping leaves that range), 64-byte aligned;
+ * NULL where the settings have no such folder. Names: one a sample, relative to their set. */
 typedef struct nd_batch {
   uint64_t step;
-  int samples, patch_size;
+  int samples, patch_size, channels;
   float *synthetic, *clean; /* the pair */
   float *real, *reference;  /* a real photo; an unrelated clean photo */
   float *damage;            /* to be added to clean; of flat places of that real photo, or a pile */
@@ -217,16 +227,20 @@ void nd_loader_close(nd_loader *loader); /* NULL is fine */
  */
 typedef struct nd_pairs nd_pairs;
 
-/* Dense height x width x 3, sRGB in [0, 1]. name: relative to the input's (or the clean) set.
- */
+/* Dense, sRGB in [0, 1]. target: NULL where there is no truth. name: relative to the input's (or the clean)
+ * set. */
 typedef struct nd_pair {
-  int width, height;
-  float *input, *target;
+  int width, height, channels; /* 3, or 6: of two views (image.h) */
+  float *input, *target;       /* height x width x channels; height x width x 3 */
   const char *name;
 } nd_pair;
 
 /* Lists and matches; reads no pixels. Pictures degraded on the fly depend on (seed, index) alone. */
 int nd_pairs_open(const nd_pair_source *source, uint64_t seed, nd_pairs **out);
+/* The same of photos for which there is no truth. right: the right views of a set of left ones; NULL: there
+ * is one view. */
+int nd_pairs_open_photos(const char *photos, const char *right, nd_pairs **out);
+bool nd_pairs_have_truth(const nd_pairs *pairs);
 size_t nd_pairs_count(const nd_pairs *pairs);
 /* Thread-safe. On error out is zeroed. Owned by the caller: nd_pair_free. */
 int nd_pairs_load(const nd_pairs *pairs, size_t index, nd_pair *out);

@@ -94,7 +94,7 @@ double nd_flat_residual(const nd_picture *picture, int x, int y, float *out, boo
 
 static square look_at(const nd_picture *picture, nd_rng *rng, bool *cut_off) {
   float values[3 * PIXELS];
-  nd_patch at = nd_patch_draw(picture->width, picture->height, SIDE, false, rng);
+  nd_patch at = nd_patch_draw(picture->width, picture->height, SIDE, 1, rng);
   double tone = nd_flat_residual(picture, at.x, at.y, values, cut_off), sum = 0;
   for (int i = 0; i < 3 * PIXELS; i++)
     sum += (double)(values[i] * values[i]);

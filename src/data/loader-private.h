@@ -25,16 +25,20 @@ void nd_cache_free(nd_cache *cache);                /* all pictures given back b
 
 /* ---- patch.c: a square cut out of a picture, in one of the eight orientations -------------------------
  */
-enum { ND_TRANSFORMS = 8 };
+enum { ND_TRANSFORMS = 8, ND_TRANSFORMS_OF_VIEWS = 4 };
 typedef struct nd_patch {
   int x, y, size;
   int transform; /* a sum of 1: mirror columns, 2: mirror rows, then 4: transpose */
 } nd_patch;
-/* Uniform over the places and, with augment, the transforms. A side shorter than size is centred. */
-nd_patch nd_patch_draw(int width, int height, int size, bool augment, nd_rng *rng);
+/* Uniform over the places and so many of the transforms, the first ones (1: none is made). A side shorter
+ * than size is centred. */
+nd_patch nd_patch_draw(int width, int height, int size, int transforms, nd_rng *rng);
 /* out: size x size x 3 in [0, 1]. What lies outside the picture is its reflection (edge pixel not repeated).
  */
 void nd_patch_cut(const nd_picture *picture, nd_patch patch, float *out);
+/* The same of two views of one size; out: size x size x 6. Of the transforms those below
+ * ND_TRANSFORMS_OF_VIEWS are what such a sensor could have seen. */
+void nd_patch_cut_views(const nd_picture *left, const nd_picture *right, nd_patch patch, float *out);
 
 /* ---- order.c: shuffled epochs -------------------------------------------------------------------------
  * Each run of `count` positions, from a multiple of count on, visits every index once.
@@ -45,10 +49,14 @@ size_t nd_order_pick(uint64_t seed, nd_purpose purpose, uint64_t position, size_
  */
 typedef struct nd_pair_files {
   nd_set input, target;            /* matched; input is empty when pictures are degraded on the fly */
+  nd_set right;                    /* the right views of input's left ones; empty: there is one view */
   nd_degrade_settings degradation; /* then its kind is set */
 } nd_pair_files;
 int nd_pair_files_open(const nd_pair_source *source, nd_pair_files *out); /* zeroed on error */
+/* Without targets; likewise. */
+int nd_pair_files_open_photos(const char *photos, const char *right, nd_pair_files *out);
 void nd_pair_files_free(nd_pair_files *files);
+int nd_pair_files_channels(const nd_pair_files *files); /* of an input: 3, or 6 of two views */
 const char *nd_pair_files_name(const nd_pair_files *files, size_t index);
 
 /* ---- flat.c: noise as it stands over flat places of photos -------------------------------------------
@@ -76,6 +84,7 @@ typedef struct nd_sampler {
   nd_loader_settings settings; /* its strings are not kept */
   nd_pair_files pairs;
   nd_set real, reference; /* empty when there is none */
+  nd_set real_right;      /* the right views of real's left ones; empty: there is one view */
   nd_flat *flat;          /* places of the real photos; NULL: their noise is not asked for */
   uint64_t fingerprint;   /* of the files, see nd_loader_fingerprint */
   nd_cache *cache;
@@ -90,7 +99,7 @@ int nd_sampler_fill(const nd_sampler *sampler, uint64_t step, nd_batch *batch);
 size_t nd_sampler_patch_values(const nd_sampler *sampler); /* patch_size x patch_size x 3 */
 
 /* ---- sample.c: which pictures a sample is of, which place of them, and the degradation ----------------
- * Patches are dense patch_size x patch_size x 3, in [0, 1]; names belong to the sampler.
+ * Patches are dense patch_size x patch_size x 3, of two views x 6, in [0, 1]; names belong to the sampler.
  */
 
 /* A place in the whole run: which sample of which step. */
@@ -101,9 +110,10 @@ typedef struct nd_place {
 nd_rng nd_sample_stream(const nd_sampler *sampler, nd_place at, nd_purpose purpose);
 /* Of `count` pictures, each once before any comes again. */
 size_t nd_sample_pick(const nd_sampler *sampler, nd_place at, nd_purpose purpose, size_t count);
-/* A patch of a picture that has no partner: a real photo, or an unrelated clean one. */
+/* A patch of a picture that has no partner: a real photo, or an unrelated clean one. right: the right views
+ * of a set of left ones, or an empty set. */
 int nd_sample_single(const nd_sampler *sampler, nd_place at, nd_purpose purpose, const nd_set *set,
-                     float *out, const char **name);
+                     const nd_set *right, float *out, const char **name);
 int nd_sample_pair(const nd_sampler *sampler, nd_place at, float *synthetic, float *clean, const char **name);
 /* Of the index-th pair. where: gives the place of the patch; how: the degradation. */
 int nd_sample_cut_pair(const nd_sampler *sampler, size_t index, nd_rng where, nd_rng how, float *synthetic,

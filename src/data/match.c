@@ -1,6 +1,7 @@
 /* Pairing of two sets, by name or by order. */
 #include "data/set-private.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* The relative path without extension: what the two pictures of a pair share. */
@@ -64,6 +65,55 @@ static int match_order(const nd_set *input, const nd_set *target) {
                  input->path, input->count, target->path, target->count);
 }
 
+/* ---- By order where no name is common ---- */
+typedef struct place_key {
+  size_t index;
+  char *key; /* sorts numbers in names by their value */
+} place_key;
+
+static int by_key(const void *a, const void *b) {
+  return strcmp(((const place_key *)a)->key, ((const place_key *)b)->key);
+}
+
+static place_key *in_order(const nd_set *set) {
+  place_key *keys = g_new(place_key, set->count);
+  for (size_t i = 0; i < set->count; i++)
+    keys[i] = (place_key){i, g_utf8_collate_key_for_filename(set->at[i].name, -1)};
+  qsort(keys, set->count, sizeof *keys, by_key);
+  return keys;
+}
+
+static void free_keys(place_key *keys, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    g_free(keys[i].key);
+  g_free(keys);
+}
+
+static bool share_a_name(const nd_set *input, const nd_set *target) {
+  g_autoptr(GHashTable) stems = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  bool found = false;
+  for (size_t i = 0; i < target->count; i++)
+    g_hash_table_add(stems, stem(target->at[i].name));
+  for (size_t i = 0; i < input->count && !found; i++) {
+    g_autofree char *key = stem(input->at[i].name);
+    found = g_hash_table_contains(stems, key);
+  }
+  return found;
+}
+
+static int match_sorted(const nd_set *input, nd_set *target) {
+  if (match_order(input, target))
+    return -1;
+  place_key *a = in_order(input), *b = in_order(target);
+  g_autofree size_t *place = g_new(size_t, input->count);
+  for (size_t i = 0; i < input->count; i++)
+    place[a[i].index] = b[i].index;
+  reorder(target->at, target->count, place);
+  free_keys(a, input->count);
+  free_keys(b, input->count);
+  return 0;
+}
+
 static int compare_sizes(const nd_set *input, const nd_set *target, size_t i) {
   int width[2], height[2];
   if (nd_set_size(input, i, &width[0], &height[0]) || nd_set_size(target, i, &width[1], &height[1]))
@@ -74,14 +124,29 @@ static int compare_sizes(const nd_set *input, const nd_set *target, size_t i) {
                  height[0], target->at[i].label, width[1], height[1]);
 }
 
-int nd_set_match(const nd_set *input, nd_set *target) {
+static int match(const nd_set *input, nd_set *target, bool names_may_differ) {
   if (input->kind->ordered != target->kind->ordered)
     return nd_fail("'%s' and '%s' cannot be paired: folders are by name, lists and arrays by order",
                    input->path, target->path);
-  if (input->kind->ordered ? match_order(input, target) : match_names(input, target))
-    return -1;
-  for (size_t i = 0; i < input->count; i++)
-    if (compare_sizes(input, target, i))
-      return -1;
-  return 0;
+  int failed = input->kind->ordered                               ? match_order(input, target)
+               : names_may_differ && !share_a_name(input, target) ? match_sorted(input, target)
+                                                                  : match_names(input, target);
+  for (size_t i = 0; i < input->count && !failed; i++)
+    failed = compare_sizes(input, target, i);
+  return failed;
+}
+
+int nd_set_match(const nd_set *input, nd_set *target) {
+  return match(input, target, false);
+}
+
+int nd_set_match_views(const nd_set *left, nd_set *other) {
+  return match(left, other, true);
+}
+
+int nd_set_open_right(const char *path, const nd_set *left, nd_set *out) {
+  if (!nd_set_open(path, out) && !nd_set_match_views(left, out))
+    return 0;
+  nd_set_free(out);
+  return nd_fail_in("right views");
 }

@@ -10,11 +10,23 @@ static int open_two(const char *input, const char *target, nd_pair_files *out) {
   return nd_set_match(&out->input, &out->target);
 }
 
+static int open_views(const char *left, const char *right, const char *target, nd_pair_files *out) {
+  return nd_set_open(left, &out->input) || nd_set_open(target, &out->target) ||
+                 nd_set_match_views(&out->input, &out->target) ||
+                 nd_set_open_right(right, &out->input, &out->right)
+             ? -1
+             : 0;
+}
+
 static int open_matched(const nd_pair_source *source, nd_pair_files *out) {
-  g_autofree char *input = NULL, *target = NULL;
-  if (source->target_dir)
-    return open_two(source->input_dir, source->target_dir, out);
-  return nd_set_pair_paths(source->input_dir, &input, &target) ? -1 : open_two(input, target, out);
+  g_autofree char *held = NULL, *held_target = NULL;
+  const char *input = source->input_dir, *target = source->target_dir;
+  if (!target) {
+    if (nd_set_pair_paths(input, &held, &held_target))
+      return -1;
+    input = held, target = held_target;
+  }
+  return source->right_dir ? open_views(input, source->right_dir, target, out) : open_two(input, target, out);
 }
 
 static int open_degraded(const nd_pair_source *source, nd_pair_files *out) {
@@ -29,7 +41,7 @@ int nd_pair_files_open(const nd_pair_source *source, nd_pair_files *out) {
   int failed;
   if (source->input_dir && !source->clean_dir)
     failed = open_matched(source, out);
-  else if (source->clean_dir && !source->input_dir && !source->target_dir)
+  else if (source->clean_dir && !source->input_dir && !source->target_dir && !source->right_dir)
     failed = open_degraded(source, out);
   else
     failed = nd_fail(
@@ -40,10 +52,23 @@ int nd_pair_files_open(const nd_pair_source *source, nd_pair_files *out) {
   return failed;
 }
 
+int nd_pair_files_open_photos(const char *photos, const char *right, nd_pair_files *out) {
+  memset(out, 0, sizeof *out);
+  if (!nd_set_open(photos, &out->input) && (!right || !nd_set_open_right(right, &out->input, &out->right)))
+    return 0;
+  nd_pair_files_free(out);
+  return -1;
+}
+
 void nd_pair_files_free(nd_pair_files *files) {
   nd_set_free(&files->input);
+  nd_set_free(&files->right);
   nd_set_free(&files->target);
   memset(files, 0, sizeof *files);
+}
+
+int nd_pair_files_channels(const nd_pair_files *files) {
+  return files->right.count ? 6 : 3;
 }
 
 const char *nd_pair_files_name(const nd_pair_files *files, size_t index) {

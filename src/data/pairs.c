@@ -9,20 +9,30 @@ struct nd_pairs {
   uint64_t seed;
 };
 
+static int open_with(nd_pairs *pairs, int failed, nd_pairs **out) {
+  *out = failed ? NULL : pairs;
+  if (failed)
+    g_free(pairs);
+  return failed;
+}
+
 int nd_pairs_open(const nd_pair_source *source, uint64_t seed, nd_pairs **out) {
-  *out = NULL;
   nd_pairs *pairs = g_new0(nd_pairs, 1);
   pairs->seed = seed;
-  if (nd_pair_files_open(source, &pairs->files)) {
-    g_free(pairs);
-    return -1;
-  }
-  *out = pairs;
-  return 0;
+  return open_with(pairs, nd_pair_files_open(source, &pairs->files), out);
+}
+
+int nd_pairs_open_photos(const char *photos, const char *right, nd_pairs **out) {
+  nd_pairs *pairs = g_new0(nd_pairs, 1);
+  return open_with(pairs, nd_pair_files_open_photos(photos, right, &pairs->files), out);
+}
+
+bool nd_pairs_have_truth(const nd_pairs *pairs) {
+  return pairs->files.target.count;
 }
 
 size_t nd_pairs_count(const nd_pairs *pairs) {
-  return pairs->files.target.count;
+  return nd_pairs_have_truth(pairs) ? pairs->files.target.count : pairs->files.input.count;
 }
 
 static int load(const nd_set *set, size_t index, nd_pair *pair, float **pixels) {
@@ -33,7 +43,7 @@ static int load(const nd_set *set, size_t index, nd_pair *pair, float **pixels) 
   size_t n = (size_t)image.width * (size_t)image.height * 3;
   int failed = 0;
   if (pair->width && (pair->width != image.width || pair->height != image.height))
-    failed = nd_fail("'%s' is %d x %d, but its target is %d x %d", label, image.width, image.height,
+    failed = nd_fail("'%s' is %d x %d, but its partner is %d x %d", label, image.width, image.height,
                      pair->width, pair->height);
   else if (!(*pixels = nd_mem_alloc(n * sizeof **pixels, label)))
     failed = -1;
@@ -43,6 +53,17 @@ static int load(const nd_set *set, size_t index, nd_pair *pair, float **pixels) 
   pair->height = image.height;
   nd_image_free(&image);
   return failed;
+}
+
+static int load_views(const nd_pair_files *files, size_t index, nd_pair *pair) {
+  float *left = NULL, *right = NULL;
+  int failed = load(&files->input, index, pair, &left) || load(&files->right, index, pair, &right);
+  size_t pixels = (size_t)pair->width * (size_t)pair->height;
+  if (!failed && (pair->input = nd_mem_alloc(pixels * 6 * sizeof *left, files->input.at[index].label)))
+    nd_views_join(left, right, pixels, pair->input);
+  nd_mem_free(left);
+  nd_mem_free(right);
+  return pair->input ? 0 : -1;
 }
 
 static int degrade(const nd_pairs *pairs, size_t index, nd_pair *pair) {
@@ -60,11 +81,14 @@ static int degrade(const nd_pairs *pairs, size_t index, nd_pair *pair) {
 int nd_pairs_load(const nd_pairs *pairs, size_t index, nd_pair *out) {
   memset(out, 0, sizeof *out);
   const nd_pair_files *files = &pairs->files;
-  if (index >= files->target.count)
-    return nd_fail("there is no pair %zu, only %zu", index, files->target.count);
-  int failed = load(&files->target, index, out, &out->target);
+  if (index >= nd_pairs_count(pairs))
+    return nd_fail("there is no pair %zu, only %zu", index, nd_pairs_count(pairs));
+  out->channels = nd_pair_files_channels(files);
+  int failed = nd_pairs_have_truth(pairs) ? load(&files->target, index, out, &out->target) : 0;
   if (!failed)
-    failed = files->input.count ? load(&files->input, index, out, &out->input) : degrade(pairs, index, out);
+    failed = files->right.count   ? load_views(files, index, out)
+             : files->input.count ? load(&files->input, index, out, &out->input)
+                                  : degrade(pairs, index, out);
   if (failed)
     nd_pair_free(out);
   else

@@ -12,41 +12,77 @@ size_t nd_sample_pick(const nd_sampler *sampler, nd_place at, nd_purpose purpose
   return nd_order_pick(sampler->settings.seed, purpose, position, count);
 }
 
-static nd_patch draw_patch(const nd_sampler *sampler, nd_place at, nd_purpose purpose,
-                           const nd_picture *picture) {
-  nd_rng rng = nd_sample_stream(sampler, at, purpose);
+static nd_patch draw_patch(const nd_sampler *sampler, const nd_picture *picture, nd_rng *rng) {
   const nd_loader_settings *s = &sampler->settings;
-  return nd_patch_draw(picture->width, picture->height, s->patch_size, s->augment, &rng);
+  int transforms = !s->augment                                    ? 1
+                   : nd_pair_files_channels(&sampler->pairs) == 6 ? ND_TRANSFORMS_OF_VIEWS
+                                                                  : ND_TRANSFORMS;
+  return nd_patch_draw(picture->width, picture->height, s->patch_size, transforms, rng);
+}
+
+/* ---- Pictures of one or two views ---- */
+typedef struct views {
+  const nd_picture *left, *right; /* right NULL: there is one */
+} views;
+
+static void release(views v) {
+  nd_picture_release(v.left);
+  nd_picture_release(v.right);
+}
+
+/* Headers promised the same size; trust the pixels. */
+static int compare(const nd_picture *a, const char *a_label, const nd_picture *b, const char *b_label) {
+  if (a->width == b->width && a->height == b->height)
+    return 0;
+  return nd_fail("pair of different sizes: '%s' is %d x %d, '%s' is %d x %d", a_label, a->width, a->height,
+                 b_label, b->width, b->height);
+}
+
+static int get_views(const nd_sampler *sampler, const nd_set *set, const nd_set *right, size_t index,
+                     views *out) {
+  *out = (views){.left = nd_cache_get(sampler->cache, set, index)};
+  if (!out->left)
+    return -1;
+  if (!right->count)
+    return 0;
+  out->right = nd_cache_get(sampler->cache, right, index);
+  if (out->right && !compare(out->left, set->at[index].label, out->right, right->at[index].label))
+    return 0;
+  release(*out);
+  return -1;
+}
+
+static void cut(views v, nd_patch patch, float *out) {
+  if (v.right)
+    nd_patch_cut_views(v.left, v.right, patch, out);
+  else
+    nd_patch_cut(v.left, patch, out);
 }
 
 int nd_sample_single(const nd_sampler *sampler, nd_place at, nd_purpose purpose, const nd_set *set,
-                     float *out, const char **name) {
+                     const nd_set *right, float *out, const char **name) {
   size_t index = nd_sample_pick(sampler, at, purpose, set->count);
-  const nd_picture *picture = nd_cache_get(sampler->cache, set, index);
-  if (!picture)
+  nd_rng rng = nd_sample_stream(sampler, at, purpose);
+  views v;
+  if (get_views(sampler, set, right, index, &v))
     return -1;
-  nd_patch_cut(picture, draw_patch(sampler, at, purpose, picture), out);
-  nd_picture_release(picture);
+  cut(v, draw_patch(sampler, v.left, &rng), out);
+  release(v);
   *name = set->at[index].name;
   return 0;
 }
 
-/* The partner's patch: the same place and orientation. The header promised the same size; trust the pixels.
- */
+/* The partner's patch: the same place and orientation. */
 static int cut_input(const nd_sampler *sampler, size_t index, const nd_picture *target, nd_patch patch,
                      float *out) {
   const nd_pair_files *pairs = &sampler->pairs;
-  const nd_picture *input = nd_cache_get(sampler->cache, &pairs->input, index);
-  if (!input)
+  views v;
+  if (get_views(sampler, &pairs->input, &pairs->right, index, &v))
     return -1;
-  int failed = 0;
-  if (input->width != target->width || input->height != target->height)
-    failed =
-        nd_fail("pair of different sizes: '%s' is %d x %d, '%s' is %d x %d", pairs->input.at[index].label,
-                input->width, input->height, pairs->target.at[index].label, target->width, target->height);
-  else
-    nd_patch_cut(input, patch, out);
-  nd_picture_release(input);
+  int failed = compare(v.left, pairs->input.at[index].label, target, pairs->target.at[index].label);
+  if (!failed)
+    cut(v, patch, out);
+  release(v);
   return failed;
 }
 
@@ -69,11 +105,10 @@ static int degrade(const nd_sampler *sampler, size_t index, const nd_picture *ta
 int nd_sample_cut_pair(const nd_sampler *sampler, size_t index, nd_rng where, nd_rng how, float *synthetic,
                        float *clean) {
   const nd_pair_files *pairs = &sampler->pairs;
-  const nd_loader_settings *s = &sampler->settings;
   const nd_picture *target = nd_cache_get(sampler->cache, &pairs->target, index);
   if (!target)
     return -1;
-  nd_patch patch = nd_patch_draw(target->width, target->height, s->patch_size, s->augment, &where);
+  nd_patch patch = draw_patch(sampler, target, &where);
   nd_patch_cut(target, patch, clean);
   int failed = pairs->input.count ? cut_input(sampler, index, target, patch, synthetic)
                                   : degrade(sampler, index, target, patch, how, synthetic);

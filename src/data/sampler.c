@@ -19,16 +19,29 @@ static int check(const nd_loader_settings *s) {
     return nd_fail("%d layers of damage: 1 to %d can be piled up", s->damage.layers, ND_DAMAGE_LAYERS);
   if (s->damage.of == ND_DAMAGE_FLAT && !s->real_dir)
     return nd_fail("noise of real photos is asked for, and no set of them was given");
+  if (s->damage.of && s->pairs.right_dir)
+    return nd_fail("damage can be put on pictures of one view, not of two");
+  if (s->real_dir && !s->real_right_dir != !s->pairs.right_dir)
+    return nd_fail("pairs and real photos are both to have right views, or neither");
+  return 0;
+}
+
+static int open_real(const nd_loader_settings *s, nd_sampler *out) {
+  if (nd_set_open(s->real_dir, &out->real) ||
+      (s->real_right_dir && nd_set_open_right(s->real_right_dir, &out->real, &out->real_right)))
+    return -1;
+  if (s->real_fraction > 0) {
+    nd_set_thin(&out->real, s->real_fraction);
+    nd_set_thin(&out->real_right, s->real_fraction);
+  }
   return 0;
 }
 
 static int open_sets(const nd_loader_settings *s, nd_sampler *out) {
   if (nd_pair_files_open(&s->pairs, &out->pairs))
     return -1;
-  if (s->real_dir && nd_set_open(s->real_dir, &out->real))
+  if (s->real_dir && open_real(s, out))
     return nd_fail_in("real photos");
-  if (s->real_dir && s->real_fraction > 0)
-    nd_set_thin(&out->real, s->real_fraction);
   if (s->clean_dir && nd_set_open(s->clean_dir, &out->reference))
     return nd_fail_in("clean photos for reference");
   return 0;
@@ -53,10 +66,12 @@ static uint64_t mix_set(uint64_t hash, const nd_set *set) {
 }
 
 static uint64_t fingerprint(const nd_sampler *s) {
-  const nd_set *sets[] = {&s->pairs.input, &s->pairs.target, &s->real, &s->reference};
+  const nd_set *sets[] = {&s->pairs.input, &s->pairs.target, &s->real,
+                          &s->reference,   &s->pairs.right,  &s->real_right};
   uint64_t hash = 0xcbf29ce484222325u;
   for (size_t i = 0; i < G_N_ELEMENTS(sets); i++)
-    hash = mix_set(hash, sets[i]);
+    if (i < 4 || sets[i]->count) /* pictures of one view have the number they always had */
+      hash = mix_set(hash, sets[i]);
   return hash;
 }
 
@@ -70,7 +85,7 @@ int nd_sampler_open(const nd_loader_settings *settings, nd_sampler *out) {
     return -1;
   }
   out->settings.pairs = (nd_pair_source){0};
-  out->settings.real_dir = out->settings.clean_dir = NULL;
+  out->settings.real_dir = out->settings.real_right_dir = out->settings.clean_dir = NULL;
   out->fingerprint = fingerprint(out);
   out->cache = nd_cache_new(settings->cache_bytes);
   if (settings->damage.of == ND_DAMAGE_FLAT)
@@ -83,6 +98,7 @@ void nd_sampler_close(nd_sampler *sampler) {
   nd_flat_free(sampler->flat);
   nd_pair_files_free(&sampler->pairs);
   nd_set_free(&sampler->real);
+  nd_set_free(&sampler->real_right);
   nd_set_free(&sampler->reference);
   memset(sampler, 0, sizeof *sampler);
 }
@@ -91,27 +107,28 @@ size_t nd_sampler_patch_values(const nd_sampler *sampler) {
   return (size_t)sampler->settings.patch_size * (size_t)sampler->settings.patch_size * 3;
 }
 
-static float *alloc_patches(const nd_sampler *sampler) {
-  return nd_mem_alloc(
-      (size_t)sampler->settings.sample_count * nd_sampler_patch_values(sampler) * sizeof(float), "batch");
+static float *alloc_patches(const nd_sampler *sampler, int channels) {
+  size_t values = nd_sampler_patch_values(sampler) / 3 * (size_t)channels;
+  return nd_mem_alloc((size_t)sampler->settings.sample_count * values * sizeof(float), "batch");
 }
 
 int nd_batch_alloc(const nd_sampler *sampler, nd_batch *out) {
   size_t n = (size_t)sampler->settings.sample_count;
-  *out = (nd_batch){.samples = (int)n, .patch_size = sampler->settings.patch_size};
+  int channels = nd_pair_files_channels(&sampler->pairs);
+  *out = (nd_batch){.samples = (int)n, .patch_size = sampler->settings.patch_size, .channels = channels};
   out->pair_names = g_new0(const char *, n);
-  if (!(out->synthetic = alloc_patches(sampler)) || !(out->clean = alloc_patches(sampler)))
+  if (!(out->synthetic = alloc_patches(sampler, channels)) || !(out->clean = alloc_patches(sampler, 3)))
     return -1;
   if (sampler->real.count) {
     out->real_names = g_new0(const char *, n);
-    if (!(out->real = alloc_patches(sampler)))
+    if (!(out->real = alloc_patches(sampler, channels)))
       return -1;
   }
-  if (sampler->settings.damage.of && !(out->damage = alloc_patches(sampler)))
+  if (sampler->settings.damage.of && !(out->damage = alloc_patches(sampler, 3)))
     return -1;
   if (sampler->reference.count) {
     out->reference_names = g_new0(const char *, n);
-    if (!(out->reference = alloc_patches(sampler)))
+    if (!(out->reference = alloc_patches(sampler, 3)))
       return -1;
   }
   return 0;
@@ -130,16 +147,18 @@ void nd_batch_free(nd_batch *batch) {
 }
 
 static int fill_sample(const nd_sampler *sampler, nd_place at, nd_batch *batch, size_t k) {
-  size_t offset = k * nd_sampler_patch_values(sampler);
-  float *synthetic = batch->synthetic + offset, *clean = batch->clean + offset;
+  static const nd_set none = {0};
+  size_t values = nd_sampler_patch_values(sampler), offset = k * values,
+         seen = k * (values / 3 * (size_t)batch->channels);
+  float *synthetic = batch->synthetic + seen, *clean = batch->clean + offset;
   if (nd_sample_pair(sampler, at, synthetic, clean, &batch->pair_names[k]))
     return -1;
-  if (batch->real && nd_sample_single(sampler, at, ND_RANDOM_PICK_REAL, &sampler->real, batch->real + offset,
-                                      &batch->real_names[k]))
+  if (batch->real && nd_sample_single(sampler, at, ND_RANDOM_PICK_REAL, &sampler->real, &sampler->real_right,
+                                      batch->real + seen, &batch->real_names[k]))
     return -1;
   if (batch->damage && nd_sample_damage(sampler, at, synthetic, clean, batch->damage + offset))
     return -1;
-  if (batch->reference && nd_sample_single(sampler, at, ND_RANDOM_PICK_CLEAN, &sampler->reference,
+  if (batch->reference && nd_sample_single(sampler, at, ND_RANDOM_PICK_CLEAN, &sampler->reference, &none,
                                            batch->reference + offset, &batch->reference_names[k]))
     return -1;
   return 0;

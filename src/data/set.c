@@ -72,16 +72,32 @@ static void item_clear(nd_set_item *item) {
   g_free(item->label);
 }
 
-void nd_set_thin(nd_set *set, double fraction) {
-  size_t n = set->count, keep = MAX(1, (size_t)(fraction * (double)n + 0.5)), kept = 0;
-  if (keep >= n)
-    return;
-  for (size_t i = 0; i < n; i++)
-    if (i == kept * n / keep && kept < keep)
+void nd_set_filter(nd_set *set, bool (*wanted)(const nd_set_item *, void *), void *context) {
+  size_t kept = 0;
+  for (size_t i = 0; i < set->count; i++)
+    if (wanted(&set->at[i], context))
       set->at[kept++] = set->at[i];
     else
       item_clear(&set->at[i]);
   set->count = kept;
+}
+
+typedef struct thinning {
+  size_t n, keep, seen, kept;
+} thinning;
+
+static bool next_of_keep(const nd_set_item *item, void *context) {
+  thinning *t = context;
+  (void)item;
+  bool wanted = t->seen++ == t->kept * t->n / t->keep && t->kept < t->keep;
+  t->kept += wanted;
+  return wanted;
+}
+
+void nd_set_thin(nd_set *set, double fraction) {
+  thinning t = {.n = set->count, .keep = MAX(1, (size_t)(fraction * (double)set->count + 0.5))};
+  if (t.keep < t.n)
+    nd_set_filter(set, next_of_keep, &t);
 }
 
 void nd_set_free(nd_set *set) {

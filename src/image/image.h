@@ -85,6 +85,16 @@ int nd_raster_save(const char *path, const nd_raster *r, const nd_save_options *
 int nd_raster_encode(const nd_raster *r, const char *format, const nd_save_options *options, void **bytes,
                      size_t *size);
 
+/* ---- Two views ---------------------------------------------------------------------------------------
+ * What the left and the right halves of a dual-pixel sensor's pixels see, as 6 channels: the left view's RGB,
+ * then the right one's (views.c).
+ */
+/* left, right: pixels x 3; out: pixels x 6. */
+void nd_views_join(const float *left, const float *right, size_t pixels, float *out);
+/* The picture without views: of 6 channels the mean of both views, which is about what the same sensor gives
+ * when it adds its halves up; 3 channels are that picture. rgb: pixels x 3, not x. */
+void nd_views_photo(const float *x, size_t pixels, int channels, float *rgb);
+
 /* True when the file name ends in a picture format this build reads (any case). */
 bool nd_image_named(const char *path);
 

@@ -75,12 +75,12 @@ static void small_pictures_are_reflected(void **state) {
     rgb[i] = cells[i / 3];
   nd_picture picture = {3, 2, 8, rgb};
   nd_rng rng = nd_rng_make(1, 0, 0, ND_RANDOM_TEST);
-  nd_patch patch = nd_patch_draw(3, 2, 5, false, &rng);
+  nd_patch patch = nd_patch_draw(3, 2, 5, 1, &rng);
   nd_patch_cut(&picture, patch, out);
   for (int i = 0; i < 25; i++)
     assert_int_equal(byte_of(out[3 * i]), expected[i / 5][i % 5]);
   nd_picture dot = {1, 1, 8, rgb};
-  nd_patch_cut(&dot, nd_patch_draw(1, 1, 5, true, &rng), out);
+  nd_patch_cut(&dot, nd_patch_draw(1, 1, 5, ND_TRANSFORMS, &rng), out);
   for (int i = 0; i < 75; i++)
     assert_int_equal(byte_of(out[i]), 10);
 }
@@ -91,7 +91,7 @@ static void places_and_transforms_are_uniform(void **state) {
   int columns[4] = {0}, rows[2] = {0}, transforms[ND_TRANSFORMS] = {0};
   for (int i = 0; i < DRAWS; i++) {
     nd_rng rng = nd_rng_make(1, (uint64_t)i, 0, ND_RANDOM_PICK);
-    nd_patch patch = nd_patch_draw(11, 9, 8, true, &rng);
+    nd_patch patch = nd_patch_draw(11, 9, 8, ND_TRANSFORMS, &rng);
     assert_in_range(patch.x, 0, 3);
     assert_in_range(patch.y, 0, 1);
     columns[patch.x]++, rows[patch.y]++, transforms[patch.transform]++;
