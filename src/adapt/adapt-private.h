@@ -4,14 +4,15 @@
 
 #include "adapt/adapt.h"
 
-/* What R makes of one domain. features: n,h,w,c, of its innermost layer; ND_NONE where the network marks
- * none. */
+/* What R makes of one domain. x: the picture, of two views their mean; residual: what is added to it.
+ * features: n,h,w,c, of R's innermost layer; ND_NONE where the network marks none. */
 typedef struct nd_branch {
   nd_tensor x, residual, restored, features;
 } nd_branch;
 
-/* An input of pictures. */
+/* An input of pictures, and of what R takes: pictures, or two views of each. */
 nd_tensor nd_objective_picture(nd_graph *g, const char *name, const nd_objective *o);
+nd_tensor nd_objective_views(nd_graph *g, const char *name, const nd_objective *o);
 /* The restoration loss's own measure. */
 nd_tensor nd_objective_charbonnier(nd_graph *g, nd_tensor restored, nd_tensor clean);
 /* Restores the synthetic pictures and `real` (step 1 of the method), and appends the restoration loss. */

@@ -50,11 +50,11 @@ typedef struct nd_objective_settings {
 } nd_objective_settings;
 nd_objective_settings nd_objective_defaults(void); /* the release's */
 
-/* The tensors of a training graph; ND_NONE where the mode has none. Pictures n,p,p,3; the rest n,1,1,1 or one
- * number. */
+/* The tensors of a training graph; ND_NONE where the mode has none. Pictures n,p,p,3, synthetic and real
+ * n,p,p,channels; the rest n,1,1,1 or one number. */
 typedef struct nd_objective {
   nd_objective_settings settings;
-  int n, patch_size;
+  int n, patch_size, channels;                       /* channels: what R takes */
   nd_tensor synthetic, clean, real, reference;       /* pictures in */
   nd_tensor noise, level, signal_scale, noise_scale; /* eps, g, sqrt(g), sqrt(1 - g) in */
   nd_tensor shuffle, shuffle_negative, alpha;        /* masks (0 or 1) and the weight of L_dif in */
@@ -65,6 +65,10 @@ typedef struct nd_objective {
                                                                                     baseline, its own */
   nd_tensor restored_synthetic, restored_real;                                    /* out */
 } nd_objective;
+
+/* Whether the mode can be trained with a network that takes two views of a picture: those of source, paired,
+ * unpaired and dann restore what is there, the others put damage on single pictures, or hide it there. */
+bool nd_mode_takes_views(nd_mode mode);
 
 /* Appends the whole objective (forward) to g; diffusion may be NULL in source mode. Errors stay in g. */
 void nd_objective_build(nd_graph *g, const nd_objective_settings *s, const nd_net *restoration,

@@ -5,7 +5,7 @@
 
 nd_tensor nd_dann_loss(nd_graph *g, nd_objective *o, const nd_net *net) {
   nd_branch synthetic, real;
-  o->real = nd_objective_picture(g, "real", o);
+  o->real = nd_objective_views(g, "real", o);
   o->alpha = nd_input(g, "alpha", 1, 1, 1, 1);
   nd_objective_restore(g, o, net, o->real, &synthetic, &real);
   if (!nd_graph_failed(g) && synthetic.features < 0) {

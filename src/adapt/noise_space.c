@@ -19,6 +19,10 @@ nd_tensor nd_objective_picture(nd_graph *g, const char *name, const nd_objective
   return nd_input(g, name, o->n, o->patch_size, o->patch_size, 3);
 }
 
+nd_tensor nd_objective_views(nd_graph *g, const char *name, const nd_objective *o) {
+  return nd_input(g, name, o->n, o->patch_size, o->patch_size, o->channels);
+}
+
 static nd_tensor number(nd_graph *g, const char *name, const nd_objective *o) {
   return nd_input(g, name, o->n, 1, 1, 1);
 }
@@ -35,8 +39,16 @@ static nd_tensor minus(nd_graph *g, nd_tensor a, nd_tensor b) {
   return nd_add(g, a, nd_affine(g, b, -1, 0));
 }
 
-static nd_branch branch_of(nd_graph *g, const nd_objective_settings *s, nd_tensor x, nd_tensor output,
+/* The picture of two views is their mean (image.h, nd_views_photo). */
+static nd_tensor photo(nd_graph *g, nd_tensor x) {
+  if (nd_graph_failed(g) || x < 0 || nd_dims(g, x)[3] == 3)
+    return x;
+  return nd_affine(g, nd_add(g, nd_slice(g, x, 3, 0, 3), nd_slice(g, x, 3, 3, 3)), 0.5f, 0);
+}
+
+static nd_branch branch_of(nd_graph *g, const nd_objective_settings *s, nd_tensor views, nd_tensor output,
                            nd_tensor features) {
+  nd_tensor x = photo(g, views);
   if (s->residual)
     return (nd_branch){x, output, nd_add(g, x, output), features};
   return (nd_branch){x, minus(g, output, x), output, features};
@@ -127,8 +139,8 @@ static nd_tensor contrastive_loss(nd_graph *g, nd_objective *o, const nd_net *ne
                                   nd_tensor positive, nd_branch synthetic, nd_branch real) {
   const nd_objective_settings *s = &o->settings;
   o->shuffle_negative = number(g, "shuffle_negative", o);
-  nd_tensor negative = nd_shuffle_pair(g, nd_add(g, o->synthetic, real.residual),
-                                       nd_add(g, o->real, synthetic.residual), o->shuffle_negative);
+  nd_tensor negative = nd_shuffle_pair(g, nd_add(g, synthetic.x, real.residual),
+                                       nd_add(g, real.x, synthetic.residual), o->shuffle_negative);
   (s->negatives == ND_NEGATIVES_KEPT ? judge_together : judge_apart)(g, o, net, nd_concat(g, y, positive, 3),
                                                                      nd_concat(g, y, negative, 3));
   nd_tensor against = s->negatives == ND_NEGATIVES_JUDGED ? nd_detach(g, o->loss_negative) : o->loss_negative;
@@ -167,10 +179,11 @@ static void name_outputs(nd_graph *g, const nd_objective *o) {
   nd_output(g, "loss_negative", o->loss_negative);
 }
 
-static nd_objective empty(const nd_objective_settings *s, int n, int patch_size) {
+static nd_objective empty(const nd_objective_settings *s, int n, int patch_size, int channels) {
   return (nd_objective){.settings = *s,
                         .n = n,
                         .patch_size = patch_size,
+                        .channels = channels,
                         .synthetic = ND_NONE,
                         .clean = ND_NONE,
                         .real = ND_NONE,
@@ -198,7 +211,7 @@ static nd_objective empty(const nd_objective_settings *s, int n, int patch_size)
 static nd_tensor adaptation_loss(nd_graph *g, nd_objective *o, const nd_net *restoration,
                                  const nd_net *diffusion) {
   nd_branch synthetic, real;
-  o->real = nd_objective_picture(g, "real", o);
+  o->real = nd_objective_views(g, "real", o);
   nd_objective_restore(g, o, restoration, o->real, &synthetic, &real);
   if (o->settings.mode == ND_MODE_UNPAIRED)
     o->reference = nd_objective_picture(g, "reference", o);
@@ -239,10 +252,14 @@ static nd_tensor total_loss(nd_graph *g, nd_objective *o, const nd_net *restorat
   return nd_add(g, o->loss_restoration, added);
 }
 
+bool nd_mode_takes_views(nd_mode mode) {
+  return mode == ND_MODE_SOURCE || nd_mode_diffuses(mode) || mode == ND_MODE_DANN;
+}
+
 void nd_objective_build(nd_graph *g, const nd_objective_settings *s, const nd_net *restoration,
                         const nd_net *diffusion, int n, int patch_size, nd_objective *o) {
-  *o = empty(s, n, patch_size);
-  o->synthetic = nd_objective_picture(g, "synthetic", o);
+  *o = empty(s, n, patch_size, nd_net_channels(restoration));
+  o->synthetic = nd_objective_views(g, "synthetic", o);
   o->clean = nd_objective_picture(g, "clean", o);
   o->loss = total_loss(g, o, restoration, diffusion);
   name_outputs(g, o);

@@ -14,7 +14,8 @@ enum { SIGMAS = 9 }; /* 0, 10, .. 80 of 255 */
 typedef struct study {
   int pictures, patch_size, draws;
   gint64 seed;
-  const char *folder, *plot, *real, *truth;
+  const char *folder, *plot;
+  nd_pair_source photos;
 } study;
 
 /* The middle patch of each picture. */
@@ -83,7 +84,7 @@ static int directions(const study *s, nd_trained *t) {
   for (size_t i = 0; i + 1 < G_N_ELEMENTS(bounds) && !failed; i++) {
     int from = MAX(1, (int)(bounds[i] * levels)), to = MAX(from, (int)(bounds[i + 1] * levels) - 1);
     nd_direction_found d;
-    failed = nd_direction(t, s->real, s->truth, from, to, s->draws, (uint64_t)s->seed, &d);
+    failed = nd_direction(t, &s->photos, from, to, s->draws, (uint64_t)s->seed, &d);
     if (!failed)
       printf("%4d-%-4d   %+.4f +- %.4f   %12.2f   %.6f\n", from, to, d.cosine, 2 * d.error, d.real_share,
              d.loss);
@@ -113,20 +114,23 @@ static int probe(const study *s, const char *run) {
     return -1;
   int failed = !t->diffusion ? nd_fail("'%s' was trained in mode %s: it has no diffusion network", run,
                                        nd_recipe_word(&t->recipe, "mode"))
-               : s->real     ? directions(s, t)
-                             : probe_errors(s, t);
+               : s->photos.input_dir ? directions(s, t)
+                                     : probe_errors(s, t);
   nd_trained_free(t);
   return failed;
 }
 
 static int run(int argc, char **argv) {
   study s = {.pictures = 8, .patch_size = 128, .draws = 16, .seed = 1};
-  g_autofree char *checkpoint = NULL, *folder = NULL, *plot = NULL, *real = NULL, *truth = NULL;
+  g_autofree char *checkpoint = NULL, *folder = NULL, *plot = NULL, *real = NULL, *right = NULL,
+                  *truth = NULL;
   const GOptionEntry entries[] = {
       {"run", 'r', 0, G_OPTION_ARG_FILENAME, &checkpoint, "a run folder or a checkpoint", "RUN"},
       {"clean", 'c', 0, G_OPTION_ARG_FILENAME, &folder, "a set of clean photographs", "SET"},
       {"real", 0, 0, G_OPTION_ARG_FILENAME, &real,
        "a set of degraded photographs whose clean partners are known", "SET"},
+      {"right", 0, 0, G_OPTION_ARG_FILENAME, &right,
+       "the right views of real's left ones, of a dual-pixel sensor", "SET"},
       {"truth", 0, 0, G_OPTION_ARG_FILENAME, &truth, "the set of those partners, under the same names",
        "SET"},
       {"plot", 'o', 0, G_OPTION_ARG_FILENAME, &plot, "draw the curve into this SVG", "FILE.svg"},
@@ -145,14 +149,13 @@ static int run(int argc, char **argv) {
           "the diffusion loss pushes the restored real photos: the cosine with the way to the truth, and "
           "the real condition's share of the gradient."))
     return ND_EXIT_USAGE;
-  if (!checkpoint || !folder == !(real && truth) || !real != !truth || argc != 1 || s.pictures < 1 ||
-      s.patch_size < 8 || s.draws < 1)
+  if (!checkpoint || !folder == !(real && truth) || !real != !truth || (right && !real) || argc != 1 ||
+      s.pictures < 1 || s.patch_size < 8 || s.draws < 1)
     return nd_cli_wrong(
         "--run RUN and either --clean SET or --real SET with --truth SET are needed, and positive counts");
   s.folder = folder;
   s.plot = plot;
-  s.real = real;
-  s.truth = truth;
+  s.photos = (nd_pair_source){.input_dir = real, .target_dir = truth, .right_dir = right};
   return probe(&s, checkpoint) ? nd_cli_failed() : ND_EXIT_DONE;
 }
 

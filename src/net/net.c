@@ -155,6 +155,15 @@ int nd_net_channels(const nd_net *net) {
   return nd_net_int(net, "dual_pixel") ? 6 : 3;
 }
 
+int nd_net_check_views(const nd_net *net, bool right, const char *option) {
+  if (right == (nd_net_channels(net) == 6))
+    return 0;
+  return right ? nd_fail("network %s takes one view of a picture: leave %s out", nd_net_name(net), option)
+               : nd_fail("network %s takes two views of a picture (dual_pixel), the left and the right one: "
+                         "give the right one by %s",
+                         nd_net_name(net), option);
+}
+
 int nd_net_needs_picture(const nd_net *net) {
   return nd_net_channels(net) == 3
              ? 0

@@ -43,6 +43,9 @@ const char *const *nd_net_names(nd_role role);
  * which its result is the picture itself. Pictures of 6 channels are not read or trained on here, but
  * exported networks take them. */
 int nd_net_channels(const nd_net *net);
+/* 0 where there are as many views as the network takes: one, or with `right` two. The error names `option`,
+ * which gives the right one ("--right"). */
+int nd_net_check_views(const nd_net *net, bool right, const char *option);
 /* 0, or an error for a network that takes other than pictures of 3 channels. */
 int nd_net_needs_picture(const nd_net *net);
 /* x: n,h,w,nd_net_channels, h and w multiples of nd_net_multiple. The residual r = R(x), n,h,w,3 (METHOD,

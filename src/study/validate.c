@@ -5,8 +5,10 @@ int nd_validator_open(const nd_recipe *recipe, nd_validator *out) {
   *out = (nd_validator){.recipe = recipe};
   if (!*recipe->validation.input)
     return 0;
-  const char *target = recipe->validation.target;
-  nd_pair_source source = {.input_dir = recipe->validation.input, .target_dir = *target ? target : NULL};
+  const char *right = recipe->validation.right, *target = recipe->validation.target;
+  nd_pair_source source = {.input_dir = recipe->validation.input,
+                           .right_dir = *right ? right : NULL,
+                           .target_dir = *target ? target : NULL};
   return nd_pairs_open(&source, (uint64_t)recipe->seed, &out->pairs) ? nd_fail_in("validation") : 0;
 }
 

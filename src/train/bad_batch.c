@@ -7,35 +7,49 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-/* Values outside [0, 1] are clamped by the file; 16 bits show the rest as it was. */
-static int save_patch(const char *folder, int sample, const char *what, const float *patch, int size) {
-  g_autofree char *name = g_strdup_printf("%d-%s.png", sample, what);
-  g_autofree char *path = g_build_filename(folder, name, NULL);
+/* Three of a patch's channels, from `first` on. Values outside [0, 1] are clamped by the file; 16 bits show
+ * the rest as it was. */
+static int save_patch(const char *path, const float *patch, int size, int channels, int first) {
   nd_image image;
   if (nd_image_new(size, size, 3, &image))
     return -1;
-  memcpy(image.data, patch, (size_t)size * (size_t)size * 3 * sizeof *patch);
+  for (size_t i = 0; i < (size_t)size * (size_t)size; i++)
+    memcpy(image.data + 3 * i, patch + i * (size_t)channels + first, 3 * sizeof *patch);
   int failed = nd_image_save(path, &image, &(nd_save_options){.bits = 16});
   nd_image_free(&image);
   return failed;
+}
+
+/* Of two views each is a file. */
+static int save_sample(const char *folder, int sample, const char *what, const float *patch, int size,
+                       int channels) {
+  for (int first = 0; first < channels; first += 3) {
+    g_autofree char *name = g_strdup_printf("%d-%s%s.png", sample, what, first ? "-right" : "");
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    if (save_patch(path, patch, size, channels, first))
+      return -1;
+  }
+  return 0;
 }
 
 int nd_bad_batch_save(const char *folder, const nd_batch *b, int first) {
   const struct {
     const char *what;
     const float *patches;
-  } kinds[] = {{"synthetic", b->synthetic},
-               {"clean", b->clean},
-               {"real", b->real},
-               {"reference", b->reference},
-               {"damage", b->damage}};
-  size_t stride = (size_t)b->patch_size * (size_t)b->patch_size * 3;
+    int channels;
+  } kinds[] = {{"synthetic", b->synthetic, b->channels},
+               {"clean", b->clean, 3},
+               {"real", b->real, b->channels},
+               {"reference", b->reference, 3},
+               {"damage", b->damage, 3}};
+  size_t pixels = (size_t)b->patch_size * (size_t)b->patch_size;
   if (g_mkdir_with_parents(folder, 0777))
     return nd_fail("cannot make the folder '%s': %s", folder, strerror(errno));
   for (int i = 0; i < b->samples; i++)
     for (size_t k = 0; k < G_N_ELEMENTS(kinds); k++)
-      if (kinds[k].patches &&
-          save_patch(folder, first + i, kinds[k].what, kinds[k].patches + (size_t)i * stride, b->patch_size))
+      if (kinds[k].patches && save_sample(folder, first + i, kinds[k].what,
+                                          kinds[k].patches + (size_t)i * pixels * (size_t)kinds[k].channels,
+                                          b->patch_size, kinds[k].channels))
         return -1;
   return 0;
 }

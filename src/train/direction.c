@@ -34,15 +34,15 @@ static int build(look *l, nd_trained *t) {
   return 0;
 }
 
-static int open_data(look *l, const nd_recipe *r, const char *real, const char *truth) {
+static int open_data(look *l, const nd_recipe *r, const nd_pair_source *photos) {
   nd_loader_settings s;
   if (nd_trainer_loader_settings(r, &s))
     return -1;
-  s.real_dir = NULL;
+  s.real_dir = s.real_right_dir = NULL;
   s.damage.of = ND_DAMAGE_NONE;
   if (nd_loader_open(&s, 0, &l->pairs))
     return -1;
-  s.pairs = (nd_pair_source){.input_dir = real, .target_dir = truth};
+  s.pairs = *photos;
   s.clean_dir = NULL;
   return nd_loader_open(&s, 0, &l->photos) ||
                  nd_schedule_new(nd_recipe_word(r, "schedule.kind"), r->schedule.steps,
@@ -92,11 +92,12 @@ static int add_batch(look *l, int t_min, int t_max, uint64_t seed, uint64_t step
   double wait;
   if (nd_loader_next(l->pairs, &pairs, &wait) || nd_loader_next(l->photos, &photos, &wait))
     return -1;
-  size_t each = (size_t)pairs->patch_size * (size_t)pairs->patch_size * 3, all = each * (size_t)l->o.n;
-  put(l, l->o.synthetic, pairs->synthetic, all);
+  size_t each = (size_t)pairs->patch_size * (size_t)pairs->patch_size * 3, all = each * (size_t)l->o.n,
+         seen = all / 3 * (size_t)l->o.channels;
+  put(l, l->o.synthetic, pairs->synthetic, seen);
   put(l, l->o.clean, pairs->clean, all);
   put(l, l->o.reference, pairs->reference, all);
-  put(l, l->o.real, photos->synthetic, all);
+  put(l, l->o.real, photos->synthetic, seen);
   nd_plan_tensor(l->plan, l->o.alpha)[0] = 1;
   nd_objective_draw(&l->o, l->plan, l->schedule, t_min, t_max, seed, step, 0);
   nd_run(l->plan, seed, step, 0);
@@ -112,12 +113,13 @@ static int add_batch(look *l, int t_min, int t_max, uint64_t seed, uint64_t step
   return 0;
 }
 
-int nd_direction(nd_trained *t, const char *real, const char *truth, int t_min, int t_max, int batches,
+int nd_direction(nd_trained *t, const nd_pair_source *photos, int t_min, int t_max, int batches,
                  uint64_t seed, nd_direction_found *out) {
   look l = {.real = ND_NONE, .synthetic = ND_NONE};
   sums s = {0};
   *out = (nd_direction_found){0};
-  int failed = build(&l, t) || open_data(&l, &t->recipe, real, truth);
+  int failed = nd_net_check_views(t->restoration, photos->right_dir, "--right") || build(&l, t) ||
+               open_data(&l, &t->recipe, photos);
   for (int k = 0; k < batches && !failed; k++)
     failed = add_batch(&l, t_min, t_max, seed, (uint64_t)k, &s);
   if (!failed) {

@@ -34,10 +34,12 @@ static int measure_graph(const nd_recipe *r, const nd_net *restoration, const nd
   return failed;
 }
 
+/* Pictures, and right views of those that the network sees. */
 static size_t batch_bytes(const nd_recipe *r, int samples) {
-  size_t kinds = r->mode == ND_RECIPE_SOURCE ? 2 : r->mode == ND_RECIPE_PAIRED ? 3 : 4;
-  return kinds * (size_t)samples * (size_t)r->data.patch_size * (size_t)r->data.patch_size * 3 *
-         sizeof(float);
+  bool source = r->mode == ND_RECIPE_SOURCE;
+  size_t kinds = source ? 2 : r->mode == ND_RECIPE_PAIRED ? 3 : 4, seen = source ? 1 : 2;
+  return (kinds + (*r->data.right ? seen : 0)) * (size_t)samples * (size_t)r->data.patch_size *
+         (size_t)r->data.patch_size * 3 * sizeof(float);
 }
 
 int nd_train_prefetch(const nd_recipe *r, int samples) {

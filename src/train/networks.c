@@ -12,7 +12,7 @@ static nd_mode mode_of(const nd_recipe *r) {
 
 int nd_train_networks(const nd_recipe *r, nd_net **restoration, nd_net **diffusion) {
   *restoration = *diffusion = NULL;
-  if (!nd_recipe_network(r, ND_RESTORATION, restoration) && !nd_net_needs_picture(*restoration) &&
+  if (!nd_recipe_network(r, ND_RESTORATION, restoration) &&
       (!nd_mode_diffuses(mode_of(r)) || !nd_recipe_network(r, ND_DIFFUSION, diffusion)))
     return 0;
   nd_net_free(*restoration);
@@ -43,6 +43,10 @@ nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
 bool nd_recipe_grafts(const nd_recipe *r) {
   nd_mode mode = mode_of(r);
   return mode == ND_MODE_GRAFT || (nd_mode_diffuses(mode) && r->adapt.graft > 0);
+}
+
+bool nd_recipe_takes_views(const nd_recipe *r) {
+  return nd_mode_takes_views(mode_of(r)) && !nd_recipe_grafts(r);
 }
 
 nd_dtype nd_recipe_dtype(const nd_recipe *r) {

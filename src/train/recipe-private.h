@@ -78,6 +78,9 @@ typedef struct nd_recipe_known {
 } nd_recipe_known;
 /* All settings of all owners; of nd_recipe_known, g_array_unref. */
 GArray *nd_recipe_known_settings(const nd_recipe_key *key);
+/* recipe_views.c: whether right views are given where the network takes two, and not otherwise. What such a
+ * network makes is no residual, and the recipe says so from then on. */
+int nd_recipe_check_views(nd_recipe *recipe);
 /* Checks the settings that were given and fills in the others. */
 int nd_recipe_resolve(nd_recipe *recipe);
 

@@ -153,7 +153,8 @@ int nd_recipe_check(nd_recipe *recipe) {
   if (needs_real(recipe) && !*recipe->data.real)
     return nd_recipe_fail(recipe, "mode", "mode %s needs data.real, a folder of real photos",
                           nd_recipe_word(recipe, "mode"));
-  if (check_pairs(recipe) || check_validation(recipe) || check_levels(recipe) || check_fit(recipe))
+  if (check_pairs(recipe) || check_validation(recipe) || check_levels(recipe) || check_fit(recipe) ||
+      nd_recipe_check_views(recipe))
     return -1;
   return nd_recipe_resolve(recipe);
 }

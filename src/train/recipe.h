@@ -71,13 +71,13 @@ typedef struct nd_recipe {
     int graft_stride, graft_layers;
   } adapt;
   struct {
-    char *input, *target, *clean;
+    char *input, *right, *target, *clean;
     struct {
       char *kind;
       nd_recipe_settings settings; /* sigma_max, ... */
     } degradation;
     bool fit;
-    char *real, *reference;
+    char *real, *real_right, *reference;
     double real_fraction;
     int patch_size, batch_size;
     bool augment;
@@ -98,7 +98,7 @@ typedef struct nd_recipe {
     int threads;
   } training;
   struct {
-    char *input, *target;
+    char *input, *right, *target;
     int64_t every;
     int pictures;
     bool use_ema;

@@ -49,7 +49,8 @@ const nd_recipe_key nd_recipe_keys[] = {
 
     STRING(restoration.network, "unet", "the network that restores, the one that is kept"),
     SETTINGS("restoration.*", restoration.settings, "settings of that network"),
-    FLAG(restoration.residual, "true", "the network's output is added to its input"),
+    FLAG(restoration.residual, "true",
+         "the network's output is added to its input; of two views (dual_pixel) it never is"),
 
     STRING(diffusion.network, "guided", "the network that predicts the noise; dropped after training"),
     SETTINGS("diffusion.*", diffusion.settings, "settings of that network"),
@@ -86,6 +87,8 @@ const nd_recipe_key nd_recipe_keys[] = {
 
     PATH(data.input,
          "set of degraded pictures; data.target has their clean partners, unless this set holds pairs"),
+    PATH(data.right, "for networks that take two views of a dual-pixel sensor: set of right views; "
+                     "data.input has the left"),
     PATH(data.target, "set of clean pictures, named like those of data.input"),
     PATH(data.clean, "instead of the two: set of clean pictures that are degraded on the fly"),
     STRING(data.degradation.kind, "none", "how: none, gaussian, camera, rain, blur, jpeg or downscale"),
@@ -96,6 +99,7 @@ const nd_recipe_key nd_recipe_keys[] = {
         "which data.clean looks most like data.real"),
     PATH(data.real,
          "set of unlabelled real photos to adapt to; all modes but source; also what fit looks at"),
+    PATH(data.real_right, "set of their right views, where data.right has those of the pairs"),
     NUMBER(data.real_fraction, "1", 1e-6, 1,
            "how much of that set is used, evenly spaced, at least one photo"),
     PATH(data.reference, "mode unpaired: set of unrelated clean photos; default: data.clean or data.target"),
@@ -132,6 +136,7 @@ const nd_recipe_key nd_recipe_keys[] = {
 
     PATH(validation.input,
          "set of degraded pictures the restored ones are measured on; it may hold pairs itself"),
+    PATH(validation.right, "set of their right views, where data.right has those of the pairs"),
     PATH(validation.target, "set of their clean partners"),
     NUMBER(validation.every, "1000", 0, LARGEST, "steps between measurements; 0: never"),
     NUMBER(validation.pictures, "0", 0, 1000000, "how many of them; 0: all"),

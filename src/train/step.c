@@ -15,21 +15,21 @@
 #include <math.h>
 #include <string.h>
 
-static void put(nd_plan *plan, nd_tensor t, const float *data, size_t offset, size_t count) {
+static void put(nd_plan *plan, nd_tensor t, const float *data, int k, size_t count) {
   if (t >= 0 && data)
-    memcpy(nd_plan_tensor(plan, t), data + offset, count * sizeof *data);
+    memcpy(nd_plan_tensor(plan, t), data + (size_t)k * count, count * sizeof *data);
 }
 
 /* Pass k of the batch that this process has. */
 static void feed(nd_trainer *t, const nd_batch *b, int k, double alpha) {
   const nd_objective *o = &t->objective;
-  size_t count = (size_t)t->micro_batch * (size_t)b->patch_size * (size_t)b->patch_size * 3,
-         offset = (size_t)k * count;
-  put(t->plan, o->synthetic, b->synthetic, offset, count);
-  put(t->plan, o->clean, b->clean, offset, count);
-  put(t->plan, o->real, b->real, offset, count);
-  put(t->plan, o->reference, b->reference, offset, count);
-  put(t->plan, o->damage, b->damage, offset, count);
+  size_t pixels = (size_t)t->micro_batch * (size_t)b->patch_size * (size_t)b->patch_size, count = 3 * pixels,
+         seen = (size_t)b->channels * pixels;
+  put(t->plan, o->synthetic, b->synthetic, k, seen);
+  put(t->plan, o->clean, b->clean, k, count);
+  put(t->plan, o->real, b->real, k, seen);
+  put(t->plan, o->reference, b->reference, k, count);
+  put(t->plan, o->damage, b->damage, k, count);
   if (o->alpha >= 0)
     nd_plan_tensor(t->plan, o->alpha)[0] = (float)alpha;
 }

@@ -110,9 +110,9 @@ typedef struct nd_direction_found {
                         looks at the real photos */
   double loss;       /* of the predicted noise */
 } nd_direction_found;
-/* t: of a mode that diffuses. real, truth: folders of pairs. Levels are drawn from [t_min, t_max]; `batches`
- * of the recipe's size. */
-int nd_direction(nd_trained *t, const char *real, const char *truth, int t_min, int t_max, int batches,
+/* t: of a mode that diffuses. photos: real ones and their truth. Levels are drawn from [t_min, t_max];
+ * `batches` of the recipe's size. */
+int nd_direction(nd_trained *t, const nd_pair_source *photos, int t_min, int t_max, int batches,
                  uint64_t seed, nd_direction_found *out);
 
 #endif

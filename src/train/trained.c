@@ -10,7 +10,7 @@ static int declare(nd_trained *t) {
   nd_graph *g = nd_graph_new(t->params);
   int a = nd_net_multiple(t->restoration), b = t->diffusion ? nd_net_multiple(t->diffusion) : 1;
   nd_scope_push(g, ND_SCOPE_RESTORATION);
-  nd_net_restore(g, t->restoration, nd_input(g, "x", 1, a, a, 3));
+  nd_net_restore(g, t->restoration, nd_input(g, "x", 1, a, a, nd_net_channels(t->restoration)));
   nd_scope_pop(g);
   if (t->diffusion) {
     nd_scope_push(g, ND_SCOPE_DIFFUSION);

@@ -58,6 +58,8 @@ int nd_train_fit(nd_recipe *recipe, bool says);
 nd_objective_settings nd_recipe_objective(const nd_recipe *recipe);
 /* Whether the recipe puts damage of the real kind on clean pictures. */
 bool nd_recipe_grafts(const nd_recipe *recipe);
+/* Whether what it does with pictures can be done with two views of each. */
+bool nd_recipe_takes_views(const nd_recipe *recipe);
 /* What its activations are stored in on this processor. */
 nd_dtype nd_recipe_dtype(const nd_recipe *r);
 /* Everything but the loader and the weights: networks, graph, plan. */

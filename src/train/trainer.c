@@ -194,12 +194,15 @@ static nd_damage_settings damage_of(const nd_recipe *r) {
 int nd_trainer_loader_settings(const nd_recipe *r, nd_loader_settings *out) {
   nd_loader_settings s = nd_loader_defaults();
   s.pairs.input_dir = given(r->data.input);
+  s.pairs.right_dir = given(r->data.right);
   s.pairs.target_dir = given(r->data.target);
   s.pairs.clean_dir = given(r->data.clean);
   if (s.pairs.clean_dir && nd_recipe_degradation(r, &s.pairs.degradation))
     return -1;
-  if (r->mode != ND_RECIPE_SOURCE)
+  if (r->mode != ND_RECIPE_SOURCE) {
     s.real_dir = given(r->data.real);
+    s.real_right_dir = given(r->data.real_right);
+  }
   s.real_fraction = r->data.real_fraction;
   s.damage = damage_of(r);
   if (r->mode == ND_RECIPE_UNPAIRED && find_reference(r, &s.pairs, &s.clean_dir))

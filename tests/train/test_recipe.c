@@ -395,8 +395,9 @@ static void the_print_is_canonical(void **state) {
                                "  residual: true\ndiffusion:\n  network: guided\n"
                                "  multipliers: [1, 2]\n  attention_levels: []\nschedule:\n  kind: linear\n"
                                "  steps: 1000\n  beta_start: 1e-06\n  beta_end: 0.01\nadapt:\n"));
-  assert_non_null(strstr(text, "data:\n  input: \"\"\n  target: \"\"\n  clean: x\n  degradation:\n"
-                               "    kind: gaussian\n    sigma_max: 50\n  fit: false\n  real: \"\"\n"));
+  assert_non_null(strstr(text,
+                         "data:\n  input: \"\"\n  right: \"\"\n  target: \"\"\n  clean: x\n  degradation:\n"
+                         "    kind: gaussian\n    sigma_max: 50\n  fit: false\n  real: \"\"\n"));
   nd_recipe_clear(&r);
 }
 
