@@ -147,7 +147,7 @@ static int restore_image(noiseda_model *m, nd_image *image, noiseda_options *o) 
   spare *s = take(m, o);
   if (!s)
     return -1;
-  int failed = nd_restorer_run_image(s->restorer, image, o->progress ? ask : NULL, o);
+  int failed = nd_restorer_run_image(s->restorer, image, NULL, o->progress ? ask : NULL, o);
   give_back(m, s);
   return failed;
 }

@@ -4,12 +4,12 @@
 #include "cli/eval_report.h"
 
 typedef struct options {
-  char *model, *input, *target, *protocol, *lpips, *niqe_model;
+  char *model, *input, *right, *target, *protocol, *lpips, *niqe_model;
   gboolean niqe, json;
 } options;
 
 static void clear(options *o) {
-  g_free(o->model), g_free(o->input), g_free(o->target), g_free(o->protocol);
+  g_free(o->model), g_free(o->input), g_free(o->right), g_free(o->target), g_free(o->protocol);
   g_free(o->lpips), g_free(o->niqe_model);
 }
 
@@ -21,6 +21,8 @@ static bool truth_is_there(const options *o) {
 static const char *mistake(const options *o) {
   if (!o->input)
     return "--input SET is needed, and --target SET where there is truth that the input does not hold";
+  if (o->right && !o->model)
+    return "--right is what a model takes beside --input: --model M is needed";
   if (!truth_is_there(o) && (o->protocol || o->lpips))
     return "--protocol and --lpips are about differences from clean pictures: --target SET is needed";
   return NULL;
@@ -36,8 +38,8 @@ static int measure(const options *o, nd_evaluation *e, nd_scores *out) {
     return -1;
   e->niqe = niqe ? &pristine : NULL;
   if (!truth_is_there(o))
-    return nd_evaluate_photos(o->model, e, o->input, out);
-  nd_pair_source source = {.input_dir = o->input, .target_dir = o->target};
+    return nd_evaluate_photos(o->model, e, o->input, o->right, out);
+  nd_pair_source source = {.input_dir = o->input, .right_dir = o->right, .target_dir = o->target};
   return nd_evaluate_model(o->model, e, &source, out);
 }
 
@@ -65,6 +67,9 @@ static int run_with(options *o, int argc, char **argv) {
        "restore the inputs with this model (a file or a name) first", "M"},
       {"input", 'i', 0, G_OPTION_ARG_FILENAME, &o->input,
        "a set of degraded pictures, or of results when no model is given; or of pairs", "SET"},
+      {"right", 0, 0, G_OPTION_ARG_FILENAME, &o->right,
+       "for a model that takes two views of a dual-pixel sensor: the right ones; the input has the left",
+       "SET"},
       {"target", 'g', 0, G_OPTION_ARG_FILENAME, &o->target,
        "a set of clean pictures of the same names; without them, unless the input holds pairs, NIQE is "
        "measured",

@@ -19,8 +19,9 @@ enum { LONG_LIVED = 128 << 20 };
 typedef struct work {
   nd_restorer *restorer;
   nd_save_options save;
-  const char *format;  /* as asked for, or NULL */
-  nd_profile *profile; /* or NULL */
+  const char *format;       /* as asked for, or NULL */
+  nd_profile *profile;      /* or NULL */
+  const char *left, *right; /* the first input; what has the right views, or NULL */
   gboolean overwrite, skip_existing, dry_run;
   bool bf16;
   size_t memory;
@@ -111,13 +112,14 @@ static int save(const work *w, const char *path, const char *name, const nd_rast
   return nd_raster_save(path, r, &w->save);
 }
 
-static int restore_raster(work *w, const char *out_path, const nd_raster *in) {
+/* right: NULL, or the right view. */
+static int restore_raster(work *w, const char *out_path, const nd_raster *in, const nd_raster *right) {
   nd_raster *out;
   const char *name = format_name(w, out_path, in);
   if (nd_raster_new_for(in, name, &w->save, &out))
     return -1;
   nd_restorer_fit_memory(w->restorer, w->memory - PROGRAM_BYTES);
-  int failed = nd_restorer_run_raster(w->restorer, in, out, tile_done, &w->report);
+  int failed = nd_restorer_run_raster(w->restorer, in, right, out, tile_done, &w->report);
   int64_t at = nd_clock();
   if (!failed)
     failed = save(w, out_path, name, out);
@@ -127,16 +129,19 @@ static int restore_raster(work *w, const char *out_path, const nd_raster *in) {
 }
 
 static int restore_picture(work *w, const nd_restore_job *job) {
-  nd_raster *in;
+  nd_raster *in, *right = NULL;
   nd_profile_begin(w->profile);
   int64_t at = nd_clock();
   if (load(w, job, &in))
     return -1;
+  int failed = job->right ? load(w, job->right, &right) : 0;
   nd_profile_stage(w->profile, "load the picture", at, 0);
   w->report.width = nd_raster_shape_of(in)->width;
   w->report.height = nd_raster_shape_of(in)->height;
-  int failed = restore_raster(w, job->out, in);
+  if (!failed)
+    failed = restore_raster(w, job->out, in, right);
   nd_raster_free(in);
+  nd_raster_free(right);
   if (!failed)
     nd_profile_end(w->profile);
   else if (!strstr(nd_error(), job->out))
@@ -186,6 +191,11 @@ static int restore_all(work *w, const GPtrArray *jobs) {
   return interrupted ? 128 + interrupted : w->report.failed ? ND_EXIT_FAILED : ND_EXIT_DONE;
 }
 
+/* A model that takes two views and gets one, or the other way round, can do none of the pictures. */
+static int check_views(const work *w, const nd_net *net) {
+  return nd_net_check_views(net, w->right, "--right") ? nd_fail_in("'%s'", w->right ? w->right : w->left) : 0;
+}
+
 static int restore_with(const char *model_path, nd_restorer_settings s, work *w, const GPtrArray *jobs) {
   nd_model *model;
   if (nd_model_load(model_path, &model))
@@ -193,7 +203,8 @@ static int restore_with(const char *model_path, nd_restorer_settings s, work *w,
   nd_net_say_precision(model->net, w->bf16);
   s.dtype = nd_precision(w->bf16);
   s.profile = w->profile;
-  int status = nd_restorer_of_model(model, s, &w->restorer) ? nd_cli_failed() : restore_all(w, jobs);
+  bool failed = check_views(w, model->net) || nd_restorer_of_model(model, s, &w->restorer);
+  int status = failed ? nd_cli_failed() : restore_all(w, jobs);
   nd_restorer_free(w->restorer);
   nd_model_free(model);
   return status;
@@ -239,7 +250,7 @@ static int check_streams(work *w, const GPtrArray *jobs) {
 }
 
 static int run(int argc, char **argv) {
-  g_autofree char *model = NULL, *out = NULL, *memory = NULL, *trace = NULL, *precision = NULL,
+  g_autofree char *model = NULL, *out = NULL, *right = NULL, *memory = NULL, *trace = NULL, *precision = NULL,
                   *format = NULL;
   nd_cli_profile profile = {0};
   nd_restorer_settings s = nd_restorer_defaults();
@@ -250,6 +261,10 @@ static int run(int argc, char **argv) {
        "a model file or name (default denoise; see noiseda models)", "M"},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out,
        "a folder, a file for one picture, or - (default: beside the input, NAME_restored)", "OUT"},
+      {"right", 0, 0, G_OPTION_ARG_FILENAME, &right,
+       "for a model that takes two views of a dual-pixel sensor: the right one, a file or a set; IN is the "
+       "left",
+       "RIGHT"},
       {"format", 'f', 0, G_OPTION_ARG_STRING, &format,
        "of the results (default: as the output's name says, or the input's)", "png|jpeg|tiff|webp"},
       {"strength", 's', 0, G_OPTION_ARG_DOUBLE, &s.strength,
@@ -283,10 +298,12 @@ static int run(int argc, char **argv) {
   if (threads < 0)
     return nd_cli_wrong("--threads is %d; 0 takes all processors", threads);
   w.format = format;
+  w.left = argv[1];
+  w.right = right;
   profile.trace = trace;
   if (check_numbers(&w, &s) || check_precision(precision, &w.bf16))
     return nd_cli_wrong("%s", nd_error());
-  g_autoptr(GPtrArray) jobs = nd_restore_jobs(&(nd_restore_wish){argv + 1, out, format});
+  g_autoptr(GPtrArray) jobs = nd_restore_jobs(&(nd_restore_wish){argv + 1, right, out, format});
   if (!jobs || check_streams(&w, jobs))
     return nd_cli_wrong("%s", nd_error());
   nd_set_threads(threads);

@@ -29,8 +29,11 @@ static void set_clear(gpointer set) {
 
 static void job_free(gpointer data) {
   nd_restore_job *j = data;
+  if (!j)
+    return;
   if (j->set)
     g_rc_box_release_full((nd_set *)j->set, set_clear);
+  job_free(j->right);
   g_free(j->in);
   g_free(j->out);
   g_free(j->error);
@@ -70,11 +73,12 @@ static nd_restore_job *add(const list *l, const char *in, const char *relative) 
   return j;
 }
 
-static void add_failure(const list *l, const char *in) {
+static nd_restore_job *add_failure(const list *l, const char *in) {
   nd_restore_job *j = g_new0(nd_restore_job, 1);
   j->in = g_strdup(in);
   j->error = g_strdup(nd_error());
   g_ptr_array_add(l->jobs, j);
+  return j;
 }
 
 /* Results of an earlier run that stand in the folder they were made from are not restored again. */
@@ -88,42 +92,76 @@ static bool stands_in_output(const list *l, const char *path) {
 }
 
 /* A picture that is part of a file has no name beside it. */
-static void add_part(const list *l, const nd_set *set, size_t i) {
+static nd_restore_job *add_part(const list *l, const nd_set *set, size_t i) {
   const nd_set_item *item = &set->at[i];
   if (!l->wish->out) {
     nd_fail("'%s' is part of a file: -o DIR says where to put the result", item->label);
-    add_failure(l, item->label);
-    return;
+    return add_failure(l, item->label);
   }
   nd_restore_job *j = add(l, item->label, item->name);
   j->set = g_rc_box_acquire((nd_set *)set);
   j->index = i;
+  return j;
 }
 
-static void add_members(const list *l, const char *path, const nd_set *set) {
+static nd_restore_job *add_member(const list *l, const nd_set *set, size_t i) {
+  const nd_set_item *item = &set->at[i];
+  return nd_set_whole_file(item) ? add(l, item->file, item->name) : add_part(l, set, i);
+}
+
+static nd_restore_job *right_view(const nd_set *set, size_t i) {
+  nd_restore_job *j = g_new0(nd_restore_job, 1);
+  bool whole = nd_set_whole_file(&set->at[i]);
+  *j = (nd_restore_job){
+      .in = g_strdup(set->at[i].label), .set = whole ? NULL : g_rc_box_acquire((nd_set *)set), .index = i};
+  return j;
+}
+
+/* Results of earlier runs are no pictures to restore. */
+typedef struct origin {
+  const list *list;
+  bool apart; /* results go elsewhere than into the set's own folder */
+} origin;
+
+static bool is_to_restore(const nd_set_item *item, void *context) {
+  const origin *o = context;
+  return !nd_set_whole_file(item) ||
+         (!is_own_result(o->list, item->file) && !(o->apart && stands_in_output(o->list, item->file)));
+}
+
+static void drop_results(const list *l, const char *path, nd_set *set) {
   g_autofree char *in = g_canonicalize_filename(path, NULL),
                   *out = l->wish->out ? g_canonicalize_filename(l->wish->out, NULL) : NULL;
-  bool apart = g_strcmp0(in, out);
-  for (size_t i = 0; i < set->count; i++) {
-    const nd_set_item *item = &set->at[i];
-    if (!nd_set_whole_file(item))
-      add_part(l, set, i);
-    else if (!is_own_result(l, item->file) && !(apart && stands_in_output(l, item->file)))
-      add(l, item->file, item->name);
-  }
+  nd_set_filter(set, is_to_restore, &(origin){l, g_strcmp0(in, out)});
 }
 
 static void note_problem(const char *path, void *context) {
   add_failure(context, path);
 }
 
+/* right: an empty set, or the right view of each picture. */
+static void add_members(const list *l, const nd_set *set, const nd_set *right) {
+  for (size_t i = 0; i < set->count; i++) {
+    nd_restore_job *j = add_member(l, set, i);
+    if (right->count && !j->error)
+      j->right = right_view(right, i);
+  }
+}
+
 static void add_set(list *l, const char *path) {
-  nd_set *set = g_rc_box_new0(nd_set);
-  if (nd_set_open_past(path, note_problem, l, set))
+  nd_set *set = g_rc_box_new0(nd_set), *right = g_rc_box_new0(nd_set);
+  int failed = nd_set_open_past(path, note_problem, l, set);
+  if (!failed) {
+    if (nd_set_named(path))
+      drop_results(l, path, set);
+    failed = l->wish->right && nd_set_open_right(l->wish->right, set, right);
+  }
+  if (failed)
     add_failure(l, path);
   else
-    add_members(l, path, set);
+    add_members(l, set, right);
   g_rc_box_release_full(set, set_clear);
+  g_rc_box_release_full(right, set_clear);
 }
 
 static void add_file(const list *l, const char *path) {
@@ -148,7 +186,7 @@ static void add_pattern(list *l, const char *pattern) {
 }
 
 static void add_input(list *l, const char *in) {
-  if (nd_set_named(in))
+  if (nd_set_named(in) || l->wish->right)
     add_set(l, in);
   else if (strpbrk(in, "*?[") && !g_file_test(in, G_FILE_TEST_EXISTS))
     add_pattern(l, in);
@@ -198,6 +236,8 @@ static int check_wish(const list *l) {
                    w->out);
   if (w->out && !strcmp(w->out, ND_STANDARD_STREAM) && !l->to_file)
     return nd_fail("one picture can go to the standard output, not several");
+  if (w->right && (w->in[1] || !strcmp(w->in[0], ND_STANDARD_STREAM)))
+    return nd_fail("--right has the right views of one input, a file or a set with the left ones");
   for (int i = 0; w->in[i]; i++)
     if (!strcmp(w->in[i], ND_STANDARD_STREAM) && (w->in[1] || (w->out && !l->to_file)))
       return nd_fail("the standard input is one picture: it goes to the standard output, or to -o FILE.png");

@@ -53,6 +53,7 @@ static void say_json(const nd_restore_report *r, const nd_restore_job *job, cons
                      const char *error, int tiles) {
   g_autoptr(JsonBuilder) b = open_json();
   put_text(b, "input", job->in);
+  put_text(b, "right", job->right ? job->right->in : NULL);
   put_text(b, "output", job->out);
   put_text(b, "status", status);
   if (r->width) {

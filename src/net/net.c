@@ -164,14 +164,6 @@ int nd_net_check_views(const nd_net *net, bool right, const char *option) {
                          nd_net_name(net), option);
 }
 
-int nd_net_needs_picture(const nd_net *net) {
-  return nd_net_channels(net) == 3
-             ? 0
-             : nd_fail("this network makes a picture of the two views of a dual-pixel sensor (6 channels), "
-                       "which are "
-                       "not read here; noiseda export writes it for ONNX Runtime, which takes both");
-}
-
 nd_tensor nd_net_restore(nd_graph *g, const nd_net *net, nd_tensor x) {
   if (!sound(g, net, x, nd_net_channels(net)))
     return ND_NONE;

@@ -39,15 +39,12 @@ int nd_net_list(const nd_net *net, const char *setting, int out[ND_MAX_LIST]);
 /* Names of the networks of a role, NULL at the end. */
 const char *const *nd_net_names(nd_role role);
 
-/* What a restoration network takes: 3 channels; or 6, the left and the right view of a dual-pixel sensor, for
- * which its result is the picture itself. Pictures of 6 channels are not read or trained on here, but
- * exported networks take them. */
+/* What a restoration network takes: 3 channels; or 6, the left and the right view of a dual-pixel sensor
+ * (image.h), for which its result is the picture itself, not a residual. */
 int nd_net_channels(const nd_net *net);
 /* 0 where there are as many views as the network takes: one, or with `right` two. The error names `option`,
  * which gives the right one ("--right"). */
 int nd_net_check_views(const nd_net *net, bool right, const char *option);
-/* 0, or an error for a network that takes other than pictures of 3 channels. */
-int nd_net_needs_picture(const nd_net *net);
 /* x: n,h,w,nd_net_channels, h and w multiples of nd_net_multiple. The residual r = R(x), n,h,w,3 (METHOD,
  * step 1). */
 nd_tensor nd_net_restore(nd_graph *g, const nd_net *net, nd_tensor x);

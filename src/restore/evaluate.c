@@ -1,33 +1,50 @@
 /* How close results come to their targets, and how natural they look where there are none. */
-#include "restore/restore.h"
+#include "restore/restore-private.h"
 
-#include <glib.h>
 #include <string.h>
+
+/* Where the right views are given. */
+#define RIGHT "--right (in a study: right)"
 
 typedef struct measures {
   double psnr, ssim, lpips, niqe;
 } measures;
 
-/* target NULL: there is no truth. */
-static int measure(const nd_evaluation *e, const nd_pair *p, measures *m) {
-  if (p->target &&
-      nd_protocol_measure(e->protocol, p->input, p->target, p->height, p->width, &m->psnr, &m->ssim))
+/* Of a picture of p's size. Without a target there is no truth. */
+static int measure(const nd_evaluation *e, const nd_pair *p, const float *rgb, measures *m) {
+  if (p->target && nd_protocol_measure(e->protocol, rgb, p->target, p->height, p->width, &m->psnr, &m->ssim))
     return -1;
-  if (p->target && e->lpips &&
-      nd_lpips_measure(e->lpips, p->input, p->target, p->height, p->width, &m->lpips))
+  if (p->target && e->lpips && nd_lpips_measure(e->lpips, rgb, p->target, p->height, p->width, &m->lpips))
     return -1;
-  return e->niqe ? nd_niqe_measure(e->niqe, p->input, p->height, p->width, &m->niqe) : 0;
+  return e->niqe ? nd_niqe_measure(e->niqe, rgb, p->height, p->width, &m->niqe) : 0;
 }
 
-static int score_pair(nd_restorer *r, const nd_evaluation *e, nd_pair *p, nd_score *out) {
+/* rgb: room for the picture, p->input where there is one view. */
+static int measure_both(nd_restorer *r, const nd_evaluation *e, const nd_pair *p, float *rgb,
+                        measures *before, measures *after) {
+  if (r && nd_net_check_views(r->net, p->channels == 6, RIGHT))
+    return -1;
+  if (rgb != p->input)
+    nd_views_photo(p->input, (size_t)p->width * (size_t)p->height, p->channels, rgb);
+  if (measure(e, p, rgb, before))
+    return -1;
+  *after = *before;
+  return r && (nd_restorer_run(r, p->input, p->height, p->width, rgb, NULL, NULL) ||
+               measure(e, p, rgb, after))
+             ? -1
+             : 0;
+}
+
+static int score_pair(nd_restorer *r, const nd_evaluation *e, const nd_pair *p, nd_score *out) {
   measures before = {0}, after = {0};
+  size_t bytes = (size_t)p->width * (size_t)p->height * 3 * sizeof *p->input;
+  float *rgb = p->channels == 3 ? p->input : nd_mem_alloc(bytes, p->name);
+  int failed = !rgb || measure_both(r, e, p, rgb, &before, &after);
+  if (rgb != p->input)
+    nd_mem_free(rgb);
   out->name = g_strdup(p->name);
-  if (measure(e, p, &before))
+  if (failed)
     return nd_fail_in("'%s'", p->name);
-  if (r && (nd_restorer_run(r, p->input, p->height, p->width, p->input, NULL, NULL) || measure(e, p, &after)))
-    return nd_fail_in("'%s'", p->name);
-  if (!r)
-    after = before;
   out->psnr = after.psnr, out->psnr_input = before.psnr;
   out->ssim = after.ssim, out->ssim_input = before.ssim;
   out->lpips = after.lpips, out->lpips_input = before.lpips;
@@ -42,41 +59,23 @@ static void add_to_mean(nd_score *mean, const nd_score *one, double n) {
   mean->niqe += one->niqe / n, mean->niqe_input += one->niqe_input / n;
 }
 
-/* What is evaluated: pairs, or photos. */
-typedef struct work {
-  const nd_pairs *pairs; /* NULL: photos */
-  const nd_set *photos;
-} work;
-
-static int load_photo(const nd_set *photos, size_t i, nd_pair *out) {
-  nd_image image;
-  *out = (nd_pair){.name = photos->at[i].name};
-  if (nd_set_load(photos, i, &image))
-    return -1;
-  size_t bytes = (size_t)image.width * (size_t)image.height * 3 * sizeof *out->input;
-  out->width = image.width, out->height = image.height;
-  out->input = nd_mem_alloc(bytes, photos->at[i].label);
-  if (out->input)
-    memcpy(out->input, image.data, bytes);
-  nd_image_free(&image);
-  return out->input ? 0 : -1;
-}
-
-static int score_one(nd_restorer *r, const nd_evaluation *e, const work *w, size_t i, nd_score *out) {
+static int score_one(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, size_t i, nd_score *out) {
   nd_pair pair;
-  if (w->pairs ? nd_pairs_load(w->pairs, i, &pair) : load_photo(w->photos, i, &pair))
+  if (nd_pairs_load(pairs, i, &pair))
     return -1;
   int failed = score_pair(r, e, &pair, out);
   nd_pair_free(&pair);
   return failed;
 }
 
-static int evaluate(nd_restorer *r, const nd_evaluation *e, const work *w, nd_scores *out) {
-  size_t n = w->pairs ? nd_pairs_count(w->pairs) : w->photos->count;
+int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, nd_scores *out) {
+  size_t n = nd_pairs_count(pairs);
   n = e->limit && e->limit < n ? e->limit : n;
-  *out = (nd_scores){.protocol = w->pairs ? e->protocol : NULL, .at = g_new0(nd_score, n), .count = (int)n};
+  *out = (nd_scores){.protocol = nd_pairs_have_truth(pairs) ? e->protocol : NULL,
+                     .at = g_new0(nd_score, n),
+                     .count = (int)n};
   for (size_t i = 0; i < n; i++) {
-    if (score_one(r, e, w, i, &out->at[i])) {
+    if (score_one(r, e, pairs, i, &out->at[i])) {
       nd_scores_free(out);
       return -1;
     }
@@ -85,18 +84,28 @@ static int evaluate(nd_restorer *r, const nd_evaluation *e, const work *w, nd_sc
   return 0;
 }
 
-int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, nd_scores *out) {
-  return evaluate(r, e, &(work){.pairs = pairs}, out);
+/* Without truth the source is photos alone. */
+static int evaluate_source(nd_restorer *r, const nd_evaluation *e, const nd_pair_source *s, bool truth,
+                           nd_scores *out) {
+  nd_pairs *pairs;
+  if (r && nd_net_check_views(r->net, s->right_dir, RIGHT))
+    return nd_fail_in("'%s'", s->input_dir);
+  if (truth ? nd_pairs_open(s, 0, &pairs) : nd_pairs_open_photos(s->input_dir, s->right_dir, &pairs))
+    return -1;
+  int failed = nd_evaluate(r, e, pairs, out);
+  nd_pairs_close(pairs);
+  return failed;
 }
 
-static int evaluate_model(const char *path, const nd_evaluation *e, const work *w, nd_scores *out) {
+static int evaluate_model(const char *path, const nd_evaluation *e, const nd_pair_source *s, bool truth,
+                          nd_scores *out) {
   nd_model *model = NULL;
   nd_restorer *restorer = NULL;
   int failed = 0;
   if (path)
     failed = nd_model_load(path, &model) || nd_restorer_of_model(model, nd_restorer_defaults(), &restorer);
   if (!failed)
-    failed = evaluate(restorer, e, w, out);
+    failed = evaluate_source(restorer, e, s, truth, out);
   nd_restorer_free(restorer);
   nd_model_free(model);
   return failed ? -1 : 0;
@@ -104,21 +113,12 @@ static int evaluate_model(const char *path, const nd_evaluation *e, const work *
 
 int nd_evaluate_model(const char *model, const nd_evaluation *e, const nd_pair_source *source,
                       nd_scores *out) {
-  nd_pairs *pairs;
-  if (nd_pairs_open(source, 0, &pairs))
-    return -1;
-  int failed = evaluate_model(model, e, &(work){.pairs = pairs}, out);
-  nd_pairs_close(pairs);
-  return failed;
+  return evaluate_model(model, e, source, true, out);
 }
 
-int nd_evaluate_photos(const char *model, const nd_evaluation *e, const char *set, nd_scores *out) {
-  nd_set photos;
-  if (nd_set_open(set, &photos))
-    return -1;
-  int failed = evaluate_model(model, e, &(work){.photos = &photos}, out);
-  nd_set_free(&photos);
-  return failed;
+int nd_evaluate_photos(const char *model, const nd_evaluation *e, const char *set, const char *right,
+                       nd_scores *out) {
+  return evaluate_model(model, e, &(nd_pair_source){.input_dir = set, .right_dir = right}, false, out);
 }
 
 void nd_scores_free(nd_scores *s) {

@@ -50,8 +50,8 @@ int nd_restorer_build_slide(nd_restorer *r, int height, int width, int band);
 /* Appends the restorer's network to a graph of a picture height x width: y of x. */
 int nd_restorer_append(const nd_restorer *r, nd_graph *g, nd_dtype dtype, int height, int width, nd_tensor *x,
                        nd_tensor *y);
-/* The tile at (y, x) of the picture padded by replication. */
-int nd_tile_in(const nd_picture *p, int y, int x, int height, int width, float *tile);
+/* The tile at (y, x) of the picture padded by replication, as the network takes it. */
+int nd_tile_in(const nd_restorer *r, const nd_picture *p, int y, int x, int height, int width, float *tile);
 /* What of a tile's result is used, by the restorer's strength, into the picture. */
 int nd_tile_out(const nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_span rows, nd_span columns,
                 const float *tile);

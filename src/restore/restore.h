@@ -15,7 +15,7 @@ typedef struct nd_restorer_settings {
   size_t memory; /* bytes the network's buffers may take; larger pictures are slid over, or tiled. 0: 1 GiB */
   int tile;      /* not 0: in tiles of this side in pixels, overlap included, and not otherwise */
   bool residual; /* restored = x + R(x); else R(x) */
-  double strength;     /* 0..1: how much of the correction is applied */
+  double strength;     /* 0..1: how much of the correction is applied; of two views, to their mean */
   nd_dtype dtype;      /* of activations */
   nd_profile *profile; /* records the runs; NULL: none. It must outlive the restorer */
 } nd_restorer_settings;
@@ -33,22 +33,25 @@ void nd_restorer_fit_memory(nd_restorer *r, size_t all);
 
 /* Tiles, or steps of the way down. false: stop; the run fails. */
 typedef bool (*nd_tile_progress)(int done, int tiles, void *context);
-/* in, out: height x width x 3 in [0, 1], any size; they may be the same. Its parts see
- * what the network sees, so the result is that of the whole picture up to rounding. Not clamped. progress may
- * be NULL. Not for several threads at once on one restorer. */
+/* in: height x width x nd_net_channels in [0, 1], any size; out: height x width x 3; they may be the same
+ * where both have 3. Its parts see what the network sees, so the result is that of the whole picture up to
+ * rounding. Not clamped. progress may be NULL. Not for several threads at once on one restorer. */
 int nd_restorer_run(nd_restorer *r, const float *in, int height, int width, float *out,
                     nd_tile_progress progress, void *context);
-/* The same on a picture, in place: grey stays grey, alpha and metadata stay, values are clamped to [0, 1]. */
-int nd_restorer_run_image(nd_restorer *r, nd_image *image, nd_tile_progress progress, void *context);
+/* The same on a picture, in place: grey stays grey, alpha and metadata stay, values are clamped to [0, 1].
+ * right: the right view, where the network takes two and the image is the left one; else NULL. */
+int nd_restorer_run_image(nd_restorer *r, nd_image *image, const nd_image *right, nd_tile_progress progress,
+                          void *context);
 
 /* The same on rasters of one size (image.h), for pictures larger than memory. */
-int nd_restorer_run_raster(nd_restorer *r, const nd_raster *in, nd_raster *out, nd_tile_progress progress,
-                           void *context);
-/* The same on a picture given by rows: n pixels of row y from column x on, as n x 3 floats. Rows are read
- * more than once, also after parts of them were written: out must not be in. -1 ends the run. */
+int nd_restorer_run_raster(nd_restorer *r, const nd_raster *in, const nd_raster *right, nd_raster *out,
+                           nd_tile_progress progress, void *context);
+/* The same on a picture given by rows: n pixels of row y from column x on, got as n x nd_net_channels floats
+ * and put as n x 3. Rows are read more than once, also after parts of them were written: out must not be in.
+ * -1 ends the run. */
 typedef struct nd_picture {
   int height, width;
-  int (*get)(void *context, int y, int x, int n, float *rgb);
+  int (*get)(void *context, int y, int x, int n, float *pixels);
   int (*put)(void *context, int y, int x, int n, const float *rgb);
   void *context;
 } nd_picture;
@@ -60,7 +63,7 @@ int nd_restorer_count_tiles(nd_restorer *r, int height, int width, int *tiles);
 /* ---- Evaluation ---- */
 typedef struct nd_score {
   char *name;
-  double psnr, ssim, psnr_input, ssim_input;   /* of the result and of the unrestored input */
+  double psnr, ssim, psnr_input, ssim_input; /* of the result and of the unrestored input (nd_views_photo) */
   double lpips, lpips_input, niqe, niqe_input; /* 0 where it was not asked for */
 } nd_score;
 
@@ -77,13 +80,15 @@ typedef struct nd_evaluation {
   const nd_niqe_model *niqe; /* NULL: not measured */
   size_t limit;              /* only so many pictures; 0: all */
 } nd_evaluation;
-/* Restores each input and compares with its target. r NULL: the inputs are the results. */
+/* Restores each input and compares with its target, where it has one. r NULL: the inputs are the results. */
 int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, nd_scores *out);
 /* The same of a model file (NULL: the inputs are the results) on the pairs of two folders. */
 int nd_evaluate_model(const char *model, const nd_evaluation *e, const nd_pair_source *source,
                       nd_scores *out);
-/* Of a set of photos for which there is no truth: e->niqe alone. */
-int nd_evaluate_photos(const char *model, const nd_evaluation *e, const char *set, nd_scores *out);
+/* Of a set of photos for which there is no truth: e->niqe alone. right: the right views of a set of left
+ * ones; NULL: there is one view. */
+int nd_evaluate_photos(const char *model, const nd_evaluation *e, const char *set, const char *right,
+                       nd_scores *out);
 void nd_scores_free(nd_scores *s);
 
 #endif

@@ -24,7 +24,7 @@ int nd_restorer_append(const nd_restorer *r, nd_graph *g, nd_dtype dtype, int he
   size_t known = nd_params_size(r->params);
   nd_graph_set_training(g, false);
   nd_graph_set_dtype(g, dtype);
-  *x = nd_input(g, "x", 1, height, width, 3);
+  *x = nd_input(g, "x", 1, height, width, nd_net_channels(r->net));
   if (*r->scope)
     nd_scope_push(g, "%s", r->scope);
   *y = nd_net_restore(g, r->net, *x);
@@ -80,15 +80,11 @@ int nd_restorer_make_plan(nd_restorer *r, int height, int width, int band) {
 
 int nd_restorer_new(const nd_net *net, nd_params *params, const char *scope, const float *values,
                     nd_restorer_settings settings, nd_restorer **out) {
-  *out = NULL;
-  if (nd_net_needs_picture(net))
-    return -1;
-  nd_restorer *r = g_new0(nd_restorer, 1);
+  nd_restorer *r = *out = g_new0(nd_restorer, 1);
   *r = (nd_restorer){
       .net = net, .params = params, .scope = g_strdup(scope), .values = values, .settings = settings};
   if (!r->settings.memory)
     r->settings.memory = (size_t)1 << 30;
-  *out = r;
   return 0;
 }
 
@@ -105,14 +101,15 @@ void nd_restorer_free(nd_restorer *r) {
   g_free(r);
 }
 
-int nd_tile_in(const nd_picture *p, int y, int x, int height, int width, float *tile) {
+int nd_tile_in(const nd_restorer *r, const nd_picture *p, int y, int x, int height, int width, float *tile) {
   int inside = MIN(width, p->width - x);
+  size_t pixel = (size_t)nd_net_channels(r->net);
   for (int i = 0; i < height; i++) {
-    float *row = tile + (size_t)i * (size_t)width * 3;
+    float *row = tile + (size_t)i * (size_t)width * pixel;
     if (p->get(p->context, MIN(y + i, p->height - 1), x, inside, row))
       return -1;
     for (int j = inside; j < width; j++)
-      memcpy(row + (size_t)j * 3, row + (size_t)(inside - 1) * 3, 3 * sizeof *row);
+      memcpy(row + (size_t)j * pixel, row + (size_t)(inside - 1) * pixel, pixel * sizeof *row);
   }
   return 0;
 }
@@ -126,14 +123,16 @@ static void correct(const nd_restorer *r, const float *network, float *x, int n)
 
 int nd_tile_out(const nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_span rows, nd_span columns,
                 const float *tile) {
-  int n = MIN(columns.to, p->width) - columns.from;
-  g_autofree float *row = g_new(float, 3 * (size_t)MAX(n, 1));
+  int n = MIN(columns.to, p->width) - columns.from, channels = nd_net_channels(r->net);
+  g_autofree float *seen = g_new(float, channels *(size_t)MAX(n, 1)),
+                   *row = g_new(float, 3 * (size_t)MAX(n, 1));
   for (int y = rows.from; y < MIN(rows.to, p->height) && n > 0; y++) {
     const float *t =
         tile +
         ((size_t)(y - rows.start) * (size_t)l->tile_width + (size_t)(columns.from - columns.start)) * 3;
-    if (p->get(p->context, y, columns.from, n, row))
+    if (p->get(p->context, y, columns.from, n, seen))
       return -1;
+    nd_views_photo(seen, (size_t)n, channels, row);
     correct(r, t, row, 3 * n);
     if (p->put(p->context, y, columns.from, n, row))
       return -1;
@@ -145,7 +144,8 @@ static int run_tile(nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_
   nd_plan_set_window(
       r->plan, (nd_window){rows.start, columns.start, l->tile_height, l->tile_width, l->height, l->width});
   int64_t begun = nd_clock();
-  if (nd_tile_in(p, rows.start, columns.start, l->tile_height, l->tile_width, nd_plan_tensor(r->plan, r->x)))
+  if (nd_tile_in(r, p, rows.start, columns.start, l->tile_height, l->tile_width,
+                 nd_plan_tensor(r->plan, r->x)))
     return -1;
   nd_profile_stage(r->settings.profile, "copy tile in", begun, 0);
   nd_run(r->plan, 0, 0, 0);
@@ -169,7 +169,7 @@ typedef struct descent {
 static int take_rows(void *context, int y, int rows, float *to) {
   const descent *d = context;
   int64_t begun = nd_clock();
-  int failed = nd_tile_in(d->p, y, d->columns.start, rows, d->l->tile_width, to);
+  int failed = nd_tile_in(d->r, d->p, y, d->columns.start, rows, d->l->tile_width, to);
   nd_profile_stage(d->r->settings.profile, "copy rows in", begun, 0);
   return failed;
 }

@@ -208,7 +208,7 @@ static int fill_in(const nd_staged *s, const running *at, nd_span rows, nd_span 
     nd_tensor t = at->stage->in.at[k];
     float *to = nd_plan_tensor(at->plan, t);
     if (t == s->x
-            ? nd_tile_in(s->picture, rows.start, columns.start, l->tile_height, l->tile_width, to)
+            ? nd_tile_in(s->r, s->picture, rows.start, columns.start, l->tile_height, l->tile_width, to)
             : read_left(s, t, window_of(s, t, rows.start, columns.start, l->tile_height, l->tile_width), to))
       return -1;
   }

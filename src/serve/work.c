@@ -20,9 +20,10 @@ static int restore(const nd_serve_work *w, const nd_model *model, nd_image *imag
   nd_restorer *r;
   s.strength = w->strength;
   s.memory = w->memory;
-  if (nd_restorer_of_model(model, s, &r))
+  if (nd_net_check_views(model->net, false, "noiseda restore --right (this page takes one)") ||
+      nd_restorer_of_model(model, s, &r))
     return -1;
-  int failed = nd_restorer_run_image(r, image, progress, context);
+  int failed = nd_restorer_run_image(r, image, NULL, progress, context);
   nd_restorer_free(r);
   return failed;
 }

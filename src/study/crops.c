@@ -6,29 +6,29 @@
 
 enum { SIDE = 128, GAP = 2 };
 
-static void copy_rows(float *to, int to_width, const float *from, int from_width, int width, int height) {
+/* Rows of so many values, from and to pictures that have more of them. */
+static void copy_rows(float *to, int to_row, const float *from, int from_row, int row, int height) {
   for (int y = 0; y < height; y++)
-    memcpy(to + (size_t)y * (size_t)to_width * 3, from + (size_t)y * (size_t)from_width * 3,
-           (size_t)width * 3 * sizeof *to);
+    memcpy(to + (size_t)y * (size_t)to_row, from + (size_t)y * (size_t)from_row, (size_t)row * sizeof *to);
 }
 
 static int crop_pair(nd_restorer *restorer, const nd_pair *p, nd_image *out) {
-  int width = MIN(SIDE, p->width), height = MIN(SIDE, p->height), full = 3 * width + 2 * GAP;
-  size_t corner =
-      ((size_t)((p->height - height) / 2) * (size_t)p->width + (size_t)((p->width - width) / 2)) * 3;
-  if (nd_image_new(full, height, 3, out))
+  int width = MIN(SIDE, p->width), height = MIN(SIDE, p->height), row = 3 * width, c = p->channels,
+      full = 3 * (3 * width + 2 * GAP), next = 3 * (width + GAP);
+  size_t corner = (size_t)((p->height - height) / 2) * (size_t)p->width + (size_t)((p->width - width) / 2),
+         pixels = (size_t)width * (size_t)height;
+  if (nd_image_new(full / 3, height, 3, out))
     return -1;
-  g_autofree float *input = g_new(float, (gsize)width *(gsize)height * 3),
-                   *restored = g_new(float, (gsize)width *(gsize)height * 3);
-  copy_rows(input, width, p->input + corner, p->width, width, height);
-  copy_rows(out->data, full, input, width, width, height);
-  copy_rows(out->data + (size_t)2 * (size_t)(width + GAP) * 3, full, p->target + corner, p->width, width,
-            height);
-  if (nd_restorer_run(restorer, input, height, width, restored, NULL, NULL)) {
+  g_autofree float *input = g_new(float, pixels *(size_t)c), *shown = g_new(float, pixels * 3);
+  copy_rows(input, c * width, p->input + corner * (size_t)c, c * p->width, c * width, height);
+  nd_views_photo(input, pixels, c, shown);
+  copy_rows(out->data, full, shown, row, row, height);
+  copy_rows(out->data + 2 * next, full, p->target + corner * 3, 3 * p->width, row, height);
+  if (nd_restorer_run(restorer, input, height, width, shown, NULL, NULL)) {
     nd_image_free(out);
     return -1;
   }
-  copy_rows(out->data + (size_t)(width + GAP) * 3, full, restored, width, width, height);
+  copy_rows(out->data + next, full, shown, row, row, height);
   return 0;
 }
 

@@ -133,20 +133,22 @@ static window grown(window w, int by, int width, int height) {
   return (window){x, y, MIN(width, w.x + w.width + by) - x, MIN(height, w.y + w.height + by) - y};
 }
 
-static int cut(const float *from, int from_width, window w, nd_image *out) {
-  if (nd_image_new(w.width, w.height, 3, out))
-    return -1;
+static float *cut(const float *from, int channels, int from_width, window w) {
+  size_t pixel = (size_t)channels, row = (size_t)w.width * pixel;
+  float *out = g_new(float, row *(size_t)w.height);
   for (int y = 0; y < w.height; y++)
-    memcpy(out->data + (size_t)y * (size_t)w.width * 3,
-           from + ((size_t)(w.y + y) * (size_t)from_width + (size_t)w.x) * 3,
-           (size_t)w.width * 3 * sizeof(float));
-  return 0;
+    memcpy(out + (size_t)y * row, from + ((size_t)(w.y + y) * (size_t)from_width + (size_t)w.x) * pixel,
+           row * sizeof *out);
+  return out;
 }
 
-static int append_cut(GString *out, const float *picture, int width, window w, const char *caption) {
+static int append_cut(GString *out, const float *picture, int channels, int width, window w,
+                      const char *caption) {
   nd_image image;
-  if (cut(picture, width, w, &image))
+  g_autofree float *part = cut(picture, channels, width, w);
+  if (nd_image_new(w.width, w.height, 3, &image))
     return -1;
+  nd_views_photo(part, (size_t)w.width * (size_t)w.height, channels, image.data);
   int failed = nd_page_figure(out, &image, caption);
   nd_image_free(&image);
   return failed;
@@ -159,16 +161,16 @@ static int append_restored(GString *out, const char *model_path, const nd_pair *
          inside = {w.x - around.x, w.y - around.y, w.width, w.height};
   nd_model *model;
   nd_restorer *restorer = NULL;
-  nd_image image = {0};
   if (nd_model_load(model_path, &model))
     return -1;
-  int failed = cut(p->input, p->width, around, &image) ||
+  g_autofree float *input = cut(p->input, p->channels, p->width, around),
+                   *restored = g_new(float, 3 * (size_t)around.width * (size_t)around.height);
+  int failed = nd_net_check_views(model->net, p->channels == 6, "right of the test") ||
                nd_restorer_of_model(model, nd_restorer_defaults(), &restorer) ||
-               nd_restorer_run(restorer, image.data, image.height, image.width, image.data, NULL, NULL) ||
-               append_cut(out, image.data, image.width, inside, caption);
+               nd_restorer_run(restorer, input, around.height, around.width, restored, NULL, NULL) ||
+               append_cut(out, restored, 3, around.width, inside, caption);
   nd_restorer_free(restorer);
   nd_model_free(model);
-  nd_image_free(&image);
   return failed ? -1 : 0;
 }
 
@@ -179,7 +181,7 @@ static int append_picture(GString *out, const nd_study *s, const char *dir, int 
   g_string_append(out, "<h4>");
   nd_page_text(out, p->name);
   g_string_append(out, "</h4>\n<div class=\"row\">\n");
-  if (append_cut(out, p->input, p->width, w, "input"))
+  if (append_cut(out, p->input, p->channels, p->width, w, "input"))
     return -1;
   for (int v = 0; v < s->variant_count; v++) {
     const nd_study_run *run = first_run(s, task, v);
@@ -188,17 +190,21 @@ static int append_picture(GString *out, const nd_study *s, const char *dir, int 
     if (run && append_restored(out, model, p, w, s->variants[v].name))
       return -1;
   }
-  if (p->target && append_cut(out, p->target, p->width, w, "truth"))
+  if (p->target && append_cut(out, p->target, 3, p->width, w, "truth"))
     return -1;
   g_string_append(out, "</div>\n");
   return 0;
 }
 
+static int open_test(const nd_study_test *t, nd_pairs **out) {
+  nd_pair_source source = {.input_dir = t->input, .right_dir = t->right, .target_dir = t->target};
+  return nd_study_has_truth(t) ? nd_pairs_open(&source, 0, out)
+                               : nd_pairs_open_photos(t->input, t->right, out);
+}
+
 static int append_details(GString *out, const nd_study *s, const char *dir, int task, int test) {
-  const nd_study_test *t = &s->tasks[task].tests[test];
-  nd_pair_source source = {.input_dir = t->input, .target_dir = t->target};
   nd_pairs *pairs;
-  if (nd_pairs_open(&source, 0, &pairs))
+  if (open_test(&s->tasks[task].tests[test], &pairs))
     return -1;
   int failed = 0;
   for (size_t i = 0; !failed && i < nd_pairs_count(pairs) && i < (size_t)s->crops; i++) {
@@ -209,24 +215,6 @@ static int append_details(GString *out, const nd_study *s, const char *dir, int 
     nd_pair_free(&p);
   }
   nd_pairs_close(pairs);
-  return failed;
-}
-
-/* The same of photos without truth. */
-static int append_photos(GString *out, const nd_study *s, const char *dir, int task, int test) {
-  nd_set set;
-  if (nd_set_open(s->tasks[task].tests[test].input, &set))
-    return -1;
-  int failed = 0;
-  for (size_t i = 0; !failed && i < set.count && i < (size_t)s->crops; i++) {
-    nd_image photo;
-    if ((failed = nd_set_load(&set, i, &photo)))
-      break;
-    nd_pair p = {.name = set.at[i].name, .width = photo.width, .height = photo.height, .input = photo.data};
-    failed = append_picture(out, s, dir, task, &p);
-    nd_image_free(&photo);
-  }
-  nd_set_free(&set);
   return failed;
 }
 
@@ -262,8 +250,7 @@ static int append_task(GString *out, const nd_study *s, const nd_study_results *
     g_string_append(out, "</h3>\n");
     for (int m = 0; m < ND_STUDY_METRICS; m++)
       append_table(out, s, r, task, k, (nd_study_metric)m);
-    bool truth = nd_study_has_truth(&s->tasks[task].tests[k]);
-    if ((truth ? append_details : append_photos)(out, s, dir, task, k))
+    if (append_details(out, s, dir, task, k))
       return -1;
   }
   append_curves(out, s, dir, task);

@@ -131,14 +131,14 @@ static bool is_fresh(const char *path, const char *model) {
 }
 
 static int evaluate_on(const char *model, const nd_study_test *test, const char *path) {
-  nd_pair_source source = {.input_dir = test->input, .target_dir = test->target};
+  nd_pair_source source = {.input_dir = test->input, .right_dir = test->right, .target_dir = test->target};
   nd_evaluation how = {.protocol = nd_protocol_at(0)};
   nd_niqe_model pristine;
   nd_scores scores;
   nd_niqe_standard(&pristine);
   if (!nd_study_has_truth(test))
     how = (nd_evaluation){.niqe = &pristine};
-  if (how.niqe ? nd_evaluate_photos(model, &how, test->input, &scores)
+  if (how.niqe ? nd_evaluate_photos(model, &how, test->input, test->right, &scores)
                : nd_evaluate_model(model, &how, &source, &scores))
     return -1;
   int failed = nd_study_scores_save(path, &scores);

@@ -200,6 +200,7 @@ static int read_special(reader *r, node *key, node *value, void *context) {
 
 static int read_test(reader *r, node *key, node *value, void *context) {
   static const field table[] = {{"input", read_text, offsetof(nd_study_test, input)},
+                                {"right", read_text, offsetof(nd_study_test, right)},
                                 {"target", read_text, offsetof(nd_study_test, target)},
                                 {0}};
   nd_study_task *t = context;
@@ -526,6 +527,7 @@ static void clear_task(nd_study_task *t) {
   for (int i = 0; i < t->test_count; i++) {
     g_free(t->tests[i].name);
     g_free(t->tests[i].input);
+    g_free(t->tests[i].right);
     g_free(t->tests[i].target);
   }
   g_free(t->tests);

@@ -32,6 +32,7 @@ typedef struct nd_study_set {
 
 typedef struct nd_study_test {
   char *name, *input, *target; /* sets; target NULL: input holds pairs, or there is no truth */
+  char *right;                 /* right views of input's left ones, for networks that take two; or NULL */
 } nd_study_test;
 
 typedef struct nd_study_variant {

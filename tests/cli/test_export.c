@@ -92,12 +92,12 @@ static void save(const made *m, const char *path, bool residual) {
 static void restore(const made *m, const float *x, const int size[3], bool residual, float *y) {
   nd_restorer_settings s = nd_restorer_defaults();
   nd_restorer *r;
-  size_t pixels = (size_t)size[1] * (size_t)size[2];
+  size_t pixels = (size_t)size[1] * (size_t)size[2], channels = (size_t)nd_net_channels(m->net);
   s.residual = residual;
   assert_int_equal(nd_restorer_new(m->net, m->params, "", m->values, s, &r), 0);
   for (int i = 0; i < size[0]; i++)
-    if (nd_restorer_run(r, x + 3 * pixels * (size_t)i, size[1], size[2], y + 3 * pixels * (size_t)i, NULL,
-                        NULL))
+    if (nd_restorer_run(r, x + channels * pixels * (size_t)i, size[1], size[2], y + 3 * pixels * (size_t)i,
+                        NULL, NULL))
       fail_msg("%s", nd_error());
   nd_restorer_free(r);
 }
@@ -293,40 +293,23 @@ static void prepare(const made *m, const char *name, bool residual, GPtrArray *a
   }
 }
 
-/* Two views in, a picture out, which nothing here but the graph itself can do. */
-static void run_dual_pixel(const made *m, const int s[3], const float *x, float *y) {
-  nd_graph *g = nd_graph_new(m->params);
-  nd_tensor in = nd_input(g, "x", s[0], s[1], s[2], 6), out = nd_net_restore(g, m->net, in);
-  nd_plan *plan;
-  nd_output(g, "y", out);
-  assert_int_equal(nd_compile(g, &plan), 0);
-  nd_plan_bind(plan, m->values);
-  memcpy(nd_plan_tensor(plan, in), x, 2 * count_of(s) * sizeof *x);
-  nd_run(plan, 0, 0, 0);
-  memcpy(y, nd_plan_tensor(plan, out), count_of(s) * sizeof *y);
-  nd_plan_free(plan);
-  nd_graph_free(g);
-}
-
+/* Two views in, a picture out. */
 static void prepare_dual_pixel(GPtrArray *arguments) {
-  static const int sizes[][3] = {{1, 16, 24}, {2, 12, 4}};
+  static const int sizes[][3] = {{1, 16, 24}, {2, 13, 5}};
   made m = make(&DUAL_PIXEL);
   for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
     const int twice[3] = {2 * sizes[i][0], sizes[i][1], sizes[i][2]};
     float *x = picture(twice), *y = g_new(float, count_of(sizes[i]));
-    run_dual_pixel(&m, sizes[i], x, y);
+    restore(&m, x, sizes[i], false, y);
     if (i == 0) {
       scale_result(&m, 1.5 / largest_of(y, count_of(sizes[i])));
       export(&m, "dual", true); /* that its result is no residual is the network's to know */
-      run_dual_pixel(&m, sizes[i], x, y);
+      restore(&m, x, sizes[i], false, y);
     }
     add_group(arguments, "dual", i, sizes[i], x, 6, y);
     g_free(x);
     g_free(y);
   }
-  make_picture("left.png", 16, 16, 1, 0);
-  expect_failure("dual-pixel", "noiseda export", "restore", "-m", "dual.safetensors", "left.png", "-o",
-                 "y.png", NULL);
   clear(&m);
 }
 

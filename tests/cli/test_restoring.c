@@ -38,7 +38,7 @@ static void expect_as_in_memory(const char *in, const char *out) {
   assert_int_equal(nd_restorer_of_model(model, nd_restorer_defaults(), &r), 0);
   assert_int_equal(nd_image_load(in, &wanted), 0);
   assert_int_equal(nd_image_load(out, &got), 0);
-  assert_int_equal(nd_restorer_run_image(r, &wanted, NULL, NULL), 0);
+  assert_int_equal(nd_restorer_run_image(r, &wanted, NULL, NULL, NULL), 0);
   assert_int_equal(got.width, wanted.width);
   assert_int_equal(got.height, wanted.height);
   assert_int_equal(got.channels, wanted.channels);

@@ -1,68 +1,11 @@
 /* Pictures of any size: tiled equals whole, padding as in PyTorch, grey, strength, tiny sizes. */
-#include "golden.h"
-#include "restore/restore.h"
-
-#include <glib.h>
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-#include <cmocka.h>
-
-typedef struct setup {
-  nd_net *net;
-  nd_params *params;
-  float *values;
-} setup;
-
-static void open_setup(setup *u, const char *network, const char *settings) {
-  assert_int_equal(nd_net_from_text(network, ND_RESTORATION, settings, &u->net), 0);
-  u->params = nd_params_new();
-  nd_graph *g = nd_graph_new(u->params);
-  int size = nd_net_multiple(u->net);
-  nd_net_restore(g, u->net, nd_input(g, "x", 1, size, size, 3));
-  nd_graph_free(g);
-  u->values = nd_mem_alloc(nd_params_size(u->params) * sizeof(float), "test");
-  golden_weights(u->params, u->values);
-}
-
-static void close_setup(setup *u) {
-  nd_net_free(u->net);
-  nd_params_free(u->params);
-  nd_mem_free(u->values);
-}
-
-static float *random_picture(int height, int width) {
-  size_t n = (size_t)height * (size_t)width * 3;
-  float *x = g_new(float, n);
-  nd_rng r = nd_rng_make(4, 0, 0, ND_RANDOM_TEST);
-  for (size_t i = 0; i < n; i++)
-    x[i] = (float)nd_rng_uniform(&r);
-  return x;
-}
-
-static float *restored(setup *u, nd_restorer_settings s, const float *x, int height, int width) {
-  nd_restorer *r;
-  float *y = g_new(float, (size_t)height *(size_t)width * 3);
-  assert_int_equal(nd_restorer_new(u->net, u->params, "", u->values, s, &r), 0);
-  if (nd_restorer_run(r, x, height, width, y, NULL, NULL))
-    fail_msg("%s", nd_error());
-  nd_restorer_free(r);
-  return y;
-}
-
-static double largest_difference(const float *a, const float *b, size_t n) {
-  double d = 0;
-  for (size_t i = 0; i < n; i++)
-    d = fmax(d, fabs((double)a[i] - (double)b[i]));
-  return d;
-}
+#include "setup.h"
 
 static void expect_tiled_equals_whole(const char *network, const char *settings, int height, int width,
                                       int tile) {
   setup u;
   open_setup(&u, network, settings);
-  float *x = random_picture(height, width);
+  float *x = random_picture(&u, height, width);
   nd_restorer_settings whole = nd_restorer_defaults(), tiled = whole;
   whole.tile = 100000;
   tiled.tile = tile;
@@ -105,6 +48,8 @@ static void tiled_equals_whole(void **state) {
   expect_tiled_equals_whole("restormer", "width=8;blocks=1,2,1;heads=1,2,4;refinement=2;bias=1;norm_bias=1",
                             150, 203, 64);
   expect_tiled_equals_whole("restormer", "width=4;blocks=1,1;heads=2,1;refinement=0", 9, 300, 24);
+  expect_tiled_equals_whole("restormer", "width=8;blocks=1,1;heads=1,2;refinement=1;dual_pixel=1", 75, 121,
+                            32);
   expect_tiled_equals_whole("uformer", "width=4;depths=1,2,1;heads=1,2,2;window=4", 150, 70, 96);
   expect_tiled_equals_whole(
       "uformer", "width=4;depths=2,1,2;heads=1,2,2;window=4;modulators=1;transposed_up=1", 150, 160, 112);
@@ -115,7 +60,7 @@ static void expect_sliding_equals_whole(const char *network, const char *setting
                                         size_t memory) {
   setup u;
   open_setup(&u, network, settings);
-  float *x = random_picture(height, width);
+  float *x = random_picture(&u, height, width);
   nd_restorer_settings whole = nd_restorer_defaults(), little = whole;
   little.memory = memory;
   nd_restorer *r;
@@ -150,7 +95,7 @@ static void expect_reach(const char *network, const char *settings, int least) {
   setup u;
   open_setup(&u, network, settings);
   int reach = nd_net_reach(u.net), farthest = 0, middle = (reach + 16) / 8 * 8, size = 2 * middle;
-  float *x = random_picture(size, size);
+  float *x = random_picture(&u, size, size);
   nd_restorer_settings s = nd_restorer_defaults();
   float *before = restored(&u, s, x, size, size);
   for (int at = middle; at < middle + 8; at++) {
@@ -215,7 +160,7 @@ static void stages_that_do_not_fit_say_so(void **state) {
   (void)state;
   setup u;
   open_setup(&u, "nafnet", "width=4;middle_blocks=1;encoder_blocks=1;decoder_blocks=1");
-  float *x = random_picture(64, 48), *y = g_new(float, 64 * 48 * 3);
+  float *x = random_picture(&u, 64, 48), *y = g_new(float, 64 * 48 * 3);
   nd_restorer_settings s = nd_restorer_defaults();
   nd_restorer *r;
   int tiles;
@@ -240,7 +185,7 @@ static void strength_scales_the_correction(void **state) {
   (void)state;
   setup u;
   open_setup(&u, "unet", "width=4;depth=2");
-  float *x = random_picture(9, 7);
+  float *x = random_picture(&u, 9, 7);
   nd_restorer_settings s = nd_restorer_defaults();
   float *full = restored(&u, s, x, 9, 7);
   s.strength = 0.25;
@@ -262,7 +207,7 @@ static void tiny_and_grey_pictures_work(void **state) {
   for (int size = 1; size <= 5; size += 2) {
     nd_image grey;
     assert_int_equal(nd_image_new(size, size + 1, 1, &grey), 0);
-    assert_int_equal(nd_restorer_run_image(r, &grey, NULL, NULL), 0);
+    assert_int_equal(nd_restorer_run_image(r, &grey, NULL, NULL, NULL), 0);
     assert_int_equal(grey.channels, 1);
     for (int i = 0; i < size * (size + 1); i++)
       assert_true(grey.data[i] >= 0 && grey.data[i] <= 1);
@@ -276,7 +221,7 @@ static void the_result_may_take_the_inputs_place(void **state) {
   (void)state;
   setup u;
   open_setup(&u, "unet", "width=4;depth=2");
-  float *x = random_picture(100, 90);
+  float *x = random_picture(&u, 100, 90);
   nd_restorer_settings s = nd_restorer_defaults();
   s.tile = 48;
   float *y = restored(&u, s, x, 100, 90);
@@ -294,7 +239,7 @@ static void memory_is_kept_to(void **state) {
   (void)state;
   setup u;
   open_setup(&u, "unet", "width=8;depth=3");
-  float *x = random_picture(600, 500);
+  float *x = random_picture(&u, 600, 500);
   nd_restorer_settings s = nd_restorer_defaults();
   s.memory = 8 << 20;
   size_t before = nd_mem_used();

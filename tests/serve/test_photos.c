@@ -41,7 +41,7 @@ static nd_image restored_here(const site *s, const void *bytes, size_t n, double
   assert_int_equal(nd_image_decode(bytes, n, "here", &image), 0);
   assert_int_equal(nd_model_load(path, &model), 0);
   assert_int_equal(nd_restorer_new(model->net, model->params, "", model->values, settings, &r), 0);
-  assert_int_equal(nd_restorer_run_image(r, &image, NULL, NULL), 0);
+  assert_int_equal(nd_restorer_run_image(r, &image, NULL, NULL, NULL), 0);
   nd_restorer_free(r);
   nd_model_free(model);
   return image;
