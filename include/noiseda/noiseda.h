@@ -40,6 +40,8 @@ NOISEDA_API void noiseda_model_close(noiseda_model *model);
 NOISEDA_API const char *noiseda_model_network(const noiseda_model *model);  /* "unet" */
 NOISEDA_API const char *noiseda_model_settings(const noiseda_model *model); /* "width=64;depth=4" */
 NOISEDA_API size_t noiseda_model_weights(const noiseda_model *model);       /* how many numbers it learned */
+/* How many views of a picture it takes: 1, or 2 of a dual-pixel sensor. Since 1.2 of the interface. */
+NOISEDA_API int noiseda_model_views(const noiseda_model *model);
 /* What the file says of itself under this key ("noiseda.step", "noiseda.recipe"); NULL: nothing. */
 NOISEDA_API const char *noiseda_model_metadata(const noiseda_model *model, const char *key);
 
@@ -78,9 +80,13 @@ typedef struct noiseda_options {
   noiseda_progress progress;   /* or NULL */
   void *context;               /* given to progress */
   noiseda_precision precision; /* since 1.1 of the interface */
+  /* Since 1.2, for a model that takes two views of a dual-pixel sensor (noiseda_model_views): the right view
+   * of the call's `from`, which is the left one; of the same size. NULL: there is one view. */
+  const noiseda_picture *right; /* of noiseda_restore */
+  const char *right_file;       /* of noiseda_restore_file */
 } noiseda_options;
 #define NOISEDA_OPTIONS                                                                                      \
-  { sizeof(noiseda_options), 1.0, 0, NULL, NULL, NOISEDA_FP32 }
+  { sizeof(noiseda_options), 1.0, 0, NULL, NULL, NOISEDA_FP32, NULL, NULL }
 
 /* Restores `from` into `to`, of the same size and channels; types and strides may differ, and both may be the
  * same memory if type and stride are equal too. options may be NULL: the default. On failure `to` is

@@ -73,6 +73,10 @@ size_t noiseda_model_weights(const noiseda_model *m) {
   return n;
 }
 
+int noiseda_model_views(const noiseda_model *m) {
+  return nd_net_channels(m->model->net) / 3;
+}
+
 const char *noiseda_model_metadata(const noiseda_model *m, const char *key) {
   for (size_t i = 0; i < m->model->n_metadata; i++)
     if (!strcmp(m->model->metadata[i].key, key))
@@ -143,48 +147,63 @@ static bool ask(int done, int tiles, void *context) {
   return !o->progress(done, tiles, o->context);
 }
 
-static int restore_image(noiseda_model *m, nd_image *image, noiseda_options *o) {
+static int restore_image(noiseda_model *m, nd_image *image, const nd_image *right, noiseda_options *o) {
   spare *s = take(m, o);
   if (!s)
     return -1;
-  int failed = nd_restorer_run_image(s->restorer, image, NULL, o->progress ? ask : NULL, o);
+  int failed = nd_restorer_run_image(s->restorer, image, right, o->progress ? ask : NULL, o);
   give_back(m, s);
   return failed;
+}
+
+static int check_pictures(const noiseda_picture *from, const noiseda_picture *to,
+                          const noiseda_picture *right) {
+  if (nd_caller_check(from, "from") || nd_caller_check(to, "to") ||
+      (right && nd_caller_check(right, "options.right")))
+    return -1;
+  if (from->width != to->width || from->height != to->height || from->channels != to->channels)
+    return nd_fail("restore: from %d x %d x %d to %d x %d x %d; size and channels are to be the same",
+                   from->width, from->height, from->channels, to->width, to->height, to->channels);
+  return 0;
 }
 
 int noiseda_restore(noiseda_model *m, const noiseda_picture *from, const noiseda_picture *to,
                     const noiseda_options *options) {
   noiseda_options o;
-  nd_image image;
+  nd_image image, right = {0};
   if (!m)
     return nd_fail("restore: there is no model");
-  if (options_of(options, &o) || nd_caller_check(from, "from") || nd_caller_check(to, "to"))
+  if (options_of(options, &o) || check_pictures(from, to, o.right) ||
+      nd_net_check_views(m->model->net, o.right, "options.right") || nd_caller_read(from, &image))
     return -1;
-  if (from->width != to->width || from->height != to->height || from->channels != to->channels)
-    return nd_fail("restore: from %d x %d x %d to %d x %d x %d; size and channels are to be the same",
-                   from->width, from->height, from->channels, to->width, to->height, to->channels);
-  if (nd_caller_read(from, &image))
-    return -1;
-  int failed = restore_image(m, &image, &o);
+  int failed = o.right ? nd_caller_read(o.right, &right) : 0;
+  if (!failed)
+    failed = restore_image(m, &image, o.right ? &right : NULL, &o);
   if (!failed)
     nd_caller_write(&image, to);
   nd_image_free(&image);
+  nd_image_free(&right);
   return failed;
 }
 
 int noiseda_restore_file(noiseda_model *m, const char *from, const char *to, const noiseda_options *options) {
   noiseda_options o;
-  nd_image image;
+  nd_image image, right = {0};
   if (!m || !from || !to)
     return nd_fail("restore a file: a model and two names are needed");
-  if (options_of(options, &o) || nd_image_start() || nd_image_load(from, &image))
+  if (options_of(options, &o) || nd_image_start())
     return -1;
-  int failed = restore_image(m, &image, &o);
-  if (failed)
+  if (nd_net_check_views(m->model->net, o.right_file, "options.right_file"))
+    return nd_fail_in("'%s'", from);
+  if (nd_image_load(from, &image))
+    return -1;
+  int failed = o.right_file ? nd_image_load(o.right_file, &right) : 0;
+  if (!failed && (failed = restore_image(m, &image, o.right_file ? &right : NULL, &o)))
     nd_fail_in("'%s'", from);
-  else
+  if (!failed)
     failed = nd_image_save(to, &image, NULL);
   nd_image_free(&image);
+  nd_image_free(&right);
   return failed;
 }
 

@@ -22,12 +22,12 @@ typedef struct scene {
   noiseda_model *model;
 } scene;
 
-static void write_model(const char *path) {
+static void write_model(const char *path, const char *network, const char *settings) {
   nd_net *net;
-  assert_int_equal(nd_net_from_text("unet", ND_RESTORATION, "width=8;depth=4", &net), 0);
+  assert_int_equal(nd_net_from_text(network, ND_RESTORATION, settings, &net), 0);
   nd_params *params = nd_params_new();
   nd_graph *g = nd_graph_new(params);
-  nd_net_restore(g, net, nd_input(g, "x", 1, 8, 8, 3));
+  nd_net_restore(g, net, nd_input(g, "x", 1, 8, 8, nd_net_channels(net)));
   nd_graph_free(g);
   float *values = nd_mem_alloc(nd_params_size(params) * sizeof(float), "test");
   golden_weights(params, values);
@@ -42,7 +42,7 @@ static int setup(void **state) {
   scene *s = *state = g_new0(scene, 1);
   s->folder = g_dir_make_tmp("nd-XXXXXX", NULL);
   s->path = g_build_filename(s->folder, "m.safetensors", NULL);
-  write_model(s->path);
+  write_model(s->path, "unet", "width=8;depth=4");
   golden *gold = golden_open("unet_restore");
   golden_copy(gold, "x", s->x);
   golden_copy(gold, "restored", s->restored);
@@ -193,6 +193,7 @@ static void a_model_tells_what_it_is(void **state) {
   assert_null(noiseda_model_metadata(s->model, "noiseda.else"));
   /* tests/oracle/networks.py: UNet(8, 4) */
   assert_int_equal(noiseda_model_weights(s->model), 134475);
+  assert_int_equal(noiseda_model_views(s->model), 1);
   assert_string_equal(noiseda_version(), ND_VERSION);
 }
 
@@ -346,13 +347,120 @@ static void a_file_becomes_a_file(void **state) {
   g_unlink(to);
 }
 
+/* ---- Two views ---- */
+enum { VIEW_HEIGHT = 6, VIEW_WIDTH = 10, VIEW = VIEW_HEIGHT * VIEW_WIDTH * 3 };
+
+static noiseda_picture view_of(float *data) {
+  return (noiseda_picture){data, VIEW_WIDTH, VIEW_HEIGHT, 3, NOISEDA_FLOAT, 0};
+}
+
+/* views: what PyTorch was given; restored: what it made of that, clamped. */
+static void open_views(const scene *s, noiseda_model **model, float views[2][VIEW], float *restored) {
+  float x[2 * VIEW];
+  golden *gold = golden_open("restormer_dual");
+  golden_copy(gold, "x", x);
+  golden_copy(gold, "output", restored);
+  nd_safetensors_close(gold);
+  for (int i = 0; i < VIEW; i++) {
+    views[0][i] = x[i / 3 * 6 + i % 3];
+    views[1][i] = x[i / 3 * 6 + 3 + i % 3];
+    restored[i] = CLAMP(restored[i], 0, 1);
+  }
+  write_model(s->path, "restormer", "width=4;blocks=1,1;refinement=1;heads=1,2;dual_pixel=1");
+  *model = noiseda_model_open(s->path);
+  assert_non_null(*model);
+  assert_int_equal(noiseda_model_views(*model), 2);
+}
+
+static void two_views_restore_as_pytorch_does(void **state) {
+  scene *s = *state;
+  noiseda_model *model;
+  float views[2][VIEW], restored[VIEW], out[VIEW];
+  open_views(s, &model, views, restored);
+  noiseda_picture left = view_of(views[0]), right = view_of(views[1]), to = view_of(out);
+  noiseda_options o = NOISEDA_OPTIONS;
+  o.right = &right;
+  assert_int_equal(noiseda_restore(model, &left, &to, &o), 0);
+  for (int i = 0; i < VIEW; i++)
+    assert_true(fabs((double)out[i] - (double)restored[i]) < 1e-4);
+  o.right = NULL;
+  assert_int_equal(noiseda_restore(model, &left, &to, &o), -1);
+  assert_non_null(strstr(noiseda_error(), "options.right"));
+  assert_int_equal(noiseda_restore(model, &left, &to, NULL), -1);
+  o.right = &right;
+  right.width--;
+  assert_int_equal(noiseda_restore(model, &left, &to, &o), -1);
+  assert_non_null(strstr(noiseda_error(), "9 x 6"));
+  right.channels = 9;
+  assert_int_equal(noiseda_restore(model, &left, &to, &o), -1);
+  assert_non_null(strstr(noiseda_error(), "options.right"));
+  right = view_of(views[1]);
+  assert_int_equal(noiseda_restore(s->model, &left, &to, &o), -1);
+  assert_non_null(strstr(noiseda_error(), "takes one view"));
+  noiseda_model_close(model);
+}
+
+static void save_view(const char *path, const float *data) {
+  nd_image image;
+  assert_int_equal(nd_image_new(VIEW_WIDTH, VIEW_HEIGHT, 3, &image), 0);
+  memcpy(image.data, data, VIEW * sizeof *data);
+  assert_int_equal(nd_image_save(path, &image, &(nd_save_options){.bits = 16}), 0);
+  nd_image_free(&image);
+}
+
+static void files_of_two_views_become_a_file(void **state) {
+  scene *s = *state;
+  noiseda_model *model;
+  nd_image image;
+  float views[2][VIEW], out[VIEW];
+  g_autofree char *left_file = g_build_filename(s->folder, "left.png", NULL),
+                  *right_file = g_build_filename(s->folder, "right.png", NULL),
+                  *to_file = g_build_filename(s->folder, "to.png", NULL);
+  open_views(s, &model, views, out);
+  for (int i = 0; i < 2 * VIEW; i++)
+    views[i / VIEW][i % VIEW] = roundf(CLAMP(views[i / VIEW][i % VIEW], 0, 1) * 65535) / 65535;
+  assert_int_equal(nd_image_start(), 0);
+  save_view(left_file, views[0]);
+  save_view(right_file, views[1]);
+  noiseda_picture left = view_of(views[0]), right = view_of(views[1]), to = view_of(out);
+  noiseda_options o = NOISEDA_OPTIONS;
+  o.right = &right;
+  o.right_file = right_file;
+  assert_int_equal(noiseda_restore(model, &left, &to, &o), 0);
+  assert_int_equal(noiseda_restore_file(model, left_file, to_file, &o), 0);
+  assert_int_equal(nd_image_load(to_file, &image), 0);
+  for (int i = 0; i < VIEW; i++)
+    assert_true(fabs((double)image.data[i] - (double)out[i]) < 1e-4);
+  nd_image_free(&image);
+  g_unlink(to_file);
+  o.right_file = NULL;
+  assert_int_equal(noiseda_restore_file(model, left_file, to_file, &o), -1);
+  assert_non_null(strstr(noiseda_error(), left_file));
+  assert_non_null(strstr(noiseda_error(), "options.right_file"));
+  o.right_file = "/nowhere/right.png";
+  assert_int_equal(noiseda_restore_file(model, left_file, to_file, &o), -1);
+  assert_non_null(strstr(noiseda_error(), "/nowhere/right.png"));
+  assert_false(g_file_test(to_file, G_FILE_TEST_EXISTS));
+  noiseda_model_close(model);
+  g_unlink(left_file);
+  g_unlink(right_file);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      TEST(a_model_restores_as_pytorch_does), TEST(a_name_is_enough),          TEST(a_call_may_ask_for_bf16),
-      TEST(strides_types_and_alpha),          TEST(grey_and_eight_bits),       TEST(a_model_tells_what_it_is),
-      TEST(what_is_wrong_is_named),           TEST(options_of_other_versions), TEST(progress_tells_and_stops),
-      TEST(one_model_serves_many_threads),    TEST(a_file_becomes_a_file)};
+  const struct CMUnitTest tests[] = {TEST(a_model_restores_as_pytorch_does),
+                                     TEST(a_name_is_enough),
+                                     TEST(a_call_may_ask_for_bf16),
+                                     TEST(strides_types_and_alpha),
+                                     TEST(grey_and_eight_bits),
+                                     TEST(a_model_tells_what_it_is),
+                                     TEST(what_is_wrong_is_named),
+                                     TEST(options_of_other_versions),
+                                     TEST(progress_tells_and_stops),
+                                     TEST(one_model_serves_many_threads),
+                                     TEST(a_file_becomes_a_file),
+                                     TEST(two_views_restore_as_pytorch_does),
+                                     TEST(files_of_two_views_become_a_file)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
