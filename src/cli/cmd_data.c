@@ -58,6 +58,8 @@ static size_t print_findings(char **findings) {
 }
 
 static const char *unit(const nd_prepared_group *g) {
+  if (!strcmp(g->role, "right"))
+    return "right views";
   return strcmp(g->role, "pairs") ? g->role : g->found == 1 ? "pair" : "pairs";
 }
 
@@ -71,13 +73,10 @@ static void print_group(const nd_prepared_group *g, const options *o) {
 
 /* What a recipe says to use it. */
 static void print_use(const nd_prepared_group *g, const char *out) {
-  bool pairs = !strcmp(g->role, "pairs"), train = g_str_has_suffix(g->folder, "/train");
+  bool pairs = !strcmp(g->role, "pairs"), train = g_str_has_suffix(g->folder, "/train"),
+       judged = !train && (pairs || !strcmp(g->role, "right"));
   g_autofree char *path = g_build_filename(out, g->folder, pairs ? NULL : g->role, NULL);
-  printf("  %s: %s\n",
-         !pairs  ? (strcmp(g->role, "clean") ? "data.real" : "data.clean")
-         : train ? "data.input"
-                 : "validation.input",
-         path);
+  printf("  %s.%s: %s\n", judged ? "validation" : "data", pairs ? "input" : g->role, path);
 }
 
 static int prepare_task(nd_task task, const options *o) {

@@ -10,7 +10,7 @@ typedef struct nd_found {
   char *folder;                       /* "gopro/train": the set and its part */
   char *name;                         /* what it will be called, without an ending; no '/' */
   const nd_tree_file *input, *target; /* target NULL: there is none, and role says what the input is */
-  const char *role;                   /* "input", "clean" or "real" */
+  const char *role;                   /* "input", "right", "clean" or "real" */
   bool blocks;                        /* arrays of many pictures */
 } nd_found;
 

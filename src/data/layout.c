@@ -5,7 +5,7 @@
 
 enum { DENOISE = 1 << ND_TASK_DENOISE, DERAIN = 1 << ND_TASK_DERAIN, DEBLUR = 1 << ND_TASK_DEBLUR };
 enum { ANY = DENOISE | DERAIN | DEBLUR, TARGETS = 3 };
-typedef enum kind { PAIRS, CLEAN, REAL, INPUT_FIRST, TARGET_FIRST, BLOCKS } kind;
+typedef enum kind { PAIRS, CLEAN, REAL, RIGHT, INPUT_FIRST, TARGET_FIRST, BLOCKS } kind;
 
 /* input is what a path must match (in any case of letters); the others are made of its parts. part "?x": the
  * folder train, val or test of the path, else x. For lists, targets[0] is what the paths of the inputs must
@@ -156,6 +156,30 @@ static const layout layouts[] = {
      UP ")RealBlur_([JR])_(train|test)_list\\.txt$",
      {"([^/]+)/blur/blur_(\\d+)\\.\\w+$"},
      "RealBlur: RealBlur_J_train_list.txt (and R, and test) beside the folders it names"},
+    {DEBLUR,
+     PAIRS,
+     "dpdd",
+     "?test",
+     "\\3",
+     UP ")inputL(_crops)?/([^/]+)" END,
+     {"\\1target\\2/\\3.\\4"},
+     "DPDD, two views: inputL, inputR, target"},
+    {DEBLUR,
+     RIGHT,
+     "dpdd",
+     "?test",
+     "\\2",
+     UP ")inputR(?:_crops)?/([^/]+)" END,
+     {NULL},
+     "DPDD's right views: inputR"},
+    {DEBLUR,
+     PAIRS,
+     "dpdd_combined",
+     "?test",
+     "\\3",
+     UP ")inputC(_crops)?/([^/]+)" END,
+     {"\\1target\\2/\\3.\\4"},
+     "DPDD, both views in one: inputC, target"},
     {ANY,
      CLEAN,
      "div2k",
@@ -250,7 +274,8 @@ static char *folder_of(const search *s, const GMatchInfo *match, const char *pat
 static void add(const search *s, char *folder, char *name, const nd_tree_file *input,
                 const nd_tree_file *target) {
   nd_found *f = g_new(nd_found, 1);
-  const char *role = s->layout->kind == CLEAN ? "clean" : target ? "input" : "real";
+  kind k = s->layout->kind;
+  const char *role = k == CLEAN ? "clean" : k == RIGHT ? "right" : target ? "input" : "real";
   *f = (nd_found){folder, name, input, target, role, s->layout->kind == BLOCKS};
   g_ptr_array_add(s->found, f);
 }

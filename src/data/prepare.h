@@ -11,7 +11,7 @@ typedef struct nd_prepare_settings {
   nd_task task;
   char *const *from; /* folders, .zip archives, single files; NULL at the end */
   char *const *only; /* sets to take, by name; NULL: all that are found */
-  const char *out;   /* OUT/SET/PART/{input,target,clean,real}/... and OUT/manifest.tsv */
+  const char *out;   /* OUT/SET/PART/{input,right,target,clean,real}/... and OUT/manifest.tsv */
   int patch_size;    /* pictures for training with a longer side are cut; 0: none is */
   int stride;        /* from patch to patch, at most patch_size */
   bool dry_run;      /* only tell what was found */
@@ -22,7 +22,7 @@ typedef struct nd_prepare_settings {
 
 typedef struct nd_prepared_group {
   char *folder;                        /* "gopro/train" */
-  const char *role;                    /* "pairs", "clean" or "real" */
+  const char *role;                    /* "pairs", "right", "clean" or "real" */
   size_t found, made, skipped, failed; /* pictures or pairs; of arrays, arrays */
   size_t files;                        /* written now */
 } nd_prepared_group;

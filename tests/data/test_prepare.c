@@ -260,6 +260,11 @@ static void layouts_are_known(void **state) {
        "RealBlur-J_ECC_IMCORR_centroid_itensity_ref/scene230/gt/gt_7.png "
        "RealBlur-J_ECC_IMCORR_centroid_itensity_ref/scene230/blur/blur_7.png \n",
        "realblur_j/test/input/scene230_7.png"},
+      {ND_TASK_DEBLUR, "DPDD/val/inputL_crops/7-1.png", "DPDD/val/target_crops/7-1.png", NULL, NULL,
+       "dpdd/val/target/7-1.png"},
+      {ND_TASK_DEBLUR, "DPDD/train/train/inputR/7.png", NULL, NULL, NULL, "dpdd/train/right/7.png"},
+      {ND_TASK_DEBLUR, "test/DPDD/inputC/7.png", "test/DPDD/target/7.png", NULL, NULL,
+       "dpdd_combined/test/input/7.png"},
       {ND_TASK_DENOISE, "DIV2K_valid_HR/0801.png", NULL, NULL, NULL, "div2k/val/clean/0801.png"},
       {ND_TASK_DEBLUR, "Flickr2K/Flickr2K_HR/000001.png", NULL, NULL, NULL,
        "flickr2k/train/clean/000001.png"},
@@ -291,6 +296,32 @@ static void layouts_are_known(void **state) {
     nd_image_free(&image);
     nd_prepared_free(&p);
   }
+}
+
+/* Right views are cut as the left ones are, so that they stay partners. */
+static void views_stay_together(void **state) {
+  (void)state;
+  write_places("from/train/inputL", "7.png", 80, 50, 1);
+  write_places("from/train/inputR", "7.png", 80, 50, 2);
+  write_places("from/train/target", "7.png", 80, 50, 3);
+  char *from[] = {"from", NULL};
+  nd_prepare_settings s = settings(ND_TASK_DEBLUR, from);
+  nd_prepared p;
+  prepare(&s, &p);
+  assert_true(group(&p, "dpdd/train", "pairs")->files == 12 && group(&p, "dpdd/train", "right")->files == 6);
+  nd_prepared_free(&p);
+  nd_pairs *pairs;
+  nd_pair pair;
+  nd_pair_source source = {.input_dir = "out/dpdd/train", .right_dir = "out/dpdd/train/right"};
+  assert_int_equal(nd_pairs_open(&source, 1, &pairs), 0);
+  assert_int_equal(nd_pairs_count(pairs), 6);
+  assert_int_equal(nd_pairs_load(pairs, 4, &pair), 0);
+  static const int expected[] = {24, 18, 1, 24, 18, 2};
+  for (int c = 0; c < 6; c++)
+    assert_int_equal(byte_of(pair.input[c]), expected[c]);
+  assert_int_equal(byte_of(pair.target[2]), 3);
+  nd_pair_free(&pair);
+  nd_pairs_close(pairs);
 }
 
 static void what_is_missing_or_broken_is_told(void **state) {
@@ -363,6 +394,7 @@ int main(void) {
       TEST(paths_that_lead_out_are_refused),
       TEST(blocks_become_files),
       TEST(layouts_are_known),
+      TEST(views_stay_together),
       TEST(what_is_missing_or_broken_is_told),
       TEST(a_dry_run_writes_nothing),
       TEST(what_is_not_known_is_explained),
