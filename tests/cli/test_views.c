@@ -209,6 +209,23 @@ static void figures_are_of_the_result_and_of_the_mean(void **state) {
   nd_image_free(&target);
 }
 
+/* Its report shows the mean of the views, each variant's result, and the truth. */
+static void studies_compare_on_two_views(void **state) {
+  (void)state;
+  make_views();
+  write_views_recipe(5);
+  write_text("study.yaml", "title: views\nbase: r.yaml\nseeds: [1]\ncrops: 1\n"
+                           "tasks:\n  defocus:\n    tests:\n"
+                           "      held-out: {input: inputL, right: inputR, target: target}\n"
+                           "variants:\n  source: {set: {mode: source}}\n");
+  expect_status(0, "study", "study.yaml", "-o", "study", NULL);
+  assert_true(g_file_test("study/report.html", G_FILE_TEST_EXISTS));
+  write_text("study.yaml", "title: views\nbase: r.yaml\nseeds: [1]\n"
+                           "tasks:\n  defocus:\n    tests:\n      held-out: {input: inputL, target: target}\n"
+                           "variants:\n  source: {set: {mode: source}}\n");
+  expect_status(1, "study", "study.yaml", "-o", "again", NULL);
+}
+
 /* ---- Mistakes ---- */
 #define RECIPE(set) "train", "r.yaml", "-o", "new", "--set", set, NULL
 
@@ -265,6 +282,7 @@ int main(void) {
                                      TEST(results_are_the_network_on_six_channels),
                                      TEST(results_stand_beside_the_left_views),
                                      TEST(figures_are_of_the_result_and_of_the_mean),
+                                     TEST(studies_compare_on_two_views),
                                      TEST(mistakes_in_recipes_are_named),
                                      TEST(mistakes_of_commands_are_named)};
   nd_image_start();
