@@ -43,6 +43,8 @@ typedef struct nd_objective_settings {
   nd_negatives negatives;
   float margin;                       /* of the contrast, 0.1 */
   bool detach_synthetic, detach_real; /* no gradient through that condition */
+  float keep_means; /* paired, unpaired: weight, beside the diffusion loss, of the real photos' coarse
+                       brightness and colours being kept; 0: none */
   float graft;      /* paired, unpaired: the graft's loss for one of the diffusion; 0: none */
   bool graft_given; /* the damage that is grafted comes with the batch; else it is what R takes off */
   float graft_min, graft_max; /* by how much what R takes off is multiplied */

@@ -37,6 +37,7 @@ nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
   s.graft_max = (float)r->adapt.graft_max;
   s.graft_given = r->adapt.graft_of != ND_RECIPE_TAKEN;
   s.graft_stride = (int)r->adapt.graft_stride;
+  s.keep_means = (float)r->adapt.keep_means;
   return s;
 }
 

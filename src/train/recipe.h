@@ -66,6 +66,7 @@ typedef struct nd_recipe {
     double margin;
     int t_min, t_max;
     bool detach_synthetic, detach_real;
+    double keep_means;
     double graft, graft_min, graft_max;
     int graft_of; /* nd_recipe_graft */
     int graft_stride, graft_layers;

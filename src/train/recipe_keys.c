@@ -73,6 +73,9 @@ const nd_recipe_key nd_recipe_keys[] = {
     FLAG(adapt.detach_synthetic, "false",
          "no gradient of the diffusion loss through the synthetic condition"),
     FLAG(adapt.detach_real, "false", "no gradient of the diffusion loss through the real condition"),
+    NUMBER(adapt.keep_means, "0", 0, 1000,
+           "paired, unpaired: weight, beside the diffusion loss, of real photos keeping their brightness and "
+           "colours in means over 16 x 16 pixels, as noise and blur do; 0: they need not"),
     NUMBER(adapt.graft, "0", 0, 1000,
            "paired, unpaired: the graft's loss is added to the diffusion loss, times this; 0: it is not"),
     CHOICE(adapt.graft_of, "taken", grafts,
