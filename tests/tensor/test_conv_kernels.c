@@ -334,10 +334,11 @@ static void passes_of_types(const reference *r, const halves *half, nd_dtype x_t
 
 static void bf16_pictures_are_read_and_rounded(void **state) {
   (void)state;
-  nd_conv_shape shapes[] = {shape(2, 9, 7, 16, 32, 3, 1, 1, 1),  shape(1, 6, 5, 40, 33, 3, 1, 1, 1),
-                            shape(1, 20, 21, 17, 3, 3, 1, 1, 1), shape(2, 9, 13, 20, 18, 3, 2, 1, 1),
-                            shape(1, 12, 8, 16, 24, 1, 1, 0, 1), shape(2, 7, 9, 5, 19, 5, 1, 2, 1),
-                            shape(1, 8, 8, 256, 70, 3, 1, 1, 1), shape(1, 6, 6, 16, 16, 2, 2, 0, 1)};
+  nd_conv_shape shapes[] = {shape(2, 9, 7, 16, 32, 3, 1, 1, 1),    shape(1, 6, 5, 40, 33, 3, 1, 1, 1),
+                            shape(1, 20, 21, 17, 3, 3, 1, 1, 1),   shape(2, 9, 13, 20, 18, 3, 2, 1, 1),
+                            shape(1, 12, 8, 16, 24, 1, 1, 0, 1),   shape(2, 7, 9, 5, 19, 5, 1, 2, 1),
+                            shape(1, 8, 8, 256, 70, 3, 1, 1, 1),   shape(1, 6, 6, 16, 16, 2, 2, 0, 1),
+                            shape(1, 10, 110, 300, 20, 1, 1, 0, 1)};
   const nd_micro *micros[] = {&nd_micro_portable, NULL};
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     reference r = make_reference(&shapes[i]);
@@ -410,6 +411,19 @@ static void kernels_strides_pads_dilations(void **state) {
     nd_conv_shape even = shape(1, 12, 8, 16, 7, c[0], c[1], c[2], c[3]);
     run_all(&odd);
     run_all(&even);
+  }
+}
+
+/* One and several blocks of pixels, of inputs and of outputs; few pixels for the weights' gradient and many.
+ */
+static void linear_layers(void **state) {
+  (void)state;
+  const int cases[][4] = {/* height, width, in, out */
+                          {1, 1, 3, 5},     {1, 3, 700, 300}, {10, 11, 64, 600},
+                          {9, 17, 600, 70}, {30, 40, 40, 33}, {10, 110, 300, 20}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    nd_conv_shape s = shape(1 + (int)i % 2, cases[i][0], cases[i][1], cases[i][2], cases[i][3], 1, 1, 0, 1);
+    run_all(&s);
   }
 }
 
@@ -493,6 +507,7 @@ int main(void) {
       cmocka_unit_test(bf16_pictures_are_read_and_rounded),
       cmocka_unit_test(odd_sizes_and_channels),
       cmocka_unit_test(kernels_strides_pads_dilations),
+      cmocka_unit_test(linear_layers),
       cmocka_unit_test(depthwise),
       cmocka_unit_test(large_shapes),
       cmocka_unit_test(winograd_error_is_small),

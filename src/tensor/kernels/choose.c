@@ -3,6 +3,7 @@
 #include "tensor/kernels/choose.h"
 
 #include "tensor/kernels/depthwise.h"
+#include "tensor/kernels/linear.h"
 #include "tensor/kernels/tiles.h"
 #include "tensor/kernels/winograd.h"
 
@@ -34,6 +35,8 @@ static double winograd_cycles(const nd_conv_shape *s, int in, int out, double ti
 nd_conv_method nd_conv_choose(const nd_conv_shape *s, nd_conv_pass pass) {
   if (nd_depthwise_takes(s))
     return ND_CONV_DEPTHWISE;
+  if (nd_linear_takes(s))
+    return ND_CONV_LINEAR;
   if (!nd_winograd_takes(s))
     return ND_CONV_DIRECT;
   if (forced != ND_CONV_AUTO)

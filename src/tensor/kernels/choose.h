@@ -8,7 +8,8 @@ typedef enum nd_conv_method {
   ND_CONV_AUTO,
   ND_CONV_DIRECT,
   ND_CONV_WINOGRAD,
-  ND_CONV_DEPTHWISE
+  ND_CONV_DEPTHWISE,
+  ND_CONV_LINEAR
 } nd_conv_method;
 typedef enum nd_conv_pass { ND_CONV_FORWARD, ND_CONV_BACKWARD_DATA, ND_CONV_BACKWARD_WEIGHTS } nd_conv_pass;
 

@@ -4,6 +4,7 @@
 #include "tensor/kernels/choose.h"
 #include "tensor/kernels/depthwise.h"
 #include "tensor/kernels/direct.h"
+#include "tensor/kernels/linear.h"
 #include "tensor/kernels/winograd.h"
 
 static bool fits(int in, int out, int kernel, const nd_conv_shape *s) {
@@ -25,6 +26,8 @@ static size_t forward(const nd_conv_shape *s, const void *x, const float *weight
     return nd_depthwise_forward(s, x, weights, e, y, a);
   if (method == ND_CONV_WINOGRAD)
     return nd_winograd_forward(s, x, weights, e, y, a);
+  if (method == ND_CONV_LINEAR)
+    return nd_linear_forward(s, x, weights, e, y, a);
   return nd_direct_forward(s, x, weights, e, y, a);
 }
 
@@ -45,6 +48,8 @@ static size_t backward_data(const nd_conv_shape *s, const void *dy, const float 
     return nd_depthwise_backward_data(s, dy, weights, dx, a);
   if (method == ND_CONV_WINOGRAD)
     return nd_winograd_backward_data(s, dy, weights, dx, a);
+  if (method == ND_CONV_LINEAR)
+    return nd_linear_backward_data(s, dy, weights, dx, a);
   return nd_direct_backward_data(s, dy, weights, dx, a);
 }
 
@@ -65,6 +70,8 @@ static size_t backward_weights(const nd_conv_shape *s, const void *x, const void
     return nd_depthwise_backward_weights(s, x, dy, dweights, dbias, a);
   if (method == ND_CONV_WINOGRAD)
     return nd_winograd_backward_weights(s, x, dy, dweights, dbias, a);
+  if (method == ND_CONV_LINEAR)
+    return nd_linear_backward_weights(s, x, dy, dweights, dbias, a);
   return nd_direct_backward_weights(s, x, dy, dweights, dbias, a);
 }
 

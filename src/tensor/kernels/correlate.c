@@ -145,8 +145,8 @@ static void sum_group(const plan *p, int panel, int group, const segment *s, flo
   if (sums)
     p->micro->panel(vectors, s->length, terms, count, c->from_pixel, 1, sums, group > 0);
   else
-    p->micro->panel_with_bias(vectors, s->length, terms, count, c->from_pixel, 1, bias_of(c, channel),
-                              target_of(c, s, channel).at, c->to_pixel);
+    p->micro->panel_to(vectors, s->length, terms, count, c->from_pixel, 1, target_of(c, s, channel).at,
+                       c->to_pixel, bias_of(c, channel), 0);
 }
 
 /* The one group's sums are the outputs. */

@@ -86,14 +86,6 @@ static nd_correlation phase_of(const nd_conv_shape *s, const source *from, const
       .epilogue = {NULL, ND_LINEAR, 0}};
 }
 
-/* The one phase of an unpadded 1x1 convolution of stride 1: a product of two matrices. */
-static void flatten(const nd_conv_shape *s, nd_correlation *c) {
-  if (s->kh > 1 || s->kw > 1 || s->stride > 1 || s->pad)
-    return;
-  c->cols = s->n * s->oh * s->ow;
-  c->n = c->rows = 1;
-}
-
 static size_t run_phases(const nd_conv_shape *s, const source *from, const float *weights, void *dx,
                          ptrdiff_t *offset, int *taps, nd_arena scratch) {
   size_t most = scratch.used;
@@ -102,7 +94,6 @@ static size_t run_phases(const nd_conv_shape *s, const source *from, const float
     if (!y.count || !x.count)
       continue;
     nd_correlation c = phase_of(s, from, &y, &x, weights, dx);
-    flatten(s, &c);
     if (scratch.base) {
       c.ntaps = list_taps(s, from, &y, &x, offset, taps);
       c.offset = offset;

@@ -26,14 +26,6 @@ static void list_taps(const nd_conv_shape *s, int width, ptrdiff_t *offset, int 
     }
 }
 
-/* Without padding or stride a 1x1 convolution is a product of two matrices: one long row of pixels. */
-static void flatten(const nd_conv_shape *s, nd_correlation *c) {
-  if (s->kh > 1 || s->kw > 1 || s->stride > 1 || s->pad)
-    return;
-  c->cols = s->n * s->oh * s->ow;
-  c->n = c->rows = 1;
-}
-
 size_t nd_direct_forward(const nd_conv_shape *s, const void *x, const float *weights, const nd_epilogue *e,
                          void *y, nd_arena scratch) {
   nd_frame f = frame_of(s);
@@ -60,7 +52,6 @@ size_t nd_direct_forward(const nd_conv_shape *s, const void *x, const float *wei
                       .rows = s->oh,
                       .cols = s->ow,
                       .epilogue = *e};
-  flatten(s, &c);
   if (scratch.base) {
     list_taps(s, width, offset, tap);
     if (copy)

@@ -10,26 +10,21 @@
 
 #include <string.h>
 
-enum {
-  BLOCK_DEPTH = 256, /* output pixels, */
-  BLOCK_ROWS = 64,   /*   rows of them, */
-  BLOCK_INPUTS = 512 /*   and input channels of a 1x1 kernel, summed at a time */
-};
+enum { BLOCK_DEPTH = 256, BLOCK_ROWS = 64 }; /* output pixels, and rows of them, summed at a time */
 
 typedef struct plan {
   const nd_conv_shape *s;
   const nd_micro *micro;
   const void *x, *dy;
   nd_frame frame;
-  bool flat;         /* a 1x1 kernel: x is copied a block at a time */
-  bool copy;         /* else: as a whole, */
-  float *framed;     /*   into its frame, when it needs one */
-  int n, rows, cols; /* of dy; a 1x1 kernel sees one long row */
+  bool copy;
+  float *framed;     /* x in its frame, when it needs one */
+  int n, rows, cols; /* of dy */
   int block_rows, block_cols, blocks_down, blocks_across;
   int panels, slices, groups; /* work is cut into slices of pixels times groups of panels */
   float *sums;                /* slices, panels, taps, ci, width */
-  float *packed;      /* for each unit of work BLOCK_DEPTH pixels of a panel of dy, and of x if flat */
-  size_t slice, unit; /* how far apart their sums and packed pixels are */
+  float *packed;              /* BLOCK_DEPTH pixels of a panel of dy for each unit of work */
+  size_t slice, unit;         /* how far apart their sums and packed pixels are */
 } plan;
 
 static int width_of(const plan *p) {
@@ -53,10 +48,6 @@ static int pitch_of(int channels) {
   return channels % 256 ? channels : channels + 16;
 }
 
-static int inputs_at_once(const plan *p) {
-  return p->s->ci < BLOCK_INPUTS ? p->s->ci : BLOCK_INPUTS;
-}
-
 static void set_frame(plan *p) {
   const nd_conv_shape *s = p->s;
   p->frame = (nd_frame){.n = s->n,
@@ -69,18 +60,17 @@ static void set_frame(plan *p) {
                         .left = s->pad,
                         .pitch = pitch_of(s->ci),
                         .from_type = s->x_type};
-  p->flat = s->kh == 1 && s->kw == 1 && s->stride == 1 && !s->pad;
-  p->copy = !p->flat && (s->x_type != ND_F32 || s->pad || p->frame.to_h > s->h || p->frame.to_w > s->w ||
-                         p->frame.pitch != s->ci);
+  p->copy = s->x_type != ND_F32 || s->pad || p->frame.to_h > s->h || p->frame.to_w > s->w ||
+            p->frame.pitch != s->ci;
   if (!p->copy)
     p->frame.to_h = s->h, p->frame.to_w = s->w;
 }
 
 static void cut_into_blocks(plan *p) {
   const nd_conv_shape *s = p->s;
-  p->n = p->flat ? 1 : s->n;
-  p->rows = p->flat ? 1 : s->oh;
-  p->cols = p->flat ? s->n * s->oh * s->ow : s->ow;
+  p->n = s->n;
+  p->rows = s->oh;
+  p->cols = s->ow;
   int across = (p->cols + BLOCK_DEPTH - 1) / BLOCK_DEPTH;
   p->block_cols = (p->cols + across - 1) / across;
   p->block_rows = BLOCK_DEPTH / p->block_cols;
@@ -97,8 +87,6 @@ static void cut_into_blocks(plan *p) {
 static void share_out(plan *p) {
   int threads = nd_threads();
   bool by_panel = p->panels % threads == 0 || p->panels >= 6 * threads;
-  if (p->flat && (double)p->s->ci * p->s->co < (double)p->cols * (p->s->ci + p->s->co / 2))
-    by_panel = false;
   p->groups = by_panel ? threads : 1;
   p->slices = by_panel ? 1 : threads < blocks_of(p) ? threads : blocks_of(p);
 }
@@ -113,8 +101,8 @@ static plan lay_out(const nd_conv_shape *s, nd_arena *a) {
     p.framed = nd_arena_floats(a, (size_t)s->n * (size_t)p.frame.to_h * (size_t)p.frame.to_w *
                                       (size_t)p.frame.pitch);
   p.sums = nd_arena_for_threads(a, (size_t)p.slices, (size_t)p.panels * panel_size(&p), &p.slice);
-  size_t pixel = (size_t)width_of(&p) + (p.flat ? (size_t)pitch_of(inputs_at_once(&p)) : 0);
-  p.packed = nd_arena_for_threads(a, (size_t)(p.slices * p.groups), BLOCK_DEPTH * pixel, &p.unit);
+  p.packed =
+      nd_arena_for_threads(a, (size_t)(p.slices * p.groups), BLOCK_DEPTH * (size_t)width_of(&p), &p.unit);
   return p;
 }
 
@@ -148,13 +136,6 @@ static void pack_gradient(const plan *p, const block *b, int panel, float *to) {
   }
 }
 
-/* Of `inputs` channels. */
-static void sum_flat(const plan *p, int pixels, int panel, int inputs, const float *x, const float *packed,
-                     float *sums, bool accumulate) {
-  nd_term term = {x, packed, pixels};
-  p->micro->panel(vectors_of(p, panel), inputs, &term, 1, 1, pitch_of(inputs_at_once(p)), sums, accumulate);
-}
-
 static void sum_tap(const plan *p, const block *b, int panel, int tap, const float *packed, float *sums,
                     bool accumulate) {
   const nd_conv_shape *s = p->s;
@@ -169,46 +150,19 @@ static void sum_tap(const plan *p, const block *b, int panel, int tap, const flo
   p->micro->panel(vectors, s->ci, terms, b->rows, 1, (ptrdiff_t)s->stride * pitch, sums, accumulate);
 }
 
-/* A 1x1 kernel's block: x goes through memory in order, and lies near and without conflicts for all panels.
- */
-static void sum_flat_block(const plan *p, const block *b, int panel0, int panel1, float *packed, float *sums,
-                           bool accumulate) {
-  int step = inputs_at_once(p);
-  float *x = packed + BLOCK_DEPTH * width_of(p);
-  for (int first = 0; first < p->s->ci; first += step) {
-    int inputs = p->s->ci - first < step ? p->s->ci - first : step;
-    for (int i = 0; i < b->cols; i++)
-      nd_copy_numbers((nd_data){x + (ptrdiff_t)i * pitch_of(step), ND_F32}, 0,
-                      (nd_data){(void *)p->x, p->s->x_type},
-                      ((size_t)b->col + (size_t)i) * (size_t)p->s->ci + (size_t)first, (size_t)inputs);
-    for (int panel = panel0; panel < panel1; panel++) {
-      int width = vectors_of(p, panel) * p->micro->lanes;
-      pack_gradient(p, b, panel, packed);
-      sum_flat(p, b->cols, panel, inputs, x, packed,
-               sums + (size_t)panel * panel_size(p) + (ptrdiff_t)first * width, accumulate);
-    }
-  }
-}
-
-static void sum_block(const plan *p, const block *b, int panel0, int panel1, float *packed, float *sums,
-                      bool accumulate) {
-  for (int panel = panel0; panel < panel1; panel++) {
-    int width = vectors_of(p, panel) * p->micro->lanes;
-    pack_gradient(p, b, panel, packed);
-    for (int tap = 0; tap < p->s->kh * p->s->kw; tap++)
-      sum_tap(p, b, panel, tap, packed,
-              sums + (size_t)panel * panel_size(p) + (ptrdiff_t)tap * p->s->ci * width, accumulate);
-  }
-}
-
 static void sum_slice(const plan *p, int slice, int group, float *packed) {
   int first = (int)((long)blocks_of(p) * slice / p->slices),
       last = (int)((long)blocks_of(p) * (slice + 1) / p->slices);
   int panel0 = p->panels * group / p->groups, panel1 = p->panels * (group + 1) / p->groups;
-  float *sums = p->sums + (size_t)slice * p->slice;
   for (int i = first; i < last; i++) {
     block b = block_at(p, i);
-    (p->flat ? sum_flat_block : sum_block)(p, &b, panel0, panel1, packed, sums, i > first);
+    for (int panel = panel0; panel < panel1; panel++) {
+      float *sums = p->sums + (size_t)slice * p->slice + (size_t)panel * panel_size(p);
+      int width = vectors_of(p, panel) * p->micro->lanes;
+      pack_gradient(p, &b, panel, packed);
+      for (int tap = 0; tap < p->s->kh * p->s->kw; tap++)
+        sum_tap(p, &b, panel, tap, packed, sums + (ptrdiff_t)tap * p->s->ci * width, i > first);
+    }
   }
 }
 

@@ -44,9 +44,10 @@ typedef struct nd_micro {
   /* c[i][j] (+)= sum over terms, over k, of a[i * a_row + k * a_step] * b[k][j], for i < m. */
   void (*panel)(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row, ptrdiff_t a_step,
                 float *c, bool accumulate);
-  /* The finished sums, rows y_row floats apart: y[i][j] = bias[j] (or 0) + that. */
-  void (*panel_with_bias)(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row,
-                          ptrdiff_t a_step, const float *bias, float *y, ptrdiff_t y_row);
+  /* The same, rows of c c_row floats apart: c[i][j] = add[i][j] (or 0) + that; rows of `add`, which may be c,
+   * are add_row floats apart. */
+  void (*panel_to)(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row, ptrdiff_t a_step,
+                   float *c, ptrdiff_t c_row, const float *add, ptrdiff_t add_row);
   /* As panel, where a word is a pair of bf16 and a product of words the sum of two products, in fp32: twice
    * the rate. NULL: not on this processor. */
   void (*panel_pairs)(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row, ptrdiff_t a_step,

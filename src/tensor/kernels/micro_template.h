@@ -67,6 +67,10 @@ ND_INLINE void store_as(const nd_dtype type, void *p, ptrdiff_t at, vec v) {
     store((float *)p + at, v);
 }
 
+/* Numbers of a row of A in a cache line. While a tile is summed its place in C and the rows of A that come
+ * after its own are fetched: the sums must not wait for either. */
+enum { ND_AT_ONCE = 16 };
+
 /* X(row, name of the pointer to rows 3i, row - 3i): groups of three rows share an address register. */
 #define ND_EACH_ROW(X)                                                                                       \
   X(0, a0, 0)                                                                                                \
@@ -82,7 +86,6 @@ ND_INLINE void store_as(const nd_dtype type, void *p, ptrdiff_t at, vec v) {
   X(10, a9, 1)                                                                                               \
   X(11, a9, 2)
 
-/* One tile: `pairs` (words are pairs of bf16), `rows` and `vectors` are constants after inlining. */
 ND_INLINE vec add_product(const bool pairs, vec sum, vec a, vec b) {
 #ifdef ND_ADD_PAIRS
   if (pairs)
@@ -97,15 +100,31 @@ ND_INLINE vec word(const float *p) {
   return (vec)((ivec){0} + *(const int_anywhere *)p);
 }
 
+/* One tile: `pairs` (words are pairs of bf16), `rows` and `vectors` are constants after inlining. */
 ND_INLINE void tile(const bool pairs, const int rows, const int vectors, const nd_term *t, int nterms,
                     ptrdiff_t first, ptrdiff_t row, ptrdiff_t step, float *c, ptrdiff_t c_row,
                     const float *add, ptrdiff_t add_row) {
 #define ND_ZERO(r, p, i) vec x##r = {0}, y##r = {0};
   ND_EACH_ROW(ND_ZERO)
+#define ND_PREFETCH_C(r, p, i)                                                                               \
+  if (rows > r) {                                                                                            \
+    __builtin_prefetch(c + r * c_row, 1);                                                                    \
+    if (vectors > 1)                                                                                         \
+      __builtin_prefetch(c + r * c_row + ND_LANES, 1);                                                       \
+  }
+  ND_EACH_ROW(ND_PREFETCH_C)
   for (; nterms > 0; nterms--, t++) {
     const float *b = t->b, *a0 = t->a + first, *a3 = a0 + 3 * row, *a6 = a3 + 3 * row, *a9 = a6 + 3 * row;
-    for (int k = t->k; k > 0; k--) {
-      vec b0 = load(b), b1 = vectors > 1 ? load(b + ND_LANES) : b0;
+    for (int k = t->k, now; k > 0; k -= now) {
+      now = k < ND_AT_ONCE ? k : ND_AT_ONCE;
+#define ND_PREFETCH_A(r, p, i)                                                                               \
+  if (rows > r)                                                                                              \
+    __builtin_prefetch(p + i * row + rows * row, 0, 2);
+      if (step == 1) {
+        ND_EACH_ROW(ND_PREFETCH_A)
+      }
+      for (int n = now; n > 0; n--) {
+        vec b0 = load(b), b1 = vectors > 1 ? load(b + ND_LANES) : b0;
 #define ND_STEP(r, p, i)                                                                                     \
   if (rows > r) {                                                                                            \
     vec a = pairs ? word(p + i * row) : splat(p[i * row]);                                                   \
@@ -113,9 +132,10 @@ ND_INLINE void tile(const bool pairs, const int rows, const int vectors, const n
     if (vectors > 1)                                                                                         \
       y##r = add_product(pairs, y##r, a, b1);                                                                \
   }
-      ND_EACH_ROW(ND_STEP)
-      b += vectors * ND_LANES;
-      a0 += step, a3 += step, a6 += step, a9 += step;
+        ND_EACH_ROW(ND_STEP)
+        b += vectors * ND_LANES;
+        a0 += step, a3 += step, a6 += step, a9 += step;
+      }
     }
   }
 #define ND_PUT(r, p, i)                                                                                      \
@@ -175,11 +195,6 @@ static ND_TARGET void panel(int vectors, int m, const nd_term *terms, int nterms
                             ptrdiff_t a_step, float *c, bool accumulate) {
   int width = vectors * ND_LANES;
   panel_to(vectors, m, terms, nterms, a_row, a_step, c, width, accumulate ? c : NULL, width);
-}
-
-static ND_TARGET void panel_with_bias(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row,
-                                      ptrdiff_t a_step, const float *bias, float *y, ptrdiff_t y_row) {
-  panel_to(vectors, m, terms, nterms, a_row, a_step, y, y_row, bias, 0);
 }
 
 #ifdef ND_ADD_PAIRS
@@ -269,7 +284,7 @@ const nd_micro ND_NAME = {
     .name = ND_NAME_TEXT,
     .lanes = ND_LANES,
     .panel = panel,
-    .panel_with_bias = panel_with_bias,
+    .panel_to = panel_to,
 #ifdef ND_ADD_PAIRS
     .panel_pairs = panel_pairs,
     .multiply_add_pairs = multiply_add_pairs,

@@ -1,0 +1,317 @@
+/* Each thread has a part of the result and packs what it needs of both factors for itself, just before it is
+ * used: nothing that one thread writes is read by another, and there is one job to wait for. A block of b, of
+ * several panels, stays in the second cache while the rows of a pass by. See Goto & van de Geijn 2008,
+ * "Anatomy of High-Performance Matrix Multiplication". */
+#include "tensor/kernels/product.h"
+
+#include "base/base.h"
+#include "tensor/kernels/filter.h"
+
+#include <string.h>
+
+enum {
+  DEPTH = 256,        /* summands of a block at most, */
+  BLOCK_B = 64 << 10, /*   numbers of a block of b, */
+  BLOCK_ROWS = 96,    /*   rows of one of a, a multiple of what any tile has */
+  ROWS = 1024         /* of c that are summed at a time where sums are not stored in between */
+};
+
+typedef struct plan {
+  const nd_product *p;
+  const nd_micro *micro;
+  int row_parts, panel_parts, depth_parts; /* among the threads */
+  int panels, panels_at_once, depth_at_once, rows_at_once;
+  bool copies;  /* a is copied, */
+  bool in_c;    /* sums of whole panels are stored where they belong, */
+  int sum_rows; /*   those of others in so many rows */
+  float *desks; /* for each thread: a block of b, of a, sums, a bias */
+  size_t desk, a_at, sums_at, bias_at;
+  float *slices, *slice_sums; /* of the parts of the depth: c of all but the first, the sums of a */
+} plan;
+
+/* Rows of c, panels of it, summands: what a thread has to compute, or a block of that. */
+typedef struct part {
+  int row0, row1, panel0, panel1, depth0, depth1;
+} part;
+
+typedef struct job {
+  const plan *p;
+  part all;
+  float *c, *a_sums; /* where this part's sums go, in place of q->c and q->a_sums; a_sums may be NULL */
+  float *desk;
+} job;
+
+static int width_of(const plan *p) {
+  return 2 * p->micro->lanes;
+}
+
+static int panel_width(const plan *p, int panel) {
+  return nd_panel_vectors(p->micro, p->p->n, panel * width_of(p)) * p->micro->lanes;
+}
+
+static int least(int a, int b) {
+  return a < b ? a : b;
+}
+
+/* Of equal parts of n, none larger than `most`. */
+static int even(int n, int most) {
+  int parts = (n + most - 1) / most;
+  return (n + parts - 1) / parts;
+}
+
+static size_t aligned(size_t floats) {
+  return (floats + 15) / 16 * 16;
+}
+
+/* ---- The plan ---- */
+
+/* Numbers that a thread reads, and of parts of the depth what is passed on. */
+static double reading(const nd_product *q, int rows, int panels, int depths) {
+  double m = (double)q->m / rows, n = (double)q->n / panels, passed_on = depths > 1 ? 2.0 * q->m * q->n : 0;
+  return (double)q->k / depths * (m + n) + passed_on;
+}
+
+static void share_out(plan *p) {
+  const nd_product *q = p->p;
+  int threads = nd_threads();
+  p->row_parts = p->panel_parts = p->depth_parts = 1;
+  double best = reading(q, 1, 1, 1);
+  for (int rows = 1; rows <= least(threads, q->m); rows++) {
+    int panels = least(threads / rows, p->panels);
+    if (reading(q, rows, panels, 1) < best) {
+      best = reading(q, rows, panels, 1);
+      p->row_parts = rows, p->panel_parts = panels;
+    }
+  }
+  if (q->shares_depth && threads > 1 && threads <= q->k && reading(q, 1, 1, threads) < best) {
+    p->row_parts = p->panel_parts = 1;
+    p->depth_parts = threads;
+  }
+}
+
+static void place_desks(plan *p, nd_arena *a) {
+  int width = width_of(p);
+  bool ragged = p->p->n % width;
+  p->a_at = aligned((size_t)p->depth_at_once * (size_t)(p->panels_at_once * width));
+  p->sums_at = p->a_at + (p->copies ? BLOCK_ROWS * aligned((size_t)p->depth_at_once + 16) : 0);
+  size_t panels = !p->in_c ? (size_t)p->panels_at_once : ragged ? 1 : 0;
+  p->bias_at = p->sums_at + panels * (size_t)(p->sum_rows * width);
+  p->desks = nd_arena_for_threads(a, (size_t)nd_threads(), p->bias_at + (size_t)width, &p->desk);
+}
+
+static plan lay_out(const nd_product *q, nd_arena *a) {
+  plan p = {.p = q, .micro = nd_micro_best()};
+  p.panels = nd_panel_count(p.micro, q->n);
+  share_out(&p);
+  p.depth_at_once = even((q->k + p.depth_parts - 1) / p.depth_parts, DEPTH);
+  int panel = p.depth_at_once * width_of(&p);
+  p.panels_at_once = even((p.panels + p.panel_parts - 1) / p.panel_parts, (BLOCK_B + panel - 1) / panel);
+  p.copies = q->a_transposed || q->a.type != ND_F32;
+  p.in_c = q->c.type == ND_F32;
+  bool at_once = p.depth_at_once >= q->k;
+  p.rows_at_once = at_once || (p.in_c && q->n % width_of(&p) == 0) ? q->m : least(q->m, ROWS);
+  p.sum_rows = at_once ? BLOCK_ROWS : p.rows_at_once;
+  place_desks(&p, a);
+  if (p.depth_parts > 1)
+    p.slices = nd_arena_floats(a, (size_t)(p.depth_parts - 1) * (size_t)q->m * (size_t)q->n);
+  if (q->a_transposed)
+    p.slice_sums = nd_arena_floats(a, (size_t)p.depth_parts * (size_t)q->m);
+  return p;
+}
+
+/* ---- Packing ---- */
+
+static void pack_transposed(const plan *p, const part *b, float *to) {
+  const nd_product *q = p->p;
+  nd_filter f = {q->b.at, q->n, q->k, 1, q->k, 1};
+  for (int panel = b->panel0; panel < b->panel1; panel++) {
+    int width = panel_width(p, panel);
+    nd_filter_pack(&f, panel * width_of(p), width, b->depth0, b->depth1, &(int){0}, 1, to, width, width);
+    to += (b->depth1 - b->depth0) * width;
+  }
+}
+
+/* Row k of whole panels, each `panel` numbers after the one before. */
+static void pack_row(const plan *p, size_t from, int panels, ptrdiff_t panel, float *to) {
+  size_t width = (size_t)width_of(p);
+  for (int i = 0; i < panels; i++, from += width, to += panel)
+    nd_copy_numbers((nd_data){to, ND_F32}, 0, p->p->b, from, width);
+}
+
+static void pack_plain(const plan *p, const part *b, float *to) {
+  const nd_product *q = p->p;
+  int depth = b->depth1 - b->depth0, width = width_of(p), whole = least(b->panel1, q->n / width) - b->panel0;
+  int rest = b->panel0 + whole < b->panel1 ? q->n % width : 0, rest_width = panel_width(p, b->panel1 - 1);
+  float *last = to + (ptrdiff_t)whole * depth * width;
+  for (int k = 0; k < depth; k++, to += width, last += rest_width) {
+    size_t from = (size_t)(b->depth0 + k) * (size_t)q->n + (size_t)(b->panel0 * width);
+    pack_row(p, from, whole, (ptrdiff_t)depth * width, to);
+    if (!rest)
+      continue;
+    nd_copy_numbers((nd_data){last, ND_F32}, 0, q->b, from + (size_t)(whole * width), (size_t)rest);
+    memset(last + rest, 0, (size_t)(rest_width - rest) * sizeof *last);
+  }
+}
+
+/* Adds up the rows of a block of a transposed a. */
+ND_KERNEL static void add_rows(const float *restrict x, int depth, int count, float *restrict to) {
+  float sums[BLOCK_ROWS] = {0};
+  for (int k = 0; k < depth; k++, x += BLOCK_ROWS)
+    for (int i = 0; i < count; i++)
+      sums[i] += x[i];
+  for (int i = 0; i < count; i++)
+    to[i] += sums[i];
+}
+
+/* Where a block of a is read: number (i, k) at a[i row + k step]. */
+typedef struct source {
+  const float *a;
+  ptrdiff_t row, step;
+} source;
+
+static source copy_transposed(const job *j, const part *b, float *copy) {
+  const nd_product *q = j->p->p;
+  int rows = b->row1 - b->row0, depth = b->depth1 - b->depth0;
+  for (int k = 0; k < depth; k++)
+    nd_copy_numbers((nd_data){copy, ND_F32}, (size_t)(k * BLOCK_ROWS), q->a,
+                    (size_t)(b->depth0 + k) * (size_t)q->m + (size_t)b->row0, (size_t)rows);
+  if (j->a_sums && b->panel0 == 0)
+    add_rows(copy, depth, rows, j->a_sums + b->row0);
+  return (source){copy, 1, BLOCK_ROWS};
+}
+
+static source take_rows(const job *j, const part *b) {
+  const plan *p = j->p;
+  const nd_product *q = p->p;
+  size_t first = (size_t)b->row0 * (size_t)q->k + (size_t)b->depth0, depth = (size_t)(b->depth1 - b->depth0);
+  float *copy = j->desk + p->a_at;
+  if (q->a_transposed)
+    return copy_transposed(j, b, copy);
+  if (!p->copies)
+    return (source){(const float *)q->a.at + first, q->k, 1};
+  size_t pitch = aligned((size_t)p->depth_at_once + 16);
+  for (size_t i = 0; i < (size_t)(b->row1 - b->row0); i++)
+    nd_copy_numbers((nd_data){copy, ND_F32}, i * pitch, q->a, first + i * (size_t)q->k, depth);
+  return (source){copy, (ptrdiff_t)pitch, 1};
+}
+
+/* ---- Products ---- */
+
+/* A whole vector may be read. */
+static const float *bias_of(const job *j, int panel) {
+  const plan *p = j->p;
+  const float *bias = p->p->epilogue.bias;
+  int channel = panel * width_of(p), count = p->p->n - channel;
+  if (!bias || count >= width_of(p))
+    return bias ? bias + channel : NULL;
+  float *copy = j->desk + p->bias_at;
+  memset(copy, 0, (size_t)width_of(p) * sizeof *copy);
+  return memcpy(copy, bias + channel, (size_t)count * sizeof *copy);
+}
+
+/* Sums of a panel that cannot be stored in c: of the rows from `rows` on. */
+static float *sums_of(const job *j, int panel, int rows) {
+  const plan *p = j->p;
+  float *sums = j->desk + p->sums_at + (p->in_c ? 0 : (ptrdiff_t)panel * p->sum_rows * width_of(p));
+  return p->sum_rows == BLOCK_ROWS ? sums : sums + (ptrdiff_t)rows * width_of(p);
+}
+
+static void multiply(const job *j, const part *b, int panel, const source *s, const float *packed,
+                     float *sums) {
+  const plan *p = j->p;
+  const nd_product *q = p->p;
+  int width = panel_width(p, panel), channel = panel * width_of(p), count = least(width, q->n - channel);
+  int rows = b->row1 - b->row0;
+  nd_data c = {p->in_c ? (void *)j->c : q->c.at, q->c.type};
+  c.at = (void *)nd_number_at(c.at, c.type, (ptrdiff_t)b->row0 * q->n + channel);
+  bool stores = p->in_c && count == width, first = b->depth0 == j->all.depth0;
+  float *to = stores ? c.at : sums;
+  ptrdiff_t to_row = stores ? q->n : width;
+  nd_term term = {s->a, packed, b->depth1 - b->depth0};
+  p->micro->panel_to(width / p->micro->lanes, rows, &term, 1, s->row, s->step, to, to_row,
+                     first ? bias_of(j, panel) : to, first ? 0 : to_row);
+  if (b->depth1 < j->all.depth1 || (stores && q->epilogue.activation == ND_LINEAR))
+    return;
+  nd_epilogue e = {NULL, q->epilogue.activation, q->epilogue.slope};
+  p->micro->finish(rows, count, (int)to_row, to, &e, c, q->n);
+}
+
+/* Some panels of some rows: `all` of these, b one block of the depth. */
+static void multiply_block(const job *j, const part *all, part b) {
+  const plan *p = j->p;
+  size_t panel_size = (size_t)(b.depth1 - b.depth0) * (size_t)width_of(p);
+  (p->p->b_transposed ? pack_transposed : pack_plain)(p, &b, j->desk);
+  for (; b.row0 < all->row1; b.row0 = b.row1) {
+    b.row1 = least(b.row0 + BLOCK_ROWS, all->row1);
+    source s = take_rows(j, &b);
+    for (int panel = b.panel0; panel < b.panel1; panel++)
+      multiply(j, &b, panel, &s, j->desk + (size_t)(panel - b.panel0) * panel_size,
+               sums_of(j, panel - b.panel0, b.row0 - all->row0));
+  }
+}
+
+static void compute_job(const job *j) {
+  const plan *p = j->p;
+  for (part b = j->all; b.row0 < j->all.row1; b.row0 = b.row1) {
+    b.row1 = least(b.row0 + p->rows_at_once, j->all.row1);
+    for (b.panel0 = j->all.panel0; b.panel0 < j->all.panel1; b.panel0 = b.panel1) {
+      b.panel1 = least(b.panel0 + p->panels_at_once, j->all.panel1);
+      for (b.depth0 = j->all.depth0; b.depth0 < j->all.depth1; b.depth0 = b.depth1) {
+        b.depth1 = least(b.depth0 + p->depth_at_once, j->all.depth1);
+        multiply_block(j, &b, b);
+      }
+    }
+  }
+}
+
+static int cut(int n, int i, int parts) {
+  return (int)((long)n * i / parts);
+}
+
+static void compute_parts(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const plan *p = context;
+  const nd_product *q = p->p;
+  size_t size = (size_t)q->m * (size_t)q->n;
+  for (size_t i = begin; i < end; i++) {
+    int slice = (int)i % p->depth_parts, column = (int)i / p->depth_parts % p->panel_parts,
+        row = (int)i / p->depth_parts / p->panel_parts;
+    job j = {p,
+             {cut(q->m, row, p->row_parts), cut(q->m, row + 1, p->row_parts),
+              cut(p->panels, column, p->panel_parts), cut(p->panels, column + 1, p->panel_parts),
+              cut(q->k, slice, p->depth_parts), cut(q->k, slice + 1, p->depth_parts)},
+             slice ? p->slices + (size_t)(slice - 1) * size : q->c.at,
+             q->a_sums ? p->slice_sums + (size_t)slice * (size_t)q->m : NULL,
+             p->desks + i * p->desk};
+    if (j.a_sums && column == 0)
+      memset(j.a_sums + j.all.row0, 0, (size_t)(j.all.row1 - j.all.row0) * sizeof *j.a_sums);
+    compute_job(&j);
+  }
+}
+
+ND_KERNEL static void add_slices(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const plan *p = context;
+  float *restrict c = p->p->c.at;
+  for (int slice = 1; slice < p->depth_parts; slice++) {
+    const float *restrict other = p->slices + (size_t)(slice - 1) * (size_t)p->p->m * (size_t)p->p->n;
+    for (size_t i = begin; i < end; i++)
+      c[i] += other[i];
+  }
+}
+
+size_t nd_product_compute(const nd_product *q, nd_arena scratch) {
+  enum { GRAIN = 1 << 14 };
+  plan p = lay_out(q, &scratch);
+  if (!scratch.base)
+    return scratch.used;
+  nd_parallel((size_t)(p.row_parts * p.panel_parts * p.depth_parts), 1, compute_parts, &p);
+  if (p.depth_parts > 1)
+    nd_parallel((size_t)q->m * (size_t)q->n, GRAIN, add_slices, &p);
+  for (int i = 0; q->a_sums && i < q->m; i++) {
+    q->a_sums[i] = p.slice_sums[i];
+    for (int slice = 1; slice < p.depth_parts; slice++)
+      q->a_sums[i] += p.slice_sums[slice * q->m + i];
+  }
+  return scratch.used;
+}
