@@ -9,13 +9,12 @@
 
 #include <string.h>
 
-enum { TAPS = 9, LANES = 64 };
-enum { CHANNELS = 128, PIXELS = 1024 }; /* a block of backward weights: its sums stay in the L1 cache */
+enum { TAPS = 9, LANES = 64, PIXELS = 1024 }; /* pixels: of a block of backward weights */
 
 typedef struct job {
   int n, h, w, oh, ow, pad; /* x is n,h,w,c; y is n,oh,ow,c */
   size_t c;
-  const float *x, *zeros; /* zeros: c of them */
+  const float *x, *zeros; /* zeros: LANES of them */
   const float
       *filter; /* [channels / LANES][TAPS + 1][LANES], the last row the bias: one address serves all */
   const nd_epilogue *e;
@@ -143,53 +142,81 @@ size_t nd_depthwise_backward_data(const nd_conv_shape *s, const float *dy, const
 
 /* ---- Backward weights ---- */
 
-typedef float block_sums[TAPS + 1][CHANNELS];
+/* As many channels as have their sums in registers, where these are long. */
+enum { HALF = 16, PAIR = 2 * HALF };
+typedef float half __attribute__((vector_size(4 * HALF)));
+typedef float half_anywhere __attribute__((vector_size(4 * HALF), aligned(4), may_alias));
 
-/* The nine pixels under the kernel at column `x` of the output, given the three rows. */
-ND_KERNEL_PART void find_taps(const job *j, const float *const rows[3], int x, const float *taps[TAPS]) {
-  for (int i = 0; i < TAPS; i++) {
-    int column = x - j->pad + i % 3;
-    taps[i] = rows[i / 3] && column >= 0 && column < j->w ? rows[i / 3] + (size_t)column * j->c : j->zeros;
+ND_KERNEL_PART void take(half to[2], const float *x, size_t lanes) {
+  float part[PAIR] = {0};
+  if (lanes < PAIR)
+    x = memcpy(part, x, lanes * sizeof *x);
+  to[0] = *(const half_anywhere *)x;
+  to[1] = *(const half_anywhere *)(x + HALF);
+}
+
+/* Asks for what the next row of the output will add to this one. */
+ND_KERNEL_PART void fetch(const float *x, const float *dy) {
+  __builtin_prefetch(x), __builtin_prefetch(x + HALF);
+  __builtin_prefetch(dy), __builtin_prefetch(dy + HALF);
+}
+
+/* Adds one row of dy, `lanes` channels: each column of x is read once, for the outputs right of it, at it and
+ * left of it. */
+ND_KERNEL_PART void sum_row(const job *j, const float *const rows[3], const float *dy, size_t lanes,
+                            half sums[TAPS + 1][2]) {
+  half d[3][2] = {0}; /* dy one after this column's, at it, before it */
+  for (int s = 0; s < j->ow + 2; s++) {
+    int column = s - j->pad;
+    for (int i = 0; i < 2; i++)
+      d[2][i] = d[1][i], d[1][i] = d[0][i], d[0][i] = (half){0};
+    if (s < j->ow)
+      take(d[0], dy + (size_t)s * j->c, lanes);
+    for (int i = 0; i < 2; i++)
+      sums[TAPS][i] += d[0][i];
+    if (column < 0 || column >= j->w)
+      continue;
+    if (rows[2] && s < j->ow)
+      fetch(rows[2] + (size_t)(j->w + column) * j->c, dy + (size_t)(j->ow + s) * j->c);
+    for (int r = 0; r < 3; r++) {
+      half x[2];
+      if (!rows[r])
+        continue;
+      take(x, rows[r] + (size_t)column * j->c, lanes);
+      for (int k = 0; k < 3; k++)
+        for (int i = 0; i < 2; i++)
+          sums[3 * r + k][i] += x[i] * d[k][i];
+    }
   }
 }
 
-ND_KERNEL_PART void add_pixel(const float *const x[TAPS], const float *restrict dy, size_t c,
-                              float (*restrict sums)[CHANNELS]) {
-  const float *restrict x0 = x[0], *restrict x1 = x[1], *restrict x2 = x[2], *restrict x3 = x[3];
-  const float *restrict x4 = x[4], *restrict x5 = x[5], *restrict x6 = x[6], *restrict x7 = x[7];
-  const float *restrict x8 = x[8];
-  for (size_t k = 0; k < c; k++) {
-    float d = dy[k];
-    sums[0][k] += x0[k] * d, sums[1][k] += x1[k] * d, sums[2][k] += x2[k] * d;
-    sums[3][k] += x3[k] * d, sums[4][k] += x4[k] * d, sums[5][k] += x5[k] * d;
-    sums[6][k] += x6[k] * d, sums[7][k] += x7[k] * d, sums[8][k] += x8[k] * d;
-    sums[9][k] += d;
+/* Rows of the output row ... end, `lanes` channels from `first` on. */
+ND_KERNEL_PART void sum_rows(const job *j, size_t row, size_t end, size_t first, size_t lanes, float *to) {
+  half sums[TAPS + 1][2] = {0};
+  const float *rows[3];
+  for (; row < end; row++) {
+    find_rows(j, row, rows);
+    for (int i = 0; i < 3; i++)
+      rows[i] = rows[i] ? rows[i] + first : NULL;
+    sum_row(j, rows, j->dy + row * (size_t)j->ow * j->c + first, lanes, sums);
   }
+  for (int t = 0; t <= TAPS; t++)
+    memcpy(to + (size_t)t * j->c + first, sums[t], lanes * sizeof *to);
 }
 
 /* Unit i: a block of rows of the output, a slice of channels. */
 ND_KERNEL static void weight_blocks(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const job *j = context;
-  size_t all = (size_t)j->n * (size_t)j->oh;
+  size_t all = (size_t)j->n * (size_t)j->oh, height = (size_t)j->block_rows;
   for (size_t i = begin; i < end; i++) {
-    size_t block = i / (size_t)j->slices, first = i % (size_t)j->slices * CHANNELS;
-    size_t count = j->c - first < CHANNELS ? j->c - first : CHANNELS;
-    block_sums sums;
-    memset(sums, 0, sizeof sums);
-    const float *rows[3], *taps[TAPS];
-    for (size_t row = block * (size_t)j->block_rows; row < all && row < (block + 1) * (size_t)j->block_rows;
-         row++) {
-      find_rows(j, row, rows);
-      for (int x = 0; x < j->ow; x++) {
-        find_taps(j, rows, x, taps);
-        for (int t = 0; t < TAPS; t++)
-          taps[t] += first;
-        add_pixel(taps, j->dy + (row * (size_t)j->ow + (size_t)x) * j->c + first, count, sums);
-      }
-    }
-    for (size_t t = 0; t <= TAPS; t++)
-      memcpy(j->sums + (block * (TAPS + 1) + t) * j->c + first, sums[t], count * sizeof(float));
+    size_t block = i / (size_t)j->slices, first = i % (size_t)j->slices * PAIR, row = block * height;
+    size_t last = row + height < all ? row + height : all;
+    float *to = j->sums + block * (TAPS + 1) * j->c;
+    if (j->c - first >= PAIR)
+      sum_rows(j, row, last, first, PAIR, to);
+    else
+      sum_rows(j, row, last, first, j->c - first, to);
   }
 }
 
@@ -204,13 +231,10 @@ size_t nd_depthwise_backward_weights(const nd_conv_shape *s, const float *x, con
   j.dy = dy;
   j.block_rows = 1 + (PIXELS - 1) / j.ow;
   j.blocks = (j.n * j.oh + j.block_rows - 1) / j.block_rows;
-  j.slices = (s->ci + CHANNELS - 1) / CHANNELS;
-  float *zeros = nd_arena_floats(&scratch, j.c);
+  j.slices = (s->ci + PAIR - 1) / PAIR;
   j.sums = nd_arena_floats(&scratch, (size_t)j.blocks * (TAPS + 1) * j.c);
   if (!scratch.base)
     return scratch.used;
-  memset(zeros, 0, j.c * sizeof *zeros);
-  j.zeros = zeros;
   nd_parallel((size_t)j.blocks * (size_t)j.slices, 1, weight_blocks, &j);
   for (size_t k = 0; k < j.c; k++) {
     for (size_t t = 0; t < TAPS; t++)
