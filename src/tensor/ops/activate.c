@@ -22,10 +22,8 @@ ND_KERNEL static void forward(const activate_attr *a, const float *x, float *out
     for (size_t i = 0; i < n; i++)
       out[i] = x[i] * nd_sigmoidf(x[i]);
   else if (a->kind == ND_ACT_GELU)
-    for (size_t i = 0; i < n; i++) {
-      float density;
-      out[i] = x[i] * nd_normal_cdff(x[i], &density);
-    }
+    for (size_t i = 0; i < n; i++)
+      out[i] = x[i] * nd_normal_belowf(x[i]);
   else
     for (size_t i = 0; i < n; i++)
       out[i] = x[i] > 0 ? x[i] : slope * x[i];

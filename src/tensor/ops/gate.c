@@ -21,10 +21,8 @@ ND_KERNEL static void forward_pixels(size_t begin, size_t end, int thread, void 
     const float *restrict a = w->x + i * 2 * w->c, *restrict b = a + w->c;
     float *restrict y = w->out + i * w->c;
     if (w->activation == ND_ACT_GELU)
-      for (size_t k = 0; k < w->c; k++) {
-        float density;
-        y[k] = a[k] * nd_normal_cdff(a[k], &density) * b[k];
-      }
+      for (size_t k = 0; k < w->c; k++)
+        y[k] = a[k] * nd_normal_belowf(a[k]) * b[k];
     else
       for (size_t k = 0; k < w->c; k++)
         y[k] = a[k] * b[k];
