@@ -26,7 +26,7 @@ nd_branch nd_objective_restore_alone(nd_graph *g, const nd_objective *o, const n
 nd_tensor nd_graft_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor residual);
 
 /* keep_means.c: how far restored photos are from what went in, in means over 16 x 16 pixels. */
-nd_tensor nd_keep_means_loss(nd_graph *g, const nd_branch *real);
+nd_tensor nd_keep_means_loss(nd_graph *g, const nd_objective *o, const nd_branch *real);
 
 /* What a baseline adds to the restoration loss. Each sets the tensors of o that it has, and restores. */
 nd_tensor nd_noise2void_loss(nd_graph *g, nd_objective *o, const nd_net *net);

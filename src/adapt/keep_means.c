@@ -5,8 +5,8 @@
 
 enum { BLOCK = 16 }; /* pixels; larger than the blotches of noise in finished photos */
 
-nd_tensor nd_keep_means_loss(nd_graph *g, const nd_branch *real) {
-  int side = nd_dims(g, real->x) ? nd_dims(g, real->x)[1] : BLOCK, block = side < BLOCK ? side : BLOCK;
+nd_tensor nd_keep_means_loss(nd_graph *g, const nd_objective *o, const nd_branch *real) {
+  int block = o->patch_size < BLOCK ? o->patch_size : BLOCK;
   return nd_objective_charbonnier(g, nd_average_pool(g, real->restored, block),
                                   nd_average_pool(g, real->x, block));
 }

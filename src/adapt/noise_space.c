@@ -219,7 +219,7 @@ static nd_tensor adaptation_loss(nd_graph *g, nd_objective *o, const nd_net *res
   o->alpha = nd_input(g, "alpha", 1, 1, 1, 1);
   nd_tensor added = o->loss_diffusion;
   if (o->settings.keep_means > 0)
-    added = nd_add(g, added, nd_affine(g, nd_keep_means_loss(g, &real), o->settings.keep_means, 0));
+    added = nd_add(g, added, nd_affine(g, nd_keep_means_loss(g, o, &real), o->settings.keep_means, 0));
   if (o->settings.graft > 0) {
     nd_tensor grafted = nd_graft_loss(g, o, restoration, real.residual);
     added = nd_add(g, added, nd_affine(g, grafted, o->settings.graft, 0));

@@ -40,10 +40,19 @@ static int write_tiff(VipsImage *image, int quality, VipsTarget *to) {
 }
 
 static const nd_format formats[] = {
-    {"PNG", {".png", NULL}, true, true, false, 0, is_png, vips_pngload_source, write_png},
-    {"JPEG", {".jpg", ".jpeg"}, false, false, false, 65500, is_jpeg, vips_jpegload_source, write_jpeg},
-    {"TIFF", {".tif", ".tiff"}, true, true, true, 0, is_tiff, vips_tiffload_source, write_tiff},
-    {"WebP", {".webp", NULL}, false, true, false, 16383, is_webp, vips_webpload_source, nd_webp_write},
+    {"PNG", {".png", NULL}, true, true, false, 0, is_png, vips_pngload_source, write_png, NULL},
+    {"JPEG", {".jpg", ".jpeg"}, false, false, false, 65500, is_jpeg, vips_jpegload_source, write_jpeg, NULL},
+    {"TIFF", {".tif", ".tiff"}, true, true, true, 0, is_tiff, vips_tiffload_source, write_tiff, NULL},
+    {"WebP",
+     {".webp", NULL},
+     false,
+     true,
+     false,
+     16383,
+     is_webp,
+     vips_webpload_source,
+     nd_webp_write,
+     nd_webp_mark},
 };
 
 const nd_format *nd_format_named(const char *path) {

@@ -49,8 +49,8 @@ static VipsImage *open_source(const reading *r, VipsSource *source) {
   else if (format->load(source, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR,
                         NULL))
     nd_vips_fail("read", r->name);
-  else if (format->load == vips_webpload_source)
-    nd_webp_mark(image, source);
+  else if (format->mark)
+    format->mark(image, source);
   return image;
 }
 

@@ -27,6 +27,7 @@ typedef struct nd_format {
   bool (*starts)(const unsigned char *head, size_t n);
   int (*load)(VipsSource *source, VipsImage **out, ...);
   int (*write)(VipsImage *image, int quality, VipsTarget *to); /* 0: the usual quality */
+  void (*mark)(VipsImage *image, VipsSource *source); /* what libvips does not say of it; NULL: nothing */
 } nd_format;
 enum { ND_SAVE_QUALITY = 95 };
 #define ND_FORMATS "PNG, JPEG, TIFF and WebP"

@@ -46,7 +46,7 @@ static void means_are_those_of_whole_blocks(void **state) {
     nd_plan *plan;
     nd_branch b = {nd_input(g, "x", 2, side, side, 3), ND_NONE, nd_input(g, "restored", 2, side, side, 3),
                    ND_NONE};
-    nd_tensor loss = nd_keep_means_loss(g, &b);
+    nd_tensor loss = nd_keep_means_loss(g, &(nd_objective){.patch_size = side}, &b);
     nd_output(g, "loss", loss);
     assert_int_equal(nd_compile(g, &plan), 0);
     memcpy(nd_plan_tensor(plan, b.x), before, count * sizeof(float));
