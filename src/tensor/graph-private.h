@@ -56,6 +56,9 @@ struct nd_op {
   /* True: its output is linear in its inputs, so of a sum of layers it makes another one (precision.c). NULL:
    * it is not. Views are. */
   bool (*linear)(const nd_node *n);
+  /* Makes what `next` does to output 0, which it alone reads, a part of n; true when it did. Asked where
+   * there is no backward pass (fuse.c). NULL: it never does. */
+  bool (*absorb)(nd_node *n, const nd_node *next);
   /* Bit i: the output may take the memory of input i when that dies here. */
   unsigned in_place;
   /* Appends nodes that compute the gradients of the wanted inputs; dout[i] is ND_NONE where output i has no

@@ -45,6 +45,7 @@ static nd_plan *place_buffers(nd_graph *g) {
     return NULL;
   }
   nd_plan *plan = plan_new(g);
+  nd_fuse(g);
   nd_assign_types(g);
   nd_plan_order(plan);
   if (prepare_nodes(plan)) {

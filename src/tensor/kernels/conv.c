@@ -18,6 +18,10 @@ bool nd_conv_supported(const nd_conv_shape *s) {
          s->dilation > 0 && s->pad >= 0 && fits(s->h, s->oh, s->kh, s) && fits(s->w, s->ow, s->kw, s);
 }
 
+bool nd_conv_takes_gelu(const nd_conv_shape *s) {
+  return nd_depthwise_takes(s) || nd_linear_takes(s);
+}
+
 static size_t forward(const nd_conv_shape *s, const void *x, const float *weights, const nd_epilogue *e,
                       void *y, void *scratch) {
   nd_arena a = {scratch, 0};

@@ -24,13 +24,16 @@ typedef struct nd_conv_shape {
   int above;
 } nd_conv_shape;
 
-typedef enum nd_activation { ND_LINEAR, ND_RELU, ND_LEAKY_RELU, ND_SILU } nd_activation;
+typedef enum nd_activation { ND_LINEAR, ND_RELU, ND_LEAKY_RELU, ND_GELU } nd_activation;
 
 /* True when these kernels take the shape; otherwise the caller goes to oneDNN. */
 bool nd_conv_supported(const nd_conv_shape *s);
 
-/* y = activation(conv(x, weights) + bias). bias may be NULL. activation: ND_LINEAR, ND_RELU or
- * ND_LEAKY_RELU (slope for values below 0). */
+/* Linear layers and depth-wise convolutions: ND_GELU, too, is theirs to apply. */
+bool nd_conv_takes_gelu(const nd_conv_shape *s);
+
+/* y = activation(conv(x, weights) + bias). bias may be NULL. activation: ND_LINEAR, ND_RELU,
+ * ND_LEAKY_RELU (slope for values below 0), or ND_GELU where it is taken. */
 size_t nd_conv_forward_scratch(const nd_conv_shape *s);
 void nd_conv_forward(const nd_conv_shape *s, const void *x, const float *weights, const float *bias,
                      nd_activation activation, float slope, void *y, void *scratch);

@@ -3,6 +3,7 @@
  * channels, whose filter and sums stay at hand: with 1024 channels neighbouring pixels are 4 KB apart, and a
  * pixel at a time would read nine of them from one set of the cache. */
 #include "tensor/kernels/depthwise.h"
+#include "tensor/kernels/elementary.h"
 #include "tensor/kernels/sums.h"
 
 #include "base/base.h"
@@ -51,7 +52,7 @@ ND_KERNEL_PART size_t block_start(size_t c, size_t b) {
 /* One row, `lanes` channels: each column is read once and adds to the outputs right of it, at it and left of
  * it. */
 ND_KERNEL_PART void sweep(const job *j, const float *const rows[3], size_t lanes, const float *restrict w,
-                          float slope, float *restrict y) {
+                          const bool gelu, float slope, float *restrict y) {
   float first[LANES] = {0}, second[LANES] = {0}; /* sums of one column, and of two, so far */
   const float *restrict bias = w + TAPS * LANES;
   for (int s = 0; s < j->ow + 2; s++) {
@@ -68,32 +69,41 @@ ND_KERNEL_PART void sweep(const job *j, const float *const rows[3], size_t lanes
       first[i] = bias[i] + x0[i] * w[i] + x1[i] * w[3 * LANES + i] + x2[i] * w[6 * LANES + i];
     }
     for (size_t i = 0; s >= 2 && i < lanes; i++)
-      y[(size_t)(s - 2) * j->c + i] = done[i] < 0 ? done[i] * slope : done[i];
+      y[(size_t)(s - 2) * j->c + i] = gelu          ? done[i] * nd_normal_belowf(done[i])
+                                      : done[i] < 0 ? done[i] * slope
+                                                    : done[i];
   }
 }
 
-ND_KERNEL_PART void sweep_block(const job *j, const float *const rows[3], size_t block, float slope,
-                                float *y) {
+ND_KERNEL_PART void sweep_block(const job *j, const float *const rows[3], size_t block, const bool gelu,
+                                float slope, float *y) {
   size_t k = block_start(j->c, block);
   const float *w = j->filter + block * (TAPS + 1) * LANES;
   const float *at[3] = {rows[0] ? rows[0] + k : NULL, rows[1] ? rows[1] + k : NULL,
                         rows[2] ? rows[2] + k : NULL};
   if (j->c >= LANES)
-    sweep(j, at, LANES, w, slope, y + k);
+    sweep(j, at, LANES, w, gelu, slope, y + k);
   else
-    sweep(j, at, j->c, w, slope, y + k);
+    sweep(j, at, j->c, w, gelu, slope, y + k);
+}
+
+ND_KERNEL_PART void sweep_rows(const job *j, size_t begin, size_t end, const bool gelu, float slope) {
+  const float *rows[3];
+  for (size_t row = begin; row < end; row++) {
+    find_rows(j, row, rows);
+    for (size_t block = 0; block * LANES < j->c; block++)
+      sweep_block(j, rows, block, gelu, slope, j->y + row * (size_t)j->ow * j->c);
+  }
 }
 
 ND_KERNEL static void output_rows(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const job *j = context;
   float slope = j->e->activation == ND_LINEAR ? 1 : j->e->activation == ND_LEAKY_RELU ? j->e->slope : 0;
-  const float *rows[3];
-  for (size_t row = begin; row < end; row++) {
-    find_rows(j, row, rows);
-    for (size_t block = 0; block * LANES < j->c; block++)
-      sweep_block(j, rows, block, slope, j->y + row * (size_t)j->ow * j->c);
-  }
+  if (j->e->activation == ND_GELU)
+    sweep_rows(j, begin, end, true, 0);
+  else
+    sweep_rows(j, begin, end, false, slope);
 }
 
 /* weights: c,1,3,3. turned: the kernel by half a turn. */

@@ -2,6 +2,7 @@
 #ifndef ND_KERNELS_ELEMENTARY_H
 #define ND_KERNELS_ELEMENTARY_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -66,5 +67,8 @@ static inline float nd_normal_belowf(float x) {
   q = q * u + 1.0f;
   return x < -most ? 0.0f : 0.5f + c * p / q;
 }
+
+/* x = x Phi(x) (GELU: Hendrycks & Gimpel 2016) for rows of `count` numbers, `step` apart. */
+void nd_gelu_rows(float *x, int rows, int count, ptrdiff_t step);
 
 #endif

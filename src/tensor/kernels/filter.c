@@ -25,15 +25,17 @@ static void pack_lane(const nd_filter *f, const float *from, int count, const in
       to[j * to_tap] = from[taps[j]];
 }
 
-/* Four lanes of a 3x3 kernel with its taps in order: to_tap is negative, and `to` the last row, for a kernel
- * turned round. */
-static void pack_four_lanes(const nd_filter *f, const float *from, int count, float *to, ptrdiff_t to_in,
-                            ptrdiff_t to_tap) {
+/* Four lanes of taps that follow one another: to_tap is negative, and `to` the last row, for a kernel turned
+ * round. */
+static void pack_four_lanes(const nd_filter *f, const float *from, int count, int ntaps, float *to,
+                            ptrdiff_t to_in, ptrdiff_t to_tap) {
   for (int i = 0; i < count; i++, from += f->in_step, to += to_in) {
-    nd_transpose_four(from, f->out_step, to, to_tap);
-    nd_transpose_four(from + 4, f->out_step, to + 4 * to_tap, to_tap);
-    for (int lane = 0; lane < 4; lane++)
-      to[8 * to_tap + lane] = from[lane * f->out_step + 8];
+    int j = 0;
+    for (; j + 4 <= ntaps; j += 4)
+      nd_transpose_four(from + j, f->out_step, to + j * to_tap, to_tap);
+    for (; j < ntaps; j++)
+      for (int lane = 0; lane < 4; lane++)
+        to[j * to_tap + lane] = from[lane * f->out_step + j];
   }
 }
 
@@ -54,15 +56,13 @@ static void pack_rows(const nd_filter *f, const float *from, int count, int lane
     memcpy(to + i * to_in, from + i * f->in_step, (size_t)lanes * sizeof *to);
 }
 
-/* 1 or -1 if the taps are those of a 3x3 kernel in order or turned round, else 0. */
+/* 1 or -1 if the taps follow one another, in order or turned round, and are enough for vectors; else 0. */
 static int direction(const int *taps, int ntaps) {
-  if (ntaps != 9 || (taps[0] != 0 && taps[0] != 8))
-    return 0;
-  int step = taps[0] ? -1 : 1;
-  for (int j = 1; j < 9; j++)
+  int step = ntaps < 4 ? 0 : taps[1] - taps[0];
+  for (int j = 1; j < ntaps; j++)
     if (taps[j] != taps[j - 1] + step)
       return 0;
-  return step;
+  return step == 1 || step == -1 ? step : 0;
 }
 
 static void clear_lane(int count, int ntaps, float *to, ptrdiff_t to_in, ptrdiff_t to_tap) {
@@ -93,8 +93,8 @@ void nd_filter_pack(const nd_filter *f, int out0, int width, int in0, int in1, c
       prefetch_chunk(f, from + CHUNK * f->in_step, lanes);
     int lane = 0;
     for (; step && lane + 4 <= lanes; lane += 4)
-      pack_four_lanes(f, from + lane * f->out_step, count, step > 0 ? to + lane : to + 8 * to_tap + lane,
-                      to_in, step * to_tap);
+      pack_four_lanes(f, from + lane * f->out_step + taps[step > 0 ? 0 : ntaps - 1], count, ntaps,
+                      to + lane + (step > 0 ? 0 : (ntaps - 1) * to_tap), to_in, step * to_tap);
     if (f->taps == 1 && ntaps == 1 && f->out_step == 1) {
       pack_rows(f, from, count, lanes, to, to_in);
       lane = lanes;
@@ -115,14 +115,15 @@ static void unpack_lane(const nd_filter *f, const float *from, ptrdiff_t from_in
       to[j] = from[j * from_tap];
 }
 
-/* Of a 3x3 kernel. */
 static void unpack_four_lanes(const nd_filter *f, const float *from, ptrdiff_t from_in, ptrdiff_t from_tap,
                               int count, float *to) {
   for (int i = 0; i < count; i++, from += from_in, to += f->in_step) {
-    nd_transpose_four(from, from_tap, to, f->out_step);
-    nd_transpose_four(from + 4 * from_tap, from_tap, to + 4, f->out_step);
-    for (int lane = 0; lane < 4; lane++)
-      to[lane * f->out_step + 8] = from[8 * from_tap + lane];
+    int j = 0;
+    for (; j + 4 <= f->taps; j += 4)
+      nd_transpose_four(from + j * from_tap, from_tap, to + j, f->out_step);
+    for (; j < f->taps; j++)
+      for (int lane = 0; lane < 4; lane++)
+        to[lane * f->out_step + j] = from[j * from_tap + lane];
   }
 }
 
@@ -144,7 +145,7 @@ void nd_filter_unpack(const nd_filter *f, int out0, int width, int in0, int in1,
     count = in1 - in < CHUNK ? in1 - in : CHUNK;
     float *to = weights + out0 * f->out_step + in * f->in_step;
     int lane = 0;
-    for (; f->taps == 9 && lane + 4 <= lanes; lane += 4)
+    for (; f->taps >= 4 && lane + 4 <= lanes; lane += 4)
       unpack_four_lanes(f, from + lane, from_in, from_tap, count, to + lane * f->out_step);
     for (; f->taps == 1 && f->in_step == 1 && lane + 4 <= lanes; lane += 4)
       unpack_four_singles(f, from + lane, from_in, count, to + lane * f->out_step);

@@ -5,6 +5,7 @@
 #include "tensor/kernels/product.h"
 
 #include "base/base.h"
+#include "tensor/kernels/elementary.h"
 #include "tensor/kernels/filter.h"
 
 #include <string.h>
@@ -230,9 +231,15 @@ static void multiply(const job *j, const part *b, int panel, const source *s, co
   nd_term term = {s->a, packed, b->depth1 - b->depth0};
   p->micro->panel_to(width / p->micro->lanes, rows, &term, 1, s->row, s->step, to, to_row,
                      first ? bias_of(j, panel) : to, first ? 0 : to_row);
-  if (b->depth1 < j->all.depth1 || (stores && q->epilogue.activation == ND_LINEAR))
+  if (b->depth1 < j->all.depth1)
     return;
   nd_epilogue e = {NULL, q->epilogue.activation, q->epilogue.slope};
+  if (e.activation == ND_GELU) {
+    nd_gelu_rows(to, rows, count, to_row);
+    e.activation = ND_LINEAR;
+  }
+  if (stores && e.activation == ND_LINEAR)
+    return;
   p->micro->finish(rows, count, (int)to_row, to, &e, c, q->n);
 }
 

@@ -4,19 +4,12 @@
 
 #include <math.h>
 
-typedef struct activate_attr {
-  nd_act kind;
-  float slope;
-} activate_attr;
-
 typedef struct work {
-  activate_attr a;
+  nd_activate_attr a;
   nd_data x, dy, out; /* dy.at: NULL in the forward pass */
 } work;
 
-extern const nd_op nd_op_activate;
-
-ND_KERNEL static void forward(const activate_attr *a, const float *x, float *out, size_t n) {
+ND_KERNEL static void forward(const nd_activate_attr *a, const float *x, float *out, size_t n) {
   const float slope = a->kind == ND_ACT_RELU ? 0 : a->slope;
   if (a->kind == ND_ACT_SILU)
     for (size_t i = 0; i < n; i++)
@@ -29,7 +22,7 @@ ND_KERNEL static void forward(const activate_attr *a, const float *x, float *out
       out[i] = x[i] > 0 ? x[i] : slope * x[i];
 }
 
-ND_KERNEL static void backward(const activate_attr *a, const float *x, const float *dy, float *out,
+ND_KERNEL static void backward(const nd_activate_attr *a, const float *x, const float *dy, float *out,
                                size_t n) {
   const float slope = a->kind == ND_ACT_RELU ? 0 : a->slope;
   if (a->kind == ND_ACT_SILU)
@@ -65,36 +58,36 @@ static void range(size_t begin, size_t end, int thread, void *context) {
 
 static void run(const nd_run_context *r) {
   work w = {
-      *(const activate_attr *)r->node->attr, nd_run_in_data(r, 0), {NULL, ND_F32}, nd_run_out_data(r, 0)};
+      *(const nd_activate_attr *)r->node->attr, nd_run_in_data(r, 0), {NULL, ND_F32}, nd_run_out_data(r, 0)};
   nd_parallel(nd_run_out_value(r, 0)->count, ND_GRAIN, range, &w);
 }
 
 static void run_backward(const nd_run_context *r) {
-  work w = {*(const activate_attr *)r->node->attr, nd_run_in_data(r, 0), nd_run_in_data(r, 1),
+  work w = {*(const nd_activate_attr *)r->node->attr, nd_run_in_data(r, 0), nd_run_in_data(r, 1),
             nd_run_out_data(r, 0)};
   nd_parallel(nd_run_out_value(r, 0)->count, ND_GRAIN, range, &w);
 }
 
 const nd_op nd_op_activate_backward = {.name = "activate_backward",
-                                       .attr_size = sizeof(activate_attr),
+                                       .attr_size = sizeof(nd_activate_attr),
                                        .takes_bf16 = nd_always_takes_bf16,
                                        .in_place = 2,
                                        .run = run_backward};
 
 nd_tensor nd_activate_backward(nd_graph *g, nd_tensor saved, nd_tensor dy, nd_act kind, float slope) {
-  activate_attr a = {kind, slope};
+  nd_activate_attr a = {kind, slope};
   return nd_append_like(g, &nd_op_activate_backward, &a, 2, (nd_tensor[]){saved, dy}, dy);
 }
 
 /* ReLU and its like are told from the output. */
 static bool gradient_reads_input(const nd_node *n) {
-  const activate_attr *a = n->attr;
+  const nd_activate_attr *a = n->attr;
   return a->kind == ND_ACT_SILU || a->kind == ND_ACT_GELU;
 }
 
 static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
                      nd_tensor *din) {
-  const activate_attr *a = n->attr;
+  const nd_activate_attr *a = n->attr;
   if (wanted[0])
     din[0] =
         nd_activate_backward(g, gradient_reads_input(n) ? n->in[0] : n->out[0], dout[0], a->kind, a->slope);
@@ -106,22 +99,29 @@ bool nd_same_rows(const nd_graph *g, const nd_node *n, int i, nd_rows of, nd_row
   return true;
 }
 
-static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {
-  const activate_attr *a = n->attr;
-  double slope = a->kind == ND_ACT_RELU ? 0 : (double)a->slope;
-  for (size_t i = 0; i < nd_out_value(g, n, 0)->count; i++) {
-    double x = in[0][i];
-    out[0][i] = a->kind == ND_ACT_SILU   ? x / (1 + exp(-x))
-                : a->kind == ND_ACT_GELU ? x * erfc(-x / sqrt(2)) / 2
-                : x > 0                  ? x
-                                         : slope * x;
+double nd_activation_reference(double x, nd_act kind, float slope) {
+  switch (kind) {
+  case ND_ACT_NONE:
+    return x;
+  case ND_ACT_SILU:
+    return x / (1 + exp(-x));
+  case ND_ACT_GELU:
+    return x * erfc(-x / sqrt(2)) / 2;
+  default:
+    return x > 0 ? x : kind == ND_ACT_RELU ? 0 : (double)slope * x;
   }
+}
+
+static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {
+  const nd_activate_attr *a = n->attr;
+  for (size_t i = 0; i < nd_out_value(g, n, 0)->count; i++)
+    out[0][i] = nd_activation_reference(in[0][i], a->kind, a->slope);
 }
 
 nd_tensor nd_activate(nd_graph *g, nd_tensor x, nd_act kind, float slope) {
   if (!nd_ready(g, 1, &x) || kind == ND_ACT_NONE)
     return x;
-  activate_attr a = {kind, slope};
+  nd_activate_attr a = {kind, slope};
   return nd_append_like(g, &nd_op_activate, &a, 1, &x, x);
 }
 
@@ -147,7 +147,7 @@ const char *nd_onnx_activation(nd_onnx *o, const char *x, nd_act kind, float slo
 
 static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
   (void)g;
-  const activate_attr *a = n->attr;
+  const nd_activate_attr *a = n->attr;
   nd_onnx_layout layout = nd_onnx_layout_of(o, n->in[0]);
   nd_onnx_set(o, n->out[0], layout,
               nd_onnx_activation(o, nd_onnx_value(o, n->in[0], layout), a->kind, a->slope));
@@ -160,7 +160,7 @@ static nd_tensor example(nd_graph *g, int i) {
 
 const nd_op nd_op_activate = {.name = "activate",
                               .reach = nd_reach_none,
-                              .attr_size = sizeof(activate_attr),
+                              .attr_size = sizeof(nd_activate_attr),
                               .again = &nd_op_activate,
                               .again_for = gradient_reads_input,
                               .takes_bf16 = nd_always_takes_bf16,

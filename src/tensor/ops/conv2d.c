@@ -12,7 +12,10 @@ static const nd_conv_attr *attr_of(const nd_run_context *r) {
 }
 
 static nd_activation kernel_activation(nd_act a) {
-  return a == ND_ACT_RELU ? ND_RELU : a == ND_ACT_LEAKY_RELU ? ND_LEAKY_RELU : ND_LINEAR;
+  return a == ND_ACT_RELU         ? ND_RELU
+         : a == ND_ACT_LEAKY_RELU ? ND_LEAKY_RELU
+         : a == ND_ACT_GELU       ? ND_GELU
+                                  : ND_LINEAR;
 }
 
 /* Of the three products of a separable block the one that costs next to nothing; its output is as large as
@@ -185,14 +188,13 @@ static void reference(const nd_graph *g, const nd_node *n, const double *const *
   (void)g;
   const nd_conv_attr *a = n->attr;
   const nd_conv_shape *s = &a->shape;
-  double slope = a->s.activation == ND_ACT_NONE ? 1 : a->s.activation == ND_ACT_RELU ? 0 : (double)a->s.slope;
   double *y = out[0];
   for (int i = 0; i < s->n; i++)
     for (int oy = 0; oy < s->oh; oy++)
       for (int ox = 0; ox < s->ow; ox++)
         for (int oc = 0; oc < s->co; oc++) {
           double sum = reference_at(s, in[0], in[1], i, oy, ox, oc) + (in[2] ? in[2][oc] : 0);
-          *y++ = sum > 0 ? sum : slope * sum;
+          *y++ = nd_activation_reference(sum, a->s.activation, a->s.slope);
         }
 }
 
@@ -255,6 +257,17 @@ nd_tensor nd_conv2d(nd_graph *g, nd_tensor x, nd_tensor weights, nd_tensor bias,
                    a.shape.ow, a.shape.co);
 }
 
+static bool absorb(nd_node *n, const nd_node *next) {
+  nd_conv_attr *a = n->attr;
+  const nd_activate_attr *b = next->attr;
+  if (next->op != &nd_op_activate || a->s.activation != ND_ACT_NONE || b->kind == ND_ACT_SILU ||
+      (b->kind == ND_ACT_GELU && !nd_conv_takes_gelu(&a->shape)))
+    return false;
+  a->s.activation = b->kind;
+  a->s.slope = b->slope;
+  return true;
+}
+
 /* A kernel as wide as its stride sees the pixels its output stands for, and no others. */
 static int reach(const nd_graph *g, const nd_node *n) {
   (void)g;
@@ -294,6 +307,7 @@ const nd_op nd_op_conv2d = {.name = "conv2d",
                             .again_for = is_cheap,
                             .gradient = gradient,
                             .linear = linear,
+                            .absorb = absorb,
                             .takes_bf16 = takes_bf16,
                             .prepare = prepare_forward,
                             .release = release,

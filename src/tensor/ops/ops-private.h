@@ -24,11 +24,18 @@ typedef struct nd_affine_attr {
   float scale, shift;
 } nd_affine_attr;
 
-extern const nd_op nd_op_add, nd_op_affine, nd_op_activate_backward;
+typedef struct nd_activate_attr {
+  nd_act kind;
+  float slope;
+} nd_activate_attr;
+
+extern const nd_op nd_op_add, nd_op_affine, nd_op_activate, nd_op_activate_backward;
 
 /* dy times the derivative of the activation; saved: its output for RELU and LEAKY_RELU, its input for SILU
  * and GELU. */
 nd_tensor nd_activate_backward(nd_graph *g, nd_tensor saved, nd_tensor dy, nd_act kind, float slope);
+/* In double precision, for references. */
+double nd_activation_reference(double x, nd_act kind, float slope);
 /* The activation as nodes of ONNX. */
 const char *nd_onnx_activation(nd_onnx *o, const char *x, nd_act kind, float slope);
 

@@ -1,0 +1,48 @@
+/* Activations become part of the convolution before them: its sums are still in the cache. Networks know
+ * nothing of it, and a backward pass, which would ask for what is between the two, has none of it. */
+#include "tensor/plan-private.h"
+
+enum { NOBODY = -1, SEVERAL = -2 };
+
+/* By tensor: the node that reads it. */
+static int *find_readers(const nd_graph *g) {
+  int *reader = g_new(int, MAX(g->values->len, 1));
+  for (guint t = 0; t < g->values->len; t++)
+    reader[t] = NOBODY;
+  for (int i = 0; i < nd_node_count(g); i++) {
+    const nd_node *n = nd_node_at(g, i);
+    for (int k = 0; k < n->n_in; k++)
+      if (n->in[k] >= 0)
+        reader[n->in[k]] = reader[n->in[k]] == NOBODY ? i : SEVERAL;
+  }
+  return reader;
+}
+
+/* The node makes what the next one made; that one is left with a tensor that nobody asks for. */
+static void exchange_outputs(nd_graph *g, int node, int next) {
+  nd_node *a = nd_node_at(g, node), *b = nd_node_at(g, next);
+  nd_tensor t = a->out[0];
+  a->out[0] = b->out[0];
+  b->out[0] = t;
+  nd_value_of(g, a->out[0])->producer = node;
+  nd_value_of(g, t)->producer = next;
+}
+
+static bool is_seen(const nd_value *v) {
+  return v->is_output || v->is_input;
+}
+
+void nd_fuse(nd_graph *g) {
+  if (g->differentiated)
+    return;
+  g_autofree int *reader = find_readers(g);
+  for (int i = 0; i < nd_node_count(g); i++) {
+    nd_node *n = nd_node_at(g, i);
+    int next = n->n_out == 1 ? reader[n->out[0]] : NOBODY;
+    if (next < 0 || !n->op->absorb || is_seen(nd_out_value(g, n, 0)))
+      continue;
+    const nd_node *after = nd_node_at(g, next);
+    if (!nd_out_value(g, after, 0)->is_input && n->op->absorb(n, after))
+      exchange_outputs(g, i, next);
+  }
+}
