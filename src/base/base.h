@@ -102,7 +102,9 @@ int64_t nd_clock(void); /* nanoseconds since some fixed moment; never goes back 
 
 /* ---- Files --------------------------------------------------------------------------------------------
  */
-/* Writes bytes to a temporary name beside path, syncs, renames: path holds the old content or the new. */
+/* Writes bytes to a temporary file beside path, syncs, renames: path holds the old content or the new. The
+ * temporary file has no name, where the file system can: nothing is left of it, however the program ends.
+ * What is there and no ordinary file (a folder, a device) is refused. */
 int nd_file_write_atomic(const char *path, const void *bytes, size_t n);
 
 /* The same for content too large to be held in one piece: begin, put any number of times, then commit. A put

@@ -5,10 +5,12 @@
 #include <glib.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct nd_file_out {
-  char *path, *temporary;
+  char *path;
+  char *temporary; /* NULL: the file has no name yet, and goes with its descriptor */
   int fd;
   int cause; /* errno of the first failure */
 };
@@ -36,10 +38,10 @@ static void sync_folder(const char *path) {
   }
 }
 
-/* Two threads that write the same path must not write the same temporary. */
+/* A short name, for that of path may be as long as names can be. */
 static char *temporary_name(const char *path) {
-  static int serial;
-  return g_strdup_printf("%s.%d-%d.tmp", path, (int)getpid(), g_atomic_int_add(&serial, 1));
+  g_autofree char *folder = g_path_get_dirname(path);
+  return g_strdup_printf("%s/.noiseda-%08x%08x.tmp", folder, g_random_int(), g_random_int());
 }
 
 static void file_free(nd_file_out *file) {
@@ -48,11 +50,40 @@ static void file_free(nd_file_out *file) {
   g_free(file);
 }
 
+/* /proc/self/fd/N, by which a file without a name gets one; the caller's. */
+static char *descriptor_name(int fd) {
+  return g_strdup_printf("/proc/self/fd/%d", fd);
+}
+
+/* A process that is killed leaves nothing of such a file; -1: the file system knows none. */
+static int open_nameless(const char *path) {
+  g_autofree char *folder = g_path_get_dirname(path);
+  int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+  g_autofree char *name = descriptor_name(fd);
+  if (fd < 0 || !access(name, F_OK))
+    return fd;
+  close(fd);
+  return -1;
+}
+
+/* Renamed to, a device or a socket would be gone. */
+static int check_kind(const char *path) {
+  struct stat s;
+  if (stat(path, &s) || S_ISREG(s.st_mode))
+    return 0;
+  return nd_fail("cannot write '%s': it is %s", path, S_ISDIR(s.st_mode) ? "a folder" : "no ordinary file");
+}
+
 nd_file_out *nd_file_begin(const char *path) {
+  if (check_kind(path))
+    return NULL;
   nd_file_out *file = g_new0(nd_file_out, 1);
   file->path = g_strdup(path);
-  file->temporary = temporary_name(path);
-  file->fd = open(file->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  file->fd = open_nameless(path);
+  if (file->fd < 0) {
+    file->temporary = temporary_name(path);
+    file->fd = open(file->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  }
   if (file->fd >= 0)
     return file;
   nd_fail("cannot write '%s': %s", path, strerror(errno));
@@ -75,12 +106,24 @@ int nd_file_descriptor(const nd_file_out *file) {
 void nd_file_discard(nd_file_out *file) {
   if (file->fd >= 0)
     close(file->fd);
-  unlink(file->temporary);
+  if (file->temporary)
+    unlink(file->temporary);
   file_free(file);
+}
+
+/* For a moment, since only what has a name can take the place of another file. */
+static int give_name(nd_file_out *file) {
+  g_autofree char *from = descriptor_name(file->fd), *to = temporary_name(file->path);
+  if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW))
+    return -1;
+  file->temporary = g_steal_pointer(&to);
+  return 0;
 }
 
 int nd_file_commit(nd_file_out *file) {
   if (!file->cause && fsync(file->fd))
+    file->cause = errno;
+  if (!file->cause && !file->temporary && give_name(file))
     file->cause = errno;
   if (close(file->fd) && !file->cause)
     file->cause = errno;

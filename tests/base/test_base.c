@@ -1,12 +1,16 @@
 /* Base room: the generator against its paper's known answers, moments, errors, accounting, threads, files. */
 #include "base/base.h"
 
+#include <fcntl.h>
 #include <glib.h>
 #include <glib/gstdio.h>
+#include <limits.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 /* kat_vectors of Random123: philox4x32 10. */
@@ -177,6 +181,62 @@ static void atomic_write_keeps_the_old_file_on_failure(void **state) {
   assert_int_equal(g_rmdir(folder), 0); /* nothing else was left in it */
 }
 
+static guint count_entries(const char *folder) {
+  g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+  guint n = 0;
+  while (g_dir_read_name(dir))
+    n++;
+  return n;
+}
+
+static void an_unfinished_file_has_no_name(void **state) {
+  (void)state;
+  g_autofree char *folder = g_dir_make_tmp("nd-XXXXXX", NULL), *path = g_build_filename(folder, "f", NULL);
+  int fd = open(folder, O_TMPFILE | O_RDWR, 0600);
+  if (fd < 0) {
+    g_rmdir(folder);
+    skip();
+  }
+  close(fd);
+  nd_file_out *file = nd_file_begin(path);
+  assert_non_null(file);
+  assert_int_equal(nd_file_put(file, "text", 4), 0);
+  assert_int_equal(count_entries(folder), 0);
+  assert_int_equal(nd_file_commit(file), 0);
+  assert_int_equal(count_entries(folder), 1);
+  struct stat s;
+  mode_t mask = umask(0);
+  umask(mask);
+  assert_int_equal(stat(path, &s), 0);
+  assert_int_equal(s.st_size, 4);
+  assert_int_equal(s.st_mode & 0777, 0666 & ~mask);
+  assert_int_equal(g_unlink(path), 0);
+  assert_int_equal(g_rmdir(folder), 0);
+}
+
+static void names_may_be_as_long_as_the_system_takes(void **state) {
+  (void)state;
+  char name[NAME_MAX + 1] = {0};
+  memset(name, 'n', NAME_MAX);
+  g_autofree char *folder = g_dir_make_tmp("nd-XXXXXX", NULL), *path = g_build_filename(folder, name, NULL);
+  assert_int_equal(nd_file_write_atomic(path, "x", 1), 0);
+  assert_int_equal(g_unlink(path), 0);
+  assert_int_equal(g_rmdir(folder), 0);
+}
+
+/* Root might rename a file to /dev/null. */
+static void what_is_no_file_is_not_replaced(void **state) {
+  (void)state;
+  g_autofree char *folder = g_dir_make_tmp("nd-XXXXXX", NULL), *pipe = g_build_filename(folder, "p", NULL);
+  assert_int_equal(mkfifo(pipe, 0600), 0);
+  assert_int_equal(nd_file_write_atomic(pipe, "x", 1), -1);
+  assert_non_null(strstr(nd_error(), "no ordinary file"));
+  assert_int_equal(nd_file_write_atomic(folder, "x", 1), -1);
+  assert_non_null(strstr(nd_error(), "a folder"));
+  assert_int_equal(g_unlink(pipe), 0);
+  assert_int_equal(g_rmdir(folder), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(philox_known_answers),
@@ -188,6 +248,9 @@ int main(void) {
       cmocka_unit_test(ranges_cover_all_once),
       cmocka_unit_test(short_jobs_are_whole),
       cmocka_unit_test(atomic_write_keeps_the_old_file_on_failure),
+      cmocka_unit_test(an_unfinished_file_has_no_name),
+      cmocka_unit_test(names_may_be_as_long_as_the_system_takes),
+      cmocka_unit_test(what_is_no_file_is_not_replaced),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
