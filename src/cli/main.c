@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "image/image.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,6 +41,16 @@ static int print_about_itself(const char *option, const char *argument) {
   return ND_EXIT_DONE;
 }
 
+/* A full disk must not pass for success: what was printed may be somebody's file. */
+static int ended(int status) {
+  int cause = fflush(stdout) ? errno : 0;
+  if (!ferror(stdout))
+    return status;
+  fprintf(stderr, "noiseda: cannot write to the standard output: %s\n",
+          cause ? g_strerror(cause) : "some of what was printed is lost");
+  return status == ND_EXIT_DONE ? ND_EXIT_FAILED : status;
+}
+
 int main(int argc, char **argv) {
   static const char *const about_itself[] = {"--version", "--man", "--completion", "--help", "-h",
                                              "help",      NULL};
@@ -48,10 +59,10 @@ int main(int argc, char **argv) {
   nd_log_set_sink(print_log, NULL);
   const char *name = argc > 1 ? argv[1] : "";
   if (g_strv_contains(about_itself, name))
-    return print_about_itself(name, argc > 2 ? argv[2] : NULL);
+    return ended(print_about_itself(name, argc > 2 ? argv[2] : NULL));
   const nd_command *command = nd_command_named(name);
   if (command)
-    return nd_image_start() ? nd_cli_failed() : command->run(argc - 1, argv + 1);
+    return nd_image_start() ? nd_cli_failed() : ended(command->run(argc - 1, argv + 1));
   if (*name)
     fprintf(stderr, "noiseda: there is no command '%s'\n\n", name);
   print_help(stderr);

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -206,6 +207,18 @@ static void wrong_usage_exits_2(void **state) {
     expect_status(0, commands[i], "--help", NULL);
 }
 
+static void lost_output_is_no_success(void **state) {
+  (void)state;
+  if (!g_file_test("/dev/full", G_FILE_TEST_EXISTS))
+    skip();
+  g_autofree char *err = NULL;
+  char *argv[] = {"sh", "-c", "\"$0\" recipe defaults >/dev/full", ND_PROGRAM, NULL};
+  int status;
+  assert_true(g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, &err, &status, NULL));
+  assert_int_equal(WEXITSTATUS(status), 1);
+  assert_non_null(strstr(err, "cannot write to the standard output"));
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {TEST(bad_pictures_are_named),
@@ -218,6 +231,7 @@ int main(void) {
                                      TEST(divergence_stops_with_the_batch),
                                      TEST(a_full_disk_leaves_what_was_there),
                                      TEST(degrading_keeps_its_inputs),
-                                     TEST(wrong_usage_exits_2)};
+                                     TEST(wrong_usage_exits_2),
+                                     TEST(lost_output_is_no_success)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
