@@ -39,6 +39,21 @@ static void note(reading *r, const char *file, const nd_image *image) {
   }
 }
 
+static void note_unreadable(reading *r) {
+  r->check->unreadable++;
+  g_ptr_array_add(r->findings, g_strdup_printf("unreadable: %s", nd_error()));
+}
+
+/* A link to nothing, a folder that may not be read. */
+static void note_problem(const char *path, void *context) {
+  (void)path;
+  note_unreadable(context);
+}
+
+static int open_set(reading *r, const char *path, nd_set *out) {
+  return nd_set_open_past(path, note_problem, r, out);
+}
+
 /* Fingerprints of a set's pictures; one that cannot be read is flat. */
 static nd_fingerprint *read_set(reading *r, const nd_set *set) {
   nd_fingerprint *all = g_new0(nd_fingerprint, set->count);
@@ -46,8 +61,7 @@ static nd_fingerprint *read_set(reading *r, const nd_set *set) {
     nd_image image;
     all[i].flat = true;
     if (nd_set_load(set, i, &image)) {
-      r->check->unreadable++;
-      g_ptr_array_add(r->findings, g_strdup_printf("unreadable: %s", nd_error()));
+      note_unreadable(r);
       continue;
     }
     note(r, set->at[i].label, &image);
@@ -82,8 +96,8 @@ static size_t compare(reading *r, const char *what, const nd_set *a, const nd_fi
 static int open_pairs(reading *r, const char *path, nd_set *target) {
   g_autofree char *inputs = NULL, *targets = NULL;
   nd_set input;
-  if (nd_set_pair_paths(path, &inputs, &targets) || nd_set_open(targets, target) ||
-      nd_set_open(inputs, &input))
+  if (nd_set_pair_paths(path, &inputs, &targets) || open_set(r, targets, target) ||
+      open_set(r, inputs, &input))
     return -1;
   if (nd_set_match(&input, target)) {
     r->check->unpaired = 1;
@@ -96,7 +110,7 @@ static int open_pairs(reading *r, const char *path, nd_set *target) {
 }
 
 static int open_scenes(reading *r, const char *path, nd_set *out) {
-  return nd_set_holds_pairs(path) ? open_pairs(r, path, out) : nd_set_open(path, out);
+  return nd_set_holds_pairs(path) ? open_pairs(r, path, out) : open_set(r, path, out);
 }
 
 static int compare_with_other(reading *r, const char *path, const nd_set *mine, const nd_fingerprint *f) {

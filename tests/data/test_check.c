@@ -4,6 +4,7 @@
 #include "pictures.h"
 
 #include <math.h>
+#include <unistd.h>
 
 enum { SIDE = 96, VALUES = SIDE * SIDE * 3 };
 
@@ -71,8 +72,10 @@ static void what_is_wrong_is_found(void **state) {
   nd_check_free(&c);
   write_text(test, "z.png", "no picture");
   save(test, "w.png", 80, 3, NULL);
+  g_autofree char *dead = g_build_filename(test, "dead.png", NULL);
+  assert_int_equal(symlink("nowhere.png", dead), 0);
   assert_int_equal(nd_data_check(test, NULL, &c), 0);
-  assert_int_equal(c.unreadable, 1);
+  assert_int_equal(c.unreadable, 2);
   assert_int_equal(c.small, 1);
   assert_int_equal(c.repeated, 1);
   assert_int_equal(c.least_width, 50);
