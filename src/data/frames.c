@@ -58,17 +58,16 @@ static int add_frame(const nd_frames_settings *s, const nd_set *set, size_t inde
   return 0;
 }
 
-/* The mean of the frames from `first` on in place of `middle`'s pixels. */
+/* The mean of the frames from `first` on, into a black picture of their size. */
 static int average(const nd_frames_settings *s, const nd_set *set, frame *const *first, int count,
-                   nd_image *middle) {
-  size_t n = (size_t)middle->width * (size_t)middle->height * 3;
-  memset(middle->data, 0, n * sizeof *middle->data);
+                   nd_image *mean) {
+  size_t n = (size_t)mean->width * (size_t)mean->height * 3;
   for (int i = 0; i < count; i++)
-    if (add_frame(s, set, first[i]->index, middle))
+    if (add_frame(s, set, first[i]->index, mean))
       return -1;
   for (size_t i = 0; i < n; i++)
-    middle->data[i] /= (float)count;
-  nd_response_apply(s->response, s->gamma, middle->data, n);
+    mean->data[i] /= (float)count;
+  nd_response_apply(s->response, s->gamma, mean->data, n);
   return 0;
 }
 
@@ -81,14 +80,16 @@ static int save(const nd_frames_settings *s, const char *part, const char *name,
   return nd_image_save(path, image, &(nd_save_options){.bits = 8});
 }
 
+/* Nothing is written before all frames were read: half a pair would be found wrong in training. */
 static int make_pair(const nd_frames_settings *s, const nd_set *set, frame *const *first, int count) {
   const nd_set_item *middle = &set->at[first[count / 2]->index];
-  nd_image image;
+  nd_image image, mean = {0};
   if (nd_set_load(set, first[count / 2]->index, &image))
     return -1;
-  int failed = save(s, "target", middle->name, &image) || average(s, set, first, count, &image) ||
-               save(s, "input", middle->name, &image);
+  int failed = nd_image_new(image.width, image.height, 3, &mean) || average(s, set, first, count, &mean) ||
+               save(s, "target", middle->name, &image) || save(s, "input", middle->name, &mean);
   nd_image_free(&image);
+  nd_image_free(&mean);
   if (!failed && s->progress)
     s->progress(middle->name, s->context);
   return failed ? -1 : 0;

@@ -145,6 +145,7 @@ static void what_cannot_be_is_named(void **state) {
   write_frame(&f, "3.png", WIDTH, 1);
   nd_frames_settings s = settings(&f, 3, 3, ND_RESPONSE_NONE);
   expect_error(&s, "is 5 x 4");
+  assert_false(g_file_test(f.out, G_FILE_TEST_EXISTS)); /* not half a pair */
   s.least = 7, s.most = 13;
   expect_error(&s, "no film of 7 frames");
   s.least = s.most = 4;
