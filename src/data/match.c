@@ -144,9 +144,27 @@ int nd_set_match_views(const nd_set *left, nd_set *other) {
   return match(left, other, true);
 }
 
+/* Turned, the views no longer lie to the left and right as the halves of the lens saw them. */
+static bool warn_of_turned(const nd_set *views) {
+  const char *first = NULL;
+  size_t turned = 0;
+  for (size_t i = 0; i < views->count; i++)
+    if (nd_image_named(views->at[i].file) && nd_image_turned(views->at[i].file) && !turned++)
+      first = views->at[i].label;
+  if (turned)
+    nd_log(
+        ND_LOG_WARNING,
+        "'%s'%s turned by the orientation in the file; networks know two views only as the sensor saw them: "
+        "take the orientation away (exiftool -Orientation= FILES) and turn the result",
+        first, turned > 1 ? " and other views are" : " is");
+  return turned;
+}
+
 int nd_set_open_right(const char *path, const nd_set *left, nd_set *out) {
-  if (!nd_set_open(path, out) && !nd_set_match_views(left, out))
+  if (!nd_set_open(path, out) && !nd_set_match_views(left, out)) {
+    (void)(warn_of_turned(left) || warn_of_turned(out));
     return 0;
+  }
   nd_set_free(out);
   return nd_fail_in("right views");
 }

@@ -29,6 +29,9 @@ int nd_image_load(const char *path, nd_image *out);
 int nd_image_load_rgb(const char *path, nd_image *out);
 /* Reads only the header; the size of the upright picture. */
 int nd_image_size(const char *path, int *width, int *height);
+/* Reads only the header; true where EXIF orientation turns or mirrors the pixels; false where there is none.
+ */
+bool nd_image_turned(const char *path);
 /* The same of a file in memory; name is for messages. */
 int nd_image_measure(const void *bytes, size_t size, const char *name, int *width, int *height);
 int nd_image_new(int width, int height, int channels, nd_image *out); /* zeroed pixels, 8 bits */

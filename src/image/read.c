@@ -16,6 +16,7 @@ typedef struct reading {
   const nd_pixel_sink *sink;
   void *to;
   int width, height;
+  bool turned;
 } reading;
 
 static int check_file(const char *path) {
@@ -280,6 +281,7 @@ static int measure_once(void *context, bool alone) {
   if (!image)
     return -1;
   bool lying = vips_image_get_orientation_swap(image);
+  r->turned = vips_image_get_orientation(image) != 1;
   r->width = lying ? vips_image_get_height(image) : vips_image_get_width(image);
   r->height = lying ? vips_image_get_width(image) : vips_image_get_height(image);
   g_object_unref(image);
@@ -304,4 +306,9 @@ int nd_image_size(const char *path, int *width, int *height) {
   *width = r.width;
   *height = r.height;
   return 0;
+}
+
+bool nd_image_turned(const char *path) {
+  reading r = {.name = path};
+  return !check_file(path) && !nd_vips_run(measure_once, &r) && r.turned;
 }

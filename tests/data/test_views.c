@@ -189,6 +189,49 @@ static void views_are_for_all_or_none(void **state) {
   assert_error_has("one view");
 }
 
+static int warnings;
+
+static void count_warning(nd_log_level level, const char *message, void *context) {
+  (void)context;
+  warnings += level == ND_LOG_WARNING && strstr(message, "turned by the orientation");
+}
+
+/* A JPEG file of one grey, with EXIF that says so: tag 0x0112, type 3, one value. */
+static void write_turned(const char *path, unsigned char orientation) {
+  const unsigned char exif[] = {0xff, 0xd8, 0xff, 0xe1, 0,           34, 'E', 'x', 'i', 'f',  0, 0, 'I',
+                                'I',  42,   0,    8,    0,           0,  0,   1,   0,   0x12, 1, 3, 0,
+                                1,    0,    0,    0,    orientation, 0,  0,   0,   0,   0,    0, 0};
+  g_autoptr(GByteArray) file = g_byte_array_new();
+  g_autofree char *plain = NULL;
+  size_t size;
+  nd_image image;
+  assert_int_equal(nd_image_new(12, 12, 3, &image), 0);
+  assert_int_equal(nd_image_save(path, &image, NULL), 0);
+  nd_image_free(&image);
+  assert_true(g_file_get_contents(path, &plain, &size, NULL));
+  g_byte_array_append(file, exif, sizeof exif);
+  g_byte_array_append(file, (unsigned char *)plain + 2, (guint)size - 2);
+  assert_true(g_file_set_contents(path, (char *)file->data, file->len, NULL));
+}
+
+static void views_turned_by_their_files_are_told_of(void **state) {
+  (void)state;
+  nd_set left, right;
+  nd_log_set_sink(count_warning, NULL);
+  for (int k = 0; k < 3; k++) {
+    warnings = 0;
+    write_turned("left.jpg", k == 1 ? 3 : 1);
+    write_turned("right.jpg", k == 2 ? 6 : 1);
+    assert_int_equal(nd_set_open("left.jpg", &left), 0);
+    if (nd_set_open_right("right.jpg", &left, &right))
+      fail_msg("%s", nd_error());
+    assert_int_equal(warnings, k > 0);
+    nd_set_free(&left);
+    nd_set_free(&right);
+  }
+  nd_log_set_sink(NULL, NULL);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(views_of_one_name_belong_together, enter_folder, leave_folder),
@@ -197,6 +240,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(photos_have_views_but_no_truth, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(patches_keep_the_optics, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(views_are_for_all_or_none, enter_folder, leave_folder),
+      cmocka_unit_test_setup_teardown(views_turned_by_their_files_are_told_of, enter_folder, leave_folder),
   };
   if (nd_image_start())
     return 1;
