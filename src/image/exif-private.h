@@ -50,6 +50,7 @@ int nd_exif_add(const nd_exif *exif, const nd_tiff_bytes *file, nd_exif_addition
 /* ---- The forms of TIFF, for the two files behind this header ---- */
 enum { ND_TIFF_LONG = 4, ND_TIFF_LONG8 = 16, ND_TIFF_IFD8 = 18 };
 enum { ND_TAG_EXIF = 0x8769, ND_TAG_GPS = 0x8825, ND_TAG_INTEROPERABILITY = 0xa005 };
+enum { ND_TAG_COMPRESSION = 259, ND_TAG_COLOURS = 262 };
 typedef struct nd_tiff_form {
   bool big_endian, big; /* big: BigTIFF */
 } nd_tiff_form;
@@ -59,6 +60,8 @@ typedef struct nd_tiff_directory {
 } nd_tiff_directory;
 int nd_tiff_open(const nd_tiff_bytes *file, nd_tiff_form *form, uint64_t *first); /* -1: none; no message */
 int nd_tiff_directory_at(const nd_tiff_bytes *file, nd_tiff_form form, uint64_t at, nd_tiff_directory *out);
+/* The first number of an entry of the first directory; 0: it has none, or is no TIFF file. */
+uint64_t nd_tiff_number(const nd_tiff_bytes *file, unsigned tag);
 size_t nd_tiff_entry_size(nd_tiff_form form);
 /* Of the type's numbers, and how many of them make one value; 0: unknown. */
 size_t nd_tiff_type_size(unsigned type, size_t *numbers);

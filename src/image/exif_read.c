@@ -122,6 +122,32 @@ static int read_entry(const nd_tiff_bytes *file, nd_tiff_form form, const unsign
   return 0;
 }
 
+static uint64_t number_in(const nd_tiff_bytes *file, nd_tiff_form form, const nd_tiff_directory *directory,
+                          unsigned tag) {
+  size_t step = nd_tiff_entry_size(form), numbers;
+  uint64_t value = 0;
+  for (size_t i = 0; i < directory->entries->len; i += step) {
+    nd_exif_entry e;
+    const unsigned char *entry = directory->entries->data + i;
+    if (nd_tiff_get(entry, 2, form.big_endian) != tag || read_entry(file, form, entry, &e))
+      continue;
+    value = nd_tiff_get(e.value, MIN(8, nd_tiff_type_size(e.type, &numbers)), form.big_endian);
+    g_free(e.value);
+  }
+  return value;
+}
+
+uint64_t nd_tiff_number(const nd_tiff_bytes *file, unsigned tag) {
+  nd_tiff_form form;
+  nd_tiff_directory directory;
+  uint64_t at;
+  if (nd_tiff_open(file, &form, &at) || nd_tiff_directory_at(file, form, at, &directory))
+    return 0;
+  uint64_t value = number_in(file, form, &directory, tag);
+  g_byte_array_unref(directory.entries);
+  return value;
+}
+
 /* The directory that a tag of another one leads to; none is met twice, so a file cannot lead in circles. */
 static int directory_behind(int directory, unsigned tag) {
   if (directory == ND_EXIF_IFD0)

@@ -188,24 +188,47 @@ static void warn_of_colours(const reading *r, VipsInterpretation kind) {
            kind == VIPS_INTERPRETATION_CMYK ? "CMYK" : "L*a*b*");
 }
 
-static void read_exif(const reading *r, void *meta) {
+static nd_tiff_bytes tiff_open(const reading *r) {
   nd_tiff_bytes file = {.memory = r->bytes, .size = r->size, .descriptor = -1};
   if (!r->bytes) {
     GStatBuf s;
     file.descriptor = g_open(r->name, O_RDONLY | O_CLOEXEC, 0);
     file.size = file.descriptor >= 0 && !fstat(file.descriptor, &s) ? (uint64_t)s.st_size : 0;
   }
+  return file;
+}
+
+static void tiff_close(const nd_tiff_bytes *file) {
+  if (file->descriptor >= 0)
+    close(file->descriptor);
+}
+
+/* libvips takes YCbCr for RGB, unless it is within JPEG. */
+static int check_tiff(const reading *r) {
+  enum { YCBCR = 6, JPEG = 7 };
+  nd_tiff_bytes file = tiff_open(r);
+  bool wrong =
+      nd_tiff_number(&file, ND_TAG_COLOURS) == YCBCR && nd_tiff_number(&file, ND_TAG_COMPRESSION) != JPEG;
+  tiff_close(&file);
+  return wrong ? nd_fail("cannot read '%s': its colours are YCbCr, which is read of TIFF only where it is "
+                         "compressed as JPEG; convert it to RGB first (ImageMagick: convert a.tif a.png)",
+                         r->name)
+               : 0;
+}
+
+static void read_exif(const reading *r, void *meta) {
+  nd_tiff_bytes file = tiff_open(r);
   nd_exif *exif = nd_exif_read(&file);
   if (exif)
     nd_meta_set_exif(meta, exif);
   nd_exif_free(exif);
-  if (file.descriptor >= 0)
-    close(file.descriptor);
+  tiff_close(&file);
 }
 
 static int decode(const reading *r, VipsImage **image) {
   bool turned = vips_image_get_orientation(*image) != 1;
-  if (check_samples(r, *image))
+  bool tiff = nd_format_read(*image)->exif_apart;
+  if (check_samples(r, *image) || (tiff && check_tiff(r)))
     return -1;
   if (make_rgb(image))
     return nd_vips_fail("read", r->name);
@@ -216,7 +239,7 @@ static int decode(const reading *r, VipsImage **image) {
   if (read_strips(r, *image))
     return -1;
   void *meta = nd_meta_new(*image);
-  if (nd_format_read(*image)->exif_apart)
+  if (tiff)
     read_exif(r, meta);
   if (turned)
     nd_meta_set_upright(meta);

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <tiffio.h>
 #include <unistd.h>
 
 /* ---- Not pictures ---- */
@@ -42,6 +43,43 @@ static void samples_of_other_kinds_are_named(void **state) {
   g_autofree char *path = golden_path("float.tif");
   nd_image image;
   assert_refused(nd_image_load(path, &image), path, "float");
+}
+
+/* Red, as YCbCr with full range. */
+static void write_ycbcr(const char *path, uint16_t compression) {
+  enum { SIDE = 16 };
+  unsigned char row[3 * SIDE];
+  for (int x = 0; x < SIDE; x++)
+    row[3 * x] = 76, row[3 * x + 1] = 85, row[3 * x + 2] = 255;
+  TIFF *tiff = TIFFOpen(path, "w");
+  assert_non_null(tiff);
+  TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, SIDE);
+  TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, SIDE);
+  TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, SIDE);
+  TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, 8);
+  TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, 3);
+  TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
+  TIFFSetField(tiff, TIFFTAG_COMPRESSION, compression);
+  TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_YCBCR);
+  TIFFSetField(tiff, TIFFTAG_YCBCRSUBSAMPLING, 1, 1);
+  for (uint32_t y = 0; y < SIDE; y++)
+    assert_int_equal(TIFFWriteScanline(tiff, row, y, 0), 1);
+  TIFFClose(tiff);
+}
+
+static void colours_that_would_be_mistaken_are_named(void **state) {
+  g_autofree char *path = scratch_path(state, "ycc.tif"), *bytes = NULL;
+  size_t size;
+  nd_image image;
+  write_ycbcr(path, COMPRESSION_LZW);
+  assert_refused(nd_image_load(path, &image), path, "YCbCr");
+  assert_true(g_file_get_contents(path, &bytes, &size, NULL));
+  assert_refused(nd_image_decode(bytes, size, "in memory", &image), "in memory", "YCbCr");
+  write_ycbcr(path, COMPRESSION_JPEG);
+  must(nd_image_load(path, &image));
+  assert_true(image.data[0] > 0.95 && image.data[1] < 0.05 && image.data[2] < 0.05);
+  nd_image_free(&image);
+  g_unlink(path);
 }
 
 static void memory_without_a_picture(void **state) {
@@ -289,6 +327,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       IN_SCRATCH(what_is_no_picture_is_named),
       cmocka_unit_test(samples_of_other_kinds_are_named),
+      IN_SCRATCH(colours_that_would_be_mistaken_are_named),
       cmocka_unit_test(memory_without_a_picture),
       cmocka_unit_test(a_truncated_file_is_whole_or_refused),
       cmocka_unit_test(any_damage_is_survived),
