@@ -2,6 +2,7 @@
 #include "cli/eval_report.h"
 
 #include <json-glib/json-glib.h>
+#include <math.h>
 #include <stdio.h>
 
 static const char rounding[] = "clamped and rounded to the nearest of 8 bits";
@@ -67,6 +68,14 @@ void nd_eval_print_text(const nd_scores *s, const nd_eval_how *how) {
     printf("  NIQE      %s\n", how->niqe);
 }
 
+/* JSON has no infinity (PSNR of equal pictures), nor what is not a number. */
+static void add_number(JsonBuilder *b, double value) {
+  if (isfinite(value))
+    json_builder_add_double_value(b, value);
+  else
+    json_builder_add_null_value(b);
+}
+
 static void add_figures(JsonBuilder *b, const nd_scores *s, const nd_eval_how *how, const nd_score *one) {
   for (int p = RESULT; p <= (how->model ? INPUT : RESULT); p++)
     for (int i = 0; i < FIGURES; i++) {
@@ -74,7 +83,7 @@ static void add_figures(JsonBuilder *b, const nd_scores *s, const nd_eval_how *h
       if (!measured(s, how, i))
         continue;
       json_builder_set_member_name(b, key);
-      json_builder_add_double_value(b, value_of(one, i, (place)p));
+      add_number(b, value_of(one, i, (place)p));
     }
 }
 
@@ -115,7 +124,8 @@ void nd_eval_print_json(const nd_scores *s, const nd_eval_how *how) {
   for (int i = 0; i < s->count; i++) {
     json_builder_begin_object(b);
     json_builder_set_member_name(b, "name");
-    json_builder_add_string_value(b, s->at[i].name);
+    g_autofree char *name = g_filename_display_name(s->at[i].name);
+    json_builder_add_string_value(b, name);
     add_figures(b, s, how, &s->at[i]);
     json_builder_end_object(b);
   }

@@ -65,10 +65,28 @@ static void a_model_of_ones_own_is_used(void **state) {
   expect_failure("small.png", "at least two blocks", "eval", "--input", "photos", NULL);
 }
 
+/* JSON knows neither infinity nor bytes that are no UTF-8. */
+static void json_is_json_whatever_the_figures_and_names(void **state) {
+  (void)state;
+  for (int k = 0; k < 2; k++) {
+    assert_int_equal(g_mkdir(k ? "out" : "true", 0777), 0);
+    make_picture(k ? "out/a.png" : "true/a.png", 40, 30, 1, 0);
+    make_picture(k ? "out/b\xff.png" : "true/b\xff.png", 40, 30, 2, 0.1 * k);
+  }
+  outcome o = run_program("eval", "--input", "out", "--target", "true", "--json", NULL);
+  assert_int_equal(o.status, 0);
+  assert_non_null(strstr(o.out, "\"psnr\" : null,"));
+  assert_null(strstr(o.out, "inf"));
+  assert_true(g_utf8_validate(o.out, -1, NULL));
+  outcome_clear(&o);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(photos_without_truth_get_niqe_alone, folder_setup, folder_teardown),
       cmocka_unit_test_setup_teardown(beside_the_others_it_is_the_same, folder_setup, folder_teardown),
+      cmocka_unit_test_setup_teardown(json_is_json_whatever_the_figures_and_names, folder_setup,
+                                      folder_teardown),
       cmocka_unit_test_setup_teardown(a_model_of_ones_own_is_used, folder_setup, folder_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
