@@ -36,8 +36,9 @@ static void print_text(const entry *e) {
 static void add_text(JsonBuilder *b, const char *key, const char *value) {
   if (!value)
     return;
+  g_autofree char *shown = g_filename_display_name(value); /* names of files may be no UTF-8 */
   json_builder_set_member_name(b, key);
-  json_builder_add_string_value(b, value);
+  json_builder_add_string_value(b, shown);
 }
 
 static void add_json(JsonBuilder *b, const entry *e) {

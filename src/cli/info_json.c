@@ -5,9 +5,10 @@
 #include <stdio.h>
 
 static void text(JsonBuilder *b, const char *key, const char *value) {
+  g_autofree char *shown = value ? g_filename_display_name(value) : NULL; /* names of files may be no UTF-8 */
   json_builder_set_member_name(b, key);
-  if (value)
-    json_builder_add_string_value(b, value);
+  if (shown)
+    json_builder_add_string_value(b, shown);
   else
     json_builder_add_null_value(b);
 }

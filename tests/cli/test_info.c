@@ -2,6 +2,7 @@
 #include "program.h"
 #include "weights/model.h"
 
+#include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +13,7 @@
 
 static JsonObject *ask(JsonParser *parser, const char *file, const char *size) {
   outcome o = run_program("info", "--json", "--size", size, file, NULL);
-  if (o.status || !json_parser_load_from_data(parser, o.out, -1, NULL))
+  if (o.status || !g_utf8_validate(o.out, -1, NULL) || !json_parser_load_from_data(parser, o.out, -1, NULL))
     fail_msg("info %s: status %d: %s%s", file, o.status, o.out, o.err);
   outcome_clear(&o);
   return json_node_get_object(json_parser_get_root(parser));
@@ -140,9 +141,18 @@ static void wrong_questions_exit_2(void **state) {
   expect_status(0, "info", "--plan", "m.safetensors", NULL);
 }
 
+/* JSON is. */
+static void names_need_not_be_utf8(void **state) {
+  (void)state;
+  g_autoptr(JsonParser) parser = json_parser_new();
+  save_dncnn(8, 5);
+  assert_int_equal(g_rename("m.safetensors", "m\xff.safetensors"), 0);
+  ask(parser, "m\xff.safetensors", "100x50");
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
-  const struct CMUnitTest tests[] = {TEST(costs_follow_from_the_definition),
+  const struct CMUnitTest tests[] = {TEST(costs_follow_from_the_definition), TEST(names_need_not_be_utf8),
                                      TEST(imports_say_where_they_come_from),
                                      TEST(training_says_its_step_and_recipe), TEST(wrong_questions_exit_2)};
   return cmocka_run_group_tests(tests, NULL, NULL);
