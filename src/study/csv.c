@@ -83,21 +83,44 @@ int nd_study_scores_save(const char *path, const nd_scores *scores) {
   return nd_file_write_atomic(path, out->str, out->len);
 }
 
-/* The name may hold commas; the numbers behind it do not. */
-static bool read_score(char *line, const column *columns, nd_score *out) {
-  int count = 0;
-  while (columns[count].name)
-    count++;
-  for (int i = count - 1; i >= 0; i--) {
-    char *comma = strrchr(line, ','), *end;
-    if (!comma)
-      return false;
-    *number_at(out, &columns[i]) = g_ascii_strtod(comma + 1, &end);
-    if (end == comma + 1 || *end)
-      return false;
-    *comma = 0;
+/* The cell at *at as append_cell's text, in place, and what stands behind it: a comma, the end of a line or
+ * 0. *at is moved past that. NULL: its quotes are not closed. */
+static char *take_cell(char **at, char *behind) {
+  char *cell = *at, *from = cell, *to = cell;
+  if (*from == '"') {
+    for (from++; *from != '"' || from[1] == '"'; from++) {
+      if (!*from)
+        return NULL;
+      from += *from == '"';
+      *to++ = *from;
+    }
+    from++;
   }
-  out->name = g_strdup(line);
+  while (*from && *from != ',' && *from != '\n')
+    *to++ = *from++;
+  *behind = *from;
+  *at = from + (*from != 0);
+  *to = 0;
+  return cell;
+}
+
+/* An empty cell is what was not a number. */
+static bool read_number(const char *cell, double *out) {
+  char *end;
+  *out = *cell ? g_ascii_strtod(cell, &end) : NAN;
+  return !*cell || (end != cell && !*end);
+}
+
+static bool read_score(char **at, const column *columns, nd_score *out) {
+  char behind, *name = take_cell(at, &behind);
+  bool good = name && *name;
+  for (; good && columns->name; columns++) {
+    const char *cell = behind == ',' ? take_cell(at, &behind) : NULL;
+    good = cell && read_number(cell, number_at(out, columns));
+  }
+  if (!good || behind == ',')
+    return false;
+  out->name = g_strdup(name);
   return true;
 }
 
@@ -120,16 +143,22 @@ int nd_study_scores_load(const char *path, nd_scores *out) {
     return nd_fail("cannot read the scores '%s': %s", path, error->message);
   if (!read_head(text, out))
     return nd_fail("'%s' holds no scores; remove it and they are made again", path);
-  g_auto(GStrv) lines = g_strsplit(g_strchomp(text), "\n", -1);
-  out->at = g_new0(nd_score, g_strv_length(lines));
-  for (int i = 1; lines[i]; i++) {
-    if (!read_score(lines[i], columns_of(out), &out->at[out->count])) {
-      nd_scores_free(out);
-      return nd_fail("'%s', line %d, is no score; remove the file and it is made again", path, i + 1);
-    }
-    out->count++;
+  g_autoptr(GArray) scores = g_array_new(FALSE, TRUE, sizeof(nd_score));
+  char *at = strchr(text, '\n') + 1;
+  bool good = true;
+  while (good && *at) {
+    nd_score next = {0};
+    if ((good = read_score(&at, columns_of(out), &next)))
+      g_array_append_val(scores, next);
   }
-  return 0;
+  out->count = (int)scores->len;
+  out->at = (nd_score *)(void *)g_array_free(g_steal_pointer(&scores), FALSE);
+  if (good)
+    return 0;
+  int count = out->count;
+  nd_scores_free(out);
+  return nd_fail("'%s': what stands behind %d pictures is no score; remove the file and it is made again",
+                 path, count);
 }
 
 /* ---- The study ---- */

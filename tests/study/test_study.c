@@ -1,5 +1,5 @@
 /* Intervals against printed tables and closed forms; what a study's file may say. */
-#include "study/study.h"
+#include "study/study-private.h"
 
 #include <glib.h>
 #include <glib/gstdio.h>
@@ -225,6 +225,40 @@ static void exclusions_leave_runs_out(void **state) {
   nd_study_clear(&s);
 }
 
+static void scores_are_read_as_they_were_written(void **state) {
+  (void)state;
+  static const char *const names[] = {"plain.png", "a, b.png", "\"q\".png", "two\nlines.png",
+                                      "\"\",\"\n.png"};
+  nd_score all[G_N_ELEMENTS(names)];
+  nd_scores found, scores = {.protocol = nd_protocol_at(0), .count = G_N_ELEMENTS(names), .at = all};
+  for (int i = 0; i < scores.count; i++)
+    all[i] = (nd_score){.name = (char *)names[i],
+                        .psnr = i + 0.5,
+                        .ssim = 0.5,
+                        .psnr_input = i ? i : INFINITY,
+                        .ssim_input = NAN};
+  assert_int_equal(nd_study_scores_save("scores.csv", &scores), 0);
+  if (nd_study_scores_load("scores.csv", &found))
+    fail_msg("%s", nd_error());
+  assert_int_equal(found.count, scores.count);
+  for (int i = 0; i < found.count; i++) {
+    assert_string_equal(found.at[i].name, names[i]);
+    assert_true(found.at[i].psnr == all[i].psnr && found.at[i].psnr_input == all[i].psnr_input);
+    assert_true(isnan(found.at[i].ssim_input));
+  }
+  nd_scores_free(&found);
+  static const char *const wrong[] = {"a.png,1,1,1", "a.png,1,1,1,1,1", "\"a.png,1,1,1,1", "a.png,1,x,1,1",
+                                      ",1,1,1,1"};
+  for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+    g_autofree char *text =
+        g_strdup_printf("picture,psnr,ssim,psnr_input,ssim_input\nb.png,1,1,1,1\n%s\n", wrong[i]);
+    assert_true(g_file_set_contents("scores.csv", text, -1, NULL));
+    if (!nd_study_scores_load("scores.csv", &found) || !strstr(nd_error(), "behind 1 pictures"))
+      fail_msg("%s: %s", wrong[i], nd_error());
+  }
+  g_unlink("scores.csv");
+}
+
 static int to_scratch(void **state) {
   *state = g_dir_make_tmp("nd-study-XXXXXX", NULL);
   return g_chdir(*state);
@@ -248,6 +282,7 @@ int main(void) {
       cmocka_unit_test(photos_without_truth_have_a_niqe),
       cmocka_unit_test(mistakes_are_named_with_their_line),
       cmocka_unit_test(exclusions_leave_runs_out),
+      cmocka_unit_test(scores_are_read_as_they_were_written),
   };
   return cmocka_run_group_tests(tests, to_scratch, from_scratch);
 }
