@@ -125,6 +125,10 @@ void nd_set_free(nd_set *set);
 bool nd_set_named(const char *path);
 /* True when the picture is all of its file. */
 bool nd_set_whole_file(const nd_set_item *item);
+/* A number that changes when a picture is added, removed, renamed, or of another size in bytes; before: of
+ * the sets before this one. */
+uint64_t nd_set_fingerprint(uint64_t before, const nd_set *set);
+#define ND_SET_FINGERPRINT_OF_NONE 0xcbf29ce484222325u
 /* The pixels as nd_image_load_rgb has them; thread-safe. On error out is zeroed. */
 int nd_set_load(const nd_set *set, size_t index, nd_image *out);
 /* Reads no pixels. */
@@ -217,7 +221,7 @@ int nd_loader_open(const nd_loader_settings *settings, uint64_t first_step, nd_l
 /* The batch of the next step, the loader's, valid until the next call. *wait_seconds (may be NULL): how long
  * the caller had to wait. Error: a picture that could not be read, named; the next call fails likewise. */
 int nd_loader_next(nd_loader *loader, const nd_batch **batch, double *wait_seconds);
-/* A number that changes when a picture is added, removed, renamed, or of another size in bytes. */
+/* nd_set_fingerprint of all its sets. */
 uint64_t nd_loader_fingerprint(const nd_loader *loader);
 /* How many pictures an epoch of the pairs has. */
 size_t nd_loader_pictures(const nd_loader *loader);
@@ -242,6 +246,8 @@ int nd_pairs_open(const nd_pair_source *source, uint64_t seed, nd_pairs **out);
 int nd_pairs_open_photos(const char *photos, const char *right, nd_pairs **out);
 bool nd_pairs_have_truth(const nd_pairs *pairs);
 size_t nd_pairs_count(const nd_pairs *pairs);
+/* nd_set_fingerprint of all its sets. */
+uint64_t nd_pairs_fingerprint(const nd_pairs *pairs);
 /* Thread-safe. On error out is zeroed. Owned by the caller: nd_pair_free. */
 int nd_pairs_load(const nd_pairs *pairs, size_t index, nd_pair *out);
 void nd_pair_free(nd_pair *pair);

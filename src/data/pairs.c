@@ -35,6 +35,12 @@ size_t nd_pairs_count(const nd_pairs *pairs) {
   return nd_pairs_have_truth(pairs) ? pairs->files.target.count : pairs->files.input.count;
 }
 
+uint64_t nd_pairs_fingerprint(const nd_pairs *pairs) {
+  const nd_pair_files *f = &pairs->files;
+  uint64_t hash = nd_set_fingerprint(ND_SET_FINGERPRINT_OF_NONE, &f->input);
+  return nd_set_fingerprint(nd_set_fingerprint(hash, &f->right), &f->target);
+}
+
 static int load(const nd_set *set, size_t index, nd_pair *pair, float **pixels) {
   const char *label = set->at[index].label;
   nd_image image;

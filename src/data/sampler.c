@@ -2,7 +2,6 @@
 #include "data/loader-private.h"
 
 #include <glib.h>
-#include <glib/gstdio.h>
 #include <string.h>
 
 enum { PATCH_MAX = 4096, BATCH_MAX = 65536 };
@@ -47,31 +46,13 @@ static int open_sets(const nd_loader_settings *s, nd_sampler *out) {
   return 0;
 }
 
-/* FNV-1a (Fowler, Noll, Vo), 64 bits. */
-static uint64_t mix(uint64_t hash, const void *bytes, size_t n) {
-  for (const unsigned char *at = bytes; n--; at++)
-    hash = (hash ^ *at) * 0x100000001b3u;
-  return hash;
-}
-
-static uint64_t mix_set(uint64_t hash, const nd_set *set) {
-  hash = mix(hash, &set->count, sizeof set->count);
-  for (size_t i = 0; i < set->count; i++) {
-    GStatBuf s = {0};
-    g_stat(set->at[i].file, &s);
-    hash = mix(hash, set->at[i].name, strlen(set->at[i].name) + 1);
-    hash = mix(hash, &s.st_size, sizeof s.st_size);
-  }
-  return hash;
-}
-
 static uint64_t fingerprint(const nd_sampler *s) {
   const nd_set *sets[] = {&s->pairs.input, &s->pairs.target, &s->real,
                           &s->reference,   &s->pairs.right,  &s->real_right};
-  uint64_t hash = 0xcbf29ce484222325u;
+  uint64_t hash = ND_SET_FINGERPRINT_OF_NONE;
   for (size_t i = 0; i < G_N_ELEMENTS(sets); i++)
     if (i < 4 || sets[i]->count) /* pictures of one view have the number they always had */
-      hash = mix_set(hash, sets[i]);
+      hash = nd_set_fingerprint(hash, sets[i]);
   return hash;
 }
 

@@ -1,6 +1,7 @@
 /* Sets of pictures: which kind a path names, and what all kinds have in common. */
 #include "data/set-private.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 /* In the order in which they are asked; the first that knows a path has it. */
@@ -64,6 +65,24 @@ void nd_set_add(nd_set *set, char *name, char *file, char *label, size_t part) {
 
 bool nd_set_whole_file(const nd_set_item *item) {
   return !strcmp(item->label, item->file);
+}
+
+/* FNV-1a (Fowler, Noll, Vo), 64 bits. */
+static uint64_t mix(uint64_t hash, const void *bytes, size_t n) {
+  for (const unsigned char *at = bytes; n--; at++)
+    hash = (hash ^ *at) * 0x100000001b3u;
+  return hash;
+}
+
+uint64_t nd_set_fingerprint(uint64_t before, const nd_set *set) {
+  uint64_t hash = mix(before, &set->count, sizeof set->count);
+  for (size_t i = 0; i < set->count; i++) {
+    GStatBuf s = {0};
+    g_stat(set->at[i].file, &s);
+    hash = mix(hash, set->at[i].name, strlen(set->at[i].name) + 1);
+    hash = mix(hash, &s.st_size, sizeof s.st_size);
+  }
+  return hash;
 }
 
 static void item_clear(nd_set_item *item) {

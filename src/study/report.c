@@ -196,7 +196,7 @@ static int append_picture(GString *out, const nd_study *s, const char *dir, int 
   return 0;
 }
 
-static int open_test(const nd_study_test *t, nd_pairs **out) {
+int nd_study_open_test(const nd_study_test *t, nd_pairs **out) {
   nd_pair_source source = {.input_dir = t->input, .right_dir = t->right, .target_dir = t->target};
   return nd_study_has_truth(t) ? nd_pairs_open(&source, 0, out)
                                : nd_pairs_open_photos(t->input, t->right, out);
@@ -204,7 +204,7 @@ static int open_test(const nd_study_test *t, nd_pairs **out) {
 
 static int append_details(GString *out, const nd_study *s, const char *dir, int task, int test) {
   nd_pairs *pairs;
-  if (open_test(&s->tasks[task].tests[test], &pairs))
+  if (nd_study_open_test(&s->tasks[task].tests[test], &pairs))
     return -1;
   int failed = 0;
   for (size_t i = 0; !failed && i < nd_pairs_count(pairs) && i < (size_t)s->crops; i++) {

@@ -7,6 +7,8 @@
 /* Where the scores of a run on a test are kept: "DIR/runs/NAME/scores-TEST.csv"; the caller's. */
 char *nd_study_scores_path(const nd_study *s, const nd_study_run *run, const nd_study_test *test,
                            const char *dir);
+/* The pictures of a test. */
+int nd_study_open_test(const nd_study_test *test, nd_pairs **out);
 /* Whether pictures of a test have a truth to be compared with. */
 bool nd_study_has_truth(const nd_study_test *test);
 /* Adds crops to a validation. On error those there are stay, the receiver's to free. */

@@ -134,6 +134,25 @@ static void a_finished_study_is_skipped_and_a_changed_one_refused(void **state) 
   outcome_clear(&dry);
 }
 
+static void changed_tests_are_evaluated_again(void **state) {
+  (void)state;
+  make_picture("noisy/4.png", 40, 36, 4, 0.1);
+  make_picture("clean/4.png", 40, 36, 4, 0);
+  expect_status(0, "study", "study.yaml", "-o", "straight", NULL);
+  g_autofree char *more = contents("straight/results.csv"), *study = contents("study.yaml");
+  assert_int_equal(lines_of(more), 1 + 6 * (5 + 1));
+  char *input = strstr(study, "input: noisy");
+  assert_non_null(input);
+  memcpy(input, "input: clean", strlen("input: clean"));
+  assert_true(g_file_set_contents("study.yaml", study, -1, NULL));
+  outcome o = run_program("study", "study.yaml", "-o", "straight", NULL);
+  assert_int_equal(o.status, 0);
+  assert_null(strstr(o.out, "step "));
+  outcome_clear(&o);
+  g_autofree char *clean = contents("straight/results.csv");
+  assert_non_null(strstr(clean, ",inf,1,")); /* the input equals the target */
+}
+
 static void the_report_needs_no_other_file(void **state) {
   (void)state;
   g_autofree char *page = contents("straight/report.html");
@@ -151,6 +170,7 @@ int main(void) {
       cmocka_unit_test(the_table_says_what_eval_says),
       cmocka_unit_test(a_finished_study_is_skipped_and_a_changed_one_refused),
       cmocka_unit_test(the_report_needs_no_other_file),
+      cmocka_unit_test(changed_tests_are_evaluated_again),
   };
   return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
 }
