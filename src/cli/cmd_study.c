@@ -6,11 +6,19 @@
 #include <signal.h>
 #include <stdio.h>
 
-static volatile sig_atomic_t stopping;
+static volatile sig_atomic_t stopping; /* the signal that asked for it, or 0 */
 
 static void ask_to_stop(int signal_number) {
-  (void)signal_number;
-  stopping = 1;
+  stopping = signal_number;
+}
+
+/* The second one finds its default again and ends the program. What is ignored stays so: nohup. */
+static void listen_for_signals(void) {
+  static const int all[] = {SIGINT, SIGTERM, SIGHUP};
+  struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = SA_RESETHAND}, before;
+  for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
+    if (!sigaction(all[i], NULL, &before) && before.sa_handler != SIG_IGN)
+      sigaction(all[i], &action, NULL);
 }
 
 static bool asked_to_stop(void *context) {
@@ -88,7 +96,7 @@ static int run_study(const nd_study *s, const char *path, const char *dir) {
     return nd_cli_failed();
   if (stopped) {
     printf("stopped and saved; 'noiseda study %s -o %s' goes on\n", path, dir);
-    return ND_EXIT_DONE;
+    return 128 + stopping;
   }
   if (write_results(s, dir))
     return nd_cli_failed();
@@ -113,8 +121,7 @@ static int run(int argc, char **argv) {
     return ND_EXIT_USAGE;
   if (argc != 2 || !dir)
     return nd_cli_wrong("one study and -o DIR are needed");
-  signal(SIGINT, ask_to_stop);
-  signal(SIGTERM, ask_to_stop);
+  listen_for_signals();
   nd_study s;
   int status = nd_study_load(argv[1], (const char *const *)overrides, &s) ? nd_cli_failed()
                : dry                                                      ? dry_run(&s, dir)

@@ -46,8 +46,9 @@ static int lines_of(const char *text) {
   return n;
 }
 
-/* Starts the study and kills it once that file is there. */
-static void kill_when(const char *folder, const char *path) {
+/* Starts the study and sends it that signal once that file is there; the status as waitpid has it. */
+static int kill_when(const char *folder, const char *path, int signal_number) {
+  int status;
   pid_t child = fork();
   if (!child) {
     g_freopen("/dev/null", "w", stdout);
@@ -56,8 +57,9 @@ static void kill_when(const char *folder, const char *path) {
   }
   for (int i = 0; i < 60000 && !g_file_test(path, G_FILE_TEST_EXISTS); i++)
     g_usleep(1000);
-  kill(child, SIGKILL);
-  waitpid(child, NULL, 0);
+  kill(child, signal_number);
+  waitpid(child, &status, 0);
+  return status;
 }
 
 static void expect_same(const char *a, const char *b) {
@@ -70,8 +72,11 @@ static void a_killed_study_goes_on_to_the_same_tables(void **state) {
   (void)state;
   write_study();
   expect_status(0, "study", "study.yaml", "-o", "straight", NULL);
-  kill_when("killed", "killed/runs/noise-adapted-1/manifest.json");
+  kill_when("killed", "killed/runs/noise-adapted-1/manifest.json", SIGKILL);
   assert_false(g_file_test("killed/report.html", G_FILE_TEST_EXISTS));
+  int status = kill_when("killed", "killed/runs/noise-best-1/manifest.json", SIGINT);
+  assert_true(WIFEXITED(status) &&
+              WEXITSTATUS(status) == 128 + SIGINT); /* what is unfinished is no success */
   expect_status(0, "study", "study.yaml", "-o", "killed", NULL);
   expect_same("straight/results.csv", "killed/results.csv");
   expect_same("straight/summary.csv", "killed/summary.csv");
