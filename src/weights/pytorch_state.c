@@ -22,18 +22,31 @@ static const nd_value *dictionary_at(const nd_value *v, const char *key) {
   return inner && inner->kind == ND_KIND_DICT ? inner : NULL;
 }
 
-/* One level down, through the first of the places that there is; says which others are passed over. */
-static const nd_value *descend(const nd_value *v, GString *place) {
+static const nd_value *find(const nd_value *v, int depth, GString *way);
+
+/* Through the first of the places below which there are tensors; says which others are passed over. */
+static const nd_value *descend(const nd_value *v, int depth, GString *way) {
   const nd_value *found = NULL;
   for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
-    const nd_value *inner = dictionary_at(v, places[i]);
-    if (inner && found)
-      g_string_append_printf(place, " ('%s' is there too and passed over)", places[i]);
-    else if (inner)
-      g_string_append_printf(place, "%s'%s'", place->len ? ", " : "under ", places[i]);
-    found = found ? found : inner;
+    g_autoptr(GString) below = g_string_new(NULL);
+    const nd_value *inner = dictionary_at(v, places[i]),
+                   *state = inner ? find(inner, depth + 1, below) : NULL;
+    if (state && found)
+      g_string_append_printf(way, " ('%s' is there too and passed over)", places[i]);
+    else if (state)
+      g_string_append_printf(way, "'%s'%s%s", places[i], below->len ? ", " : "", below->str);
+    found = found ? found : state;
   }
   return found;
+}
+
+/* Programs keep other things beside the weights: tensors, such as the state of a generator of random numbers,
+ * and dictionaries, such as settings called params. */
+static const nd_value *find(const nd_value *v, int depth, GString *way) {
+  if (v->kind != ND_KIND_DICT || depth == MAX_DEPTH)
+    return NULL;
+  const nd_value *below = descend(v, depth, way);
+  return below ? below : holds_tensors(v) ? v : NULL;
 }
 
 static int nothing_found(const nd_value *v) {
@@ -58,14 +71,9 @@ static int nothing_found(const nd_value *v) {
 
 int nd_pytorch_find_state(const nd_value *top, const nd_value **state, char **place) {
   g_autoptr(GString) way = g_string_new(NULL);
-  const nd_value *v = top;
-  for (int depth = 0; v && v->kind == ND_KIND_DICT && depth < MAX_DEPTH; depth++) {
-    if (holds_tensors(v)) {
-      *state = v;
-      *place = g_strdup(way->len ? way->str : "at the top level");
-      return 0;
-    }
-    v = descend(v, way);
-  }
-  return nothing_found(top);
+  *state = find(top, 0, way);
+  if (!*state)
+    return nothing_found(top);
+  *place = way->len ? g_strconcat("under ", way->str, NULL) : g_strdup("at the top level");
+  return 0;
 }

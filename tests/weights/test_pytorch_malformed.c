@@ -342,9 +342,39 @@ static void archives_are_checked(void **state) {
   expect(-1, damaged, n, "entry 'unet/data/0' cannot be unpacked");
 }
 
+/* Tensors and dictionaries that are no weights stand beside them. */
+static void weights_are_found_beside_other_things(void **state) {
+  (void)state;
+#define WEIGHTS "U\x0astate_dict" DICT_INSIDE("w")
+#define DICT_INSIDE(name) "}U\x01" name WHOLE "s"
+  static const struct {
+    const char *body;
+    size_t size;
+    const char *name;
+  } cases[] = {
+#define FOUND(body, name) {body, sizeof body - 1, name}
+      FOUND("}(U\x01r" WHOLE WEIGHTS "u." TAIL, "w"),
+      FOUND("}(U\x06params}U\x02lrK\x01s" WEIGHTS "u." TAIL, "w"),
+      FOUND("}(U\x06params" DICT_INSIDE("p") WEIGHTS "u." TAIL, "p"),
+      FOUND("}(U\x01r" WHOLE "U\x05model}U\x02lrK\x01su." TAIL, "r"),
+  };
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+    nd_safetensors *file;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_byte_array_append(bytes, (const guint8 *)HEAD, sizeof HEAD - 1);
+    g_byte_array_append(bytes, (const guint8 *)cases[i].body, (guint)cases[i].size);
+    if (nd_pytorch_parse((const char *)bytes->data, bytes->len, &file))
+      fail_msg("%s", nd_error());
+    assert_int_equal(nd_safetensors_count(file), 1);
+    assert_string_equal(nd_safetensors_at(file, 0)->name, cases[i].name);
+    nd_safetensors_close(file);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(pickles_are_refused_for_what_they_are),
                                      cmocka_unit_test(heads_are_checked),
+                                     cmocka_unit_test(weights_are_found_beside_other_things),
                                      cmocka_unit_test(strides_are_followed),
                                      cmocka_unit_test(counts_have_limits),
                                      cmocka_unit_test(cut_files_are_refused),
