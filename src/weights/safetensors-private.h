@@ -31,8 +31,8 @@ int nd_safetensors_index(nd_safetensors *file);
 /* How a checkpoint of Noise-DA names its two networks. */
 #define ND_PREFIX_RESTORATION "RestorationNet."
 #define ND_PREFIX_DIFFUSION "denoise_fn."
-/* Takes the "module." of torch.nn.DataParallel off, as often as every name has it, or every name with one of
- * these prefixes behind that. */
+/* Takes the "module." of torch.nn.DataParallel and the "_orig_mod." of torch.compile off, as often as every
+ * name has it, or every name with one of these prefixes behind that. */
 void nd_safetensors_unwrap(nd_safetensors *file);
 /* Adds an entry of metadata. */
 void nd_safetensors_tell(nd_safetensors *file, const char *key, const char *value);

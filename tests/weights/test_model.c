@@ -57,13 +57,18 @@ static void a_prefix_of_all_names_is_taken_off(void **state) {
   g_autofree char *folder = g_dir_make_tmp("noiseda-XXXXXX", NULL),
                   *path = g_build_filename(folder, "m.safetensors", NULL);
   nd_model *m;
-  save_named(path, "dncnn", "width=4;depth=3", "module.module.", "module.module.dncnn.3.num_batches_tracked");
-  if (nd_model_load(path, &m))
-    fail_msg("%s", nd_error());
-  assert_true(m->values[nd_params_find(m->params, "dncnn.3.running_var")->offset] == 1);
-  nd_model_free(m);
+  static const char *const outer[] = {"module.module.", "_orig_mod.", "module._orig_mod.module."};
+  for (size_t i = 0; i < G_N_ELEMENTS(outer); i++) {
+    g_autofree char *buffer = g_strconcat(outer[i], "dncnn.3.num_batches_tracked", NULL);
+    save_named(path, "dncnn", "width=4;depth=3", outer[i], buffer);
+    if (nd_model_load(path, &m))
+      fail_msg("%s: %s", outer[i], nd_error());
+    assert_true(m->values[nd_params_find(m->params, "dncnn.3.running_var")->offset] == 1);
+    nd_model_free(m);
+  }
   static const char *const nested[] = {"RestorationNet.module.", "module.RestorationNet.",
-                                       "module.RestorationNet.module.module."};
+                                       "module.RestorationNet.module.module.",
+                                       "RestorationNet._orig_mod.module."};
   for (size_t i = 0; i < G_N_ELEMENTS(nested); i++) {
     g_autofree char *buffer =
         g_strconcat(g_str_has_prefix(nested[i], "module.") ? "module." : "", "betas", NULL);
