@@ -102,8 +102,15 @@ static int assign(reader *r, const char *name, nd_recipe_text value, int line) {
   return 0;
 }
 
+static int not_a_value(reader *r, const char *section, int line) {
+  nd_fail("%s is a section; its keys belong below it, indented", section);
+  return at_line(r, line);
+}
+
 static int read_list(reader *r, const char *name, int line) {
   g_autoptr(GString) items = g_string_new(NULL);
+  if (nd_recipe_is_section(name))
+    return not_a_value(r, name, line);
   if (read_items(r, name, items))
     return -1;
   return assign(r, name, (nd_recipe_text){items->str, false, true}, line);
@@ -113,8 +120,7 @@ static int read_scalar(reader *r, const char *name, int line) {
   if (nd_recipe_is_section(name)) {
     if (is_null(r))
       return 0; /* all its keys are commented out */
-    nd_fail("%s is a section; its keys belong below it, indented", name);
-    return at_line(r, line);
+    return not_a_value(r, name, line);
   }
   if (check_nul(r))
     return at_line(r, line);

@@ -68,6 +68,8 @@ static const char *nearest(const char *name, const GPtrArray *more) {
 }
 
 int nd_recipe_unknown(const char *name, const GPtrArray *more) {
+  if (nd_recipe_is_section(name))
+    return nd_fail("'%s' is a section, not one of its keys", name);
   const char *best = nearest(name, more);
   if (!best)
     return nd_fail("unknown key '%.200s'", name);
