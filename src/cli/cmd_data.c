@@ -19,6 +19,8 @@ static void print_check(const char *path, const nd_check *c, const char *other) 
   if (other)
     printf("%zu of its scenes are in %s as well%s\n", c->leaked, other,
            c->leaked ? ": take them out of one of the two, or figures on it mean little" : "");
+  if (c->unreadable_there)
+    printf("%zu files of %s cannot be read and were not compared\n", c->unreadable_there, other);
 }
 
 typedef struct options {
@@ -35,7 +37,7 @@ static int check(const char *path, const options *o) {
   if (nd_data_check(path, o->against, &result))
     return nd_cli_failed();
   print_check(path, &result, o->against);
-  bool bad = result.unreadable || result.unpaired || result.leaked;
+  bool bad = result.unreadable || result.unreadable_there || result.unpaired || result.leaked;
   nd_check_free(&result);
   return bad ? ND_EXIT_FAILED : ND_EXIT_DONE;
 }

@@ -12,7 +12,16 @@ enum { SMALL = 64 };
 typedef struct reading {
   nd_check *check;
   GPtrArray *findings;
+  bool brief; /* only what cannot be read is told */
 } reading;
+
+/* Takes over the text. */
+static void tell(const reading *r, char *finding) {
+  if (r->brief)
+    g_free(finding);
+  else
+    g_ptr_array_add(r->findings, finding);
+}
 
 static bool is_grey(const nd_image *image) {
   size_t n = (size_t)image->width * (size_t)image->height * 3;
@@ -31,11 +40,11 @@ static void note(reading *r, const char *file, const nd_image *image) {
   c->pictures++;
   if (is_grey(image)) {
     c->grey++;
-    g_ptr_array_add(r->findings, g_strdup_printf("grey: %s", file));
+    tell(r, g_strdup_printf("grey: %s", file));
   }
   if (image->width < SMALL || image->height < SMALL) {
     c->small++;
-    g_ptr_array_add(r->findings, g_strdup_printf("small, %d x %d: %s", image->width, image->height, file));
+    tell(r, g_strdup_printf("small, %d x %d: %s", image->width, image->height, file));
   }
 }
 
@@ -87,7 +96,7 @@ static size_t compare(reading *r, const char *what, const nd_set *a, const nd_fi
     if (at == count)
       continue;
     found++;
-    g_ptr_array_add(r->findings, g_strdup_printf("%s: %s and %s", what, a->at[i].label, b->at[at].label));
+    tell(r, g_strdup_printf("%s: %s and %s", what, a->at[i].label, b->at[at].label));
   }
   return found;
 }
@@ -101,7 +110,7 @@ static int open_pairs(reading *r, const char *path, nd_set *target) {
     return -1;
   if (nd_set_match(&input, target)) {
     r->check->unpaired = 1;
-    g_ptr_array_add(r->findings, g_strdup_printf("not pairs: %s", nd_error()));
+    tell(r, g_strdup_printf("not pairs: %s", nd_error()));
   } else
     r->check->pairs = target->count;
   g_free(read_set(r, &input));
@@ -114,14 +123,14 @@ static int open_scenes(reading *r, const char *path, nd_set *out) {
 }
 
 static int compare_with_other(reading *r, const char *path, const nd_set *mine, const nd_fingerprint *f) {
-  g_autoptr(GPtrArray) dropped = g_ptr_array_new_with_free_func(g_free);
-  nd_check unused = {0};
-  reading silent = {&unused, dropped};
+  nd_check there = {0};
+  reading brief = {&there, r->findings, true};
   nd_set other = {0};
-  int failed = open_scenes(&silent, path, &other);
+  int failed = open_scenes(&brief, path, &other);
   if (!failed) {
-    g_autofree nd_fingerprint *theirs = read_set(&silent, &other);
+    g_autofree nd_fingerprint *theirs = read_set(&brief, &other);
     r->check->leaked = compare(r, "same scene in both sets", mine, f, &other, theirs);
+    r->check->unreadable_there = there.unreadable;
   }
   nd_set_free(&other);
   return failed;
@@ -129,7 +138,7 @@ static int compare_with_other(reading *r, const char *path, const nd_set *mine, 
 
 int nd_data_check(const char *path, const char *other, nd_check *out) {
   memset(out, 0, sizeof *out);
-  reading r = {out, g_ptr_array_new_with_free_func(g_free)};
+  reading r = {out, g_ptr_array_new_with_free_func(g_free), false};
   nd_set scenes = {0};
   int failed = open_scenes(&r, path, &scenes);
   if (!failed) {

@@ -20,7 +20,8 @@ typedef struct nd_check {
   size_t pairs;                             /* where the set holds pairs that match; else 0 */
   size_t unpaired;                          /* 1: it holds pairs and they do not match */
   size_t repeated;                          /* pictures of it that are near-duplicates of another one in it */
-  size_t leaked; /* pictures of it that are near-duplicates of one of the other set */
+  size_t leaked;           /* pictures of it that are near-duplicates of one of the other set */
+  size_t unreadable_there; /* of the other set, so not compared */
   int least_width, least_height, most_width, most_height;
   char **findings; /* a line each, NULL at the end */
 } nd_check;

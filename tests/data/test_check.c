@@ -81,6 +81,10 @@ static void what_is_wrong_is_found(void **state) {
   assert_int_equal(c.least_width, 50);
   assert_int_equal(c.most_width, 120);
   nd_check_free(&c);
+  assert_int_equal(nd_data_check(train, test, &c), 0); /* "none in common" would mean little */
+  assert_int_equal(c.unreadable, 0);
+  assert_int_equal(c.unreadable_there, 2);
+  nd_check_free(&c);
   save(train, "target/c.png", SIDE, 5, NULL);
   assert_int_equal(nd_data_check(train, NULL, &c), 0);
   assert_int_equal(c.unpaired, 1);
