@@ -1,6 +1,7 @@
 /* What all subcommands share: options, messages, units. */
 #include "cli/cli.h"
 
+#include <glib/gstdio.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,6 +55,13 @@ char *nd_cli_duration(double seconds) {
   if (s >= 3600)
     return g_strdup_printf("%dh%02dm", s / 3600, s / 60 % 60);
   return s >= 60 ? g_strdup_printf("%dm%02ds", s / 60, s % 60) : g_strdup_printf("%ds", s);
+}
+
+char *nd_cli_identity(const char *path) {
+  GStatBuf s;
+  if (g_stat(path, &s))
+    return NULL;
+  return g_strdup_printf("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT, (guint64)s.st_dev, (guint64)s.st_ino);
 }
 
 size_t nd_cli_bytes(const char *text) {

@@ -31,6 +31,8 @@ int nd_cli_failed(void);
 int nd_cli_wrong(const char *format, ...) G_GNUC_PRINTF(1, 2);
 /* "1h02m", "3m20s", "12s"; the caller's. */
 char *nd_cli_duration(double seconds);
+/* The same text for all names of a file, the caller's; NULL: there is no such file. */
+char *nd_cli_identity(const char *path);
 /* "2G", "512M", "1048576": bytes; 0 and an error when it is none. */
 size_t nd_cli_bytes(const char *text);
 

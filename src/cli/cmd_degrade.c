@@ -3,7 +3,6 @@
 #include "image/image.h"
 
 #include <errno.h>
-#include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -58,17 +57,9 @@ static void note_problem(const char *path, void *context) {
   ((job *)context)->failed++;
 }
 
-/* The same for all names of a file; NULL: there is none. */
-static char *identity(const char *path) {
-  GStatBuf s;
-  if (g_stat(path, &s))
-    return NULL;
-  return g_strdup_printf("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT, (guint64)s.st_dev, (guint64)s.st_ino);
-}
-
 /* A picture that is made must be neither one that is read nor a second one's. */
 static int check_target(const job *j, const nd_set_item *item, GHashTable *read, GHashTable *made) {
-  g_autofree char *to = target_of(j, item->name), *there = identity(to);
+  g_autofree char *to = target_of(j, item->name), *there = nd_cli_identity(to);
   const char *other;
   if (there && g_hash_table_contains(read, there))
     return nd_fail("'%s' is one of the pictures to degrade; -o names another folder", to);
@@ -84,7 +75,7 @@ static int check_targets(const job *j, const nd_set *sets, int n) {
   char *key;
   for (int k = 0; k < n; k++)
     for (size_t i = 0; i < sets[k].count; i++)
-      if ((key = identity(sets[k].at[i].file)))
+      if ((key = nd_cli_identity(sets[k].at[i].file)))
         g_hash_table_add(read, key);
   for (int k = 0; k < n; k++)
     for (size_t i = 0; i < sets[k].count; i++)

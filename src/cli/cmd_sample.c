@@ -69,6 +69,17 @@ static int sample(const request *q, nd_trained *t) {
   return failed ? -1 : 0;
 }
 
+/* Before minutes of sampling. */
+static int check_output(const request *q) {
+  g_autofree char *out = nd_cli_identity(q->out), *first = nd_cli_identity(q->first),
+                  *second = q->second ? nd_cli_identity(q->second) : NULL;
+  if (!nd_image_named(q->out))
+    return nd_fail("cannot write '%s': its name ends in none of .png .jpg .jpeg .tif .tiff .webp", q->out);
+  if (out && (!g_strcmp0(out, first) || !g_strcmp0(out, second)))
+    return nd_fail("'%s' is a condition; -o names another file", q->out);
+  return 0;
+}
+
 static int run(int argc, char **argv) {
   request q = {.steps = 100, .seed = 1};
   const GOptionEntry entries[] = {
@@ -87,6 +98,8 @@ static int run(int argc, char **argv) {
           "Runs the diffusion network's reverse process from pure noise, conditioned on two pictures.")) {
     if (!q.run || !q.first || !q.out || argc != 1)
       nd_cli_wrong("--run RUN, --condition FILE and -o FILE are needed");
+    else if (check_output(&q))
+      nd_cli_wrong("%s", nd_error());
     else
       status = nd_trained_load(q.run, &t) || sample(&q, t) ? nd_cli_failed() : ND_EXIT_DONE;
   }

@@ -47,6 +47,8 @@ static void every_mode_gives_a_model(void **state) {
   expect_status(0, "probe", "--run", "pile", "--real", "noisy", "--truth", "clean", "--draws", "2", NULL);
   expect_status(0, "probe", "--run", "paired", "--clean", "clean", "--patch", "16", "--pictures", "2",
                 "--draws", "2", "-o", "probe.svg", NULL);
+  expect_status(2, "sample", "--run", "paired", "--condition", "noisy/0.png", "-o", "./noisy/0.png", NULL);
+  expect_status(2, "sample", "--run", "paired", "--condition", "noisy/0.png", "-o", "s.gif", NULL);
   expect_status(0, "sample", "--run", "paired", "--condition", "noisy/0.png", "-o", "s.png", "--steps", "3",
                 NULL);
   expect_failure("no diffusion network", "source", "probe", "--run", "source", "--clean", "clean", "--patch",
