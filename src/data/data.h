@@ -135,8 +135,9 @@ int nd_set_load(const nd_set *set, size_t index, nd_image *out);
 int nd_set_size(const nd_set *set, size_t index, int *width, int *height);
 
 /* Matches two sets, so that input->at[i] belongs to target->at[i]: folders by relative path without
- * extension, lists and arrays by order. Reads the headers of all files. Errors name both pictures: a missing
- * partner, two files of one name, sizes that differ (and gives the sizes). */
+ * extension, lists and arrays by order, a picture and a picture whatever their names. Reads the headers of
+ * all files. Errors name both pictures: a missing partner, two files of one name, sizes that differ (and
+ * gives the sizes). */
 int nd_set_match(const nd_set *input, nd_set *target);
 /* The same of left views with their right ones, or with their targets, whose names may differ from view to
  * view (7_L.png and 7_R.png): two folders that share no name are matched by order too, numbers in names by

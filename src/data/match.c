@@ -124,11 +124,17 @@ static int compare_sizes(const nd_set *input, const nd_set *target, size_t i) {
                  height[0], target->at[i].label, width[1], height[1]);
 }
 
+/* A picture given as such is meant, whatever its name. */
+static bool is_picture(const nd_set *set) {
+  return set->kind == &nd_set_pictures;
+}
+
 static int match(const nd_set *input, nd_set *target, bool names_may_differ) {
   if (input->kind->ordered != target->kind->ordered)
     return nd_fail("'%s' and '%s' cannot be paired: folders are by name, lists and arrays by order",
                    input->path, target->path);
-  int failed = input->kind->ordered                               ? match_order(input, target)
+  bool by_place = input->kind->ordered || (is_picture(input) && is_picture(target));
+  int failed = by_place                                           ? match_order(input, target)
                : names_may_differ && !share_a_name(input, target) ? match_sorted(input, target)
                                                                   : match_names(input, target);
   for (size_t i = 0; i < input->count && !failed; i++)

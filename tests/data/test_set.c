@@ -106,6 +106,18 @@ static void a_folder_of_input_and_target_holds_pairs(void **state) {
 }
 
 /* ---- Lists ---- */
+static void two_pictures_are_a_pair_whatever_their_names(void **state) {
+  (void)state;
+  write_two("noisy.png", 20, 10, 1);
+  write_two("clean.png", 20, 10, 2);
+  write_two("other.png", 22, 10, 3);
+  expect_pairs("noisy.png", "clean.png", 1, "noisy.png", 1, 2);
+  nd_pairs *pairs;
+  assert_int_equal(
+      nd_pairs_open(&(nd_pair_source){.input_dir = "noisy.png", .target_dir = "other.png"}, 1, &pairs), -1);
+  assert_error_has("'noisy.png' is 40 x 10, 'other.png' is 44 x 10");
+}
+
 static void lists_are_read_from_where_they_stand(void **state) {
   (void)state;
   write_places("l/sub", "a b.png", 8, 4, 1);
@@ -340,6 +352,7 @@ int main(void) {
       TEST(odd_widths_have_no_halves),
       TEST(a_folder_named_with_a_mark_is_a_folder),
       TEST(a_folder_of_input_and_target_holds_pairs),
+      TEST(two_pictures_are_a_pair_whatever_their_names),
       TEST(lists_are_read_from_where_they_stand),
       TEST(lines_of_two_paths_are_pairs),
       TEST(broken_lists_name_the_line),
