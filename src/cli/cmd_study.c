@@ -40,6 +40,11 @@ static void print_progress(const nd_train_report *r, void *context) {
   fflush(stdout);
 }
 
+static void print_failure(const nd_study_failure *failure, void *context) {
+  (void)context;
+  fprintf(stderr, "noiseda: %s\n", failure->message);
+}
+
 /* ---- --dry-run ---- */
 typedef struct estimate {
   double total, left, done, seconds; /* operations of all, of what is left and done, and the time of these */
@@ -89,8 +94,17 @@ static int write_results(const nd_study *s, const char *dir) {
   return failed ? -1 : 0;
 }
 
-static int run_study(const nd_study *s, const char *path, const char *dir) {
-  nd_study_hooks hooks = {.begins = print_run, .progress = print_progress, .stop = asked_to_stop};
+static int say_failures(const nd_study *s) {
+  if (!s->failure_count)
+    return ND_EXIT_DONE;
+  fprintf(stderr, "noiseda: %d of %d runs failed, as said above; the same command tries them again\n",
+          s->failure_count, s->failure_count + s->run_count);
+  return ND_EXIT_FAILED;
+}
+
+static int run_study(nd_study *s, const char *path, const char *dir) {
+  nd_study_hooks hooks = {
+      .begins = print_run, .progress = print_progress, .failed = print_failure, .stop = asked_to_stop};
   bool stopped;
   if (nd_study_train(s, dir, &hooks, &stopped))
     return nd_cli_failed();
@@ -98,10 +112,11 @@ static int run_study(const nd_study *s, const char *path, const char *dir) {
     printf("stopped and saved; 'noiseda study %s -o %s' goes on\n", path, dir);
     return 128 + stopping;
   }
-  if (write_results(s, dir))
+  if (s->run_count && write_results(s, dir))
     return nd_cli_failed();
-  printf("done: %s/report.html, results.csv, summary.csv\n", dir);
-  return ND_EXIT_DONE;
+  if (s->run_count)
+    printf("done: %s/report.html, results.csv, summary.csv\n", dir);
+  return say_failures(s);
 }
 
 static int run(int argc, char **argv) {

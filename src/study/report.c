@@ -239,6 +239,18 @@ static void append_introduction(GString *out, const nd_study *s) {
   g_string_append(out, "</p>\n");
 }
 
+static void append_failures(GString *out, const nd_study *s) {
+  if (!s->failure_count)
+    return;
+  g_string_append_printf(out, "<p>Left out, because they failed: %d runs.</p>\n<ul>\n", s->failure_count);
+  for (int i = 0; i < s->failure_count; i++) {
+    g_string_append(out, "<li>");
+    nd_page_text(out, s->failures[i].message);
+    g_string_append(out, "</li>\n");
+  }
+  g_string_append(out, "</ul>\n");
+}
+
 static int append_task(GString *out, const nd_study *s, const nd_study_results *r, const char *dir,
                        int task) {
   g_string_append(out, "<h2>");
@@ -260,6 +272,7 @@ static int append_task(GString *out, const nd_study *s, const nd_study_results *
 int nd_study_write_report(const nd_study *s, const nd_study_results *r, const char *dir) {
   GString *out = nd_page_new(s->title);
   append_introduction(out, s);
+  append_failures(out, s);
   int failed = 0;
   for (int t = 0; !failed && t < s->task_count; t++)
     failed = append_task(out, s, r, dir, t);

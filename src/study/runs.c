@@ -200,7 +200,7 @@ static int do_run(const nd_study *s, const nd_study_run *run, const char *dir, c
     return -1;
   if (hooks->begins)
     hooks->begins(run, &at, hooks->context);
-  int failed = nd_study_recipe(s, run, &recipe) || (at.step && check_same(&recipe, folder));
+  int failed = nd_study_recipe(s, run, &recipe);
   if (!failed && at.step < at.steps)
     failed = train(&recipe, folder, at.step, hooks);
   nd_recipe_clear(&recipe);
@@ -209,15 +209,52 @@ static int do_run(const nd_study *s, const nd_study_run *run, const char *dir, c
   return failed ? nd_fail_in("run %s", run->name) : 0;
 }
 
-int nd_study_train(const nd_study *s, const char *dir, const nd_study_hooks *hooks, bool *stopped) {
-  *stopped = false;
-  for (int i = 0; i < s->run_count; i++) {
-    if (do_run(s, &s->runs[i], dir, hooks))
-      return -1;
-    if (hooks->stop && hooks->stop(hooks->context)) {
-      *stopped = true;
-      return 0;
+static int check_tests(const nd_study *s) {
+  for (int t = 0; t < s->task_count; t++)
+    for (int i = 0; i < s->tasks[t].test_count; i++) {
+      nd_pairs *pairs;
+      if (nd_study_open_test(&s->tasks[t].tests[i], &pairs))
+        return nd_fail_in("task %s, test %s", s->tasks[t].name, s->tasks[t].tests[i].name);
+      nd_pairs_close(pairs);
     }
+  return 0;
+}
+
+/* Runs that were made before were made with the study's recipes. */
+static int check_runs(const nd_study *s, const char *dir) {
+  for (int i = 0; i < s->run_count; i++) {
+    g_autofree char *folder = nd_study_folder(s, &s->runs[i], dir);
+    nd_recipe recipe;
+    int failed =
+        nd_study_recipe(s, &s->runs[i], &recipe) || (nd_train_step_of(folder) && check_same(&recipe, folder));
+    nd_recipe_clear(&recipe);
+    if (failed)
+      return nd_fail_in("run %s", s->runs[i].name);
+  }
+  return 0;
+}
+
+/* Run i becomes a failure, with the last error. */
+static void take_out(nd_study *s, int i, const nd_study_hooks *hooks) {
+  s->failures = g_renew(nd_study_failure, s->failures, s->failure_count + 1);
+  nd_study_failure *f = &s->failures[s->failure_count++];
+  *f = (nd_study_failure){s->runs[i], g_strdup(nd_error())};
+  s->run_count--;
+  memmove(&s->runs[i], &s->runs[i + 1], (size_t)(s->run_count - i) * sizeof *s->runs);
+  if (hooks->failed)
+    hooks->failed(f, hooks->context);
+}
+
+int nd_study_train(nd_study *s, const char *dir, const nd_study_hooks *hooks, bool *stopped) {
+  *stopped = false;
+  if (check_tests(s) || check_runs(s, dir))
+    return -1;
+  for (int i = 0; i < s->run_count && !*stopped;) {
+    if (do_run(s, &s->runs[i], dir, hooks))
+      take_out(s, i, hooks);
+    else
+      i++;
+    *stopped = hooks->stop && hooks->stop(hooks->context);
   }
   return 0;
 }

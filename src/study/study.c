@@ -545,7 +545,11 @@ void nd_study_clear(nd_study *s) {
   }
   for (int i = 0; i < s->run_count; i++)
     g_free(s->runs[i].name);
-  g_free(s->tasks), g_free(s->exclusions), g_free(s->runs), g_free(s->seeds);
+  for (int i = 0; i < s->failure_count; i++) {
+    g_free(s->failures[i].run.name);
+    g_free(s->failures[i].message);
+  }
+  g_free(s->tasks), g_free(s->exclusions), g_free(s->runs), g_free(s->failures), g_free(s->seeds);
   g_free(s->path), g_free(s->title), g_free(s->base), g_free(s->source), g_free(s->oracle);
   *s = (nd_study){0};
 }

@@ -60,6 +60,11 @@ typedef struct nd_study_run {
   char *name; /* "denoise-paired-1", also the folder's */
 } nd_study_run;
 
+typedef struct nd_study_failure {
+  nd_study_run run;
+  char *message;
+} nd_study_failure;
+
 typedef struct nd_study {
   char *path, *title, *base; /* base: path of the recipe */
   char *source, *oracle;     /* names of the variants the share of the distance is taken from; or NULL */
@@ -70,8 +75,10 @@ typedef struct nd_study {
   nd_study_variant *variants;
   nd_study_exclusion *exclusions;
   nd_study_run *runs; /* by task, then seed, then variant */
-  int resamples;      /* of the bootstrap */
-  int crops;          /* pictures a test of which details are shown */
+  int failure_count;
+  nd_study_failure *failures; /* what nd_study_train could not do, taken out of the runs */
+  int resamples;              /* of the bootstrap */
+  int crops;                  /* pictures a test of which details are shown */
 } nd_study;
 
 /* Reads the file and lays out its runs; overrides ("KEY=VALUE", NULL at the end, may be NULL) are set over
@@ -100,11 +107,14 @@ typedef struct nd_study_hooks {
   void *context;
   void (*begins)(const nd_study_run *run, const nd_study_progress *at, void *context);
   void (*progress)(const nd_train_report *report, void *context);
+  void (*failed)(const nd_study_failure *failure, void *context);
   bool (*stop)(void *context);
 } nd_study_hooks;
 /* Trains what is not finished, continues what was interrupted, evaluates what was trained. *stopped: it was
- * asked to stop; everything is saved. A run whose folder was made with another recipe is an error. */
-int nd_study_train(const nd_study *s, const char *dir, const nd_study_hooks *hooks, bool *stopped);
+ * asked to stop; everything is saved. A run that fails becomes one of s->failures, and the others go on.
+ * Error, before anything is trained: a test that cannot be opened, a run whose folder was made with another
+ * recipe. */
+int nd_study_train(nd_study *s, const char *dir, const nd_study_hooks *hooks, bool *stopped);
 
 /* ---- Results (results.c) ------------------------------------------------------------------------------- */
 /* The scores of every run on every test of its task; read back from the run folders. */

@@ -139,6 +139,42 @@ static void a_finished_study_is_skipped_and_a_changed_one_refused(void **state) 
   outcome_clear(&dry);
 }
 
+static void write_small_study(const char *path, const char *input) {
+  g_autofree char *text = g_strdup_printf("title: Small\n"
+                                          "base: base.yaml\n"
+                                          "seeds: [1]\n"
+                                          "resamples: 100\n"
+                                          "set: {validation.every: 0, training.threads: 1}\n"
+                                          "tasks:\n"
+                                          "  noise: {tests: {held-out: {input: %s, target: clean}}}\n"
+                                          "variants:\n"
+                                          "  lost: {set: {data.clean: nowhere}}\n"
+                                          "  plain: {set: {mode: source}}\n",
+                                          input);
+  write_text(path, text);
+}
+
+static void a_run_that_fails_is_left_out(void **state) {
+  (void)state;
+  write_small_study("small.yaml", "noisy");
+  outcome o = run_program("study", "small.yaml", "-o", "small", NULL);
+  assert_int_equal(o.status, 1);
+  assert_non_null(strstr(o.err, "run noise-lost-1: "));
+  assert_non_null(strstr(o.err, "1 of 2 runs failed"));
+  outcome_clear(&o);
+  g_autofree char *results = contents("small/results.csv"), *page = contents("small/report.html");
+  assert_int_equal(lines_of(results), 1 + 4);
+  assert_non_null(strstr(results, "noise,plain,1,"));
+  assert_non_null(strstr(page, "run noise-lost-1: "));
+}
+
+static void a_test_that_is_missing_is_noticed_before_training(void **state) {
+  (void)state;
+  write_small_study("gone.yaml", "nowhere");
+  expect_failure("test held-out", "nowhere", "study", "gone.yaml", "-o", "gone", NULL);
+  assert_false(g_file_test("gone", G_FILE_TEST_EXISTS));
+}
+
 static void changed_tests_are_evaluated_again(void **state) {
   (void)state;
   make_picture("noisy/4.png", 40, 36, 4, 0.1);
@@ -175,6 +211,8 @@ int main(void) {
       cmocka_unit_test(the_table_says_what_eval_says),
       cmocka_unit_test(a_finished_study_is_skipped_and_a_changed_one_refused),
       cmocka_unit_test(the_report_needs_no_other_file),
+      cmocka_unit_test(a_run_that_fails_is_left_out),
+      cmocka_unit_test(a_test_that_is_missing_is_noticed_before_training),
       cmocka_unit_test(changed_tests_are_evaluated_again),
   };
   return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
