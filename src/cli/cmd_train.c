@@ -109,20 +109,24 @@ static nd_train_hooks hooks_for(training *t) {
                           .profiled = print_profile};
 }
 
+/* As it will be used, validation included. */
+static int complete(training *t) {
+  for (int i = 0; t->overrides && t->overrides[i]; i++)
+    if (nd_recipe_set(&t->recipe, t->overrides[i]))
+      return -1;
+  return nd_recipe_check(&t->recipe) || nd_validator_open(&t->recipe, &t->validator) ? -1 : 0;
+}
+
 static int start(training *t, const char *path) {
   nd_recipe_init(&t->recipe);
-  int failed = nd_recipe_load(&t->recipe, path);
-  for (int i = 0; !failed && t->overrides && t->overrides[i]; i++)
-    failed = nd_recipe_set(&t->recipe, t->overrides[i]);
-  if (!failed)
-    failed = nd_recipe_check(&t->recipe) || nd_validator_open(&t->recipe, &t->validator);
+  int failed = nd_recipe_load(&t->recipe, path) || complete(t);
   nd_train_hooks hooks = hooks_for(t);
   return nd_group_check(t->group, failed) || nd_train_start(&t->recipe, t->folder, &hooks);
 }
 
 static int resume(training *t) {
   nd_train_hooks hooks = hooks_for(t);
-  int failed = nd_train_recipe_of(t->folder, &t->recipe) || nd_validator_open(&t->recipe, &t->validator);
+  int failed = nd_train_recipe_of(t->folder, &t->recipe) || complete(t);
   return nd_group_check(t->group, failed) ||
          nd_train_resume(t->folder, (const char *const *)t->overrides, &hooks);
 }

@@ -360,6 +360,29 @@ static void a_run_is_reported_as_one_page(void **state) {
   expect_failure("'clean' holds no run", "recipe.yaml", "report", "clean", NULL);
 }
 
+static void expect_in_file(const char *path, const char *part) {
+  g_autofree char *text = NULL;
+  assert_true(g_file_get_contents(path, &text, NULL, NULL));
+  expect_in(text, part);
+}
+
+/* Validation included, which the run did not have before, and then had elsewhere. */
+static void a_resumed_run_takes_what_is_set(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 20);
+  expect_status(0, "train", "r.yaml", "-o", "run", "--set", "validation.input=", "--set",
+                "validation.target=", NULL);
+  expect_status(0, "train", "--resume", "run", "--set", "training.steps=30", "--set",
+                "validation.input=noisy", "--set", "validation.target=clean", NULL);
+  assert_int_equal(g_rename("noisy", "moved"), 0);
+  expect_status(0, "train", "--resume", "run", "--set", "training.steps=40", "--set",
+                "validation.input=moved", NULL);
+  expect_in_file("run/validation.csv", "\n30,");
+  expect_in_file("run/validation.csv", "\n40,");
+  expect_in_file("run/recipe.yaml", "input: moved");
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {TEST(a_run_is_reported_as_one_page),
@@ -372,6 +395,7 @@ int main(void) {
                                      TEST(an_interrupted_run_ends_in_the_same_bytes),
                                      TEST(running_statistics_survive_an_interruption),
                                      TEST(a_run_can_be_extended_and_started_from),
+                                     TEST(a_resumed_run_takes_what_is_set),
                                      TEST(a_profile_tells_and_changes_nothing),
                                      TEST(restoring_can_be_profiled)};
   return cmocka_run_group_tests(tests, NULL, NULL);
