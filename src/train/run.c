@@ -260,8 +260,7 @@ static int run_trainer(nd_trainer *t, const nd_recipe *recipe, const char *folde
   run r = {.t = t, .recipe = recipe, .folder = folder, .hooks = hooks};
   if (hooks->profile_steps > 0)
     r.profile = nd_profile_new();
-  int failed = agree_on_passes(t) || nd_trainer_share(t) ||
-               nd_group_check(t->group, !t->loader && nd_trainer_open_data(t));
+  int failed = agree_on_passes(t) || nd_trainer_share(t);
   r.saved_at = t->state.step ? t->state.step : UINT64_MAX;
   failed = failed || loop(&r);
   end_profile(&r);
@@ -347,9 +346,17 @@ static int load_last(nd_trainer *t, const char *folder) {
   return nd_trainer_begin(t);
 }
 
-static int rewind_folder(nd_trainer *t, const nd_recipe *recipe, const char *folder) {
-  return load_last(t, folder) || nd_journal_rewind(folder, t->state.step) || write_recipe(recipe, folder) ? -1
-                                                                                                          : 0;
+/* Which picture comes next follows from the step, and rank 0 alone reads it. */
+static int open_data_at_last(nd_trainer *t, const char *folder, bool writes) {
+  return nd_group_check(t->group, writes && load_last(t, folder)) || nd_trainer_share(t) ||
+                 nd_group_check(t->group, nd_trainer_open_data(t))
+             ? -1
+             : 0;
+}
+
+/* After all that can be wrong with a changed recipe: a run keeps the one that it works with. */
+static int rewind_folder(const nd_trainer *t, const nd_recipe *recipe, const char *folder) {
+  return nd_journal_rewind(folder, t->state.step) || write_recipe(recipe, folder) ? -1 : 0;
 }
 
 int nd_train_resume(const char *folder, const char *const *overrides, const nd_train_hooks *hooks) {
@@ -361,6 +368,7 @@ int nd_train_resume(const char *folder, const char *const *overrides, const nd_t
   int failed =
       nd_group_check(group, nd_train_recipe_of(folder, &recipe) || (writes && nd_run_lock(folder, &lock)) ||
                                 open_resumed(&recipe, overrides, group, &t)) ||
+      open_data_at_last(t, folder, writes) ||
       nd_group_check(group, writes && rewind_folder(t, &recipe, folder)) ||
       run_trainer(t, &recipe, folder, hooks);
   nd_trainer_free(t);

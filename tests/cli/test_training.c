@@ -383,6 +383,18 @@ static void a_resumed_run_takes_what_is_set(void **state) {
   expect_in_file("run/recipe.yaml", "input: moved");
 }
 
+/* A slip in what is set does not stay in the run. */
+static void a_run_keeps_the_recipe_that_worked(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 20);
+  expect_status(0, "train", "r.yaml", "-o", "run", NULL);
+  expect_failure("gone", "", "train", "--resume", "run", "--set", "training.steps=30", "--set",
+                 "data.clean=gone", NULL);
+  expect_in_file("run/recipe.yaml", "clean: clean");
+  expect_status(0, "train", "--resume", "run", "--set", "training.steps=30", NULL);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {TEST(a_run_is_reported_as_one_page),
@@ -396,6 +408,7 @@ int main(void) {
                                      TEST(running_statistics_survive_an_interruption),
                                      TEST(a_run_can_be_extended_and_started_from),
                                      TEST(a_resumed_run_takes_what_is_set),
+                                     TEST(a_run_keeps_the_recipe_that_worked),
                                      TEST(a_profile_tells_and_changes_nothing),
                                      TEST(restoring_can_be_profiled)};
   return cmocka_run_group_tests(tests, NULL, NULL);
