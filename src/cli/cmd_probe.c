@@ -112,10 +112,8 @@ static int probe(const study *s, const char *run) {
   nd_trained *t;
   if (nd_trained_load(run, &t))
     return -1;
-  int failed = !t->diffusion ? nd_fail("'%s' was trained in mode %s: it has no diffusion network", run,
-                                       nd_recipe_word(&t->recipe, "mode"))
-               : s->photos.input_dir ? directions(s, t)
-                                     : probe_errors(s, t);
+  int failed =
+      nd_trained_check_diffusion(t, run) ? -1 : (s->photos.input_dir ? directions(s, t) : probe_errors(s, t));
   nd_trained_free(t);
   return failed;
 }

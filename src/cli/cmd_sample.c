@@ -52,9 +52,7 @@ static int sample_into(const request *q, nd_trained *t, const nd_image *a, const
 
 static int sample(const request *q, nd_trained *t) {
   nd_image a, b = {0}, out = {0};
-  if (!t->diffusion)
-    return nd_fail("'%s' was trained in mode source: it has no diffusion network", q->run);
-  if (nd_image_load_rgb(q->first, &a))
+  if (nd_trained_check_diffusion(t, q->run) || nd_image_load_rgb(q->first, &a))
     return -1;
   int multiple = nd_net_multiple(t->diffusion), h = a.height / multiple * multiple,
       w = a.width / multiple * multiple;

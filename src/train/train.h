@@ -93,13 +93,15 @@ int nd_train_networks(const nd_recipe *recipe, nd_net **restoration, nd_net **di
  * the prefixes ND_SCOPE_*. */
 typedef struct nd_trained {
   nd_recipe recipe;
-  nd_net *restoration, *diffusion; /* diffusion: NULL in source mode */
+  nd_net *restoration, *diffusion; /* diffusion: NULL in modes without one */
   nd_params *params;
   float *values;
   uint64_t step;
 } nd_trained;
 /* path: a checkpoint, or a run folder (its last one). */
 int nd_trained_load(const char *path, nd_trained **out);
+/* 0, or -1 and an error that names the path: its mode has no diffusion network. */
+int nd_trained_check_diffusion(const nd_trained *t, const char *path);
 void nd_trained_free(nd_trained *t); /* NULL is fine */
 
 /* Where the diffusion loss pushes the restored real photos: means over patches. */

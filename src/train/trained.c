@@ -59,6 +59,12 @@ int nd_trained_load(const char *path, nd_trained **out) {
   return 0;
 }
 
+int nd_trained_check_diffusion(const nd_trained *t, const char *path) {
+  return t->diffusion ? 0
+                      : nd_fail("'%s' was trained in mode %s: it has no diffusion network", path,
+                                nd_recipe_word(&t->recipe, "mode"));
+}
+
 void nd_trained_free(nd_trained *t) {
   if (!t)
     return;
