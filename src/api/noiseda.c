@@ -12,6 +12,7 @@ typedef struct spare {
   double strength;
   size_t memory;
   noiseda_precision precision;
+  int threads; /* that its plan has buffers for */
   struct spare *next;
 } spare;
 
@@ -102,8 +103,8 @@ static int options_of(const noiseda_options *given, noiseda_options *out) {
 }
 
 static bool suits(const spare *s, const noiseda_options *o) {
-  return s->memory == o->memory && s->precision == o->precision && s->strength >= o->strength &&
-         s->strength <= o->strength;
+  return s->memory == o->memory && s->precision == o->precision && s->threads == nd_threads() &&
+         s->strength >= o->strength && s->strength <= o->strength;
 }
 
 /* A restorer for these options. Those that wait for other options are dropped, for each holds buffers. */
@@ -128,7 +129,8 @@ static spare *take(noiseda_model *m, const noiseda_options *o) {
   settings.memory = o->memory;
   settings.dtype = nd_precision(o->precision == NOISEDA_BF16);
   spare *s = g_new0(spare, 1);
-  *s = (spare){.strength = o->strength, .memory = o->memory, .precision = o->precision};
+  *s = (spare){
+      .strength = o->strength, .memory = o->memory, .precision = o->precision, .threads = nd_threads()};
   if (!nd_restorer_of_model(m->model, settings, &s->restorer))
     return s;
   g_free(s);
@@ -148,11 +150,12 @@ static bool ask(int done, int tiles, void *context) {
 }
 
 static int restore_image(noiseda_model *m, nd_image *image, const nd_image *right, noiseda_options *o) {
+  int before = nd_pin_threads(); /* others may set their number meanwhile */
   spare *s = take(m, o);
-  if (!s)
-    return -1;
-  int failed = nd_restorer_run_image(s->restorer, image, right, o->progress ? ask : NULL, o);
-  give_back(m, s);
+  int failed = s ? nd_restorer_run_image(s->restorer, image, right, o->progress ? ask : NULL, o) : -1;
+  if (s)
+    give_back(m, s);
+  nd_unpin_threads(before);
   return failed;
 }
 

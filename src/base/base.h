@@ -89,6 +89,10 @@ size_t nd_mem_available(const char *root);
  */
 int nd_threads(void);       /* how many nd_parallel uses; at first the processors at hand */
 void nd_set_threads(int n); /* n >= 1; 0: the processors at hand */
+/* From here on nd_threads stays what it is for this thread and what helps it, whatever nd_set_threads says
+ * meanwhile: plans have buffers for each thread. What nd_unpin_threads is to be given, so pins may nest. */
+int nd_pin_threads(void);
+void nd_unpin_threads(int before);
 typedef void (*nd_range_fn)(size_t begin, size_t end, int thread, void *context);
 /* Calls fn on disjoint ranges that cover [0, n), at most nd_threads() of them, none shorter than grain but
  * the last. `thread` is the range's number, below nd_threads(). Runs in the caller when n <= grain or inside

@@ -13,6 +13,7 @@ enum { MAX_WORKERS = 255, SPINS = 2000 };
 
 typedef struct job {
   size_t n, parts;
+  int threads; /* that nd_threads tells in it */
   nd_range_fn fn;
   void *context;
 } job;
@@ -25,6 +26,7 @@ static struct pool {
   pid_t process;
   struct { /* a job, read by workers while it may be rewritten */
     _Atomic size_t n, parts;
+    _Atomic int threads;
     _Atomic nd_range_fn fn;
     void *_Atomic context;
   } job;
@@ -39,11 +41,14 @@ static struct pool {
 
 static _Atomic int wanted;
 static _Thread_local bool inside;
+static _Thread_local int pinned; /* 0: not */
 
 int nd_threads(void) {
   static _Atomic int processors;
   if (!processors)
     processors = (int)sysconf(_SC_NPROCESSORS_ONLN);
+  if (pinned)
+    return pinned;
   int n = wanted;
   n = n ? n : processors;
   return n < 1 ? 1 : n > MAX_WORKERS + 1 ? MAX_WORKERS + 1 : n;
@@ -51,6 +56,16 @@ int nd_threads(void) {
 
 void nd_set_threads(int n) {
   wanted = n > 0 ? n : 0;
+}
+
+int nd_pin_threads(void) {
+  int before = pinned;
+  pinned = nd_threads();
+  return before;
+}
+
+void nd_unpin_threads(int before) {
+  pinned = before;
 }
 
 static void pause_briefly(void) {
@@ -67,6 +82,7 @@ static void run_range(const job *j, size_t part) {
 static job read_job(void) {
   return (job){atomic_load_explicit(&pool.job.n, memory_order_relaxed),
                atomic_load_explicit(&pool.job.parts, memory_order_relaxed),
+               atomic_load_explicit(&pool.job.threads, memory_order_relaxed),
                atomic_load_explicit(&pool.job.fn, memory_order_relaxed),
                atomic_load_explicit(&pool.job.context, memory_order_relaxed)};
 }
@@ -74,12 +90,14 @@ static job read_job(void) {
 static void write_job(const job *j) {
   atomic_store_explicit(&pool.job.n, j->n, memory_order_relaxed);
   atomic_store_explicit(&pool.job.parts, j->parts, memory_order_relaxed);
+  atomic_store_explicit(&pool.job.threads, j->threads, memory_order_relaxed);
   atomic_store_explicit(&pool.job.fn, j->fn, memory_order_relaxed);
   atomic_store_explicit(&pool.job.context, j->context, memory_order_relaxed);
 }
 
 /* Takes ranges of job `number` until none is left. */
 static void work_on(uint32_t number) {
+  int before = pinned;
   inside = true;
   for (;;) {
     uint64_t seen = atomic_load(&pool.ticket);
@@ -89,10 +107,12 @@ static void work_on(uint32_t number) {
       break;
     if (!atomic_compare_exchange_weak(&pool.ticket, &seen, seen + 1))
       continue;
+    pinned = j.threads;
     run_range(&j, part);
     atomic_fetch_add(&pool.done, 1);
   }
   inside = false;
+  pinned = before;
 }
 
 static uint32_t current(void) {
@@ -164,9 +184,9 @@ static void run_alone(const job *j) {
 
 void nd_parallel(size_t n, size_t grain, nd_range_fn fn, void *context) {
   size_t parts = grain > 1 ? (n + grain - 1) / grain : n;
-  if (parts > (size_t)nd_threads())
-    parts = (size_t)nd_threads();
-  job j = {n, parts, fn, context};
+  int threads = nd_threads();
+  parts = parts < (size_t)threads ? parts : (size_t)threads;
+  job j = {n, parts, threads, fn, context};
   if (!n)
     return;
   /* Inside another job, or while another thread of the program uses the pool: the same ranges, one by one. */

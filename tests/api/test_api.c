@@ -320,6 +320,35 @@ static void one_model_serves_many_threads(void **state) {
   }
 }
 
+/* A call between two others, and while they run: what they computed for another number of threads still
+ * stands. */
+static gpointer change_the_number_of_threads(gpointer context) {
+  const gint *over = context;
+  for (int n = 1; !g_atomic_int_get(over); n = n % 64 + 7)
+    noiseda_set_threads(n);
+  return NULL;
+}
+
+static void the_number_of_threads_may_change(void **state) {
+  scene *s = *state;
+  float out[COUNT];
+  noiseda_picture from = floats(s->x), to = floats(out);
+  static const int numbers[] = {1, 200, 2, 64, 0};
+  for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
+    noiseda_set_threads(numbers[i]);
+    assert_int_equal(noiseda_restore(s->model, &from, &to, NULL), 0);
+    expect_near(out, s->restored, 1e-4);
+  }
+  gint over = 0;
+  GThread *other = g_thread_new("change", change_the_number_of_threads, &over);
+  const char *wrong = restore_again_and_again(s);
+  g_atomic_int_set(&over, 1);
+  g_thread_join(other);
+  noiseda_set_threads(0);
+  if (wrong)
+    fail_msg("%s", wrong);
+}
+
 /* ---- Files ---- */
 static void a_file_becomes_a_file(void **state) {
   scene *s = *state;
@@ -459,6 +488,7 @@ int main(void) {
                                      TEST(options_of_other_versions),
                                      TEST(progress_tells_and_stops),
                                      TEST(one_model_serves_many_threads),
+                                     TEST(the_number_of_threads_may_change),
                                      TEST(a_file_becomes_a_file),
                                      TEST(two_views_restore_as_pytorch_does),
                                      TEST(files_of_two_views_become_a_file)};
