@@ -112,10 +112,9 @@ static char *read_manifest(const char *folder, const char *member) {
   g_autoptr(JsonParser) parser = json_parser_new();
   g_autoptr(GError) error = NULL;
   const char *text = NULL;
-  if (json_parser_load_from_file(parser, path, &error) &&
-      JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
-    text = json_object_get_string_member_with_default(json_node_get_object(json_parser_get_root(parser)),
-                                                      member, NULL);
+  JsonNode *root = json_parser_load_from_file(parser, path, &error) ? json_parser_get_root(parser) : NULL;
+  if (root && JSON_NODE_HOLDS_OBJECT(root)) /* of an empty file there is none */
+    text = json_object_get_string_member_with_default(json_node_get_object(root), member, NULL);
   if (!text)
     nd_fail("'%s' cannot be read: %s%s", path, error ? error->message : "it names no ", error ? "" : member);
   return g_strdup(text);

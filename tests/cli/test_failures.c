@@ -110,6 +110,8 @@ static void bad_models_are_explained(void **state) {
   expect_failure("checkpoint-00000020.safetensors", "", "train", "--resume", "run", "--set",
                  "training.steps=30", NULL);
   expect_failure("noisy", "", "train", "--resume", "noisy", NULL);
+  write_text("run/manifest.json", "");
+  expect_failure("run/manifest.json", "names no checkpoint", "train", "--resume", "run", NULL);
 }
 
 static void recipes_with_mistakes_name_the_line(void **state) {
