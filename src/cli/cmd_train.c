@@ -42,7 +42,8 @@ static bool asked_to_stop(void *context) {
 
 /* One call of the command. */
 typedef struct training {
-  char *folder, **overrides; /* KEY=VALUE, NULL at the end; or NULL */
+  const char *folder; /* NULL: the recipe says */
+  char **overrides;   /* KEY=VALUE, NULL at the end; or NULL */
   nd_cli_profile profile;
   int profile_steps;
   bool profile_failed; /* its trace could not be written */
@@ -117,9 +118,18 @@ static int complete(training *t) {
   return nd_recipe_check(&t->recipe) || nd_validator_open(&t->recipe, &t->validator) ? -1 : 0;
 }
 
+static int find_folder(training *t, const char *path) {
+  if (t->folder)
+    return 0;
+  if (!*t->recipe.output.folder)
+    return nd_fail("where the run is to be is not said: -o RUN does, or output.folder in '%s'", path);
+  t->folder = g_intern_string(t->recipe.output.folder); /* the last message needs it without the recipe */
+  return 0;
+}
+
 static int start(training *t, const char *path) {
   nd_recipe_init(&t->recipe);
-  int failed = nd_recipe_load(&t->recipe, path) || complete(t);
+  int failed = nd_recipe_load(&t->recipe, path) || complete(t) || find_folder(t, path);
   nd_train_hooks hooks = hooks_for(t);
   return nd_group_check(t->group, failed) || nd_train_start(&t->recipe, t->folder, &hooks);
 }
@@ -190,7 +200,7 @@ static int run(int argc, char **argv) {
           "Trains a restoration network as a recipe says: on synthetic pairs alone (mode: source) or adapted "
           "to unlabelled real photos (mode: paired, unpaired)."))
     return ND_EXIT_USAGE;
-  if (resumed ? argc != 1 || folder : argc != 2 || !folder)
+  if (resumed ? argc != 1 || folder : argc != 2)
     return nd_cli_wrong(resumed ? "--resume takes the recipe and the folder of the run it continues"
                                 : "one recipe and -o RUN are needed");
   if (memory && !(megabytes = megabytes_of(memory)))

@@ -145,7 +145,7 @@ const nd_recipe_key nd_recipe_keys[] = {
     NUMBER(validation.pictures, "0", 0, 1000000, "how many of them; 0: all"),
     FLAG(validation.use_ema, "true", "measure the moving average of the weights, not the weights"),
 
-    PATH(output.folder, "where checkpoints and logs go"),
+    PATH(output.folder, "where checkpoints and logs go, where -o does not say it"),
     NUMBER(output.checkpoint_every, "1000", 0, LARGEST, "steps between checkpoints; 0: only at the end"),
     NUMBER(output.log_every, "10", 1, LARGEST, "steps between lines of the log"),
     NUMBER(output.keep_last, "3", 0, 1000000, "checkpoints kept, the newest; 0: all"),

@@ -385,6 +385,19 @@ static void a_resumed_run_takes_what_is_set(void **state) {
   expect_in_file("run/recipe.yaml", "input: moved");
 }
 
+static void a_recipe_may_say_where_the_run_goes(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 1);
+  expect_failure("output.folder", "r.yaml", "train", "r.yaml", NULL);
+  expect_status(0, "train", "r.yaml", "--set", "output.folder=here", NULL);
+  expect_run("here");
+  expect_status(0, "train", "r.yaml", "-o", "there", "--set", "output.folder=elsewhere", NULL);
+  expect_run("there");
+  assert_false(g_file_test("elsewhere", G_FILE_TEST_EXISTS));
+  expect_failure("'here' holds a run already", "--resume", "train", "here/recipe.yaml", NULL);
+}
+
 /* A slip in what is set does not stay in the run. */
 static void a_run_keeps_the_recipe_that_worked(void **state) {
   (void)state;
@@ -410,6 +423,7 @@ int main(void) {
                                      TEST(running_statistics_survive_an_interruption),
                                      TEST(a_run_can_be_extended_and_started_from),
                                      TEST(a_resumed_run_takes_what_is_set),
+                                     TEST(a_recipe_may_say_where_the_run_goes),
                                      TEST(a_run_keeps_the_recipe_that_worked),
                                      TEST(a_profile_tells_and_changes_nothing),
                                      TEST(restoring_can_be_profiled)};
