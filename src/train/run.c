@@ -33,8 +33,8 @@ static void add_result(run *r, const nd_step_result *s) {
 }
 
 static int report(run *r) {
-  double n = r->steps_in_sum, taken = r->taken_in_sum,
-         seconds = (double)(g_get_monotonic_time() - r->since) / 1e6;
+  double n = r->steps_in_sum, taken = r->taken_in_sum ? r->taken_in_sum : NAN, /* "nan", never "-nan" */
+      seconds = (double)(g_get_monotonic_time() - r->since) / 1e6;
   uint64_t step = r->t->state.step, steps = (uint64_t)r->recipe->training.steps;
   nd_train_report out = {.step = step,
                          .steps = steps,

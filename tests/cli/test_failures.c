@@ -135,6 +135,19 @@ static void divergence_stops_with_the_batch(void **state) {
   assert_true(g_file_test("again/not-finite-00000001/0-synthetic.png", G_FILE_TEST_EXISTS));
 }
 
+/* Where all steps of a line were skipped there is no mean, and no sign of it. */
+static void a_line_of_skipped_steps_has_no_numbers(void **state) {
+  (void)state;
+  train_a_model();
+  poison_file("run/model.safetensors");
+  expect_status(0, "train", "r.yaml", "-o", "again", "--set", "mode=source", "--set", "training.steps=2",
+                "--set", "training.init_from=run/model.safetensors", "--set", "validation.every=0", NULL);
+  g_autofree char *log = NULL;
+  assert_true(g_file_get_contents("again/log.csv", &log, NULL, NULL));
+  assert_non_null(strstr(log, "\n2,nan,nan,"));
+  assert_null(strstr(log, "-nan"));
+}
+
 static void a_full_disk_leaves_what_was_there(void **state) {
   (void)state;
   train_a_model();
@@ -231,6 +244,7 @@ int main(void) {
                                      TEST(bad_models_are_explained),
                                      TEST(recipes_with_mistakes_name_the_line),
                                      TEST(divergence_stops_with_the_batch),
+                                     TEST(a_line_of_skipped_steps_has_no_numbers),
                                      TEST(a_full_disk_leaves_what_was_there),
                                      TEST(degrading_keeps_its_inputs),
                                      TEST(wrong_usage_exits_2),
