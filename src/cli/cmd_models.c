@@ -1,9 +1,9 @@
 /* noiseda models: which models can be called by their names. */
 #include "cli/cli.h"
+#include "cli/json_text.h"
 #include "weights/model.h"
 
 #include <glib/gstdio.h>
-#include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,23 +33,15 @@ static void print_text(const entry *e) {
   printf("%-10s %s\n", "", e->path);
 }
 
-static void add_text(JsonBuilder *b, const char *key, const char *value) {
-  if (!value)
-    return;
-  g_autofree char *shown = g_filename_display_name(value); /* names of files may be no UTF-8 */
-  json_builder_set_member_name(b, key);
-  json_builder_add_string_value(b, shown);
-}
-
 static void add_json(JsonBuilder *b, const entry *e) {
   json_builder_begin_object(b);
-  add_text(b, "name", e->name);
-  add_text(b, "path", e->path);
-  add_text(b, "problem", e->problem);
+  nd_cli_put_text(b, "name", e->name);
+  nd_cli_put_text(b, "path", e->path);
+  nd_cli_put_text(b, "problem", e->problem);
   json_builder_set_member_name(b, "megabytes");
   json_builder_add_double_value(b, e->megabytes);
   for (size_t i = 0; i < G_N_ELEMENTS(card); i++)
-    add_text(b, card[i], e->card[i]);
+    nd_cli_put_text(b, card[i], e->card[i]);
   json_builder_end_object(b);
 }
 

@@ -1,10 +1,10 @@
 /* noiseda restore: pictures in, restored pictures out. */
+#include "cli/interruption.h"
 #include "cli/restore_report.h"
 #include "restore/restore.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,25 +28,10 @@ typedef struct work {
   nd_restore_report report;
 } work;
 
-/* ---- Interruption: the first signal ends the run after a tile or step, the second one at once ---- */
-static volatile sig_atomic_t interrupted;
-
-static void note_signal(int number) {
-  interrupted = number;
-}
-
-static void listen_for_signals(void) {
-  struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESETHAND};
-  sigaction(SIGINT, &action, NULL);
-  sigaction(SIGTERM, &action, NULL);
-  if (signal(SIGHUP, SIG_IGN) != SIG_IGN) /* as under nohup, it stays so */
-    sigaction(SIGHUP, &action, NULL);
-}
-
 /* ---- One picture ---- */
 static bool tile_done(int done, int tiles, void *context) {
   nd_restore_report_tiles(context, done, tiles);
-  return !interrupted;
+  return !nd_cli_interrupted();
 }
 
 static bool is_stream(const char *path) {
@@ -177,7 +162,7 @@ static void restore_job(work *w, const nd_restore_job *job) {
     failed = plan_picture(w, job);
   else if (!(failed = restore_picture(w, job)))
     nd_restore_report_restored(&w->report, job);
-  if (failed && !interrupted)
+  if (failed && !nd_cli_interrupted())
     nd_restore_report_failed(&w->report, job);
 }
 
@@ -185,10 +170,10 @@ static void restore_job(work *w, const nd_restore_job *job) {
 static int restore_all(work *w, const GPtrArray *jobs) {
   w->report.total = (int)jobs->len;
   w->report.planning = w->dry_run;
-  for (guint i = 0; i < jobs->len && !interrupted; i++)
+  for (guint i = 0; i < jobs->len && !nd_cli_interrupted(); i++)
     restore_job(w, g_ptr_array_index(jobs, i));
-  nd_restore_report_end(&w->report, interrupted);
-  return interrupted ? 128 + interrupted : w->report.failed ? ND_EXIT_FAILED : ND_EXIT_DONE;
+  nd_restore_report_end(&w->report, nd_cli_interrupted());
+  return nd_cli_interrupted() ? 128 + nd_cli_interrupted() : w->report.failed ? ND_EXIT_FAILED : ND_EXIT_DONE;
 }
 
 /* A model that takes two views and gets one, or the other way round, can do none of the pictures. */
@@ -309,7 +294,7 @@ static int run(int argc, char **argv) {
   nd_set_threads(threads);
   if (jobs->len == 1)
     nd_mem_set_huge(LONG_LIVED);
-  listen_for_signals();
+  nd_cli_listen();
   return restore_profiled(model ? model : ND_DEFAULT_MODEL, s, &w, jobs, &profile);
 }
 

@@ -1,29 +1,14 @@
 /* noiseda study: many training runs, compared. */
 #include "cli/cli.h"
+#include "cli/interruption.h"
 #include "study/study.h"
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
-
-static volatile sig_atomic_t stopping; /* the signal that asked for it, or 0 */
-
-static void ask_to_stop(int signal_number) {
-  stopping = signal_number;
-}
-
-/* The second one finds its default again and ends the program. What is ignored stays so: nohup. */
-static void listen_for_signals(void) {
-  static const int all[] = {SIGINT, SIGTERM, SIGHUP};
-  struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = SA_RESETHAND}, before;
-  for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
-    if (!sigaction(all[i], NULL, &before) && before.sa_handler != SIG_IGN)
-      sigaction(all[i], &action, NULL);
-}
 
 static bool asked_to_stop(void *context) {
   (void)context;
-  return stopping;
+  return nd_cli_interrupted();
 }
 
 static void print_run(const nd_study_run *run, const nd_study_progress *at, void *context) {
@@ -110,7 +95,7 @@ static int run_study(nd_study *s, const char *path, const char *dir) {
     return nd_cli_failed();
   if (stopped) {
     printf("stopped and saved; 'noiseda study %s -o %s' goes on\n", path, dir);
-    return 128 + stopping;
+    return 128 + nd_cli_interrupted();
   }
   if (s->run_count && write_results(s, dir))
     return nd_cli_failed();
@@ -136,7 +121,7 @@ static int run(int argc, char **argv) {
     return ND_EXIT_USAGE;
   if (argc != 2 || !dir)
     return nd_cli_wrong("one study and -o DIR are needed");
-  listen_for_signals();
+  nd_cli_listen();
   nd_study s;
   int status = nd_study_load(argv[1], (const char *const *)overrides, &s) ? nd_cli_failed()
                : dry                                                      ? dry_run(&s, dir)

@@ -1,7 +1,7 @@
 /* The figures of `noiseda eval`, with how they were taken. */
 #include "cli/eval_report.h"
+#include "cli/json_text.h"
 
-#include <json-glib/json-glib.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -123,9 +123,7 @@ void nd_eval_print_json(const nd_scores *s, const nd_eval_how *how) {
   json_builder_begin_array(b);
   for (int i = 0; i < s->count; i++) {
     json_builder_begin_object(b);
-    json_builder_set_member_name(b, "name");
-    g_autofree char *name = g_filename_display_name(s->at[i].name);
-    json_builder_add_string_value(b, name);
+    nd_cli_put_text(b, "name", s->at[i].name);
     add_figures(b, s, how, &s->at[i]);
     json_builder_end_object(b);
   }

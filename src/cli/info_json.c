@@ -1,16 +1,15 @@
 /* noiseda info for programs: the same as one object of JSON. */
 #include "cli/info-private.h"
+#include "cli/json_text.h"
 
-#include <json-glib/json-glib.h>
 #include <stdio.h>
 
 static void text(JsonBuilder *b, const char *key, const char *value) {
-  g_autofree char *shown = value ? g_filename_display_name(value) : NULL; /* names of files may be no UTF-8 */
+  nd_cli_put_text(b, key, value);
+  if (value)
+    return;
   json_builder_set_member_name(b, key);
-  if (shown)
-    json_builder_add_string_value(b, shown);
-  else
-    json_builder_add_null_value(b);
+  json_builder_add_null_value(b);
 }
 
 static void whole(JsonBuilder *b, const char *key, int64_t value) {

@@ -1,7 +1,7 @@
 #include "cli/restore_report.h"
+#include "cli/json_text.h"
 #include "cli/progress.h"
 
-#include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -32,18 +32,6 @@ static JsonBuilder *open_json(void) {
   return b;
 }
 
-static void put_text(JsonBuilder *b, const char *name, const char *value) {
-  if (!value)
-    return;
-  json_builder_set_member_name(b, name);
-  if (g_utf8_validate(value, -1, NULL))
-    json_builder_add_string_value(b, value);
-  else {
-    g_autofree char *shown = g_filename_display_name(value);
-    json_builder_add_string_value(b, shown);
-  }
-}
-
 static void put_count(JsonBuilder *b, const char *name, int value) {
   json_builder_set_member_name(b, name);
   json_builder_add_int_value(b, value);
@@ -52,10 +40,10 @@ static void put_count(JsonBuilder *b, const char *name, int value) {
 static void say_json(const nd_restore_report *r, const nd_restore_job *job, const char *status,
                      const char *error, int tiles) {
   g_autoptr(JsonBuilder) b = open_json();
-  put_text(b, "input", job->in);
-  put_text(b, "right", job->right ? job->right->in : NULL);
-  put_text(b, "output", job->out);
-  put_text(b, "status", status);
+  nd_cli_put_text(b, "input", job->in);
+  nd_cli_put_text(b, "right", job->right ? job->right->in : NULL);
+  nd_cli_put_text(b, "output", job->out);
+  nd_cli_put_text(b, "status", status);
   if (r->width) {
     put_count(b, "width", r->width);
     put_count(b, "height", r->height);
@@ -64,7 +52,7 @@ static void say_json(const nd_restore_report *r, const nd_restore_job *job, cons
     put_count(b, "tiles", tiles);
   json_builder_set_member_name(b, "seconds");
   json_builder_add_double_value(b, seconds_since(r->begun));
-  put_text(b, "error", error);
+  nd_cli_put_text(b, "error", error);
   print_json(b);
 }
 
@@ -125,7 +113,7 @@ void nd_restore_report_planned(nd_restore_report *r, const nd_restore_job *job, 
 void nd_restore_report_end(const nd_restore_report *r, bool interrupted) {
   if (r->json) {
     g_autoptr(JsonBuilder) b = open_json();
-    put_text(b, "status", interrupted ? "interrupted" : "done");
+    nd_cli_put_text(b, "status", interrupted ? "interrupted" : "done");
     put_count(b, "restored", r->restored);
     put_count(b, "skipped", r->skipped);
     put_count(b, "failed", r->failed);
