@@ -25,28 +25,22 @@ static void pack_lane(const nd_filter *f, const float *from, int count, const in
       to[j * to_tap] = from[taps[j]];
 }
 
+/* Four lanes, each of n numbers side by side: to[i * to_step + lane] = from[lane * lane_step + i]. */
+static void pack_four(const float *from, ptrdiff_t lane_step, int n, float *to, ptrdiff_t to_step) {
+  int i = 0;
+  for (; i + 4 <= n; i += 4)
+    nd_transpose_four(from + i, lane_step, to + i * to_step, to_step);
+  for (; i < n; i++)
+    for (int lane = 0; lane < 4; lane++)
+      to[i * to_step + lane] = from[lane * lane_step + i];
+}
+
 /* Four lanes of taps that follow one another: to_tap is negative, and `to` the last row, for a kernel turned
  * round. */
 static void pack_four_lanes(const nd_filter *f, const float *from, int count, int ntaps, float *to,
                             ptrdiff_t to_in, ptrdiff_t to_tap) {
-  for (int i = 0; i < count; i++, from += f->in_step, to += to_in) {
-    int j = 0;
-    for (; j + 4 <= ntaps; j += 4)
-      nd_transpose_four(from + j, f->out_step, to + j * to_tap, to_tap);
-    for (; j < ntaps; j++)
-      for (int lane = 0; lane < 4; lane++)
-        to[j * to_tap + lane] = from[lane * f->out_step + j];
-  }
-}
-
-/* Four lanes of a 1x1 kernel whose inputs lie side by side. */
-static void pack_four_singles(const nd_filter *f, const float *from, int count, float *to, ptrdiff_t to_in) {
-  int i = 0;
-  for (; i + 4 <= count; i += 4)
-    nd_transpose_four(from + i, f->out_step, to + i * to_in, to_in);
-  for (; i < count; i++)
-    for (int lane = 0; lane < 4; lane++)
-      to[i * to_in + lane] = from[lane * f->out_step + i];
+  for (int i = 0; i < count; i++, from += f->in_step, to += to_in)
+    pack_four(from, f->out_step, ntaps, to, to_tap);
 }
 
 /* `lanes` lanes of a 1x1 kernel whose outputs lie side by side. */
@@ -100,7 +94,7 @@ void nd_filter_pack(const nd_filter *f, int out0, int width, int in0, int in1, c
       lane = lanes;
     }
     for (; f->taps == 1 && ntaps == 1 && f->in_step == 1 && lane + 4 <= lanes; lane += 4)
-      pack_four_singles(f, from + lane * f->out_step, count, to + lane, to_in);
+      pack_four(from + lane * f->out_step, f->out_step, count, to + lane, to_in);
     for (; lane < lanes; lane++)
       pack_lane(f, from + lane * f->out_step, count, taps, ntaps, to + lane, to_in, to_tap);
     for (; lane < width; lane++)
@@ -115,27 +109,20 @@ static void unpack_lane(const nd_filter *f, const float *from, ptrdiff_t from_in
       to[j] = from[j * from_tap];
 }
 
-static void unpack_four_lanes(const nd_filter *f, const float *from, ptrdiff_t from_in, ptrdiff_t from_tap,
-                              int count, float *to) {
-  for (int i = 0; i < count; i++, from += from_in, to += f->in_step) {
-    int j = 0;
-    for (; j + 4 <= f->taps; j += 4)
-      nd_transpose_four(from + j * from_tap, from_tap, to + j, f->out_step);
-    for (; j < f->taps; j++)
-      for (int lane = 0; lane < 4; lane++)
-        to[lane * f->out_step + j] = from[j * from_tap + lane];
-  }
+/* pack_four's way back: to[lane * lane_step + i] = from[i * from_step + lane]. */
+static void unpack_four(const float *from, ptrdiff_t from_step, int n, float *to, ptrdiff_t lane_step) {
+  int i = 0;
+  for (; i + 4 <= n; i += 4)
+    nd_transpose_four(from + i * from_step, from_step, to + i, lane_step);
+  for (; i < n; i++)
+    for (int lane = 0; lane < 4; lane++)
+      to[lane * lane_step + i] = from[i * from_step + lane];
 }
 
-/* Of a 1x1 kernel whose inputs lie side by side. */
-static void unpack_four_singles(const nd_filter *f, const float *from, ptrdiff_t from_in, int count,
-                                float *to) {
-  int i = 0;
-  for (; i + 4 <= count; i += 4)
-    nd_transpose_four(from + i * from_in, from_in, to + i, f->out_step);
-  for (; i < count; i++)
-    for (int lane = 0; lane < 4; lane++)
-      to[lane * f->out_step + i] = from[i * from_in + lane];
+static void unpack_four_lanes(const nd_filter *f, const float *from, ptrdiff_t from_in, ptrdiff_t from_tap,
+                              int count, float *to) {
+  for (int i = 0; i < count; i++, from += from_in, to += f->in_step)
+    unpack_four(from, from_tap, f->taps, to, f->out_step);
 }
 
 void nd_filter_unpack(const nd_filter *f, int out0, int width, int in0, int in1, const float *from,
@@ -148,7 +135,7 @@ void nd_filter_unpack(const nd_filter *f, int out0, int width, int in0, int in1,
     for (; f->taps >= 4 && lane + 4 <= lanes; lane += 4)
       unpack_four_lanes(f, from + lane, from_in, from_tap, count, to + lane * f->out_step);
     for (; f->taps == 1 && f->in_step == 1 && lane + 4 <= lanes; lane += 4)
-      unpack_four_singles(f, from + lane, from_in, count, to + lane * f->out_step);
+      unpack_four(from + lane, from_in, count, to + lane * f->out_step, f->out_step);
     for (; lane < lanes; lane++)
       unpack_lane(f, from + lane, from_in, from_tap, count, to + lane * f->out_step);
   }
