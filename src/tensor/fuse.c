@@ -1,5 +1,6 @@
-/* Activations become part of the convolution before them: its sums are still in the cache. Networks know
- * nothing of it, and a backward pass, which would ask for what is between the two, has none of it. */
+/* Activations become part of the convolution before them, whose sums are still in the cache, and what is
+ * joined or enlarged a part of the one after, which reads it where it is. Networks know nothing of it, and a
+ * backward pass, which would ask for what is between the two, has none of it. */
 #include "tensor/plan-private.h"
 
 enum { NOBODY = -1, SEVERAL = -2 };
@@ -32,17 +33,31 @@ static bool is_seen(const nd_value *v) {
   return v->is_output || v->is_input;
 }
 
+static void absorb_next(nd_graph *g, int i, const int *reader) {
+  nd_node *n = nd_node_at(g, i);
+  int next = n->n_out == 1 ? reader[n->out[0]] : NOBODY;
+  if (next < 0 || !n->op->absorb || is_seen(nd_out_value(g, n, 0)))
+    return;
+  const nd_node *after = nd_node_at(g, next);
+  if (!nd_out_value(g, after, 0)->is_input && n->op->absorb(n, after))
+    exchange_outputs(g, i, next);
+}
+
+static void take_in_inputs(nd_graph *g, int i, const int *reader) {
+  nd_node *n = nd_node_at(g, i);
+  for (int k = 0, n_in = n->n_in; n->op->take_in && k < n_in; k++) {
+    const nd_value *v = n->in[k] < 0 ? NULL : nd_in_value(g, n, k);
+    if (v && v->producer >= 0 && reader[n->in[k]] == i && !is_seen(v))
+      n->op->take_in(g, n, k, nd_node_at(g, v->producer));
+  }
+}
+
 void nd_fuse(nd_graph *g) {
   if (g->differentiated)
     return;
   g_autofree int *reader = find_readers(g);
   for (int i = 0; i < nd_node_count(g); i++) {
-    nd_node *n = nd_node_at(g, i);
-    int next = n->n_out == 1 ? reader[n->out[0]] : NOBODY;
-    if (next < 0 || !n->op->absorb || is_seen(nd_out_value(g, n, 0)))
-      continue;
-    const nd_node *after = nd_node_at(g, next);
-    if (!nd_out_value(g, after, 0)->is_input && n->op->absorb(n, after))
-      exchange_outputs(g, i, next);
+    absorb_next(g, i, reader);
+    take_in_inputs(g, i, reader);
   }
 }

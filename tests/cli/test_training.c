@@ -322,7 +322,7 @@ static void restoring_can_be_profiled(void **state) {
                           "--profile-trace", "t.json", NULL);
   assert_int_equal(o.status, 0);
   expect_words(&o,
-               (const char *const[]){"profile of 4 pictures", "\nconv2d ", "\nupsample_bilinear ",
+               (const char *const[]){"profile of 4 pictures", "\nconv2d ", "\naverage_pool ",
                                      "\nload the picture ", "\ncopy tile in ", "\nsave the picture ", NULL});
   outcome_clear(&o);
   assert_int_equal(count_events("t.json", "stage"), 5);

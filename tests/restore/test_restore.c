@@ -84,7 +84,7 @@ static void expect_sliding_equals_whole(const char *network, const char *setting
 
 static void sliding_equals_whole(void **state) {
   (void)state;
-  expect_sliding_equals_whole("unet", "width=4;depth=3", 403, 61, 1 << 20);
+  expect_sliding_equals_whole("unet", "width=4;depth=3", 403, 61, 450 << 10);
   expect_sliding_equals_whole("unet", "width=4;depth=4", 331, 260, 3 << 20);
   expect_sliding_equals_whole("unet", "width=4;depth=2", 200, 400, 600 << 10);
   expect_sliding_equals_whole("dncnn", "width=6;depth=7", 175, 121, 600 << 10);

@@ -1,6 +1,7 @@
-/* Activations that a convolution takes over: the same numbers as from two nodes, and only where nobody sees
- * what is between them. */
+/* Activations that a convolution takes over, joined and enlarged tensors that it reads where they are: the
+ * same numbers as from two nodes, and only where nobody sees what is between them. */
 #include "tensor/graph-private.h"
+#include "tensor/kernels/choose.h"
 #include "tensor/kernels/micro.h"
 
 #include "base/base.h"
@@ -23,20 +24,48 @@ typedef struct run {
   nd_params *params;
   nd_graph *g;
   nd_plan *plan;
-  nd_tensor x, y;
+  nd_tensor x, x2, y;
   float *values;
 } run;
 
-/* between: what there is that sees the convolution's output. */
-static run open_run(const layer *l, nd_dtype dtype, int between) {
+static run new_run(nd_dtype dtype) {
   run r = {.params = nd_params_new()};
-  nd_graph *g = r.g = nd_graph_new(r.params);
-  nd_graph_set_dtype(g, dtype);
-  r.x = nd_input(g, "x", l->n, l->h, l->w, l->in);
+  r.g = nd_graph_new(r.params);
+  nd_graph_set_dtype(r.g, dtype);
+  return r;
+}
+
+static nd_tensor conv(nd_graph *g, nd_tensor x, const layer *l) {
   nd_tensor w = nd_parameter(g, "w", ND_INIT_KAIMING, l->kernel > 1 ? 4 : 2,
                              (int[]){l->out, l->in / l->groups, l->kernel, l->kernel}),
             b = nd_parameter(g, "b", ND_INIT_NORMAL, 1, &l->out);
-  nd_tensor y = nd_conv2d(g, r.x, w, b, (nd_conv2d_settings){.pad = l->kernel / 2, .groups = l->groups});
+  return nd_conv2d(g, x, w, b, (nd_conv2d_settings){.pad = l->kernel / 2, .groups = l->groups});
+}
+
+/* Of normal numbers. */
+static void fill(const run *r, nd_tensor x) {
+  nd_rng random = nd_rng_make(3, (uint64_t)x, 0, ND_RANDOM_TEST);
+  nd_rng_fill_normal(&random, nd_plan_tensor(r->plan, x), nd_value_of(r->g, x)->count);
+}
+
+static void compile_and_run(run *r) {
+  assert_int_equal(nd_compile(r->g, &r->plan), 0);
+  r->values = nd_mem_alloc(nd_params_size(r->params) * sizeof(float), "test");
+  nd_params_init(r->params, 1, r->values);
+  nd_plan_bind(r->plan, r->values);
+  fill(r, r->x);
+  if (r->x2 >= 0)
+    fill(r, r->x2);
+  nd_run(r->plan, 0, 0, 0);
+}
+
+/* between: what there is that sees the convolution's output. */
+static run open_run(const layer *l, nd_dtype dtype, int between) {
+  run r = new_run(dtype);
+  nd_graph *g = r.g;
+  r.x = nd_input(g, "x", l->n, l->h, l->w, l->in);
+  r.x2 = ND_NONE;
+  nd_tensor y = conv(g, r.x, l);
   if (between == AN_OUTPUT)
     nd_output(g, "between", y);
   r.y = nd_activate(g, y, l->act, 0.2f);
@@ -45,13 +74,7 @@ static run open_run(const layer *l, nd_dtype dtype, int between) {
   nd_output(g, "y", r.y);
   if (between == A_BACKWARD_PASS)
     assert_int_equal(nd_backward(g, nd_mse(g, r.y, y)), 0);
-  assert_int_equal(nd_compile(g, &r.plan), 0);
-  r.values = nd_mem_alloc(nd_params_size(r.params) * sizeof(float), "test");
-  nd_params_init(r.params, 1, r.values);
-  nd_plan_bind(r.plan, r.values);
-  nd_rng random = nd_rng_make(3, 0, 0, ND_RANDOM_TEST);
-  nd_rng_fill_normal(&random, nd_plan_tensor(r.plan, r.x), nd_value_of(g, r.x)->count);
-  nd_run(r.plan, 0, 0, 0);
+  compile_and_run(&r);
   return r;
 }
 
@@ -72,6 +95,24 @@ static double difference(const run *a, const run *b) {
     largest = fmax(largest, fabs((double)x[i] - y[i]));
   }
   return largest / sqrt(squares / (double)n);
+}
+
+/* Closes both. */
+static void expect_rounded_alone(run *half, run *whole) {
+  assert_int_equal(nd_plan_nodes(half->plan), nd_plan_nodes(whole->plan));
+  assert_true(difference(half, whole) < 0.02);
+  close_run(half);
+  close_run(whole);
+}
+
+/* other: with a node more. Closes all. */
+static void expect_two_nodes(run *two, run *other, run *back) {
+  assert_int_equal(nd_plan_nodes(other->plan), 3);
+  assert_true(difference(other, two) < 1e-6);
+  assert_true(difference(back, two) < 1e-6);
+  close_run(two);
+  close_run(other);
+  close_run(back);
 }
 
 static const layer layers[] = {
@@ -100,10 +141,7 @@ static void bf16_rounds_once_less(void **state) {
     skip();
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
     run half = open_run(&layers[i], ND_BF16, NOTHING), whole = open_run(&layers[i], ND_F32, NOTHING);
-    assert_int_equal(nd_plan_nodes(half.plan), nd_plan_nodes(whole.plan));
-    assert_true(difference(&half, &whole) < 0.02);
-    close_run(&half);
-    close_run(&whole);
+    expect_rounded_alone(&half, &whole);
   }
 }
 
@@ -111,17 +149,100 @@ static void what_somebody_else_reads_stays(void **state) {
   (void)state;
   run two = open_run(&layers[0], ND_F32, AN_OUTPUT), other = open_run(&layers[0], ND_F32, A_SECOND_READER),
       back = open_run(&layers[0], ND_F32, A_BACKWARD_PASS);
-  assert_int_equal(nd_plan_nodes(other.plan), 3);
-  assert_true(difference(&other, &two) < 1e-6);
-  assert_true(difference(&back, &two) < 1e-6);
-  close_run(&two);
-  close_run(&other);
-  close_run(&back);
+  expect_two_nodes(&two, &other, &back);
+}
+
+enum { JOINED, ALIGNED, CENTRED };
+
+/* A convolution after a change of its input: of the first tensor's size. */
+typedef struct source {
+  int change, n, h, w, c, c2, out, factor;
+  bool fuses;
+} source;
+
+static const source sources[] = {
+    {JOINED, 1, 9, 14, 32, 32, 20, 0, true}, {JOINED, 2, 13, 7, 16, 37, 33, 0, true},
+    {JOINED, 1, 8, 8, 48, 1, 16, 0, true},   {JOINED, 1, 8, 8, 20, 32, 16, 0, false},
+    {ALIGNED, 1, 5, 7, 16, 0, 20, 2, true},  {ALIGNED, 2, 6, 3, 70, 0, 33, 2, true},
+    {ALIGNED, 1, 1, 9, 150, 0, 16, 2, true}, {ALIGNED, 1, 3, 1, 5, 0, 16, 5, true},
+    {CENTRED, 2, 5, 7, 67, 0, 20, 2, true},  {CENTRED, 1, 1, 1, 64, 0, 9, 2, true},
+    {CENTRED, 1, 4, 9, 128, 0, 17, 3, true}, {ALIGNED, 1, 4, 9, 12, 0, 17, 1, false},
+};
+
+static nd_tensor changed(run *r, const source *s) {
+  r->x = nd_input(r->g, "x", s->n, s->h, s->w, s->c);
+  r->x2 = s->change == JOINED ? nd_input(r->g, "x2", s->n, s->h, s->w, s->c2) : ND_NONE;
+  return s->change == JOINED    ? nd_concat(r->g, r->x, r->x2, 3)
+         : s->change == ALIGNED ? nd_upsample_bilinear(r->g, r->x, s->factor)
+                                : nd_upsample_bilinear_centred(r->g, r->x, s->factor);
+}
+
+static run open_source(const source *s, nd_dtype dtype, int between) {
+  run r = new_run(dtype);
+  layer l = {.in = s->c + s->c2, .out = s->out, .kernel = 3, .groups = 1};
+  nd_tensor x = changed(&r, s);
+  if (between == AN_OUTPUT)
+    nd_output(r.g, "between", x);
+  r.y = conv(r.g, x, &l);
+  if (between == A_SECOND_READER)
+    nd_output(r.g, "other", nd_add(r.g, x, x));
+  nd_output(r.g, "y", r.y);
+  if (between == A_BACKWARD_PASS)
+    assert_int_equal(nd_backward(r.g, nd_mse(r.g, r.y, nd_affine(r.g, r.y, 2, 1))), 0);
+  compile_and_run(&r);
+  return r;
+}
+
+/* With vectors of both lengths. */
+static void changed_inputs_are_read_where_they_are(void **state) {
+  (void)state;
+  const nd_micro *micros[] = {&nd_micro_portable, NULL};
+  nd_conv_force(ND_CONV_WINOGRAD);
+  for (size_t i = 0; i < 2 * sizeof sources / sizeof *sources; i++) {
+    const source *s = &sources[i / 2];
+    nd_micro_force(micros[i % 2]);
+    run one = open_source(s, ND_F32, NOTHING), two = open_source(s, ND_F32, AN_OUTPUT);
+    assert_int_equal(nd_plan_nodes(one.plan), s->fuses ? 1 : 2);
+    assert_int_equal(nd_plan_nodes(two.plan), 2);
+    if (!(difference(&one, &two) < 1e-5))
+      fail_msg("case %zu is off by %g", i, difference(&one, &two));
+    close_run(&one);
+    close_run(&two);
+  }
+  nd_micro_force(NULL);
+  nd_conv_force(ND_CONV_AUTO);
+}
+
+static void and_in_bf16(void **state) {
+  (void)state;
+  if (nd_precision(true) != ND_BF16)
+    skip();
+  nd_conv_force(ND_CONV_WINOGRAD);
+  for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+    run half = open_source(&sources[i], ND_BF16, NOTHING), whole = open_source(&sources[i], ND_F32, NOTHING);
+    expect_rounded_alone(&half, &whole);
+  }
+  nd_conv_force(ND_CONV_AUTO);
+}
+
+static void inputs_that_somebody_else_reads_stay(void **state) {
+  (void)state;
+  nd_conv_force(ND_CONV_WINOGRAD);
+  for (int i = 0; i < 5; i += 4) {
+    run two = open_source(&sources[i], ND_F32, AN_OUTPUT),
+        other = open_source(&sources[i], ND_F32, A_SECOND_READER),
+        back = open_source(&sources[i], ND_F32, A_BACKWARD_PASS);
+    expect_two_nodes(&two, &other, &back);
+  }
+  nd_conv_force(ND_CONV_AUTO);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(one_node_computes_what_two_do),
                                      cmocka_unit_test(bf16_rounds_once_less),
-                                     cmocka_unit_test(what_somebody_else_reads_stays)};
+                                     cmocka_unit_test(what_somebody_else_reads_stays),
+                                     cmocka_unit_test(changed_inputs_are_read_where_they_are),
+                                     cmocka_unit_test(and_in_bf16),
+                                     cmocka_unit_test(inputs_that_somebody_else_reads_stay)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,16 @@ static nd_tensor plain(nd_graph *g, const char *name, nd_tensor x, int out) {
               (nd_conv2d_settings){.pad = 1, .activation = ND_ACT_LEAKY_RELU, .slope = 0.2f});
 }
 
+/* The same with what a convolution reads where it is: joined tensors and enlarged ones. */
+static nd_tensor composed(nd_graph *g, nd_tensor x) {
+  nd_tensor a = plain(g, "a", x, 16), b = plain(g, "b", nd_average_pool(g, a, 2), 32),
+            c = plain(g, "c", nd_average_pool(g, b, 2), 64);
+  nd_tensor d = plain(g, "d", nd_concat(g, plain(g, "d0", nd_upsample_bilinear(g, c, 2), 32), b, 3), 32);
+  nd_tensor e =
+      plain(g, "e", nd_concat(g, plain(g, "e0", nd_upsample_bilinear_centred(g, d, 2), 16), a, 3), 16);
+  return nd_add(g, plain(g, "f", e, 3), x);
+}
+
 /* Three levels with skips and a detour whose rows are late. */
 static nd_tensor hourglass(nd_graph *g, nd_tensor x) {
   nd_tensor a = plain(g, "a", plain(g, "a0", x, 9), 9), b = plain(g, "b", nd_average_pool(g, a, 2), 18),
@@ -155,6 +165,8 @@ static void sliding_equals_the_whole(void **state) {
     expect_same_with_any_rows(hourglass, 96, 20);
     expect_same_with_any_rows(hourglass, 4, 12);
     expect_same_with_any_rows(strides, 70, 33);
+    expect_same_with_any_rows(composed, 88, 20);
+    expect_same_with_any_rows(composed, 4, 12);
   }
   nd_conv_force(ND_CONV_AUTO);
 }

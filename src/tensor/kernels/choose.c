@@ -33,6 +33,8 @@ static double winograd_cycles(const nd_conv_shape *s, int in, int out, double ti
 }
 
 nd_conv_method nd_conv_choose(const nd_conv_shape *s, nd_conv_pass pass) {
+  if (s->composed)
+    return ND_CONV_WINOGRAD;
   if (nd_depthwise_takes(s))
     return ND_CONV_DEPTHWISE;
   if (nd_linear_takes(s))

@@ -22,14 +22,19 @@ bool nd_conv_takes_gelu(const nd_conv_shape *s) {
   return nd_depthwise_takes(s) || nd_linear_takes(s);
 }
 
+bool nd_conv_takes_sources(const nd_conv_shape *s) {
+  return nd_conv_choose(s, ND_CONV_FORWARD) == ND_CONV_WINOGRAD;
+}
+
 static size_t forward(const nd_conv_shape *s, const void *x, const float *weights, const nd_epilogue *e,
                       void *y, void *scratch) {
   nd_arena a = {scratch, 0};
   nd_conv_method method = nd_conv_choose(s, ND_CONV_FORWARD);
+  nd_conv_source whole[2] = {{x, s->x_type, s->ci, NULL}};
   if (method == ND_CONV_DEPTHWISE)
     return nd_depthwise_forward(s, x, weights, e, y, a);
   if (method == ND_CONV_WINOGRAD)
-    return nd_winograd_forward(s, x, weights, e, y, a);
+    return nd_winograd_forward(s, whole, weights, e, y, a);
   if (method == ND_CONV_LINEAR)
     return nd_linear_forward(s, x, weights, e, y, a);
   return nd_direct_forward(s, x, weights, e, y, a);
@@ -42,6 +47,11 @@ size_t nd_conv_forward_scratch(const nd_conv_shape *s) {
 void nd_conv_forward(const nd_conv_shape *s, const void *x, const float *weights, const float *bias,
                      nd_activation activation, float slope, void *y, void *scratch) {
   forward(s, x, weights, &(nd_epilogue){bias, activation, slope}, y, scratch);
+}
+
+void nd_conv_forward_of(const nd_conv_shape *s, const nd_conv_source x[2], const float *weights,
+                        const float *bias, nd_activation activation, float slope, void *y, void *scratch) {
+  nd_winograd_forward(s, x, weights, &(nd_epilogue){bias, activation, slope}, y, (nd_arena){scratch, 0});
 }
 
 static size_t backward_data(const nd_conv_shape *s, const void *dy, const float *weights, void *dx,

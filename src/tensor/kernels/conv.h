@@ -9,6 +9,7 @@
 #ifndef ND_KERNELS_CONV_H
 #define ND_KERNELS_CONV_H
 
+#include "tensor/kernels/bilinear.h"
 #include "tensor/kernels/data.h"
 
 #include <stdbool.h>
@@ -22,7 +23,16 @@ typedef struct nd_conv_shape {
   /* Forward, of one image (n 1) without depth-wise groups: so many of the `pad` rows above are there, before
    * the others in x, and counted by h. For a part of a picture; 0 otherwise. */
   int above;
+  bool composed; /* forward alone: by nd_conv_forward_of, from sources */
 } nd_conv_shape;
+
+/* Of what x is made while it is read: images of c channels, as they are or (not NULL) enlarged to h x w. */
+typedef struct nd_conv_source {
+  const void *pixels;
+  nd_dtype type;
+  int c;
+  const nd_enlarged *enlarged;
+} nd_conv_source;
 
 typedef enum nd_activation { ND_LINEAR, ND_RELU, ND_LEAKY_RELU, ND_GELU } nd_activation;
 
@@ -37,6 +47,13 @@ bool nd_conv_takes_gelu(const nd_conv_shape *s);
 size_t nd_conv_forward_scratch(const nd_conv_shape *s);
 void nd_conv_forward(const nd_conv_shape *s, const void *x, const float *weights, const float *bias,
                      nd_activation activation, float slope, void *y, void *scratch);
+
+/* The same where x is up to two sources one after the other by channel; the second one's c is 0 if there is
+ * one. Only of shapes that are taken, with `composed` set, and the first of two has a multiple of 16
+ * channels. */
+bool nd_conv_takes_sources(const nd_conv_shape *s);
+void nd_conv_forward_of(const nd_conv_shape *s, const nd_conv_source x[2], const float *weights,
+                        const float *bias, nd_activation activation, float slope, void *y, void *scratch);
 
 /* dx from dy. */
 size_t nd_conv_backward_data_scratch(const nd_conv_shape *s);

@@ -44,8 +44,50 @@ static void copy_last(nd_dtype type, const void *const *pixel, int pixels, int f
   }
 }
 
+/* A tile's pixels between 0 and size: the first one's number in the tile, and how many. */
+static void clip(int from, int size, int *first, int *count) {
+  int begin = from < 0 ? 0 : from, end = from + ND_TILE_IN < size ? from + ND_TILE_IN : size;
+  *first = begin - from;
+  *count = end > begin ? end - begin : 0;
+}
+
+static void input_of_enlarged(const nd_micro *micro, const corner *at, const nd_images *x, int pad, int first,
+                              int count, nd_into into, float *v, ptrdiff_t plane) {
+  static const float outside[ND_SAMPLED_CHANNELS];
+  _Alignas(64) float sampled[ND_TILE_IN * ND_TILE_IN][ND_SAMPLED_CHANNELS];
+  const void *pixel[36];
+  int up, left, row = at->y - pad + x->above, column = at->x - pad;
+  nd_patch p;
+  clip(row, x->h, &up, &p.rows);
+  clip(column, x->w, &left, &p.columns);
+  p.row = row + up, p.column = column + left;
+  for (int i = 0; i < 36; i++)
+    pixel[i] = outside;
+  for (int i = 0; i < p.rows; i++)
+    for (int j = 0; j < p.columns; j++)
+      pixel[(up + i) * ND_TILE_IN + left + j] = sampled[i * ND_SAMPLED + j];
+  const nd_enlarged *e = x->enlarged;
+  nd_data image = {(void *)nd_number_at(x->pixels, x->type, (ptrdiff_t)at->image * e->h * e->w * x->c),
+                   x->type};
+  for (int done = 0; done < count; done += ND_SAMPLED_CHANNELS) {
+    int some = count - done < ND_SAMPLED_CHANNELS ? count - done : ND_SAMPLED_CHANNELS;
+    int vectors = (some + micro->lanes - 1) / micro->lanes;
+    if (some % micro->lanes)
+      memset(sampled, 0, sizeof sampled);
+    if (p.rows && p.columns)
+      nd_sample_enlarged(image, e, x->c, p, first + done, some, sampled);
+    micro->winograd_input(ND_F32, pixel, 0, vectors, into, v + (into == ND_INTO_HALVES ? done / 2 : done),
+                          plane);
+  }
+}
+
 void nd_tile_input(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *x, int pad,
                    const float *zeros, int first, int count, nd_into into, float *v, ptrdiff_t plane) {
+  if (x->enlarged) {
+    corner at = corner_of(t, index);
+    input_of_enlarged(micro, &at, x, pad, first, count, into, v, plane);
+    return;
+  }
   const void *pixel[36], *last[36];
   float copy[36][ND_MAX_LANES];
   corner at = corner_of(t, index);
@@ -118,6 +160,8 @@ static void prefetch_row(const nd_ahead *a, int index, int i) {
 }
 
 void nd_ahead_step(nd_ahead *a) {
+  if (!a->channels || a->images->enlarged)
+    return;
   long rows = (long)a->count * ND_TILE_OUT;
   long begin = rows * a->step / a->steps, end = rows * (a->step + 1) / a->steps;
   a->step++;

@@ -3,6 +3,7 @@
 #ifndef ND_KERNELS_TILES_H
 #define ND_KERNELS_TILES_H
 
+#include "tensor/kernels/bilinear.h"
 #include "tensor/kernels/micro.h"
 
 enum { ND_TILE_OUT = 4, ND_TILE_IN = 6, ND_FREQUENCIES = 36 };
@@ -17,6 +18,8 @@ typedef struct nd_images {
   nd_dtype type;
   int h, w, c;
   int above; /* rows before the one that belongs to output row 0 */
+  /* Not NULL, for what is read alone: h x w is the size of the images at pixels once they are enlarged. */
+  const nd_enlarged *enlarged;
 } nd_images;
 
 nd_tiles nd_tiles_of(int n, int oh, int ow);
@@ -44,7 +47,7 @@ void nd_tile_output(const nd_micro *micro, const float *m, ptrdiff_t plane, int 
 
 /* Brings the 4x4 pixels of tiles first .. first+count-1 near, channels channel .. channel+channels-1, a
  * little at each of `steps` calls of nd_ahead_step: while products are computed the memory has nothing else
- * to do. Tiles beyond the last are left out. */
+ * to do. Tiles beyond the last are left out, and images that are enlarged. */
 typedef struct nd_ahead {
   const nd_tiles *tiles;
   const nd_images *images;

@@ -14,8 +14,8 @@
 /* 3x3, stride 1, dilation 1, any padding. */
 bool nd_winograd_takes(const nd_conv_shape *s);
 
-size_t nd_winograd_forward(const nd_conv_shape *s, const void *x, const float *weights, const nd_epilogue *e,
-                           void *y, nd_arena scratch);
+size_t nd_winograd_forward(const nd_conv_shape *s, const nd_conv_source x[2], const float *weights,
+                           const nd_epilogue *e, void *y, nd_arena scratch);
 size_t nd_winograd_backward_data(const nd_conv_shape *s, const void *dy, const float *weights, void *dx,
                                  nd_arena scratch);
 /* dbias may be NULL. */

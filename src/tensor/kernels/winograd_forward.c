@@ -27,7 +27,8 @@ enum {
 typedef struct plan {
   const nd_micro *micro;
   nd_tiles tiles;
-  nd_images x, y; /* y.pixels is written */
+  nd_images x[2]; /* one after the other by channel; the second may have none */
+  nd_images y;    /* pixels: written */
   int pad;
   nd_filter filter;
   bool turned;
@@ -107,9 +108,14 @@ static void transform_weights(const plan *p, int panel, int in0, int in1, float 
 }
 
 static void transform_tiles(const plan *p, int first, int count, float *v) {
-  for (int i = 0; i < count; i++)
-    nd_tile_input(p->micro, &p->tiles, first + i, &p->x, p->pad, p->zeros, 0, p->filter.in,
-                  p->pairs ? ND_INTO_HALVES : ND_INTO_F32, v + (ptrdiff_t)i * p->pitch, p->v_plane);
+  nd_into into = p->pairs ? ND_INTO_HALVES : ND_INTO_F32;
+  for (int i = 0; i < count; i++, v += p->pitch) {
+    nd_tile_input(p->micro, &p->tiles, first + i, &p->x[0], p->pad, p->zeros, 0, p->x[0].c, into, v,
+                  p->v_plane);
+    if (p->x[1].c)
+      nd_tile_input(p->micro, &p->tiles, first + i, &p->x[1], p->pad, p->zeros, 0, p->x[1].c, into,
+                    v + p->x[0].c, p->v_plane);
+  }
 }
 
 /* m = v u for `count` tiles and one panel of one frequency. */
@@ -122,7 +128,8 @@ static void multiply(const plan *p, int vectors, int count, const float *v, cons
   }
 }
 
-/* Panels panel0 .. panel1-1 of `count` tiles from the first: their products and outputs. u, m: of panel0. */
+/* Panels panel0 .. panel1-1 of `count` tiles from the first: their products and outputs. u, m: of panel0.
+ * next: what is read next of both images, or NULL. */
 static void multiply_and_put(const plan *p, int first, int count, int panel0, int panel1, const float *v,
                              const float *u, float *m, float *dump, nd_ahead *next) {
   ptrdiff_t u_panel = (ptrdiff_t)p->words * width_of(p), m_panel = (ptrdiff_t)p->block * width_of(p);
@@ -135,8 +142,8 @@ static void multiply_and_put(const plan *p, int first, int count, int panel0, in
       multiply(p, vectors_of(p, i), count, v + f * p->v_plane, u + f * p->u_plane + (i - panel0) * u_panel,
                m + f * p->m_plane + (i - panel0) * m_panel);
       nd_ahead_step(&targets);
-      if (next)
-        nd_ahead_step(next);
+      for (int k = 0; next && k < 2; k++)
+        nd_ahead_step(&next[k]);
     }
   for (int i = 0; i < count; i++) {
     void *target[16];
@@ -169,12 +176,15 @@ static void compute_blocks(size_t begin, size_t end, int thread, void *context) 
   for (size_t i = begin; i < end; i++) {
     int first = (int)i * p->block,
         count = p->tiles.count - first < p->block ? p->tiles.count - first : p->block;
-    nd_ahead next = {&p->tiles, &p->x, first + count, p->block, 0, p->x.c, ND_FREQUENCIES * p->panels, 0};
+    nd_ahead next[2];
+    for (int k = 0; k < 2; k++)
+      next[k] = (nd_ahead){
+          &p->tiles, &p->x[k], first + count, p->block, 0, p->x[k].c, ND_FREQUENCIES * p->panels, 0};
     transform_tiles(p, first, count, v);
     for (int panel = 0; panel < p->panels; panel += p->group)
       multiply_and_put(p, first, count, panel, panel + p->group < p->panels ? panel + p->group : p->panels, v,
                        p->common + (ptrdiff_t)panel * p->words * width_of(p), m,
-                       p->dump + (ptrdiff_t)thread * p->filter.out, &next);
+                       p->dump + (ptrdiff_t)thread * p->filter.out, next);
   }
 }
 
@@ -229,22 +239,22 @@ bool nd_winograd_takes(const nd_conv_shape *s) {
   return s->kh == 3 && s->kw == 3 && s->stride == 1 && s->dilation == 1 && s->groups == 1;
 }
 
-size_t nd_winograd_forward(const nd_conv_shape *s, const void *x, const float *weights, const nd_epilogue *e,
-                           void *y, nd_arena scratch) {
+size_t nd_winograd_forward(const nd_conv_shape *s, const nd_conv_source x[2], const float *weights,
+                           const nd_epilogue *e, void *y, nd_arena scratch) {
   plan p = {.tiles = nd_tiles_of(s->n, s->oh, s->ow),
-            .x = {.pixels = x, .type = s->x_type, .h = s->h, .w = s->w, .c = s->ci},
             .y = {.pixels = y, .type = s->y_type, .h = s->oh, .w = s->ow, .c = s->co},
             .pad = s->pad,
             .filter = nd_filter_forward(s, weights),
             .epilogue = *e};
-  p.x.above = s->above;
+  for (int k = 0; k < 2; k++)
+    p.x[k] = (nd_images){x[k].pixels, x[k].type, s->h, s->w, x[k].c, s->above, x[k].enlarged};
   return run(&p, &scratch);
 }
 
 size_t nd_winograd_backward_data(const nd_conv_shape *s, const void *dy, const float *weights, void *dx,
                                  nd_arena scratch) {
   plan p = {.tiles = nd_tiles_of(s->n, s->h, s->w),
-            .x = {.pixels = dy, .type = s->y_type, .h = s->oh, .w = s->ow, .c = s->co},
+            .x = {{.pixels = dy, .type = s->y_type, .h = s->oh, .w = s->ow, .c = s->co}},
             .y = {.pixels = dx, .type = s->x_type, .h = s->h, .w = s->w, .c = s->ci},
             .pad = 2 - s->pad,
             .filter = nd_filter_backward(s, weights),

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-extern const nd_op nd_op_concat;
-
 typedef struct work {
   nd_data a, b, out;
   size_t ca, cb;

@@ -64,8 +64,12 @@ static void set_types(const nd_graph *g, nd_node *n, nd_tensor x, nd_tensor y) {
 }
 
 static int prepare_forward(const nd_graph *g, nd_node *n) {
+  const nd_conv_attr *a = n->attr;
   set_types(g, n, n->in[0], n->out[0]);
-  return prepare(n, ND_DNNL_FORWARD, nd_conv_forward_scratch);
+  if (prepare(n, ND_DNNL_FORWARD, nd_conv_forward_scratch))
+    return -1;
+  n->scratch_bytes += nd_conv_sources_scratch(a, a->shape.h);
+  return 0;
 }
 
 static int prepare_data(const nd_graph *g, nd_node *n) {
@@ -79,18 +83,23 @@ static int prepare_weights(const nd_graph *g, nd_node *n) {
 }
 
 static bool rows_of(const nd_graph *g, const nd_node *n, int i, nd_rows of, nd_rows *from) {
-  (void)g, (void)i;
-  const nd_conv_shape *s = &((const nd_conv_attr *)n->attr)->shape;
-  *from = (nd_rows){of.from * s->stride - s->pad,
-                    (of.to - 1) * s->stride - s->pad + (s->kh - 1) * s->dilation + 1};
+  (void)i;
+  const nd_conv_attr *a = n->attr;
+  const nd_conv_shape *s = &a->shape;
+  if (a->enlarged.factor)
+    *from = nd_conv_source_rows(g, n, of);
+  else
+    *from = (nd_rows){of.from * s->stride - s->pad,
+                      (of.to - 1) * s->stride - s->pad + (s->kh - 1) * s->dilation + 1};
   return !n->state && s->groups == 1 && s->n == 1;
 }
 
 static size_t part_scratch(const nd_node *n, int rows) {
-  nd_conv_shape s = ((const nd_conv_attr *)n->attr)->shape;
+  const nd_conv_attr *a = n->attr;
+  nd_conv_shape s = a->shape;
   s.h = rows * s.stride + (s.kh - 1) * s.dilation;
   s.oh = rows;
-  return nd_conv_forward_scratch(&s);
+  return nd_conv_forward_scratch(&s) + nd_conv_sources_scratch(a, s.h);
 }
 
 /* Of the rows to compute: those of the input are there as far as the picture has them. */
@@ -102,13 +111,24 @@ static nd_conv_shape part_shape(const nd_run_context *r) {
   return s;
 }
 
+static void run_composed(const nd_run_context *r, nd_conv_shape s, nd_activation act) {
+  const nd_conv_attr *a = attr_of(r);
+  nd_enlarged enlarged;
+  nd_conv_source x[2];
+  nd_conv_find_sources(r, &s, &enlarged, x);
+  nd_conv_forward_of(&s, x, nd_run_in(r, 1), nd_run_in(r, 2), act, a->s.slope, nd_run_out(r, 0),
+                     (char *)r->scratch + nd_conv_sources_scratch(a, s.h));
+}
+
 static void run_forward(const nd_run_context *r) {
   const nd_conv_attr *a = attr_of(r);
   const float *x = nd_run_in(r, 0), *w = nd_run_in(r, 1), *b = nd_run_in(r, 2);
   nd_conv_shape shape = r->part ? part_shape(r) : a->shape;
   float *y = nd_run_out(r, 0);
   nd_activation act = kernel_activation(a->s.activation);
-  if (r->node->state)
+  if (shape.composed)
+    run_composed(r, shape, act);
+  else if (r->node->state)
     nd_dnnl_conv_run(r->node->state, x, w, y, b, act, a->s.slope, r->scratch);
   else
     nd_conv_forward(&shape, x, w, b, act, a->s.slope, y, r->scratch);
@@ -308,6 +328,7 @@ const nd_op nd_op_conv2d = {.name = "conv2d",
                             .gradient = gradient,
                             .linear = linear,
                             .absorb = absorb,
+                            .take_in = nd_conv_take_in,
                             .takes_bf16 = takes_bf16,
                             .prepare = prepare_forward,
                             .release = release,

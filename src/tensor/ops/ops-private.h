@@ -3,6 +3,7 @@
 #define ND_OPS_PRIVATE_H
 
 #include "tensor/graph-private.h"
+#include "tensor/kernels/bilinear.h"
 #include "tensor/onnx-private.h"
 
 /* Elements a thread takes at least in element-wise work; and what it widens at a time, on its stack. */
@@ -29,7 +30,20 @@ typedef struct nd_activate_attr {
   float slope;
 } nd_activate_attr;
 
+typedef struct nd_upsample_attr {
+  int factor;
+  bool centred;
+} nd_upsample_attr;
+
 extern const nd_op nd_op_add, nd_op_affine, nd_op_activate, nd_op_activate_backward;
+extern const nd_op nd_op_concat; /* its attr: the axis, an int */
+extern const nd_op nd_op_upsample_bilinear;
+
+/* An axis of an input of `in` numbers, which starts at `begin` of `full`; window: numbers of the picture at
+ * hand, 0 where that is the whole (nd_window). */
+nd_axis nd_upsample_axis(const nd_upsample_attr *a, int in, int begin, int full, int window);
+/* The input's rows that rows `of` sample, without a window. */
+nd_rows nd_upsample_rows(nd_rows of, nd_axis rows);
 
 /* dy times the derivative of the activation; saved: its output for RELU and LEAKY_RELU, its input for SILU
  * and GELU. */

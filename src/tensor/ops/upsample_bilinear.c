@@ -1,68 +1,32 @@
-/* Bilinear up-sampling. With corners aligned output i samples the input at i (in - 1) / (out - 1). That
- * position depends on the whole picture's size, so a run on a part of one (nd_window) samples where the whole
- * would. Centred it samples at (i + 1/2) / factor - 1/2, beyond the border at the border. The gradient
- * gathers, for one row of the input, from the output rows that touch it. */
+/* Bilinear up-sampling (kernels/bilinear.h). Where it samples depends on the whole picture's size, so a run
+ * on a part of one (nd_window) samples where the whole would. The gradient gathers, for one row of the input,
+ * from the output rows that touch it. */
 #include "tensor/ops/ops-private.h"
 
 #include <math.h>
 #include <string.h>
 
-extern const nd_op nd_op_upsample_bilinear;
-
-typedef struct upsample_attr {
-  int factor;
-  bool centred;
-} upsample_attr;
-
-typedef struct tap {
-  int low, high;
-  float t; /* weight of high */
-} tap;
-
-/* One axis: sizes of this input and output, and of the whole picture's at this level. */
-typedef struct axis {
-  int in, out, begin, full_in, full_out; /* begin: where this input starts in the whole */
-  bool centred;
-} axis;
-
 typedef struct work {
   nd_data x, out;
   float *buffers; /* for each thread: two rows of the small side and one of the large, where they are bf16 */
   int h, w, big_h, big_w; /* input size, output size */
-  axis rows, columns;
+  nd_axis rows, columns;
   int first_in, first_out; /* of a part of the rows, where it begins in all of them */
   size_t c;
 } work;
 
-static tap tap_centred(int i, axis a) {
-  double at = MAX((i + 0.5) * a.in / a.out - 0.5, 0);
-  int low = (int)at;
-  return low + 1 < a.in ? (tap){low, low + 1, (float)(at - low)} : (tap){a.in - 1, a.in - 1, 0};
-}
-
-static tap tap_of(int i, axis a) {
-  if (a.centred)
-    return tap_centred(i, a);
-  if (a.full_in == 1)
-    return (tap){0, 0, 0};
-  i += a.begin * (a.full_out / a.full_in);
-  double at = (double)i * (a.full_in - 1) / (a.full_out - 1);
-  int low = MIN((int)at, a.full_in - 2), here = low - a.begin;
-  return (tap){CLAMP(here, 0, a.in - 1), CLAMP(here + 1, 0, a.in - 1), (float)(at - low)};
-}
-
-static axis axis_of(int in, int out, int begin, int full, int window, bool centred) {
+nd_axis nd_upsample_axis(const nd_upsample_attr *a, int in, int begin, int full, int window) {
   if (!window)
-    return (axis){in, out, 0, in, out, centred};
+    return (nd_axis){in, in * a->factor, 0, in, in * a->factor, a->centred};
   int rate = window / in; /* how much coarser this level is than the picture */
-  return (axis){in, out, begin / rate, full / rate, full / rate * (out / in), centred};
+  return (nd_axis){in, in * a->factor, begin / rate, full / rate, full / rate * a->factor, a->centred};
 }
 
 ND_KERNEL static void mix_row(const float *restrict top, const float *restrict bottom, float v, const work *w,
                               float *restrict out) {
   size_t c = w->c;
   for (int x = 0; x < w->big_w; x++, out += c) {
-    tap t = tap_of(x, w->columns);
+    nd_tap t = nd_tap_of(x, w->columns);
     size_t l = (size_t)t.low * c, h = (size_t)t.high * c;
     float a = (1 - v) * (1 - t.t), b = (1 - v) * t.t, d = v * (1 - t.t), e = v * t.t;
     for (size_t k = 0; k < c; k++)
@@ -81,7 +45,7 @@ static void forward_rows(size_t begin, size_t end, int thread, void *context) {
   float *low = w->buffers + (size_t)thread * row_floats(w), *high = low + row, *big = high + row;
   for (size_t i = begin; i < end; i++) {
     size_t x = i / (size_t)w->big_h * (size_t)w->h * row;
-    tap t = tap_of(w->first_out + (int)(i % (size_t)w->big_h), w->rows);
+    nd_tap t = nd_tap_of(w->first_out + (int)(i % (size_t)w->big_h), w->rows);
     t.low -= w->first_in, t.high -= w->first_in;
     mix_row(nd_read(w->x, x + (size_t)t.low * row, row, low),
             nd_read(w->x, x + (size_t)t.high * row, row, high), t.t, w,
@@ -93,7 +57,7 @@ static void forward_rows(size_t begin, size_t end, int thread, void *context) {
 ND_KERNEL static void gather_row(const float *restrict dy, float v, const work *w, float *restrict dx) {
   size_t c = w->c;
   for (int x = 0; x < w->big_w; x++, dy += c) {
-    tap t = tap_of(x, w->columns);
+    nd_tap t = nd_tap_of(x, w->columns);
     float *low = dx + (size_t)t.low * c, *high = dx + (size_t)t.high * c;
     float a = v * (1 - t.t), b = v * t.t;
     for (size_t k = 0; k < c; k++)
@@ -124,7 +88,7 @@ static void backward_rows(size_t begin, size_t end, int thread, void *context) {
     int first, last;
     outputs_of(y, w, &first, &last);
     for (int o = first; o <= last; o++) {
-      tap t = tap_of(o, w->rows);
+      nd_tap t = nd_tap_of(o, w->rows);
       float v = (t.low == y ? 1 - t.t : 0) + (t.high == y && t.high != t.low ? t.t : 0);
       if (v != 0)
         gather_row(nd_read(w->x, dy + (size_t)o * big_row, big_row, big), v, w, dx);
@@ -136,7 +100,7 @@ static void backward_rows(size_t begin, size_t end, int thread, void *context) {
 static work work_of(const nd_run_context *r, const nd_value *small, const nd_value *big) {
   const nd_window *p = r->window;
   int h = small->dims[1], w = small->dims[2], big_h = big->dims[1], big_w = big->dims[2];
-  bool centred = ((const upsample_attr *)r->node->attr)->centred;
+  const nd_upsample_attr *a = r->node->attr;
   return (work){.x = nd_run_in_data(r, 0),
                 .out = nd_run_out_data(r, 0),
                 .buffers = r->scratch,
@@ -144,8 +108,8 @@ static work work_of(const nd_run_context *r, const nd_value *small, const nd_val
                 .w = w,
                 .big_h = big_h,
                 .big_w = big_w,
-                .rows = axis_of(h, big_h, p->y, p->full_height, p->height, centred),
-                .columns = axis_of(w, big_w, p->x, p->full_width, p->width, centred),
+                .rows = nd_upsample_axis(a, h, p->y, p->full_height, p->height),
+                .columns = nd_upsample_axis(a, w, p->x, p->full_width, p->width),
                 .c = (size_t)small->dims[3]};
 }
 
@@ -165,15 +129,17 @@ static int prepare_backward(const nd_graph *g, nd_node *n) {
 }
 
 /* The picture's rows on both sides, whatever part of them is at hand. */
-static axis rows_axis(const nd_graph *g, const nd_node *n, const nd_window *p) {
-  return axis_of(nd_in_value(g, n, 0)->dims[1], nd_out_value(g, n, 0)->dims[1], p->y, p->full_height,
-                 p->height, ((const upsample_attr *)n->attr)->centred);
+static nd_axis rows_axis(const nd_graph *g, const nd_node *n, const nd_window *p) {
+  return nd_upsample_axis(n->attr, nd_in_value(g, n, 0)->dims[1], p->y, p->full_height, p->height);
+}
+
+nd_rows nd_upsample_rows(nd_rows of, nd_axis rows) {
+  return (nd_rows){nd_tap_of(of.from, rows).low, nd_tap_of(of.to - 1, rows).high + 1};
 }
 
 static bool rows_of(const nd_graph *g, const nd_node *n, int i, nd_rows of, nd_rows *from) {
   (void)i;
-  axis a = rows_axis(g, n, &(nd_window){0});
-  *from = (nd_rows){tap_of(of.from, a).low, tap_of(of.to - 1, a).high + 1};
+  *from = nd_upsample_rows(of, rows_axis(g, n, &(nd_window){0}));
   return true;
 }
 
@@ -193,7 +159,7 @@ static void run_backward(const nd_run_context *r) {
 }
 
 static const nd_op upsample_bilinear_backward = {.name = "upsample_bilinear_backward",
-                                                 .attr_size = sizeof(upsample_attr),
+                                                 .attr_size = sizeof(nd_upsample_attr),
                                                  .takes_bf16 = nd_always_takes_bf16,
                                                  .prepare = prepare_backward,
                                                  .run = run_backward};
@@ -213,7 +179,7 @@ static double sampled_at(int i, int in, int out, bool centred) {
 static void reference(const nd_graph *g, const nd_node *node, const double *const *in, double *const *out) {
   const nd_value *a = nd_in_value(g, node, 0), *b = nd_out_value(g, node, 0);
   int h = a->dims[1], w = a->dims[2], c = a->dims[3];
-  bool centred = ((const upsample_attr *)node->attr)->centred;
+  bool centred = ((const nd_upsample_attr *)node->attr)->centred;
   double *y = out[0];
   for (int n = 0; n < b->dims[0]; n++)
     for (int i = 0; i < b->dims[1]; i++)
@@ -230,7 +196,7 @@ static void reference(const nd_graph *g, const nd_node *node, const double *cons
 
 static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
   (void)g;
-  const upsample_attr *a = n->attr;
+  const nd_upsample_attr *a = n->attr;
   float factor = (float)a->factor, scales[] = {1, 1, factor, factor};
   const char *x = nd_onnx_value(o, n->in[0], ND_ONNX_CHANNELS_FIRST);
   x = nd_onnx_node(o, "Resize", ND_ONNX_IN(x, "", nd_onnx_reals(o, 1, (int64_t[]){4}, scales)),
@@ -240,7 +206,7 @@ static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
   nd_onnx_set(o, n->out[0], ND_ONNX_CHANNELS_FIRST, x);
 }
 
-static nd_tensor upsample(nd_graph *g, nd_tensor x, upsample_attr a) {
+static nd_tensor upsample(nd_graph *g, nd_tensor x, nd_upsample_attr a) {
   if (!nd_ready(g, 1, &x))
     return ND_NONE;
   const int *d = nd_dims(g, x);
@@ -248,11 +214,11 @@ static nd_tensor upsample(nd_graph *g, nd_tensor x, upsample_attr a) {
 }
 
 nd_tensor nd_upsample_bilinear(nd_graph *g, nd_tensor x, int factor) {
-  return upsample(g, x, (upsample_attr){factor, false});
+  return upsample(g, x, (nd_upsample_attr){factor, false});
 }
 
 nd_tensor nd_upsample_bilinear_centred(nd_graph *g, nd_tensor x, int factor) {
-  return upsample(g, x, (upsample_attr){factor, true});
+  return upsample(g, x, (nd_upsample_attr){factor, true});
 }
 
 static nd_tensor example(nd_graph *g, int i) {
@@ -260,12 +226,12 @@ static nd_tensor example(nd_graph *g, int i) {
   if (i >= 8)
     return ND_NONE;
   nd_tensor x = nd_example_input(g, 2, size[i % 4][0], size[i % 4][1], 3);
-  return upsample(g, x, (upsample_attr){size[i % 4][2], i >= 4});
+  return upsample(g, x, (nd_upsample_attr){size[i % 4][2], i >= 4});
 }
 
 const nd_op nd_op_upsample_bilinear = {.name = "upsample_bilinear",
                                        .again = &nd_op_upsample_bilinear,
-                                       .attr_size = sizeof(upsample_attr),
+                                       .attr_size = sizeof(nd_upsample_attr),
                                        .linear = nd_always_linear,
                                        .takes_bf16 = nd_always_takes_bf16,
                                        .prepare = prepare,
