@@ -65,7 +65,7 @@ ND_KERNEL static void sample_bf16(const void *image, const nd_enlarged *e, int c
 }
 
 void nd_sample_enlarged(nd_data image, const nd_enlarged *e, int c, nd_patch p, int first, int count,
-               float (*out)[ND_SAMPLED_CHANNELS]) {
+                        float (*out)[ND_SAMPLED_CHANNELS]) {
   const void *at = nd_number_at(image.at, image.type, first);
   if (image.type == ND_BF16)
     sample_bf16(at, e, c, p, count, out);

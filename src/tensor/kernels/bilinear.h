@@ -41,6 +41,6 @@ typedef struct nd_patch {
 /* `count` of the c channels, from the first one on, of an image's pixels; pixel (i, j) of the patch is number
  * i * ND_SAMPLED + j of out. image: its first number. */
 void nd_sample_enlarged(nd_data image, const nd_enlarged *e, int c, nd_patch p, int first, int count,
-               float (*out)[ND_SAMPLED_CHANNELS]);
+                        float (*out)[ND_SAMPLED_CHANNELS]);
 
 #endif

@@ -12,6 +12,7 @@
  *
  * where a and b are what the norms contribute. Pixels are summed in parts whose number depends on the shape
  * alone. */
+#include "tensor/kernels/pixel_products.h"
 #include "tensor/ops/ops-private.h"
 
 #include <math.h>
@@ -19,7 +20,7 @@
 
 extern const nd_op nd_op_channel_attention;
 
-enum { MOST_PARTS = 64, PART = 256 /* pixels at least */, BLOCK = 32 /* pixels that stay in the cache */ };
+enum { MOST_PARTS = 64, PART = 256 /* pixels at least */ };
 
 static const double SMALLEST_NORM = 1e-12;
 
@@ -33,8 +34,10 @@ typedef struct work {
   float *sums;       /* [samples][heads][parts][record] */
   size_t record;
   float *matrices; /* [samples][heads][apply]: what the last pass applies */
-  size_t apply;
+  size_t apply, panels;
   float *dtemperature; /* [samples][heads] */
+  float *scratch;      /* of each thread, so far apart */
+  size_t apart;
 } work;
 
 static size_t parts_of(size_t pixels) {
@@ -49,78 +52,63 @@ static work work_of(const nd_graph *g, const nd_node *n, bool backward) {
             .pixels = (size_t)x->dims[1] * (size_t)x->dims[2]};
   w.d = w.c / w.heads;
   w.parts = parts_of(w.pixels);
-  w.record = backward ? w.d * w.d : (w.d + 2) * w.d;    /* D; or q k', |q|^2, |k|^2 */
-  w.apply = backward ? (2 * w.d + 2) * w.d : w.d * w.d; /* G, G', a, b; or A' */
+  w.record = backward ? w.d * w.d : (w.d + 2) * w.d;                          /* D; or q k', |q|^2, |k|^2 */
+  w.panels = (w.d * nd_panels_row(nd_micro_best(), (int)w.d) + 15) / 16 * 16; /* of a matrix */
+  w.apply =
+      backward ? 3 * w.panels + ((w.d + 2) * w.d + 15) / 16 * 16 : w.panels; /* G', G, A, G, a, b; or A' */
   return w;
 }
 
-static size_t scratch_floats(const work *w) {
-  return w->samples * w->heads * (w->parts * w->record + w->apply + 1);
-}
-
-static void take_scratch(work *w, float *scratch) {
+static size_t take_scratch(work *w, void *scratch) {
+  nd_arena a = {scratch, 0};
   size_t heads = w->samples * w->heads;
-  w->sums = scratch;
-  w->matrices = w->sums + heads * w->parts * w->record;
-  w->dtemperature = w->matrices + heads * w->apply;
+  w->sums = nd_arena_floats(&a, heads * w->parts * w->record);
+  w->matrices = nd_arena_floats(&a, heads * w->apply);
+  w->dtemperature = nd_arena_floats(&a, heads);
+  w->scratch = nd_arena_for_threads(&a, (size_t)nd_threads(), nd_pixel_sums_scratch((int)w->d), &w->apart);
+  return a.used;
 }
 
-/* y += sum over i < count of factors[i] rows[i], vectors of n; four rows at a time, for y is the dearest to
- * load and store. */
-static inline void add_rows(float *restrict y, size_t n, size_t count, const float *factors,
-                            size_t factor_stride, const float *rows, size_t row_stride) {
-  for (size_t i = 0; i < count; i += 4) {
-    float f[4];
-    const float *r[4];
-    for (size_t k = 0; k < 4; k++) {
-      size_t at = MIN(i + k, count - 1);
-      f[k] = i + k < count ? factors[at * factor_stride] : 0;
-      r[k] = rows + at * row_stride;
-    }
-    for (size_t k = 0; k < n; k++)
-      y[k] += f[0] * r[0][k] + f[1] * r[1][k] + f[2] * r[2][k] + f[3] * r[3][k];
-  }
+/* Matrix number `which` of a head. */
+static inline nd_panels matrix_of(const work *w, size_t head, size_t which) {
+  return (nd_panels){nd_micro_best(), (int)w->d, (int)w->d,
+                     w->matrices + head * w->apply + which * w->panels};
 }
 
-/* sum[i][j] += a_i b_j over the pixels. */
-static inline void correlate(float *restrict sum, size_t d, size_t pixels, const float *a, size_t a_stride,
-                             const float *b, size_t b_stride) {
-  for (size_t i = 0; i < d; i++)
-    add_rows(sum + i * d, d, pixels, a + i, a_stride, b, b_stride);
-}
-
-static inline void add_squares(float *restrict sum, size_t d, size_t pixels, const float *a, size_t stride) {
+ND_KERNEL static void add_squares(float *restrict sum, size_t d, size_t pixels, const float *a,
+                                  size_t stride) {
   for (size_t p = 0; p < pixels; p++, a += stride)
     for (size_t i = 0; i < d; i++)
       sum[i] += a[i] * a[i];
 }
 
 /* q k', |q|^2 and |k|^2 of `count` neighbouring pixels. */
-static inline void add_products(float *restrict sum, size_t d, size_t c, size_t count, const float *q) {
-  correlate(sum, d, count, q, 3 * c, q + c, 3 * c);
+static void add_products(const work *w, int thread, float *sum, size_t count, const float *q) {
+  size_t d = w->d, c = w->c;
+  ptrdiff_t stride = (ptrdiff_t)(3 * c);
+  nd_pixel_sums((int)d, (int)count, (nd_pixels){q, stride}, (nd_pixels){q + c, stride}, sum,
+                w->scratch + (size_t)thread * w->apart);
   add_squares(sum + d * d, d, count, q, 3 * c);
   add_squares(sum + d * d + d, d, count, q + c, 3 * c);
 }
 
 /* One part of one head: item = (sample, head, part). Forward: q k' and the squared norms; backward: dout v'.
  */
-ND_KERNEL static void gather(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
+static void gather(size_t begin, size_t end, int thread, void *context) {
   const work *w = context;
   size_t d = w->d, c = w->c, stride = 3 * c;
   for (size_t item = begin; item < end; item++) {
     size_t part = item % w->parts, head = item / w->parts % w->heads, sample = item / w->parts / w->heads;
     float *sum = w->sums + item * w->record;
     memset(sum, 0, w->record * sizeof *sum);
-    size_t last = (part + 1) * w->pixels / w->parts;
-    for (size_t p = part * w->pixels / w->parts; p < last; p += BLOCK) {
-      size_t count = MIN(BLOCK, last - p), pixel = sample * w->pixels + p;
-      const float *q = w->qkv + pixel * stride + head * d;
-      if (w->dy)
-        correlate(sum, d, count, w->dy + pixel * c + head * d, c, q + 2 * c, stride);
-      else
-        add_products(sum, d, c, count, q);
-    }
+    size_t first = part * w->pixels / w->parts, count = (part + 1) * w->pixels / w->parts - first;
+    size_t pixel = sample * w->pixels + first;
+    const float *q = w->qkv + pixel * stride + head * d;
+    if (w->dy)
+      nd_pixel_sums((int)d, (int)count, (nd_pixels){w->dy + pixel * c + head * d, (ptrdiff_t)c},
+                    (nd_pixels){q + 2 * c, (ptrdiff_t)stride}, sum, w->scratch + (size_t)thread * w->apart);
+    else
+      add_products(w, thread, sum, count, q);
   }
 }
 
@@ -152,7 +140,8 @@ ND_KERNEL static void finish(size_t begin, size_t end, int thread, void *context
   for (size_t head = begin; head < end; head++) {
     const float *sum = total(w, head);
     float *attention = w->statistics + head * (2 * d + 2) * d, *cosine = attention + d * d;
-    float *over_norm = cosine + d * d, *transposed = w->matrices + head * w->apply;
+    float *over_norm = cosine + d * d;
+    nd_panels applied = matrix_of(w, head, 0);
     double row[d], temperature = (double)w->temperature[head % w->heads];
     for (size_t i = 0; i < 2 * d; i++)
       over_norm[i] = (float)(1 / MAX(sqrt((double)sum[d * d + i]), SMALLEST_NORM));
@@ -164,35 +153,43 @@ ND_KERNEL static void finish(size_t begin, size_t end, int thread, void *context
       }
       softmax(row, d);
       for (size_t j = 0; j < d; j++)
-        attention[i * d + j] = transposed[j * d + i] = (float)row[j];
+        attention[i * d + j] = (float)row[j];
     }
+    nd_panels_pack_transposed(&applied, attention, (ptrdiff_t)d);
   }
 }
 
 /* A' of statistics that were given. */
 static void transpose_given(const work *w) {
-  size_t d = w->d;
-  for (size_t head = 0; head < w->samples * w->heads; head++)
-    for (size_t i = 0; i < d * d; i++)
-      w->matrices[head * w->apply + i % d * d + i / d] = w->statistics[head * (2 * d + 2) * d + i];
+  for (size_t head = 0; head < w->samples * w->heads; head++) {
+    nd_panels applied = matrix_of(w, head, 0);
+    nd_panels_pack_transposed(&applied, w->statistics + head * (2 * w->d + 2) * w->d, (ptrdiff_t)w->d);
+  }
 }
 
-ND_KERNEL static void apply(size_t begin, size_t end, int thread, void *context) {
+/* How many pixels from `pixel` on, before `end`, are of one sample. */
+static size_t same_sample(const work *w, size_t pixel, size_t end) {
+  return MIN(end, (pixel / w->pixels + 1) * w->pixels) - pixel;
+}
+
+static void apply(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const work *w = context;
-  size_t d = w->d;
-  memset(w->out + begin * w->c, 0, (end - begin) * w->c * sizeof *w->out);
-  for (size_t pixel = begin; pixel < end; pixel++)
+  size_t d = w->d, c = w->c;
+  for (size_t pixel = begin, count; pixel < end; pixel += count) {
+    count = same_sample(w, pixel, end);
     for (size_t head = 0; head < w->heads; head++) {
-      const float *v = w->qkv + pixel * 3 * w->c + 2 * w->c + head * d;
-      const float *m = w->matrices + (pixel / w->pixels * w->heads + head) * w->apply;
-      add_rows(w->out + pixel * w->c + head * d, d, d, v, 1, m, d);
+      nd_panels m = matrix_of(w, pixel / w->pixels * w->heads + head, 0);
+      nd_pixel_products(&m, (int)count,
+                        (nd_pixels){w->qkv + pixel * 3 * c + 2 * c + head * d, (ptrdiff_t)(3 * c)},
+                        w->out + pixel * c + head * d, (ptrdiff_t)c, false);
     }
+  }
 }
 
 static int prepare(const nd_graph *g, nd_node *n) {
   work w = work_of(g, n, false);
-  n->scratch_bytes = scratch_floats(&w) * sizeof(float);
+  n->scratch_bytes = take_scratch(&w, NULL);
   return 0;
 }
 
@@ -227,17 +224,14 @@ typedef struct area {
 } area;
 
 /* Items as in gather, the parts being rows. */
-ND_KERNEL static void gather_rows(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
+static void gather_rows(size_t begin, size_t end, int thread, void *context) {
   const area *a = context;
   const work *w = a->w;
   for (size_t item = begin; item < end; item++) {
     size_t part = item % w->parts, head = item / w->parts;
     float *sum = w->sums + item * w->record;
     for (size_t y = part * a->rows / w->parts; y < (part + 1) * a->rows / w->parts; y++)
-      for (size_t x = 0; x < a->columns; x += BLOCK)
-        add_products(sum, w->d, w->c, MIN(BLOCK, a->columns - x),
-                     w->qkv + (y * a->stride + x) * 3 * w->c + head * w->d);
+      add_products(w, thread, sum, a->columns, w->qkv + y * a->stride * 3 * w->c + head * w->d);
   }
 }
 
@@ -246,10 +240,11 @@ static void statistic_gather(const nd_graph *g, const nd_node *n, const float *x
   work w = work_of(g, n, false);
   w.qkv = x, w.parts = MIN(rows, MOST_PARTS);
   size_t count = w.heads * w.parts * w.record;
-  g_autofree float *scratch = w.sums = g_new0(float, count);
+  g_autofree char *scratch = g_malloc0(take_scratch(&w, NULL) + ND_ARENA_ALIGN);
+  take_scratch(&w, nd_arena_aligned(scratch));
   nd_parallel(w.heads * w.parts, 1, gather_rows, &(area){&w, rows, columns, stride});
   for (size_t i = 0; i < count; i++)
-    sums[i / w.record / w.parts * w.record + i % w.record] += (double)scratch[i];
+    sums[i / w.record / w.parts * w.record + i % w.record] += (double)w.sums[i];
 }
 
 static void statistic_finish(const nd_graph *g, const nd_node *n, const double *sums, double pixels,
@@ -257,8 +252,8 @@ static void statistic_finish(const nd_graph *g, const nd_node *n, const double *
   (void)pixels;
   work w = work_of(g, n, false);
   w.parts = 1, w.temperature = in[1], w.statistics = out;
-  g_autofree float *scratch = g_new0(float, scratch_floats(&w));
-  take_scratch(&w, scratch);
+  g_autofree char *scratch = g_malloc0(take_scratch(&w, NULL) + ND_ARENA_ALIGN);
+  take_scratch(&w, nd_arena_aligned(scratch));
   for (size_t i = 0; i < w.heads * w.record; i++)
     w.sums[i] = (float)sums[i];
   finish(0, w.heads, 0, &w);
@@ -268,12 +263,19 @@ static const nd_statistic statistic = {
     .output = 1, .sums = statistic_sums, .gather = statistic_gather, .finish = statistic_finish};
 
 /* ---- Backward ---- */
+enum { FOR_DQ, FOR_DK, FOR_DV, MATRICES }; /* G', G, A */
+
+/* G, row after row, and then a and b. */
+static inline float *plain_of(const work *w, size_t head) {
+  return w->matrices + head * w->apply + MATRICES * w->panels;
+}
+
 /* Row i of G from dA: the softmax's gradient, then the temperature's, the norms' and the product's. */
 static inline double finish_row(const work *w, size_t head, size_t i, const float *da, double *from_norms) {
   size_t d = w->d;
   const float *attention = w->statistics + head * (2 * d + 2) * d + i * d, *cosine = attention + d * d;
   const float *over_norm = w->statistics + head * (2 * d + 2) * d + 2 * d * d;
-  float *g = w->matrices + head * w->apply + i * d, *transposed = w->matrices + head * w->apply + d * d + i;
+  float *g = plain_of(w, head) + i * d;
   double mean = 0, dtemperature = 0, temperature = (double)w->temperature[head % w->heads];
   for (size_t j = 0; j < d; j++)
     mean += (double)attention[j] * (double)da[j];
@@ -282,9 +284,19 @@ static inline double finish_row(const work *w, size_t head, size_t i, const floa
     dtemperature += x;
     from_norms[i] -= temperature * x;
     from_norms[d + j] -= temperature * x;
-    g[j] = transposed[j * d] = (float)(temperature * ds * (double)over_norm[i] * (double)over_norm[d + j]);
+    g[j] = (float)(temperature * ds * (double)over_norm[i] * (double)over_norm[d + j]);
   }
   return dtemperature;
+}
+
+static void pack_matrices(const work *w, size_t head) {
+  size_t d = w->d;
+  nd_panels dq = matrix_of(w, head, FOR_DQ), dk = matrix_of(w, head, FOR_DK), dv = matrix_of(w, head, FOR_DV);
+  nd_panels_pack_transposed(&dq, plain_of(w, head), (ptrdiff_t)d);
+  for (size_t i = 0; i < d; i++) {
+    nd_panels_put_row(&dk, (int)i, plain_of(w, head) + i * d);
+    nd_panels_put_row(&dv, (int)i, w->statistics + head * (2 * d + 2) * d + i * d);
+  }
 }
 
 ND_KERNEL static void finish_backward(size_t begin, size_t end, int thread, void *context) {
@@ -294,7 +306,7 @@ ND_KERNEL static void finish_backward(size_t begin, size_t end, int thread, void
   for (size_t head = begin; head < end; head++) {
     const float *over_norm = w->statistics + head * (2 * d + 2) * d + 2 * d * d;
     const float *da = total(w, head);
-    float *ab = w->matrices + head * w->apply + 2 * d * d;
+    float *ab = plain_of(w, head) + d * d;
     double from_norms[2 * d], dtemperature = 0;
     memset(from_norms, 0, sizeof from_norms);
     for (size_t i = 0; i < d; i++)
@@ -304,37 +316,48 @@ ND_KERNEL static void finish_backward(size_t begin, size_t end, int thread, void
       ab[i] = over * SMALLEST_NORM < 0.999 ? (float)(from_norms[i] * over * over) : 0;
     }
     w->dtemperature[head] = (float)dtemperature;
+    pack_matrices(w, head);
   }
 }
 
-/* out = x scale + sum over j of factors[j] rows[j] */
-static inline void scaled_plus_rows(float *restrict out, size_t d, const float *x, const float *scale,
-                                    const float *factors, const float *rows) {
-  for (size_t i = 0; i < d; i++)
-    out[i] = x[i] * scale[i];
-  add_rows(out, d, d, factors, 1, rows, d);
+/* Of d channels: y = x scale. */
+ND_KERNEL static void scale_pixels(size_t d, size_t pixels, const float *x, const float *scale,
+                                   float *restrict y, size_t stride) {
+  for (size_t p = 0; p < pixels; p++, x += stride, y += stride)
+    for (size_t i = 0; i < d; i++)
+      y[i] = x[i] * scale[i];
 }
 
-ND_KERNEL static void apply_backward(size_t begin, size_t end, int thread, void *context) {
+/* Of `count` pixels of one sample. */
+static void apply_head_backward(const work *w, size_t pixel, size_t count, size_t h) {
+  size_t d = w->d, c = w->c, head = pixel / w->pixels * w->heads + h;
+  ptrdiff_t stride = (ptrdiff_t)(3 * c);
+  const float *q = w->qkv + pixel * 3 * c + h * d, *k = q + c, *ab = plain_of(w, head) + d * d;
+  float *dq = w->out + pixel * 3 * c + h * d;
+  nd_panels for_dq = matrix_of(w, head, FOR_DQ), for_dk = matrix_of(w, head, FOR_DK),
+            for_dv = matrix_of(w, head, FOR_DV);
+  scale_pixels(d, count, q, ab, dq, 3 * c);
+  scale_pixels(d, count, k, ab + d, dq + c, 3 * c);
+  nd_pixel_products(&for_dq, (int)count, (nd_pixels){k, stride}, dq, stride, true);
+  nd_pixel_products(&for_dk, (int)count, (nd_pixels){q, stride}, dq + c, stride, true);
+  nd_pixel_products(&for_dv, (int)count, (nd_pixels){w->dy + pixel * c + h * d, (ptrdiff_t)c}, dq + 2 * c,
+                    stride, false);
+}
+
+static void apply_backward(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const work *w = context;
-  size_t d = w->d, c = w->c;
-  for (size_t pixel = begin; pixel < end; pixel++)
-    for (size_t h = 0; h < w->heads; h++) {
-      size_t head = pixel / w->pixels * w->heads + h;
-      const float *q = w->qkv + pixel * 3 * c + h * d, *k = q + c, *dy = w->dy + pixel * c + h * d;
-      const float *g = w->matrices + head * w->apply, *ab = g + 2 * d * d;
-      float *dq = w->out + pixel * 3 * c + h * d;
-      scaled_plus_rows(dq, d, q, ab, k, g + d * d);
-      scaled_plus_rows(dq + c, d, k, ab + d, q, g);
-      memset(dq + 2 * c, 0, d * sizeof *dq);
-      add_rows(dq + 2 * c, d, d, dy, 1, w->statistics + head * (2 * d + 2) * d, d);
-    }
+  enum { TOGETHER = 64 }; /* pixels: what is scaled is still in the cache when products are added */
+  for (size_t pixel = begin, count; pixel < end; pixel += count) {
+    count = MIN(same_sample(w, pixel, end), TOGETHER);
+    for (size_t h = 0; h < w->heads; h++)
+      apply_head_backward(w, pixel, count, h);
+  }
 }
 
 static int prepare_backward(const nd_graph *g, nd_node *n) {
   work w = work_of(g, n, true);
-  n->scratch_bytes = scratch_floats(&w) * sizeof(float);
+  n->scratch_bytes = take_scratch(&w, NULL);
   return 0;
 }
 

@@ -1,6 +1,6 @@
-/* What is done to a convolution's input just before becomes a part of it, without a backward pass: two tensors
- * joined by channel are read one after the other, an up-sampled one is sampled where it is read. What is
- * between, in a U-Net the largest tensors of all, is never stored. */
+/* What is done to a convolution's input just before becomes a part of it, without a backward pass: two
+ * tensors joined by channel are read one after the other, an up-sampled one is sampled where it is read. What
+ * is between, in a U-Net the largest tensors of all, is never stored. */
 #include "tensor/ops/conv-private.h"
 
 enum { WHOLE_VECTORS = 16, SECOND = 3 };
@@ -60,7 +60,8 @@ static void place_taps(const nd_run_context *r, nd_conv_shape *s, nd_tap *taps) 
   const nd_conv_attr *a = r->node->attr;
   const nd_window *p = r->window;
   nd_axis rows = rows_axis(r->graph, r->node, p);
-  nd_axis columns = nd_upsample_axis(&a->enlarged, nd_run_in_value(r, 0)->dims[2], p->x, p->full_width, p->width);
+  nd_axis columns =
+      nd_upsample_axis(&a->enlarged, nd_run_in_value(r, 0)->dims[2], p->x, p->full_width, p->width);
   nd_rows out = {0, a->shape.oh};
   if (r->part)
     out = (nd_rows){r->part->out_from, r->part->out_from + nd_run_out_value(r, 0)->dims[1]};
