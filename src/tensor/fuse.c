@@ -1,6 +1,6 @@
-/* Activations become part of the convolution before them, whose sums are still in the cache, and what is
- * joined or enlarged a part of the one after, which reads it where it is. Networks know nothing of it, and a
- * backward pass, which would ask for what is between the two, has none of it. */
+/* Activations and gates become part of the convolution before them, whose sums are still in the cache, and
+ * what is joined or enlarged a part of the one after, which reads it where it is. Networks know nothing of
+ * it, and a backward pass, which would ask for what is between the two, has none of it. */
 #include "tensor/plan-private.h"
 
 enum { NOBODY = -1, SEVERAL = -2 };

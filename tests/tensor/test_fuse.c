@@ -1,5 +1,5 @@
-/* Activations that a convolution takes over, joined and enlarged tensors that it reads where they are: the
- * same numbers as from two nodes, and only where nobody sees what is between them. */
+/* Activations and gates that a convolution takes over, joined and enlarged tensors that it reads where they
+ * are: the same numbers as from two nodes, and only where nobody sees what is between them. */
 #include "tensor/graph-private.h"
 #include "tensor/kernels/choose.h"
 #include "tensor/kernels/micro.h"
@@ -15,7 +15,7 @@
 typedef struct layer {
   int n, h, w, in, out, kernel, groups;
   nd_act act;
-  bool fuses;
+  bool fuses, gated;
 } layer;
 
 enum { NOTHING, AN_OUTPUT, A_SECOND_READER, A_BACKWARD_PASS };
@@ -68,7 +68,7 @@ static run open_run(const layer *l, nd_dtype dtype, int between) {
   nd_tensor y = conv(g, r.x, l);
   if (between == AN_OUTPUT)
     nd_output(g, "between", y);
-  r.y = nd_activate(g, y, l->act, 0.2f);
+  r.y = l->gated ? nd_gate(g, y, l->act) : nd_activate(g, y, l->act, 0.2f);
   if (between == A_SECOND_READER)
     nd_output(g, "other", nd_add(g, y, y));
   nd_output(g, "y", r.y);
@@ -115,13 +115,22 @@ static void expect_two_nodes(run *two, run *other, run *back) {
   close_run(back);
 }
 
-static const layer layers[] = {
-    {1, 5, 7, 12, 70, 1, 1, ND_ACT_GELU, true},   {2, 9, 11, 600, 37, 1, 1, ND_ACT_GELU, true},
-    {1, 40, 41, 8, 130, 1, 1, ND_ACT_GELU, true}, {2, 6, 9, 70, 70, 3, 70, ND_ACT_GELU, true},
-    {1, 7, 5, 9, 9, 3, 9, ND_ACT_GELU, true},     {1, 7, 5, 9, 9, 3, 9, ND_ACT_LEAKY_RELU, true},
-    {1, 9, 9, 20, 16, 3, 1, ND_ACT_RELU, true},   {1, 9, 9, 20, 16, 3, 2, ND_ACT_LEAKY_RELU, true},
-    {1, 9, 9, 20, 16, 3, 1, ND_ACT_GELU, false},  {1, 9, 9, 20, 16, 3, 2, ND_ACT_GELU, false},
-    {1, 9, 9, 20, 16, 1, 1, ND_ACT_SILU, false}};
+static const layer layers[] = {{1, 5, 7, 12, 70, 1, 1, ND_ACT_GELU, true, false},
+                               {2, 9, 11, 600, 37, 1, 1, ND_ACT_GELU, true, false},
+                               {1, 40, 41, 8, 130, 1, 1, ND_ACT_GELU, true, false},
+                               {2, 6, 9, 70, 70, 3, 70, ND_ACT_GELU, true, false},
+                               {1, 7, 5, 9, 9, 3, 9, ND_ACT_GELU, true, false},
+                               {1, 7, 5, 9, 9, 3, 9, ND_ACT_LEAKY_RELU, true, false},
+                               {1, 9, 9, 20, 16, 3, 1, ND_ACT_RELU, true, false},
+                               {1, 9, 9, 20, 16, 3, 2, ND_ACT_LEAKY_RELU, true, false},
+                               {1, 9, 9, 20, 16, 3, 1, ND_ACT_GELU, false, false},
+                               {1, 9, 9, 20, 16, 3, 2, ND_ACT_GELU, false, false},
+                               {1, 9, 9, 20, 16, 1, 1, ND_ACT_SILU, false, false},
+                               {2, 6, 9, 10, 10, 3, 10, ND_ACT_NONE, true, true},
+                               {1, 7, 5, 2, 2, 3, 2, ND_ACT_GELU, true, true},
+                               {1, 9, 33, 510, 510, 3, 510, ND_ACT_GELU, true, true},
+                               {1, 5, 1, 128, 128, 3, 128, ND_ACT_NONE, true, true},
+                               {1, 9, 9, 20, 16, 3, 1, ND_ACT_NONE, false, true}};
 
 static void one_node_computes_what_two_do(void **state) {
   (void)state;

@@ -22,6 +22,10 @@ bool nd_conv_takes_gelu(const nd_conv_shape *s) {
   return nd_depthwise_takes(s) || nd_linear_takes(s);
 }
 
+bool nd_conv_takes_gate(const nd_conv_shape *s) {
+  return nd_depthwise_takes(s) && s->co % 2 == 0;
+}
+
 bool nd_conv_takes_sources(const nd_conv_shape *s) {
   return nd_conv_choose(s, ND_CONV_FORWARD) == ND_CONV_WINOGRAD;
 }

@@ -24,6 +24,9 @@ typedef struct nd_conv_shape {
    * the others in x, and counted by h. For a part of a picture; 0 otherwise. */
   int above;
   bool composed; /* forward alone: by nd_conv_forward_of, from sources */
+  /* Forward alone, where nd_conv_takes_gate: y is n,oh,ow,co/2, the first half of the channels, through the
+   * activation (ND_LINEAR or ND_GELU), times the second. */
+  bool gated;
 } nd_conv_shape;
 
 /* Of what x is made while it is read: images of c channels, as they are or (not NULL) enlarged to h x w. */
@@ -41,6 +44,9 @@ bool nd_conv_supported(const nd_conv_shape *s);
 
 /* Linear layers and depth-wise convolutions: ND_GELU, too, is theirs to apply. */
 bool nd_conv_takes_gelu(const nd_conv_shape *s);
+
+/* Depth-wise convolutions of an even number of channels: shape.gated, too. */
+bool nd_conv_takes_gate(const nd_conv_shape *s);
 
 /* y = activation(conv(x, weights) + bias). bias may be NULL. activation: ND_LINEAR, ND_RELU,
  * ND_LEAKY_RELU (slope for values below 0), or ND_GELU where it is taken. */

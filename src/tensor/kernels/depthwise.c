@@ -20,6 +20,8 @@ typedef struct job {
       *filter; /* [channels / LANES][TAPS + 1][LANES], the last row the bias: one address serves all */
   const nd_epilogue *e;
   float *y;
+  float *gates; /* not NULL: for each thread, so far apart, the first half of a row's block of channels */
+  size_t apart;
   const float *dy;
   int block_rows, blocks, slices; /* of backward weights: rows of output, and of channels */
   float *sums;                    /* [blocks][TAPS + 1][c], the last row those of dy */
@@ -44,15 +46,27 @@ ND_KERNEL_PART void find_rows(const job *j, size_t row, const float *rows[3]) {
     rows[i] = y >= 0 && y < j->h ? j->x + (image * (size_t)j->h + (size_t)y) * (size_t)j->w * j->c : NULL;
 }
 
+ND_KERNEL_PART size_t blocks_of(size_t c) {
+  return (c + LANES - 1) / LANES;
+}
+
 /* Block b of the channels: the last one overlaps the one before it where they do not divide. */
 ND_KERNEL_PART size_t block_start(size_t c, size_t b) {
   return c >= LANES && (b + 1) * LANES > c ? c - LANES : b * LANES;
 }
 
+/* Where a row's outputs go, `pitch` numbers from pixel to pixel; times: not NULL, what they are multiplied
+ * by, LANES from pixel to pixel. */
+typedef struct target {
+  float *y;
+  size_t pitch;
+  const float *times;
+} target;
+
 /* One row, `lanes` channels: each column is read once and adds to the outputs right of it, at it and left of
  * it. */
 ND_KERNEL_PART void sweep(const job *j, const float *const rows[3], size_t lanes, const float *restrict w,
-                          const bool gelu, float slope, float *restrict y) {
+                          const bool gelu, float slope, const target to) {
   float first[LANES] = {0}, second[LANES] = {0}; /* sums of one column, and of two, so far */
   const float *restrict bias = w + TAPS * LANES;
   for (int s = 0; s < j->ow + 2; s++) {
@@ -68,31 +82,42 @@ ND_KERNEL_PART void sweep(const job *j, const float *const rows[3], size_t lanes
       second[i] = first[i] + x0[i] * w[LANES + i] + x1[i] * w[4 * LANES + i] + x2[i] * w[7 * LANES + i];
       first[i] = bias[i] + x0[i] * w[i] + x1[i] * w[3 * LANES + i] + x2[i] * w[6 * LANES + i];
     }
-    for (size_t i = 0; s >= 2 && i < lanes; i++)
-      y[(size_t)(s - 2) * j->c + i] = gelu          ? done[i] * nd_normal_belowf(done[i])
-                                      : done[i] < 0 ? done[i] * slope
-                                                    : done[i];
+    if (s < 2)
+      continue;
+    float *restrict y = to.y + (size_t)(s - 2) * to.pitch;
+    const float *restrict times = to.times ? to.times + (size_t)(s - 2) * LANES : NULL;
+    for (size_t i = 0; i < lanes; i++)
+      y[i] = times         ? done[i] * times[i]
+             : gelu        ? done[i] * nd_normal_belowf(done[i])
+             : done[i] < 0 ? done[i] * slope
+                           : done[i];
   }
 }
 
-ND_KERNEL_PART void sweep_block(const job *j, const float *const rows[3], size_t block, const bool gelu,
-                                float slope, float *y) {
-  size_t k = block_start(j->c, block);
-  const float *w = j->filter + block * (TAPS + 1) * LANES;
+/* Channels from k on, of all c or of a half. */
+ND_KERNEL_PART void sweep_block(const job *j, const float *const rows[3], size_t k, size_t c, const float *w,
+                                const bool gelu, float slope, const target to) {
   const float *at[3] = {rows[0] ? rows[0] + k : NULL, rows[1] ? rows[1] + k : NULL,
                         rows[2] ? rows[2] + k : NULL};
-  if (j->c >= LANES)
-    sweep(j, at, LANES, w, gelu, slope, y + k);
+  if (c >= LANES)
+    sweep(j, at, LANES, w, gelu, slope, to);
   else
-    sweep(j, at, j->c, w, gelu, slope, y + k);
+    sweep(j, at, c, w, gelu, slope, to);
+}
+
+ND_KERNEL_PART const float *filter_of(const job *j, size_t block) {
+  return j->filter + block * (TAPS + 1) * LANES;
 }
 
 ND_KERNEL_PART void sweep_rows(const job *j, size_t begin, size_t end, const bool gelu, float slope) {
   const float *rows[3];
   for (size_t row = begin; row < end; row++) {
     find_rows(j, row, rows);
-    for (size_t block = 0; block * LANES < j->c; block++)
-      sweep_block(j, rows, block, gelu, slope, j->y + row * (size_t)j->ow * j->c);
+    for (size_t block = 0; block * LANES < j->c; block++) {
+      size_t k = block_start(j->c, block);
+      sweep_block(j, rows, k, j->c, filter_of(j, block), gelu, slope,
+                  (target){j->y + row * (size_t)j->ow * j->c + k, j->c, NULL});
+    }
   }
 }
 
@@ -106,6 +131,30 @@ ND_KERNEL static void output_rows(size_t begin, size_t end, int thread, void *co
     sweep_rows(j, begin, end, false, slope);
 }
 
+/* Block by block of the first half, and then of the second. */
+ND_KERNEL_PART void sweep_gated_rows(const job *j, size_t begin, size_t end, float *gate, const bool gelu) {
+  const float *rows[3];
+  size_t half = j->c / 2, blocks = blocks_of(half);
+  for (size_t row = begin; row < end; row++) {
+    find_rows(j, row, rows);
+    for (size_t block = 0; block < blocks; block++) {
+      size_t k = block_start(half, block);
+      sweep_block(j, rows, k, half, filter_of(j, block), gelu, 1, (target){gate, LANES, NULL});
+      sweep_block(j, rows, half + k, half, filter_of(j, blocks + block), false, 1,
+                  (target){j->y + row * (size_t)j->ow * half + k, half, gate});
+    }
+  }
+}
+
+ND_KERNEL static void gated_rows(size_t begin, size_t end, int thread, void *context) {
+  const job *j = context;
+  float *gate = j->gates + (size_t)thread * j->apart;
+  if (j->e->activation == ND_GELU)
+    sweep_gated_rows(j, begin, end, gate, true);
+  else
+    sweep_gated_rows(j, begin, end, gate, false);
+}
+
 /* weights: c,1,3,3. turned: the kernel by half a turn. */
 static void pack_filter(const float *weights, const float *bias, size_t c, bool turned, float *to) {
   for (size_t block = 0; block * LANES < c; block++, to += (TAPS + 1) * LANES)
@@ -116,9 +165,12 @@ static void pack_filter(const float *weights, const float *bias, size_t c, bool 
     }
 }
 
+static void run_rows(const job *j, nd_range_fn rows) {
+  nd_parallel((size_t)j->n * (size_t)j->oh, 1 + 8192 / ((size_t)j->ow * j->c), rows, (void *)j);
+}
+
 static size_t correlate(job j, const float *weights, bool turned, nd_arena scratch) {
-  size_t blocks = (j.c + LANES - 1) / LANES;
-  float *filter = nd_arena_floats(&scratch, blocks * (TAPS + 1) * LANES);
+  float *filter = nd_arena_floats(&scratch, blocks_of(j.c) * (TAPS + 1) * LANES);
   float *zeros = nd_arena_floats(&scratch, LANES);
   if (!scratch.base)
     return scratch.used;
@@ -126,7 +178,22 @@ static size_t correlate(job j, const float *weights, bool turned, nd_arena scrat
   memset(zeros, 0, LANES * sizeof *zeros);
   j.filter = filter;
   j.zeros = zeros;
-  nd_parallel((size_t)j.n * (size_t)j.oh, 1 + 8192 / ((size_t)j.ow * j.c), output_rows, &j);
+  run_rows(&j, output_rows);
+  return scratch.used;
+}
+
+static size_t correlate_gated(job j, const float *weights, nd_arena scratch) {
+  size_t half = j.c / 2, floats = blocks_of(half) * (TAPS + 1) * LANES;
+  float *filter = nd_arena_floats(&scratch, 2 * floats), *zeros = nd_arena_floats(&scratch, LANES);
+  j.gates = nd_arena_for_threads(&scratch, (size_t)nd_threads(), (size_t)j.ow * LANES, &j.apart);
+  if (!scratch.base)
+    return scratch.used;
+  pack_filter(weights, j.e->bias, half, false, filter);
+  pack_filter(weights + half * TAPS, j.e->bias ? j.e->bias + half : NULL, half, false, filter + floats);
+  memset(zeros, 0, LANES * sizeof *zeros);
+  j.filter = filter;
+  j.zeros = zeros;
+  run_rows(&j, gated_rows);
   return scratch.used;
 }
 
@@ -136,7 +203,7 @@ size_t nd_depthwise_forward(const nd_conv_shape *s, const float *x, const float 
   j.x = x;
   j.e = e;
   j.y = y;
-  return correlate(j, weights, false, scratch);
+  return s->gated ? correlate_gated(j, weights, scratch) : correlate(j, weights, false, scratch);
 }
 
 size_t nd_depthwise_backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,

@@ -21,8 +21,8 @@ size_t nd_pixel_sums_scratch(int d) {
 static void sum_block(const nd_panels *sums, const nd_panels *b, nd_pixels a, bool accumulate) {
   for (int j = 0; j < b->columns; j += nd_panels_step(b)) {
     nd_term t = {a.at, nd_panel_at(b, j), b->rows};
-    b->micro->panel(nd_panel_width(b, j) / b->micro->lanes, sums->rows, &t, 1, 1, a.stride, nd_panel_at(sums, j),
-                    accumulate);
+    b->micro->panel(nd_panel_width(b, j) / b->micro->lanes, sums->rows, &t, 1, 1, a.stride,
+                    nd_panel_at(sums, j), accumulate);
   }
 }
 

@@ -277,15 +277,29 @@ nd_tensor nd_conv2d(nd_graph *g, nd_tensor x, nd_tensor weights, nd_tensor bias,
                    a.shape.ow, a.shape.co);
 }
 
-static bool absorb(nd_node *n, const nd_node *next) {
-  nd_conv_attr *a = n->attr;
-  const nd_activate_attr *b = next->attr;
-  if (next->op != &nd_op_activate || a->s.activation != ND_ACT_NONE || b->kind == ND_ACT_SILU ||
-      (b->kind == ND_ACT_GELU && !nd_conv_takes_gelu(&a->shape)))
+static bool absorb_activation(nd_conv_attr *a, const nd_activate_attr *b) {
+  if (b->kind == ND_ACT_SILU || (b->kind == ND_ACT_GELU && !nd_conv_takes_gelu(&a->shape)))
     return false;
   a->s.activation = b->kind;
   a->s.slope = b->slope;
   return true;
+}
+
+static bool absorb_gate(nd_conv_attr *a, nd_act activation) {
+  if (!nd_conv_takes_gate(&a->shape))
+    return false;
+  a->s.activation = activation;
+  a->shape.gated = true;
+  return true;
+}
+
+static bool absorb(nd_node *n, const nd_node *next) {
+  nd_conv_attr *a = n->attr;
+  if (a->s.activation != ND_ACT_NONE || a->shape.gated)
+    return false;
+  return next->op == &nd_op_activate ? absorb_activation(a, next->attr)
+         : next->op == &nd_op_gate   ? absorb_gate(a, *(const nd_act *)next->attr)
+                                     : false;
 }
 
 /* A kernel as wide as its stride sees the pixels its output stands for, and no others. */

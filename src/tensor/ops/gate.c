@@ -5,8 +5,6 @@
 
 #include <math.h>
 
-extern const nd_op nd_op_gate;
-
 typedef struct work {
   const float *x, *dy;
   float *out;
