@@ -12,8 +12,7 @@
  *
  * where a and b are what the norms contribute. Pixels are summed in parts whose number depends on the shape
  * alone. */
-#include "tensor/kernels/pixel_products.h"
-#include "tensor/ops/ops-private.h"
+#include "tensor/ops/channel_attention-private.h"
 
 #include <math.h>
 #include <string.h>
@@ -22,34 +21,16 @@ extern const nd_op nd_op_channel_attention;
 
 enum { MOST_PARTS = 64, PART = 256 /* pixels at least */ };
 
-static const double SMALLEST_NORM = 1e-12;
-
-/* Sizes, and where things stand. Statistics of a head, kept for backward: A[d][d], cosine[d][d], 1 / |q|[d],
- * 1 / |k|[d]. */
-typedef struct work {
-  size_t samples, heads, d, c, pixels, parts;
-  const float *qkv, *temperature, *dy;
-  float *statistics; /* [samples][heads][2 d + 2][d] */
-  float *out;        /* the result, or the gradient of qkv */
-  float *sums;       /* [samples][heads][parts][record] */
-  size_t record;
-  float *matrices; /* [samples][heads][apply]: what the last pass applies */
-  size_t apply, panels;
-  float *dtemperature; /* [samples][heads] */
-  float *scratch;      /* of each thread, so far apart */
-  size_t apart;
-} work;
-
 static size_t parts_of(size_t pixels) {
   return MIN((pixels + PART - 1) / PART, MOST_PARTS);
 }
 
-static work work_of(const nd_graph *g, const nd_node *n, bool backward) {
+nd_channel_work nd_channel_work_of(const nd_graph *g, const nd_node *n, bool backward) {
   const nd_value *x = nd_in_value(g, n, 0);
-  work w = {.samples = (size_t)x->dims[0],
-            .heads = nd_in_value(g, n, 1)->count,
-            .c = (size_t)x->dims[3] / 3,
-            .pixels = (size_t)x->dims[1] * (size_t)x->dims[2]};
+  nd_channel_work w = {.samples = (size_t)x->dims[0],
+                       .heads = nd_in_value(g, n, 1)->count,
+                       .c = (size_t)x->dims[3] / 3,
+                       .pixels = (size_t)x->dims[1] * (size_t)x->dims[2]};
   w.d = w.c / w.heads;
   w.parts = parts_of(w.pixels);
   w.record = backward ? w.d * w.d : (w.d + 2) * w.d;                          /* D; or q k', |q|^2, |k|^2 */
@@ -59,7 +40,7 @@ static work work_of(const nd_graph *g, const nd_node *n, bool backward) {
   return w;
 }
 
-static size_t take_scratch(work *w, void *scratch) {
+size_t nd_channel_take_scratch(nd_channel_work *w, void *scratch) {
   nd_arena a = {scratch, 0};
   size_t heads = w->samples * w->heads;
   w->sums = nd_arena_floats(&a, heads * w->parts * w->record);
@@ -67,12 +48,6 @@ static size_t take_scratch(work *w, void *scratch) {
   w->dtemperature = nd_arena_floats(&a, heads);
   w->scratch = nd_arena_for_threads(&a, (size_t)nd_threads(), nd_pixel_sums_scratch((int)w->d), &w->apart);
   return a.used;
-}
-
-/* Matrix number `which` of a head. */
-static inline nd_panels matrix_of(const work *w, size_t head, size_t which) {
-  return (nd_panels){nd_micro_best(), (int)w->d, (int)w->d,
-                     w->matrices + head * w->apply + which * w->panels};
 }
 
 ND_KERNEL static void add_squares(float *restrict sum, size_t d, size_t pixels, const float *a,
@@ -83,7 +58,7 @@ ND_KERNEL static void add_squares(float *restrict sum, size_t d, size_t pixels, 
 }
 
 /* q k', |q|^2 and |k|^2 of `count` neighbouring pixels. */
-static void add_products(const work *w, int thread, float *sum, size_t count, const float *q) {
+static void add_products(const nd_channel_work *w, int thread, float *sum, size_t count, const float *q) {
   size_t d = w->d, c = w->c;
   ptrdiff_t stride = (ptrdiff_t)(3 * c);
   nd_pixel_sums((int)d, (int)count, (nd_pixels){q, stride}, (nd_pixels){q + c, stride}, sum,
@@ -92,10 +67,8 @@ static void add_products(const work *w, int thread, float *sum, size_t count, co
   add_squares(sum + d * d + d, d, count, q + c, 3 * c);
 }
 
-/* One part of one head: item = (sample, head, part). Forward: q k' and the squared norms; backward: dout v'.
- */
-static void gather(size_t begin, size_t end, int thread, void *context) {
-  const work *w = context;
+void nd_channel_gather(size_t begin, size_t end, int thread, void *context) {
+  const nd_channel_work *w = context;
   size_t d = w->d, c = w->c, stride = 3 * c;
   for (size_t item = begin; item < end; item++) {
     size_t part = item % w->parts, head = item / w->parts % w->heads, sample = item / w->parts / w->heads;
@@ -112,8 +85,7 @@ static void gather(size_t begin, size_t end, int thread, void *context) {
   }
 }
 
-/* The sums of a head over all parts: its first record. */
-static inline const float *total(const work *w, size_t head) {
+const float *nd_channel_total(const nd_channel_work *w, size_t head) {
   float *sum = w->sums + head * w->parts * w->record;
   for (size_t part = 1; part < w->parts; part++)
     for (size_t i = 0; i < w->record; i++)
@@ -135,16 +107,16 @@ static void softmax(double *row, size_t n) {
 /* The statistics of heads [begin, end) of all samples, and A' for the last pass. */
 ND_KERNEL static void finish(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
-  const work *w = context;
+  const nd_channel_work *w = context;
   size_t d = w->d;
   for (size_t head = begin; head < end; head++) {
-    const float *sum = total(w, head);
+    const float *sum = nd_channel_total(w, head);
     float *attention = w->statistics + head * (2 * d + 2) * d, *cosine = attention + d * d;
     float *over_norm = cosine + d * d;
-    nd_panels applied = matrix_of(w, head, 0);
+    nd_panels applied = nd_channel_matrix(w, head, 0);
     double row[d], temperature = (double)w->temperature[head % w->heads];
     for (size_t i = 0; i < 2 * d; i++)
-      over_norm[i] = (float)(1 / MAX(sqrt((double)sum[d * d + i]), SMALLEST_NORM));
+      over_norm[i] = (float)(1 / MAX(sqrt((double)sum[d * d + i]), ND_SMALLEST_NORM));
     for (size_t i = 0; i < d; i++) {
       for (size_t j = 0; j < d; j++) {
         double x = (double)sum[i * d + j] * (double)over_norm[i] * (double)over_norm[d + j];
@@ -160,26 +132,21 @@ ND_KERNEL static void finish(size_t begin, size_t end, int thread, void *context
 }
 
 /* A' of statistics that were given. */
-static void transpose_given(const work *w) {
+static void transpose_given(const nd_channel_work *w) {
   for (size_t head = 0; head < w->samples * w->heads; head++) {
-    nd_panels applied = matrix_of(w, head, 0);
+    nd_panels applied = nd_channel_matrix(w, head, 0);
     nd_panels_pack_transposed(&applied, w->statistics + head * (2 * w->d + 2) * w->d, (ptrdiff_t)w->d);
   }
 }
 
-/* How many pixels from `pixel` on, before `end`, are of one sample. */
-static size_t same_sample(const work *w, size_t pixel, size_t end) {
-  return MIN(end, (pixel / w->pixels + 1) * w->pixels) - pixel;
-}
-
 static void apply(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
-  const work *w = context;
+  const nd_channel_work *w = context;
   size_t d = w->d, c = w->c;
   for (size_t pixel = begin, count; pixel < end; pixel += count) {
-    count = same_sample(w, pixel, end);
+    count = nd_channel_same_sample(w, pixel, end);
     for (size_t head = 0; head < w->heads; head++) {
-      nd_panels m = matrix_of(w, pixel / w->pixels * w->heads + head, 0);
+      nd_panels m = nd_channel_matrix(w, pixel / w->pixels * w->heads + head, 0);
       nd_pixel_products(&m, (int)count,
                         (nd_pixels){w->qkv + pixel * 3 * c + 2 * c + head * d, (ptrdiff_t)(3 * c)},
                         w->out + pixel * c + head * d, (ptrdiff_t)c, false);
@@ -188,45 +155,40 @@ static void apply(size_t begin, size_t end, int thread, void *context) {
 }
 
 static int prepare(const nd_graph *g, nd_node *n) {
-  work w = work_of(g, n, false);
-  n->scratch_bytes = take_scratch(&w, NULL);
+  nd_channel_work w = nd_channel_work_of(g, n, false);
+  n->scratch_bytes = nd_channel_take_scratch(&w, NULL);
   return 0;
 }
 
-/* Pixels a thread takes at least in the last pass. */
-static size_t grain(const work *w) {
-  return ND_GRAIN / (w->c * w->d) + 1;
-}
-
 static void run(const nd_run_context *r) {
-  work w = work_of(r->graph, r->node, false);
+  nd_channel_work w = nd_channel_work_of(r->graph, r->node, false);
   w.qkv = nd_run_in(r, 0), w.temperature = nd_run_in(r, 1);
   w.out = nd_run_out(r, 0), w.statistics = nd_run_out(r, 1);
-  take_scratch(&w, r->scratch);
+  nd_channel_take_scratch(&w, r->scratch);
   if (nd_given(r, 1)) {
     transpose_given(&w);
   } else {
-    nd_parallel(w.samples * w.heads * w.parts, 1, gather, &w);
+    nd_parallel(w.samples * w.heads * w.parts, 1, nd_channel_gather, &w);
     nd_parallel(w.samples * w.heads, 1, finish, &w);
   }
-  nd_parallel(w.samples * w.pixels, grain(&w), apply, &w);
+  nd_parallel(w.samples * w.pixels, nd_channel_grain(&w), apply, &w);
 }
 
 /* ---- Over a whole picture, a part at a time ---- */
 static size_t statistic_sums(const nd_graph *g, const nd_node *n) {
-  work w = work_of(g, n, false);
+  nd_channel_work w = nd_channel_work_of(g, n, false);
   return w.heads * w.record;
 }
 
 typedef struct area {
-  const work *w;
+  const nd_channel_work *w;
   size_t rows, columns, stride; /* in pixels */
 } area;
 
-/* Items as in gather, the parts being rows. */
+/* Items as in nd_channel_gather, the parts being rows. */
 static void gather_rows(size_t begin, size_t end, int thread, void *context) {
   const area *a = context;
-  const work *w = a->w;
+  const nd_channel_work *w = a->w;
   for (size_t item = begin; item < end; item++) {
     size_t part = item % w->parts, head = item / w->parts;
     float *sum = w->sums + item * w->record;
@@ -237,11 +199,11 @@ static void gather_rows(size_t begin, size_t end, int thread, void *context) {
 
 static void statistic_gather(const nd_graph *g, const nd_node *n, const float *x, size_t rows, size_t columns,
                              size_t stride, double *sums) {
-  work w = work_of(g, n, false);
+  nd_channel_work w = nd_channel_work_of(g, n, false);
   w.qkv = x, w.parts = MIN(rows, MOST_PARTS);
   size_t count = w.heads * w.parts * w.record;
-  g_autofree char *scratch = g_malloc0(take_scratch(&w, NULL) + ND_ARENA_ALIGN);
-  take_scratch(&w, nd_arena_aligned(scratch));
+  g_autofree char *scratch = g_malloc0(nd_channel_take_scratch(&w, NULL) + ND_ARENA_ALIGN);
+  nd_channel_take_scratch(&w, nd_arena_aligned(scratch));
   nd_parallel(w.heads * w.parts, 1, gather_rows, &(area){&w, rows, columns, stride});
   for (size_t i = 0; i < count; i++)
     sums[i / w.record / w.parts * w.record + i % w.record] += (double)w.sums[i];
@@ -250,10 +212,10 @@ static void statistic_gather(const nd_graph *g, const nd_node *n, const float *x
 static void statistic_finish(const nd_graph *g, const nd_node *n, const double *sums, double pixels,
                              const float *const *in, float *out) {
   (void)pixels;
-  work w = work_of(g, n, false);
+  nd_channel_work w = nd_channel_work_of(g, n, false);
   w.parts = 1, w.temperature = in[1], w.statistics = out;
-  g_autofree char *scratch = g_malloc0(take_scratch(&w, NULL) + ND_ARENA_ALIGN);
-  take_scratch(&w, nd_arena_aligned(scratch));
+  g_autofree char *scratch = g_malloc0(nd_channel_take_scratch(&w, NULL) + ND_ARENA_ALIGN);
+  nd_channel_take_scratch(&w, nd_arena_aligned(scratch));
   for (size_t i = 0; i < w.heads * w.record; i++)
     w.sums[i] = (float)sums[i];
   finish(0, w.heads, 0, &w);
@@ -262,137 +224,15 @@ static void statistic_finish(const nd_graph *g, const nd_node *n, const double *
 static const nd_statistic statistic = {
     .output = 1, .sums = statistic_sums, .gather = statistic_gather, .finish = statistic_finish};
 
-/* ---- Backward ---- */
-enum { FOR_DQ, FOR_DK, FOR_DV, MATRICES }; /* G', G, A */
-
-/* G, row after row, and then a and b. */
-static inline float *plain_of(const work *w, size_t head) {
-  return w->matrices + head * w->apply + MATRICES * w->panels;
-}
-
-/* Row i of G from dA: the softmax's gradient, then the temperature's, the norms' and the product's. */
-static inline double finish_row(const work *w, size_t head, size_t i, const float *da, double *from_norms) {
-  size_t d = w->d;
-  const float *attention = w->statistics + head * (2 * d + 2) * d + i * d, *cosine = attention + d * d;
-  const float *over_norm = w->statistics + head * (2 * d + 2) * d + 2 * d * d;
-  float *g = plain_of(w, head) + i * d;
-  double mean = 0, dtemperature = 0, temperature = (double)w->temperature[head % w->heads];
-  for (size_t j = 0; j < d; j++)
-    mean += (double)attention[j] * (double)da[j];
-  for (size_t j = 0; j < d; j++) {
-    double ds = (double)attention[j] * ((double)da[j] - mean), x = ds * (double)cosine[j];
-    dtemperature += x;
-    from_norms[i] -= temperature * x;
-    from_norms[d + j] -= temperature * x;
-    g[j] = (float)(temperature * ds * (double)over_norm[i] * (double)over_norm[d + j]);
-  }
-  return dtemperature;
-}
-
-static void pack_matrices(const work *w, size_t head) {
-  size_t d = w->d;
-  nd_panels dq = matrix_of(w, head, FOR_DQ), dk = matrix_of(w, head, FOR_DK), dv = matrix_of(w, head, FOR_DV);
-  nd_panels_pack_transposed(&dq, plain_of(w, head), (ptrdiff_t)d);
-  for (size_t i = 0; i < d; i++) {
-    nd_panels_put_row(&dk, (int)i, plain_of(w, head) + i * d);
-    nd_panels_put_row(&dv, (int)i, w->statistics + head * (2 * d + 2) * d + i * d);
-  }
-}
-
-ND_KERNEL static void finish_backward(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
-  const work *w = context;
-  size_t d = w->d;
-  for (size_t head = begin; head < end; head++) {
-    const float *over_norm = w->statistics + head * (2 * d + 2) * d + 2 * d * d;
-    const float *da = total(w, head);
-    float *ab = plain_of(w, head) + d * d;
-    double from_norms[2 * d], dtemperature = 0;
-    memset(from_norms, 0, sizeof from_norms);
-    for (size_t i = 0; i < d; i++)
-      dtemperature += finish_row(w, head, i, da + i * d, from_norms);
-    for (size_t i = 0; i < 2 * d; i++) {
-      double over = (double)over_norm[i];
-      ab[i] = over * SMALLEST_NORM < 0.999 ? (float)(from_norms[i] * over * over) : 0;
-    }
-    w->dtemperature[head] = (float)dtemperature;
-    pack_matrices(w, head);
-  }
-}
-
-/* Of d channels: y = x scale. */
-ND_KERNEL static void scale_pixels(size_t d, size_t pixels, const float *x, const float *scale,
-                                   float *restrict y, size_t stride) {
-  for (size_t p = 0; p < pixels; p++, x += stride, y += stride)
-    for (size_t i = 0; i < d; i++)
-      y[i] = x[i] * scale[i];
-}
-
-/* Of `count` pixels of one sample. */
-static void apply_head_backward(const work *w, size_t pixel, size_t count, size_t h) {
-  size_t d = w->d, c = w->c, head = pixel / w->pixels * w->heads + h;
-  ptrdiff_t stride = (ptrdiff_t)(3 * c);
-  const float *q = w->qkv + pixel * 3 * c + h * d, *k = q + c, *ab = plain_of(w, head) + d * d;
-  float *dq = w->out + pixel * 3 * c + h * d;
-  nd_panels for_dq = matrix_of(w, head, FOR_DQ), for_dk = matrix_of(w, head, FOR_DK),
-            for_dv = matrix_of(w, head, FOR_DV);
-  scale_pixels(d, count, q, ab, dq, 3 * c);
-  scale_pixels(d, count, k, ab + d, dq + c, 3 * c);
-  nd_pixel_products(&for_dq, (int)count, (nd_pixels){k, stride}, dq, stride, true);
-  nd_pixel_products(&for_dk, (int)count, (nd_pixels){q, stride}, dq + c, stride, true);
-  nd_pixel_products(&for_dv, (int)count, (nd_pixels){w->dy + pixel * c + h * d, (ptrdiff_t)c}, dq + 2 * c,
-                    stride, false);
-}
-
-static void apply_backward(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
-  const work *w = context;
-  enum { TOGETHER = 64 }; /* pixels: what is scaled is still in the cache when products are added */
-  for (size_t pixel = begin, count; pixel < end; pixel += count) {
-    count = MIN(same_sample(w, pixel, end), TOGETHER);
-    for (size_t h = 0; h < w->heads; h++)
-      apply_head_backward(w, pixel, count, h);
-  }
-}
-
-static int prepare_backward(const nd_graph *g, nd_node *n) {
-  work w = work_of(g, n, true);
-  n->scratch_bytes = take_scratch(&w, NULL);
-  return 0;
-}
-
-static void run_backward(const nd_run_context *r) {
-  work w = work_of(r->graph, r->node, true);
-  w.qkv = nd_run_in(r, 0), w.temperature = nd_run_in(r, 1), w.statistics = nd_run_in(r, 2);
-  w.dy = nd_run_in(r, 3), w.out = nd_run_out(r, 0);
-  take_scratch(&w, r->scratch);
-  nd_parallel(w.samples * w.heads * w.parts, 1, gather, &w);
-  nd_parallel(w.samples * w.heads, 1, finish_backward, &w);
-  nd_parallel(w.samples * w.pixels, grain(&w), apply_backward, &w);
-  float *dtemperature = nd_run_out(r, 1);
-  memset(dtemperature, 0, w.heads * sizeof *dtemperature);
-  for (size_t i = 0; i < w.samples * w.heads; i++)
-    dtemperature[i % w.heads] += w.dtemperature[i];
-}
-
-static double flops(const nd_graph *g, const nd_node *n) {
-  work w = work_of(g, n, false);
+double nd_channel_flops(const nd_graph *g, const nd_node *n) {
+  nd_channel_work w = nd_channel_work_of(g, n, false);
   return 4.0 * (double)(w.samples * w.pixels * w.c * w.d);
 }
-
-static double flops_backward(const nd_graph *g, const nd_node *n) {
-  return 2 * flops(g, n);
-}
-
-static const nd_op channel_attention_backward = {.name = "channel_attention_backward",
-                                                 .prepare = prepare_backward,
-                                                 .run = run_backward,
-                                                 .flops = flops_backward};
 
 static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
                      nd_tensor *din) {
   nd_tensor in[] = {n->in[0], n->in[1], n->out[1], dout[0]};
-  nd_tensor dqkv = nd_append_like(g, &channel_attention_backward, NULL, 4, in, n->in[0]);
+  nd_tensor dqkv = nd_append_like(g, &nd_op_channel_attention_backward, NULL, 4, in, n->in[0]);
   if (dqkv < 0)
     return;
   const nd_value *t = nd_in_value(g, n, 1);
@@ -411,7 +251,7 @@ static double correlation(const double *a, const double *b, size_t pixels, size_
 
 /* The statistics are for backward alone: left out. */
 static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {
-  work w = work_of(g, n, false);
+  nd_channel_work w = nd_channel_work_of(g, n, false);
   for (size_t i = 0; i < w.samples * w.c; i++) {
     size_t sample = i / w.c, channel = i % w.c, head = channel / w.d, stride = 3 * w.c;
     const double *q = in[0] + sample * w.pixels * stride + channel, *k = q - channel + w.c + head * w.d;
@@ -430,7 +270,7 @@ static void reference(const nd_graph *g, const nd_node *n, const double *const *
 }
 
 /* One of queries, keys and values as n, heads, d, pixels. */
-static const char *onnx_part(nd_onnx *o, const char *qkv, const work *w, int which) {
+static const char *onnx_part(nd_onnx *o, const char *qkv, const nd_channel_work *w, int which) {
   int64_t c = (int64_t)w->c;
   const char *part = nd_onnx_slice(o, qkv, 1, which * c, (which + 1) * c);
   return nd_onnx_reshape(o, part, 4, (int64_t[]){0, (int64_t)w->heads, (int64_t)w->d, -1});
@@ -438,12 +278,12 @@ static const char *onnx_part(nd_onnx *o, const char *qkv, const work *w, int whi
 
 static const char *onnx_normalised(nd_onnx *o, const char *x) {
   const char *norm = nd_onnx_node(o, "ReduceL2", ND_ONNX_IN(x), ND_ONNX_WITH(ND_ONNX_LIST("axes", 1, -1)));
-  norm = nd_onnx_node(o, "Max", ND_ONNX_IN(norm, nd_onnx_real(o, (float)SMALLEST_NORM)), NULL);
+  norm = nd_onnx_node(o, "Max", ND_ONNX_IN(norm, nd_onnx_real(o, (float)ND_SMALLEST_NORM)), NULL);
   return nd_onnx_node(o, "Div", ND_ONNX_IN(x, norm), NULL);
 }
 
 static void onnx(nd_onnx *o, const nd_graph *g, const nd_node *n) {
-  work w = work_of(g, n, false);
+  nd_channel_work w = nd_channel_work_of(g, n, false);
   const char *qkv = nd_onnx_value(o, n->in[0], ND_ONNX_CHANNELS_FIRST);
   const char *q = onnx_normalised(o, onnx_part(o, qkv, &w, 0));
   const char *k = onnx_normalised(o, onnx_part(o, qkv, &w, 1));
@@ -472,7 +312,8 @@ nd_tensor nd_channel_attention(nd_graph *g, nd_tensor qkv, nd_tensor temperature
 }
 
 static nd_tensor example(nd_graph *g, int i) {
-  static const int e[][5] = {{2, 3, 5, 8, 2}, {1, 17, 18, 5, 1}, {1, 2, 1, 18, 3}}; /* n, h, w, c, heads */
+  static const int e[][5] = {
+      {2, 3, 5, 8, 2}, {1, 17, 18, 5, 1}, {1, 2, 1, 18, 3}, {2, 7, 11, 96, 2}}; /* n, h, w, c, heads */
   if (i >= (int)G_N_ELEMENTS(e))
     return ND_NONE;
   nd_tensor qkv = nd_example_input(g, e[i][0], e[i][1], e[i][2], 3 * e[i][3]);
@@ -486,7 +327,7 @@ const nd_op nd_op_channel_attention = {.name = "channel_attention",
                                        .run = run,
                                        .reference = reference,
                                        .onnx = onnx,
-                                       .flops = flops,
+                                       .flops = nd_channel_flops,
                                        .reach = nd_reach_none,
                                        .statistic = &statistic,
                                        .example = example};
