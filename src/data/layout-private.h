@@ -15,9 +15,9 @@ typedef struct nd_found {
 } nd_found;
 
 /* Appends nd_found to found (which must free them: nd_found_free) in the order of the tree, and what should
- * be there and is not to missing. only: names of sets, NULL: all. Error: a list that cannot be read. */
-int nd_layout_find(const nd_tree *tree, nd_task task, char *const *only, GPtrArray *found,
-                   GPtrArray *missing);
+ * be there and is not, or cannot be read, to missing. only: names of sets, NULL: all. */
+void nd_layout_find(const nd_tree *tree, nd_task task, char *const *only, GPtrArray *found,
+                    GPtrArray *missing);
 void nd_found_free(void *found);
 /* What is known for a task, a line each; the caller's, g_free. */
 char *nd_layout_known(nd_task task);

@@ -332,49 +332,49 @@ static void add_line(const search *s, const nd_tree_file *list, const nd_list_li
     add(s, g_strdup(folder), expand(match, s->layout->name), input, target);
 }
 
-static int add_list(const search *s, const nd_tree_file *list, const char *folder) {
+/* One that cannot be read is noted like a picture that is missing. */
+static void add_list(const search *s, const nd_tree_file *list, const char *folder) {
   void *text;
   size_t size;
-  if (nd_tree_read(list, &text, &size))
-    return -1;
-  g_autoptr(GArray) lines = nd_list_read(text, size, list->path);
-  nd_mem_free(text);
-  if (!lines)
-    return -1;
+  g_autoptr(GArray) lines = NULL;
+  if (!nd_tree_read(list, &text, &size)) {
+    lines = nd_list_read(text, size, list->path);
+    nd_mem_free(text);
+  }
+  if (!lines) {
+    g_ptr_array_add(s->missing, g_strdup(nd_error()));
+    return;
+  }
   g_autoptr(GRegex) name = g_regex_new(s->layout->targets[0], G_REGEX_CASELESS, 0, NULL);
   for (guint i = 0; i < lines->len; i++)
     add_line(s, list, &g_array_index(lines, nd_list_line, i), folder, name);
-  return 0;
 }
 
-static int try_file(const search *s, const nd_tree_file *file) {
+static void try_file(const search *s, const nd_tree_file *file) {
   g_autoptr(GMatchInfo) match = NULL;
-  if (!g_utf8_validate(file->path, -1, NULL) || !g_regex_match(s->pattern, file->path, 0, &match))
-    return 0;
+  if (!g_regex_match(s->pattern, file->path, 0, &match))
+    return;
   char *folder = folder_of(s, match, file->path);
   if (!folder)
-    return 0;
+    return;
   if (s->layout->kind != INPUT_FIRST && s->layout->kind != TARGET_FIRST) {
     add_match(s, match, file, folder);
-    return 0;
+    return;
   }
-  int failed = add_list(s, file, folder);
+  add_list(s, file, folder);
   g_free(folder);
-  return failed;
 }
 
-int nd_layout_find(const nd_tree *tree, nd_task task, char *const *only, GPtrArray *found,
-                   GPtrArray *missing) {
-  int failed = 0;
-  for (size_t k = 0; k < G_N_ELEMENTS(layouts) && !failed; k++) {
+void nd_layout_find(const nd_tree *tree, nd_task task, char *const *only, GPtrArray *found,
+                    GPtrArray *missing) {
+  for (size_t k = 0; k < G_N_ELEMENTS(layouts); k++) {
     if (!(layouts[k].tasks & 1 << task))
       continue;
     g_autoptr(GRegex) pattern = g_regex_new(layouts[k].input, G_REGEX_CASELESS | G_REGEX_OPTIMIZE, 0, NULL);
     search s = {tree, &layouts[k], pattern, only, found, missing};
-    for (guint i = 0; i < tree->files->len && !failed; i++)
-      failed = try_file(&s, tree->files->pdata[i]);
+    for (guint i = 0; i < tree->files->len; i++)
+      try_file(&s, tree->files->pdata[i]);
   }
-  return failed;
 }
 
 char *nd_layout_known(nd_task task) {

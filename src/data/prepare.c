@@ -40,18 +40,15 @@ static nd_prepared_group *group_of(work *w, const nd_found *f) {
   return g;
 }
 
-static int nothing_known(const nd_tree *tree, nd_task task, const GPtrArray *missing) {
+static int nothing_known(const nd_tree *tree, nd_task task, const GPtrArray *findings) {
   g_autofree char *known = nd_layout_known(task);
   g_autoptr(GString) seen = g_string_new(NULL);
   guint n = tree->files->len, shown = MIN(n, EXAMPLES);
   for (guint i = 0; i < shown; i++) /* spread over all of them */
     g_string_append_printf(seen, "%s'%s'", i ? ", " : ", such as ",
                            ((const nd_tree_file *)tree->files->pdata[i * (n / shown)])->path);
-  if (tree->unread->len)
-    g_string_append_printf(seen, "; '%s' is an archive of a kind that is not read: unpack it",
-                           (char *)tree->unread->pdata[0]);
-  if (missing->len)
-    g_string_append_printf(seen, "; %s", (char *)missing->pdata[0]);
+  if (findings->len)
+    g_string_append_printf(seen, "; %s", (char *)findings->pdata[0]);
   return nd_fail("nothing to prepare for %s: %u files were found%s. Known are:%s", nd_task_name((int)task), n,
                  seen->str, known);
 }
@@ -313,14 +310,12 @@ static int prepare_all(work *w) {
 
 static int prepare_tree(work *w, const nd_tree *tree) {
   const nd_prepare_settings *s = w->settings;
-  if (nd_layout_find(tree, s->task, s->only, w->found, w->findings))
-    return -1;
+  for (guint i = 0; i < tree->problems->len; i++)
+    g_ptr_array_add(w->findings, g_strdup(tree->problems->pdata[i]));
+  nd_layout_find(tree, s->task, s->only, w->found, w->findings);
   drop_repeated(w->found);
   if (!w->found->len)
     return nothing_known(tree, s->task, w->findings);
-  for (guint i = 0; i < tree->unread->len; i++)
-    g_ptr_array_add(w->findings, g_strdup_printf("'%s' is an archive of a kind that is not read: unpack it",
-                                                 (char *)tree->unread->pdata[i]));
   for (guint i = 0; i < w->found->len; i++)
     group_of(w, w->found->pdata[i])->found++;
   return s->dry_run ? 0 : prepare_all(w);

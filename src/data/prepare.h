@@ -33,9 +33,9 @@ typedef struct nd_prepared {
   char **findings; /* what could not be read or has no partner, a line each; NULL at the end */
 } nd_prepared;
 
-/* Reads nothing twice: a picture whose results are all there, as the manifest has them, is skipped. Pictures
- * that cannot be read are findings. Errors: nothing known was found (says what was, and what is known), other
- * settings than OUT was made with, files that cannot be written. */
+/* Reads nothing twice: a picture whose results are all there, as the manifest has them, is skipped. Pictures,
+ * lists and archives that cannot be read are findings. Errors: nothing known was found (says what was, and
+ * what is known), other settings than OUT was made with, files that cannot be written. */
 int nd_prepare(const nd_prepare_settings *settings, nd_prepared *out);
 void nd_prepared_free(nd_prepared *prepared);
 

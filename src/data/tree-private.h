@@ -7,7 +7,9 @@
 typedef struct nd_archive nd_archive;
 
 typedef struct nd_tree_file {
-  char *path;                /* with the name of the folder that was given in front; no "." and ".." */
+  /* With the name of the folder that was given in front; no "." and "..". UTF-8: bytes of a name that are
+   * none stand as %E9, so that names can be told apart and taken for those of results. */
+  char *path;
   char *disk;                /* where it is; NULL: in an archive */
   const nd_archive *archive; /* or, NULL, it is on disk */
   int64_t index;             /* in the archive */
@@ -16,11 +18,13 @@ typedef struct nd_tree_file {
 typedef struct nd_tree {
   GPtrArray *files;    /* nd_tree_file, by path */
   GPtrArray *archives; /* nd_archive */
-  GPtrArray *unread;   /* paths of archives of kinds that are not read */
+  GPtrArray *problems; /* what could not be looked into, a line each: archives, folders */
   GHashTable *by_path; /* folded to lower case */
 } nd_tree;
 
-/* from: folders, .zip archives and single files, NULL at the end; archives within folders are looked into. */
+/* from: folders, .zip archives and single files, NULL at the end; archives within folders are looked into.
+ * One that is broken, or has an entry that leads out of it, is left out whole: a problem. Error: one of
+ * `from` is not there. */
 int nd_tree_open(char *const *from, nd_tree *out);
 void nd_tree_close(nd_tree *tree);
 const nd_tree_file *nd_tree_find(const nd_tree *tree,

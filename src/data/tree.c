@@ -43,11 +43,26 @@ static bool is_other_archive(const char *path) {
                                              ".z01", ".zip.00", ".zip.001", NULL});
 }
 
+static char *utf8_of(const char *path) {
+  GString *s = g_string_new(NULL);
+  for (const char *bad; !g_utf8_validate(path, -1, &bad); path = bad + 1) {
+    g_string_append_len(s, path, bad - path);
+    g_string_append_printf(s, "%%%02X", (unsigned char)*bad);
+  }
+  g_string_append(s, path);
+  return g_string_free(s, FALSE);
+}
+
+static char *key_of(const char *path) {
+  g_autofree char *utf8 = utf8_of(path);
+  return g_utf8_casefold(utf8, -1);
+}
+
 /* Of two files of one path the first stays. */
-static void add(nd_tree *tree, char *path, char *disk, const nd_archive *archive, int64_t index) {
+static void add(nd_tree *tree, const char *path, char *disk, const nd_archive *archive, int64_t index) {
   nd_tree_file *f = g_new(nd_tree_file, 1);
-  char *key = g_utf8_validate(path, -1, NULL) ? g_utf8_casefold(path, -1) : g_ascii_strdown(path, -1);
-  *f = (nd_tree_file){path, disk, archive, index};
+  char *key = key_of(path);
+  *f = (nd_tree_file){utf8_of(path), disk, archive, index};
   if (g_hash_table_contains(tree->by_path, key)) {
     g_free(key);
     file_free(f);
@@ -55,6 +70,13 @@ static void add(nd_tree *tree, char *path, char *disk, const nd_archive *archive
   }
   g_hash_table_insert(tree->by_path, key, f);
   g_ptr_array_add(tree->files, f);
+}
+
+/* What nd_fail was told: the rest is looked at all the same. */
+static void note_problem(const char *path, void *context) {
+  const nd_tree *tree = context;
+  (void)path;
+  g_ptr_array_add(tree->problems, g_strdup(nd_error()));
 }
 
 /* ---- Archives ---- */
@@ -70,35 +92,49 @@ static bool is_left_out(const char *path) {
          g_str_has_suffix(path, "/");
 }
 
-/* above: the folder the archive stands in, as a path of the tree. */
-static int add_entries(nd_tree *tree, const nd_archive *a, const char *above) {
-  int64_t n = nd_zip_count(a->zip);
+static int check_entries(const nd_zip *zip, const char *disk) {
+  int64_t n = nd_zip_count(zip);
   if (n > ENTRIES_MAX)
-    return nd_fail("archive '%s' has more than %d entries", a->disk, ENTRIES_MAX);
+    return nd_fail("archive '%s' has more than %d entries", disk, ENTRIES_MAX);
   for (int64_t i = 0; i < n; i++) {
-    const char *path = nd_zip_name(a->zip, i);
+    const char *path = nd_zip_name(zip, i);
     if (!path || leads_out(path))
       return nd_fail(
-          "archive '%s' has an entry '%s', whose path leads out of it: it is not as it was published",
-          a->disk, path ? path : "");
-    if (!is_left_out(path))
-      add(tree, *above ? g_build_filename(above, path, NULL) : g_strdup(path), NULL, a, i);
+          "archive '%s' has an entry '%s', whose path leads out of it: it is not as it was published", disk,
+          path ? path : "");
   }
   return 0;
 }
 
-static int add_archive(nd_tree *tree, const char *disk, const char *above) {
-  nd_zip *zip;
-  if (nd_zip_open(disk, &zip)) {
+static int open_archive(const char *disk, nd_zip **zip) {
+  if (nd_zip_open(disk, zip)) {
     g_autofree char *cause = g_strdup(nd_error());
     return nd_fail("cannot read archive '%s': %s; was it cut short, or is it one part of several? Parts are "
                    "joined first (zip -s 0 FIRST.zip --out whole.zip, or cat x.zip.* > x.zip)",
                    disk, cause);
   }
+  if (!check_entries(*zip, disk))
+    return 0;
+  nd_zip_close(*zip);
+  return -1;
+}
+
+/* above: the folder the archive stands in, as a path of the tree. */
+static void add_archive(nd_tree *tree, const char *disk, const char *above) {
+  nd_zip *zip;
+  if (open_archive(disk, &zip)) {
+    note_problem(disk, tree);
+    return;
+  }
   nd_archive *a = g_new(nd_archive, 1);
   *a = (nd_archive){zip, g_strdup(disk)};
   g_ptr_array_add(tree->archives, a);
-  return add_entries(tree, a, above);
+  for (int64_t i = 0, n = nd_zip_count(zip); i < n; i++) {
+    const char *entry = nd_zip_name(zip, i);
+    g_autofree char *path = *above ? g_build_filename(above, entry, NULL) : g_strdup(entry);
+    if (!is_left_out(entry))
+      add(tree, path, NULL, a, i);
+  }
 }
 
 static int read_entry(const nd_tree_file *file, void **bytes, size_t *size) {
@@ -109,15 +145,15 @@ static int read_entry(const nd_tree_file *file, void **bytes, size_t *size) {
 
 /* ---- Folders ---- */
 
-static int add_file(nd_tree *tree, const char *disk, const char *path) {
+static void add_file(nd_tree *tree, const char *disk, const char *path) {
   g_autofree char *parent = g_path_get_dirname(path);
   if (is_zip(disk))
-    return add_archive(tree, disk, strcmp(parent, ".") ? parent : "");
-  if (is_other_archive(disk))
-    g_ptr_array_add(tree->unread, g_strdup(disk));
+    add_archive(tree, disk, strcmp(parent, ".") ? parent : "");
+  else if (is_other_archive(disk))
+    g_ptr_array_add(tree->problems,
+                    g_strdup_printf("'%s' is an archive of a kind that is not read: unpack it", disk));
   else
-    add(tree, g_strdup(path), g_strdup(disk), NULL, 0);
-  return 0;
+    add(tree, path, g_strdup(disk), NULL, 0);
 }
 
 static bool any(const char *name) {
@@ -127,13 +163,12 @@ static bool any(const char *name) {
 
 static int add_folder(nd_tree *tree, const char *folder, const char *name) {
   g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-  if (nd_walk(folder, any, NULL, NULL, names))
+  if (nd_walk(folder, any, note_problem, tree, names))
     return -1;
   for (guint i = 0; i < names->len; i++) {
     g_autofree char *disk = g_build_filename(folder, names->pdata[i], NULL),
                     *path = g_build_filename(name, names->pdata[i], NULL);
-    if (add_file(tree, disk, path))
-      return -1;
+    add_file(tree, disk, path);
   }
   return 0;
 }
@@ -152,7 +187,7 @@ int nd_tree_open(char *const *from, nd_tree *out) {
     if (g_file_test(whole, G_FILE_TEST_IS_DIR))
       failed = add_folder(out, whole, name);
     else if (g_file_test(whole, G_FILE_TEST_EXISTS))
-      failed = add_file(out, whole, name);
+      add_file(out, whole, name);
     else
       failed = nd_fail("cannot find '%s': there is no such folder or archive", *from);
   }
@@ -167,13 +202,12 @@ void nd_tree_close(nd_tree *tree) {
   g_hash_table_unref(tree->by_path);
   g_ptr_array_unref(tree->files);
   g_ptr_array_unref(tree->archives);
-  g_ptr_array_unref(tree->unread);
+  g_ptr_array_unref(tree->problems);
   *tree = (nd_tree){0};
 }
 
 const nd_tree_file *nd_tree_find(const nd_tree *tree, const char *path) {
-  g_autofree char *key =
-      g_utf8_validate(path, -1, NULL) ? g_utf8_casefold(path, -1) : g_ascii_strdown(path, -1);
+  g_autofree char *key = key_of(path);
   return g_hash_table_lookup(tree->by_path, key);
 }
 

@@ -3,6 +3,7 @@
 #include "data/prepare.h"
 #include "matlab.h"
 
+#include <unistd.h>
 #include <zip.h>
 
 static nd_prepare_settings settings(nd_task task, char *const *from) {
@@ -196,6 +197,47 @@ static void paths_that_lead_out_are_refused(void **state) {
     assert_int_equal(nd_prepare(&s, &p), -1);
     assert_error_has("leads out of it");
   }
+}
+
+/* One archive of several was cut short, one holds nothing that may be read, a list is none. */
+static void what_cannot_be_opened_is_passed_over(void **state) {
+  (void)state;
+  write_places("from/Rain13K/input", "1.png", 20, 10, 1);
+  write_places("from/Rain13K/target", "1.png", 20, 10, 2);
+  static const char *const entry[][2] = {{"from/Rain13K/input/1.png", "Rain13K/input/2.png"}},
+                           *const evil[][2] = {{"from/Rain13K/input/1.png", "../2.png"}},
+                           *const nul[][2] = {{"zero", "real_world.txt"}};
+  write_zip("from/cut.zip", entry, 1);
+  assert_int_equal(truncate("from/cut.zip", 60), 0);
+  write_zip("from/evil.zip", evil, 1);
+  assert_true(g_file_set_contents("zero", "a\0b", 3, NULL));
+  write_zip("from/list.zip", nul, 1);
+  char *from[] = {"from", NULL};
+  nd_prepare_settings s = settings(ND_TASK_DERAIN, from);
+  nd_prepared p;
+  prepare(&s, &p);
+  assert_true(p.count == 1 && group(&p, "rain13k/train", "pairs")->made == 1);
+  assert_int_equal(g_strv_length(p.findings), 3);
+  assert_non_null(strstr(p.findings[0], "from/cut.zip"));
+  assert_non_null(strstr(p.findings[1], "from/evil.zip"));
+  assert_non_null(strstr(p.findings[1], "leads out of it"));
+  assert_non_null(strstr(p.findings[2], "real_world.txt"));
+  nd_prepared_free(&p);
+}
+
+/* As of old archives in another encoding: partners find each other all the same. */
+static void names_in_other_encodings_are_taken(void **state) {
+  (void)state;
+  write_places("from/Rain13K/input", "\xe9t\xe9.png", 20, 10, 1);
+  write_places("from/Rain13K/target", "\xe9t\xe9.png", 20, 10, 2);
+  char *from[] = {"from", NULL};
+  nd_prepare_settings s = settings(ND_TASK_DERAIN, from);
+  nd_prepared p;
+  prepare(&s, &p);
+  assert_true(group(&p, "rain13k/train", "pairs")->made == 1 && !p.findings[0]);
+  assert_true(is_file("out/rain13k/train/input/%E9t%E9.png"));
+  assert_true(is_file("out/rain13k/train/target/%E9t%E9.png"));
+  nd_prepared_free(&p);
 }
 
 static void blocks_become_files(void **state) {
@@ -392,6 +434,8 @@ int main(void) {
       TEST(a_second_run_goes_on),
       TEST(archives_are_read_where_they_stand),
       TEST(paths_that_lead_out_are_refused),
+      TEST(what_cannot_be_opened_is_passed_over),
+      TEST(names_in_other_encodings_are_taken),
       TEST(blocks_become_files),
       TEST(layouts_are_known),
       TEST(views_stay_together),
