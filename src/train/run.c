@@ -186,6 +186,18 @@ static int check_skipped(run *r, const nd_step_result *s) {
   return 0;
 }
 
+/* Skipped steps with others in between never stop a run, nor do a few at once that are all there are. */
+static int check_learned(const run *r) {
+  uint64_t steps = r->t->state.step, skipped = r->t->state.skipped;
+  if (2 * skipped <= steps)
+    return 0;
+  return nd_fail(
+      "%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+      " steps were skipped, their loss or gradient not being finite: the model in '%s' has learned "
+      "little, or nothing. Lower training.learning_rate or set training.gradient_clip",
+      skipped, steps, r->folder);
+}
+
 /* ---- The loop ---- */
 static int one_step(run *r) {
   nd_step_result s;
@@ -241,7 +253,7 @@ static int loop(run *r) {
     if (one_step(r))
       return keep_what_there_is(r);
   }
-  return 0;
+  return check_learned(r);
 }
 
 /* Processes on machines that differ may have found different numbers of passes to fit. */

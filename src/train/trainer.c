@@ -140,14 +140,21 @@ static const char *prefix_in(const nd_safetensors *file, const char *scope) {
   return NULL;
 }
 
+/* from: the prefix in the file; scope: of the network. */
+static int init_network(nd_trainer *t, const nd_safetensors *file, const char *from, const char *scope) {
+  return nd_weights_load(file, from, t->params, scope, !*from, t->state.values) ||
+                 nd_weights_check_finite(t->params, scope, t->state.values)
+             ? -1
+             : 0;
+}
+
 static int init_from_file(nd_trainer *t, const nd_safetensors *file) {
   const char *restoration = prefix_in(file, ND_SCOPE_RESTORATION),
              *diffusion = prefix_in(file, ND_SCOPE_DIFFUSION);
-  if (nd_weights_load(file, restoration ? restoration : "", t->params, ND_SCOPE_RESTORATION ".", !restoration,
-                      t->state.values))
+  if (init_network(t, file, restoration ? restoration : "", ND_SCOPE_RESTORATION "."))
     return -1;
   if (t->diffusion && diffusion)
-    return nd_weights_load(file, diffusion, t->params, ND_SCOPE_DIFFUSION ".", false, t->state.values);
+    return init_network(t, file, diffusion, ND_SCOPE_DIFFUSION ".");
   if (t->diffusion)
     nd_log(ND_LOG_INFO, "the diffusion network starts from random weights: the file to start from has none");
   return 0;

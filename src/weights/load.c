@@ -87,3 +87,25 @@ int nd_weights_load(const nd_safetensors *file, const char *file_prefix, const n
   g_string_free(c.text, TRUE);
   return failed;
 }
+
+/* The largest magnitude's bits: those of infinity and of every NaN are above all finite numbers'. */
+static uint32_t largest_bits(const float *values, size_t count) {
+  uint32_t largest = 0;
+  for (size_t k = 0; k < count; k++) {
+    uint32_t bits;
+    memcpy(&bits, values + k, sizeof bits);
+    bits &= 0x7fffffff;
+    largest = bits > largest ? bits : largest;
+  }
+  return largest;
+}
+
+int nd_weights_check_finite(const nd_params *params, const char *prefix, const float *values) {
+  for (int i = 0; i < nd_params_length(params); i++) {
+    const nd_param *p = nd_params_at(params, i);
+    if (g_str_has_prefix(p->name, prefix) && largest_bits(values + p->offset, p->count) >= 0x7f800000)
+      return nd_fail("'%s' holds numbers that are NaN or infinite; did its training diverge?",
+                     p->name + strlen(prefix));
+  }
+  return 0;
+}

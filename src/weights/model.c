@@ -149,27 +149,6 @@ static int declare(nd_model *m) {
   return failed;
 }
 
-/* The largest magnitude's bits: those of infinity and of every NaN are above all finite numbers'. */
-static uint32_t largest_bits(const float *values, size_t count) {
-  uint32_t largest = 0;
-  for (size_t k = 0; k < count; k++) {
-    uint32_t bits;
-    memcpy(&bits, values + k, sizeof bits);
-    bits &= 0x7fffffff;
-    largest = bits > largest ? bits : largest;
-  }
-  return largest;
-}
-
-static int check_finite(const nd_model *m) {
-  for (int i = 0; i < nd_params_length(m->params); i++) {
-    const nd_param *param = nd_params_at(m->params, i);
-    if (largest_bits(m->values + param->offset, param->count) >= 0x7f800000)
-      return nd_fail("'%s' holds numbers that are NaN or infinite; did its training diverge?", param->name);
-  }
-  return 0;
-}
-
 /* No memory before everything fits: settings that a file claims may ask for any amount of it. */
 static int fill(const part *p, nd_model *m) {
   if (nd_weights_load(p->file, p->scope, m->params, "", true, NULL))
@@ -177,7 +156,7 @@ static int fill(const part *p, nd_model *m) {
   m->values = nd_mem_alloc(nd_params_size(m->params) * sizeof(float), "weights");
   if (!m->values || nd_weights_load(p->file, p->scope, m->params, "", true, m->values))
     return -1;
-  return check_finite(m);
+  return nd_weights_check_finite(m->params, "", m->values);
 }
 
 /* ---- What there is to say about it ---- */

@@ -56,6 +56,9 @@ int nd_model_save_as(const char *path, const nd_model *model, nd_st_type type, c
  * (nd_net_is_buffer). values NULL: only that. */
 int nd_weights_load(const nd_safetensors *file, const char *file_prefix, const nd_params *params,
                     const char *prefix, bool exact, float *values);
+/* Error, which names the first such tensor: among the parameters that start with `prefix` are numbers that
+ * are not finite. */
+int nd_weights_check_finite(const nd_params *params, const char *prefix, const float *values);
 
 /* A restoration network as an ONNX file (opset 17): input "input", output "output", both float32 of batch x 3
  * x height x width from 0 to 1, each of the three any number (the input of batch x nd_net_channels x ...). It

@@ -213,12 +213,11 @@ void write_text(const char *path, const char *text) {
   assert_true(g_file_set_contents(path, text, -1, NULL));
 }
 
-void poison_file(const char *path) {
-  static const unsigned char nan[] = {0, 0, 0xc0, 0x7f};
+void poison_file(const char *path, float value) {
   g_autofree char *bytes = NULL;
   gsize n;
   assert_true(g_file_get_contents(path, &bytes, &n, NULL));
-  memcpy(bytes + n - sizeof nan, nan, sizeof nan);
+  memcpy(bytes + n - sizeof value, &value, sizeof value);
   assert_true(g_file_set_contents(path, bytes, (gssize)n, NULL));
 }
 

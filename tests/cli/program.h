@@ -47,8 +47,9 @@ void make_pairs(void);
 void write_text(const char *path, const char *text);
 /* Keeps the first `keep` bytes. */
 void truncate_file(const char *path, size_t keep);
-/* Makes the last number of a file of float32 weights NaN. */
-void poison_file(const char *path);
+/* Makes this the last number of a file of float32 weights. A finite one of which the loss is not is BOUNDLESS. */
+#define BOUNDLESS 3e38f
+void poison_file(const char *path, float value);
 /* A recipe of tiny networks; mode: source, paired, unpaired. */
 void write_recipe(const char *path, const char *mode, int steps);
 /* The same with these sections' contents: "network: unet, width: 4". */

@@ -2,6 +2,7 @@
 #include "program.h"
 
 #include <glib/gstdio.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -128,20 +129,41 @@ static void recipes_with_mistakes_name_the_line(void **state) {
 static void divergence_stops_with_the_batch(void **state) {
   (void)state;
   train_a_model();
-  poison_file("run/model.safetensors");
+  poison_file("run/model.safetensors", BOUNDLESS);
   expect_failure("training.learning_rate", ".png'", "train", "r.yaml", "-o", "again", "--set", "mode=source",
                  "--set", "training.init_from=run/model.safetensors", "--set", "training.max_skipped_steps=0",
                  NULL);
   assert_true(g_file_test("again/not-finite-00000001/0-synthetic.png", G_FILE_TEST_EXISTS));
 }
 
-/* Where all steps of a line were skipped there is no mean, and no sign of it. */
+/* Whoever reads weights. */
+static void weights_that_are_no_numbers_are_refused(void **state) {
+  (void)state;
+  train_a_model();
+  poison_file("run/model.safetensors", NAN);
+  expect_failure("run/model.safetensors", "'last.bias'", "info", "run/model.safetensors", NULL);
+  expect_failure("run/model.safetensors", "NaN", "restore", "-m", "run/model.safetensors", "noisy/0.png",
+                 NULL);
+  expect_failure("run/model.safetensors", "NaN", "eval", "-m", "run/model.safetensors", "-i", "noisy", NULL);
+  expect_failure("run/model.safetensors", "NaN", "import", "run/model.safetensors", "-o", "m.safetensors",
+                 NULL);
+  expect_failure("run/model.safetensors", "'last.bias'", "train", "r.yaml", "-o", "again", "--set",
+                 "training.init_from=run/model.safetensors", NULL);
+  assert_false(g_file_test("again", G_FILE_TEST_EXISTS) || g_file_test("m.safetensors", G_FILE_TEST_EXISTS));
+}
+
+/* Where all steps of a line were skipped there is no mean, and no sign of it; nor is such a run a success. */
 static void a_line_of_skipped_steps_has_no_numbers(void **state) {
   (void)state;
   train_a_model();
-  poison_file("run/model.safetensors");
-  expect_status(0, "train", "r.yaml", "-o", "again", "--set", "mode=source", "--set", "training.steps=2",
-                "--set", "training.init_from=run/model.safetensors", "--set", "validation.every=0", NULL);
+  poison_file("run/model.safetensors", BOUNDLESS);
+  outcome o =
+      run_program("train", "r.yaml", "-o", "again", "--set", "mode=source", "--set", "training.steps=2",
+                  "--set", "training.init_from=run/model.safetensors", "--set", "validation.every=0", NULL);
+  assert_int_equal(o.status, 1);
+  assert_non_null(strstr(o.err, "2 of 2 steps were skipped"));
+  assert_null(strstr(o.out, "done"));
+  outcome_clear(&o);
   g_autofree char *log = NULL;
   assert_true(g_file_get_contents("again/log.csv", &log, NULL, NULL));
   assert_non_null(strstr(log, "\n2,nan,nan,"));
@@ -244,6 +266,7 @@ int main(void) {
                                      TEST(bad_models_are_explained),
                                      TEST(recipes_with_mistakes_name_the_line),
                                      TEST(divergence_stops_with_the_batch),
+                                     TEST(weights_that_are_no_numbers_are_refused),
                                      TEST(a_line_of_skipped_steps_has_no_numbers),
                                      TEST(a_full_disk_leaves_what_was_there),
                                      TEST(degrading_keeps_its_inputs),

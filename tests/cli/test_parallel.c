@@ -305,7 +305,7 @@ static void processes_skip_alike(void **state) {
   make_pairs();
   write_smooth_recipe("source", "0");
   expect_status(0, "train", "r.yaml", "-o", "start", COMMON, "--set", "training.steps=1", NULL);
-  poison_file("start/model.safetensors");
+  poison_file("start/model.safetensors", BOUNDLESS);
   write_smooth_recipe("paired", "0");
 #define POISONED                                                                                             \
   COMMON, "--set", "training.init_from=start/model.safetensors", "--set", "training.max_skipped_steps=2"
