@@ -110,11 +110,15 @@ static nd_train_hooks hooks_for(training *t) {
                           .profiled = print_profile};
 }
 
-/* As it will be used, validation included. */
-static int complete(training *t) {
+static int override(training *t) {
   for (int i = 0; t->overrides && t->overrides[i]; i++)
     if (nd_recipe_set(&t->recipe, t->overrides[i]))
       return -1;
+  return 0;
+}
+
+/* As it will be used, validation included. */
+static int complete(training *t) {
   return nd_recipe_check(&t->recipe) || nd_validator_open(&t->recipe, &t->validator) ? -1 : 0;
 }
 
@@ -129,16 +133,16 @@ static int find_folder(training *t, const char *path) {
 
 static int start(training *t, const char *path) {
   nd_recipe_init(&t->recipe);
-  int failed = nd_recipe_load(&t->recipe, path) || complete(t) || find_folder(t, path);
+  int failed = nd_recipe_load(&t->recipe, path) || override(t) || complete(t) || find_folder(t, path);
   nd_train_hooks hooks = hooks_for(t);
   return nd_group_check(t->group, failed) || nd_train_start(&t->recipe, t->folder, &hooks);
 }
 
 static int resume(training *t) {
   nd_train_hooks hooks = hooks_for(t);
-  int failed = nd_train_recipe_of(t->folder, &t->recipe) || complete(t);
-  return nd_group_check(t->group, failed) ||
-         nd_train_resume(t->folder, (const char *const *)t->overrides, &hooks);
+  const char *const *overrides = (const char *const *)t->overrides;
+  int failed = nd_train_recipe_of(t->folder, overrides, &t->recipe) || complete(t);
+  return nd_group_check(t->group, failed) || nd_train_resume(t->folder, overrides, &hooks);
 }
 
 /* Each process tells what broke the group. */

@@ -147,6 +147,14 @@ static bool read_count(const nd_safetensors *file, const char *key, guint64 most
   return text && g_ascii_string_to_unsigned(text, 10, 0, most, out, NULL);
 }
 
+static int other_networks(void) {
+  g_autofree char *cause = g_strdup(nd_error());
+  return nd_fail(
+      "%s; a run keeps its networks: start another for other ones, or for a mode that has other ones "
+      "(training.init_from takes weights along)",
+      cause);
+}
+
 static int read_parts(nd_trainer *t, const nd_safetensors *file) {
   guint64 done, skipped = 0, in_a_row = 0, rest = 0; /* all but the first were not always written */
   if (!read_count(file, "noiseda.step", UINT32_MAX, &done))
@@ -158,7 +166,7 @@ static int read_parts(nd_trainer *t, const nd_safetensors *file) {
   parts_of(t, parts);
   for (int k = 0; k < PARTS; k++)
     if (nd_weights_load(file, parts[k].prefix, t->params, "", true, parts[k].values))
-      return -1;
+      return other_networks();
   t->state.step = done;
   t->state.skipped = skipped;
   t->state.skipped_in_a_row = (int64_t)in_a_row;

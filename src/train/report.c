@@ -106,7 +106,7 @@ static void append_recipe(GString *page, const nd_recipe *r) {
 
 char *nd_train_report_page(const char *folder) {
   nd_recipe r;
-  if (nd_train_recipe_of(folder, &r)) {
+  if (nd_train_recipe_of(folder, NULL, &r)) {
     nd_recipe_clear(&r);
     return NULL;
   }

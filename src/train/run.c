@@ -335,19 +335,12 @@ int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *
   return failed ? -1 : 0;
 }
 
-int nd_train_recipe_of(const char *folder, nd_recipe *out) {
+int nd_train_recipe_of(const char *folder, const char *const *overrides, nd_recipe *out) {
   nd_recipe_init(out);
   g_autofree char *path = g_build_filename(folder, "recipe.yaml", NULL);
   if (!g_file_test(folder, G_FILE_TEST_IS_DIR) || !g_file_test(path, G_FILE_TEST_EXISTS))
     return nd_fail("'%s' holds no run: it has no recipe.yaml", folder);
-  return nd_recipe_load(out, path);
-}
-
-static int open_resumed(nd_recipe *recipe, const char *const *overrides, nd_group *group, nd_trainer **t) {
-  for (int i = 0; overrides && overrides[i]; i++)
-    if (nd_recipe_set(recipe, overrides[i]))
-      return -1;
-  return make_trainer(recipe, group, t);
+  return nd_recipe_load(out, path) || nd_recipe_set_resumed(out, overrides) ? -1 : 0;
 }
 
 /* A run that ended before its first checkpoint starts anew. */
@@ -378,8 +371,8 @@ int nd_train_resume(const char *folder, const char *const *overrides, const nd_t
   bool writes = nd_group_rank(group) == 0;
   int lock = -1;
   int failed =
-      nd_group_check(group, nd_train_recipe_of(folder, &recipe) || (writes && nd_run_lock(folder, &lock)) ||
-                                open_resumed(&recipe, overrides, group, &t)) ||
+      nd_group_check(group, nd_train_recipe_of(folder, overrides, &recipe) ||
+                                (writes && nd_run_lock(folder, &lock)) || make_trainer(&recipe, group, &t)) ||
       open_data_at_last(t, folder, writes) ||
       nd_group_check(group, writes && rewind_folder(t, &recipe, folder)) ||
       run_trainer(t, &recipe, folder, hooks);

@@ -55,6 +55,9 @@ typedef struct nd_step_result {
 
 /* fitted.c: does what data.fit asks for; nothing where it does not. says: one process of the group tells. */
 int nd_train_fit(nd_recipe *recipe, bool says);
+/* resumed.c: overrides ("KEY=VALUE", NULL at the end or NULL) of a run that goes on. Error: one changes what
+ * a run keeps. */
+int nd_recipe_set_resumed(nd_recipe *recipe, const char *const *overrides);
 nd_objective_settings nd_recipe_objective(const nd_recipe *recipe);
 /* Whether the recipe puts damage of the real kind on clean pictures. */
 bool nd_recipe_grafts(const nd_recipe *recipe);

@@ -291,6 +291,32 @@ static void pictures_that_changed_are_noticed(void **state) {
 }
 
 /* The log is at the limit of its size; a checkpoint still has room. */
+/* What would be written down and have no effect, or break the weights, is refused; and the run is as it was.
+ */
+static void a_run_keeps_what_it_began_with(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "paired", 10);
+  expect_status(0, "train", "r.yaml", "-o", "run", QUIET, NULL);
+  g_autofree char *before = NULL, *after = NULL;
+  assert_true(g_file_get_contents("run/recipe.yaml", &before, NULL, NULL));
+  static const char *const refused[][2] = {
+      {"data.fit=true", "data.fit is false"},
+      {"training.init_from=run/model.safetensors", "init_from is not given"},
+      {"restoration.width=8", "restoration.width is 4"},
+      {"restoration.residual=false", "residual is true"},
+      {"diffusion.network=sr3", "network is guided"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(refused); i++)
+    expect_failure(refused[i][1], refused[i][0], "train", "--resume", "run", "--set", "training.steps=20",
+                   "--set", refused[i][0], NULL);
+  expect_failure("the weights do not fit", "a run keeps its networks", "train", "--resume", "run", "--set",
+                 "mode=source", NULL);
+  assert_true(g_file_get_contents("run/recipe.yaml", &after, NULL, NULL));
+  assert_string_equal(before, after);
+  expect_status(0, "train", "--resume", "run", "--set", "training.steps=20", "--set", "restoration.width=4",
+                "--set", "data.fit=false", "--set", "diffusion.dropout=0.1", NULL);
+}
+
 static void a_disk_full_for_the_log_costs_nothing(void **state) {
   (void)state;
   make_pairs();
@@ -407,6 +433,7 @@ int main(void) {
                                      TEST(a_photo_that_is_replaced_costs_nothing),
                                      TEST(a_folder_that_vanishes_costs_nothing),
                                      TEST(pictures_that_changed_are_noticed),
+                                     TEST(a_run_keeps_what_it_began_with),
                                      TEST(a_disk_full_for_the_log_costs_nothing),
                                      TEST(the_best_checkpoints_are_kept),
                                      TEST(all_checkpoints_are_kept_where_asked),

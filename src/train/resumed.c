@@ -1,0 +1,50 @@
+/* What may be changed in a run that goes on, and what it keeps. */
+#include "train/recipe-private.h"
+#include "train/trainer-private.h"
+
+#include <string.h>
+
+/* Read before the first step alone, or what the weights were learned by. A name that ends in a dot stands for
+ * all that begin with it; shapes tell of the diffusion network's other settings. */
+static const char *const kept[] = {"restoration.", "diffusion.network", "data.fit", "training.init_from"};
+
+static bool is_kept(const char *name) {
+  for (size_t i = 0; i < G_N_ELEMENTS(kept); i++)
+    if (g_str_has_suffix(kept[i], ".") ? g_str_has_prefix(name, kept[i]) : !strcmp(name, kept[i]))
+      return true;
+  return false;
+}
+
+/* The value of a key or a setting as text without blanks; NULL: there is none. The caller's. */
+static char *value_of(const nd_recipe *recipe, const char *name) {
+  const nd_recipe_key *key = nd_recipe_find(name);
+  if (!key)
+    return NULL;
+  g_autoptr(GString) text = g_string_new(NULL);
+  nd_recipe_append_value(text, recipe, key);
+  const nd_recipe_settings *s = key->type == ND_RECIPE_SETTINGS ? nd_recipe_member(recipe, key) : NULL;
+  for (int i = 0; s && i < s->count; i++)
+    if (!strcmp(s->at[i].name, nd_recipe_leaf(name)))
+      g_string_append(text, s->at[i].value);
+  g_auto(GStrv) words = g_strsplit(text->str, " ", -1);
+  return g_strjoinv("", words);
+}
+
+static int set(nd_recipe *recipe, const char *assignment) {
+  g_autofree char *name = g_strndup(assignment, strcspn(assignment, "=")), *before = value_of(recipe, name);
+  if (nd_recipe_set(recipe, assignment))
+    return -1;
+  g_autofree char *after = value_of(recipe, name);
+  if (!is_kept(name) || !g_strcmp0(before, after))
+    return 0;
+  return nd_fail("--set: %s is %s in this run, which keeps what it began with; start another run for '%s' "
+                 "(training.init_from takes weights along)",
+                 name, before && strcmp(before, "\"\"") ? before : "not given", assignment);
+}
+
+int nd_recipe_set_resumed(nd_recipe *recipe, const char *const *overrides) {
+  for (int i = 0; overrides && overrides[i]; i++)
+    if (set(recipe, overrides[i]))
+      return -1;
+  return 0;
+}
