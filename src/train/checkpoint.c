@@ -101,9 +101,14 @@ int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char
                        ND_SCOPE_RESTORATION ".", t->state.ema, metadata, result ? 3 : 2);
 }
 
-bool nd_checkpoint_exists(const char *folder) {
+static bool has_manifest(const char *folder) {
   g_autofree char *path = g_build_filename(folder, "manifest.json", NULL);
   return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+bool nd_checkpoint_exists(const char *folder) {
+  g_autofree char *newest = nd_checkpoints_newest(folder);
+  return newest || has_manifest(folder);
 }
 
 /* A text of the manifest; NULL and an error when it cannot be read or has none of that name. The caller's. */
@@ -121,22 +126,22 @@ static char *read_manifest(const char *folder, const char *member) {
 }
 
 char *nd_checkpoint_last(const char *folder) {
-  if (!nd_checkpoint_exists(folder)) {
-    nd_fail("'%s' holds no run to resume: it has no manifest.json (it appears with the first checkpoint)",
-            folder);
-    return NULL;
-  }
-  g_autofree char *name = read_manifest(folder, "checkpoint");
+  bool named = has_manifest(folder);
+  g_autofree char *name = named ? read_manifest(folder, "checkpoint") : nd_checkpoints_newest(folder);
   if (name && !strchr(name, '/'))
     return g_build_filename(folder, name, NULL);
   if (name)
     nd_fail("'%s': its manifest.json names '%s', which is not in it", folder, name);
+  else if (!named)
+    nd_fail(
+        "'%s' holds no run to resume: it has no checkpoint and no manifest.json (it appears with the first)",
+        folder);
   return NULL;
 }
 
 void nd_checkpoint_compare_pictures(const nd_trainer *t, const char *folder) {
   g_autofree char *now = pictures_text(t),
-                  *then = nd_checkpoint_exists(folder) ? read_manifest(folder, "pictures") : NULL;
+                  *then = has_manifest(folder) ? read_manifest(folder, "pictures") : NULL;
   if (then && strcmp(now, then))
     nd_log(ND_LOG_WARNING, "the pictures to train on are not those of the last checkpoint: some were added, "
                            "removed or changed; the run goes on, but not as it would have");
@@ -191,6 +196,9 @@ int nd_checkpoint_load(nd_trainer *t, const char *folder) {
   if (!path || nd_safetensors_open(path, &file))
     return -1;
   compare_clock(path);
+  if (!has_manifest(folder))
+    nd_log(ND_LOG_WARNING, "'%s' has no manifest.json: the run goes on from its newest checkpoint, '%s'",
+           folder, path);
   int failed = read_parts(t, file);
   nd_safetensors_close(file);
   if (failed)

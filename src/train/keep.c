@@ -43,6 +43,12 @@ static GArray *checkpoints_in(const char *folder, int by) {
   return found;
 }
 
+char *nd_checkpoints_newest(const char *folder) {
+  g_autoptr(GArray) all = checkpoints_in(folder, ND_RECIPE_PSNR);
+  g_array_sort(all, newest_first);
+  return all->len ? g_strdup(g_array_index(all, kept, 0).name) : NULL;
+}
+
 static void forget(GArray *all, guint count) {
   g_array_remove_range(all, 0, MIN(count, all->len));
 }

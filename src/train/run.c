@@ -283,6 +283,10 @@ static int check_free(const char *folder) {
   g_autofree char *recipe = g_build_filename(folder, "recipe.yaml", NULL);
   if (g_file_test(recipe, G_FILE_TEST_EXISTS))
     return nd_fail("'%s' holds a run already; continue it with --resume, or choose another folder", folder);
+  if (nd_checkpoint_exists(folder))
+    return nd_fail("'%s' holds checkpoints of a run, whose recipe.yaml is gone: choose another folder "
+                   "(training.init_from takes weights along)",
+                   folder);
   return 0;
 }
 

@@ -113,7 +113,9 @@ int nd_trainer_step(nd_trainer *t, nd_step_result *out);
 /* ---- checkpoint.c ---- */
 int nd_checkpoint_save(const nd_trainer *t, const char *folder);
 bool nd_checkpoint_exists(const char *folder);
-/* Path of the last checkpoint of folder; NULL and an error when there is none. The caller's, g_free. */
+/* Path of the last checkpoint of folder: that of the manifest, or where this is gone (or not there yet: a
+ * process may be killed before it writes the first) the newest. NULL and an error when there is none. The
+ * caller's, g_free. */
 char *nd_checkpoint_last(const char *folder);
 /* Loads the last checkpoint of folder into t. */
 int nd_checkpoint_load(nd_trainer *t, const char *folder);
@@ -127,6 +129,8 @@ int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char
 /* Removes the checkpoints that output.keep_last and output.keep_best let go; never `last`, which the manifest
  * names. */
 void nd_checkpoints_prune(const nd_trainer *t, const char *folder, const char *last);
+/* The name of the checkpoint of the largest step; NULL: there is none. The caller's, g_free. */
+char *nd_checkpoints_newest(const char *folder);
 
 /* ---- bad_batch.c ---- */
 /* Writes the batch into folder: 0-synthetic.png, 0-clean.png, ...; first: the number of its first sample. */

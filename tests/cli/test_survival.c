@@ -317,6 +317,24 @@ static void a_run_keeps_what_it_began_with(void **state) {
                 "--set", "data.fit=false", "--set", "diffusion.dropout=0.1", NULL);
 }
 
+/* Nothing of what is left of a run is trained over. */
+static void checkpoints_are_found_without_a_manifest(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 20);
+  expect_status(0, "train", "r.yaml", "-o", "run", QUIET, "--set", "output.checkpoint_every=5", NULL);
+  expect_status(0, "train", "r.yaml", "-o", "straight", QUIET, "--set", "output.checkpoint_every=5", "--set",
+                "training.steps=25", NULL);
+  assert_int_equal(g_unlink("run/manifest.json"), 0);
+  outcome o = resume_to("training.steps=25");
+  assert_int_equal(o.status, 0);
+  assert_non_null(strstr(o.err, "newest checkpoint, 'run/checkpoint-00000020.safetensors'"));
+  outcome_clear(&o);
+  expect_same_files("straight/checkpoint-00000025.safetensors", "run/checkpoint-00000025.safetensors");
+  assert_int_equal(g_unlink("run/manifest.json") || g_unlink("run/recipe.yaml"), 0);
+  expect_failure("recipe.yaml is gone", "'run'", "train", "r.yaml", "-o", "run", NULL);
+}
+
 static void a_disk_full_for_the_log_costs_nothing(void **state) {
   (void)state;
   make_pairs();
@@ -434,6 +452,7 @@ int main(void) {
                                      TEST(a_folder_that_vanishes_costs_nothing),
                                      TEST(pictures_that_changed_are_noticed),
                                      TEST(a_run_keeps_what_it_began_with),
+                                     TEST(checkpoints_are_found_without_a_manifest),
                                      TEST(a_disk_full_for_the_log_costs_nothing),
                                      TEST(the_best_checkpoints_are_kept),
                                      TEST(all_checkpoints_are_kept_where_asked),
