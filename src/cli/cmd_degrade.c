@@ -90,6 +90,8 @@ static int degrade_all(job *j, char **paths, int n) {
   for (int k = 0; k < n; k++)
     if (nd_set_open_past(paths[k], note_problem, j, &sets[k]))
       note_problem(paths[k], j);
+    else
+      nd_set_drop_results(&sets[k], j->out);
   int failed = check_targets(j, sets, n);
   for (int k = 0; k < n && !failed; k++)
     for (size_t i = 0; i < sets[k].count; i++)

@@ -81,16 +81,6 @@ static nd_restore_job *add_failure(const list *l, const char *in) {
   return j;
 }
 
-/* Results of an earlier run that stand in the folder they were made from are not restored again. */
-static bool stands_in_output(const list *l, const char *path) {
-  if (!l->wish->out)
-    return false;
-  g_autofree char *folder = g_canonicalize_filename(l->wish->out, NULL),
-                  *file = g_canonicalize_filename(path, NULL);
-  size_t n = strlen(folder);
-  return !strncmp(file, folder, n) && file[n] == '/';
-}
-
 /* A picture that is part of a file has no name beside it. */
 static nd_restore_job *add_part(const list *l, const nd_set *set, size_t i) {
   const nd_set_item *item = &set->at[i];
@@ -118,21 +108,14 @@ static nd_restore_job *right_view(const nd_set *set, size_t i) {
 }
 
 /* Results of earlier runs are no pictures to restore. */
-typedef struct origin {
-  const list *list;
-  bool apart; /* results go elsewhere than into the set's own folder */
-} origin;
-
 static bool is_to_restore(const nd_set_item *item, void *context) {
-  const origin *o = context;
-  return !nd_set_whole_file(item) ||
-         (!is_own_result(o->list, item->file) && !(o->apart && stands_in_output(o->list, item->file)));
+  return !nd_set_whole_file(item) || !is_own_result(context, item->file);
 }
 
-static void drop_results(const list *l, const char *path, nd_set *set) {
-  g_autofree char *in = g_canonicalize_filename(path, NULL),
-                  *out = l->wish->out ? g_canonicalize_filename(l->wish->out, NULL) : NULL;
-  nd_set_filter(set, is_to_restore, &(origin){l, g_strcmp0(in, out)});
+static void drop_results(list *l, nd_set *set) {
+  nd_set_filter(set, is_to_restore, l);
+  if (l->wish->out)
+    nd_set_drop_results(set, l->wish->out);
 }
 
 static void note_problem(const char *path, void *context) {
@@ -153,7 +136,7 @@ static void add_set(list *l, const char *path) {
   int failed = nd_set_open_past(path, note_problem, l, set);
   if (!failed) {
     if (nd_set_named(path))
-      drop_results(l, path, set);
+      drop_results(l, set);
     failed = l->wish->right && nd_set_open_right(l->wish->right, set, right);
   }
   if (failed)

@@ -118,6 +118,9 @@ int nd_set_open(const char *path, nd_set *out);
 int nd_set_open_past(const char *path, nd_set_problem problem, void *context, nd_set *out);
 /* Keeps the pictures that are wanted, of which there may be none. */
 void nd_set_filter(nd_set *set, bool (*wanted)(const nd_set_item *item, void *context), void *context);
+/* Leaves out the pictures below the folder that results go to, those of an earlier run, unless that folder is
+ * the set itself or the set a single picture. */
+void nd_set_drop_results(nd_set *set, const char *folder);
 /* Keeps that fraction (0 to 1) of the pictures, evenly spaced, at least one. */
 void nd_set_thin(nd_set *set, double fraction);
 void nd_set_free(nd_set *set);

@@ -133,6 +133,20 @@ static int average_set(const nd_frames_settings *s, const nd_set *set, nd_frames
                               s->from, s->least | 1);
 }
 
+/* Pairs made before are no films, and must not be written over by what is made of them. */
+static int leave_results(const nd_frames_settings *s, nd_set *set) {
+  static const char *const parts[] = {"input", "target"};
+  g_autofree char *from = g_canonicalize_filename(s->from, NULL);
+  for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+    g_autofree char *results = g_build_filename(s->out, parts[i], NULL),
+                    *there = g_canonicalize_filename(results, NULL);
+    nd_set_drop_results(set, results);
+    if (!set->count || !strcmp(from, there))
+      return nd_fail("'%s' is where the pairs would go; -o names another folder", s->from);
+  }
+  return 0;
+}
+
 int nd_frames_average(const nd_frames_settings *s, nd_frames_made *out) {
   nd_set set;
   *out = (nd_frames_made){0};
@@ -141,7 +155,7 @@ int nd_frames_average(const nd_frames_settings *s, nd_frames_made *out) {
                    s->least, s->most);
   if (nd_set_open(s->from, &set))
     return -1;
-  int failed = average_set(s, &set, out);
+  int failed = leave_results(s, &set) || average_set(s, &set, out) ? -1 : 0;
   nd_set_free(&set);
   return failed;
 }

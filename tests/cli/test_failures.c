@@ -215,6 +215,10 @@ static void degrading_keeps_its_inputs(void **state) {
   assert_non_null(strstr(o.err, "'clean/0.png' and 'noisy/0.png' would both become 'both/0.png'"));
   assert_false(g_file_test("both", G_FILE_TEST_EXISTS));
   outcome_clear(&o);
+  for (int again = 0; again < 2; again++) /* of the clean pictures alone */
+    expect_status(0, "degrade", "gaussian", "clean", "-o", "clean/worse", NULL);
+  assert_int_equal(files_in("clean/worse"), 4);
+  assert_int_equal(g_rename("clean/worse", "worse"), 0);
   assert_int_equal(symlink("nowhere", "clean/dead.png"), 0);
   o = run_program("degrade", "gaussian", "clean", "absent", "-o", "out", NULL);
   assert_int_equal(o.status, 1);

@@ -156,11 +156,38 @@ static void what_cannot_be_is_named(void **state) {
   close_fixture(&f);
 }
 
+/* Wherever the pairs are put: a second run makes the same of the same films. */
+static void pairs_are_no_films(void **state) {
+  (void)state;
+  static const char *const outs[] = {"", "out", "a"};
+  for (size_t k = 0; k < G_N_ELEMENTS(outs); k++) {
+    fixture f;
+    open_fixture(&f);
+    write_frame(&f, "a/1.png", WIDTH, 10);
+    write_frame(&f, "a/2.png", WIDTH, 20);
+    write_frame(&f, "a/3.png", WIDTH, 30);
+    g_free(f.out);
+    f.out = g_build_filename(f.films, outs[k], NULL);
+    nd_frames_settings s = settings(&f, 1, 1, ND_RESPONSE_NONE);
+    nd_frames_made made;
+    for (int again = 0; again < 2; again++) {
+      if (nd_frames_average(&s, &made))
+        fail_msg("%s", nd_error());
+      assert_true(made.films == 1 && made.pairs == 3);
+    }
+    g_autofree char *input = g_build_filename(f.out, "input", NULL);
+    s.from = input;
+    expect_error(&s, "where the pairs would go");
+    close_fixture(&f);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(frames_are_averaged_in_linear_light),
       cmocka_unit_test(counts_fill_the_range),
       cmocka_unit_test(what_cannot_be_is_named),
+      cmocka_unit_test(pairs_are_no_films),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
