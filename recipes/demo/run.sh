@@ -30,8 +30,8 @@ prepare() {
     mv "$f" $to/
     i=$((i + 1))
   done
-  "$program" degrade camera real_clean -o real --seed 11 >/dev/null
-  "$program" degrade camera test_clean -o test --seed 12 >/dev/null
+  "$program" degrade camera real_clean -o real --seed 11 --overwrite >/dev/null
+  "$program" degrade camera test_clean -o test --seed 12 --overwrite >/dev/null
   touch prepared
 }
 

@@ -17,4 +17,4 @@ done
 for name in BytheWater ColdRipple ColorfulCups EveningGlow FallenLeaf Grey OneStandsOut Path; do
   set -- "$@" "/usr/share/wallpapers/$name/contents/images/2560x1600.jpg"
 done
-"$program" niqe "$@" --side "${SIDE:-768}" -o "$out"
+"$program" niqe "$@" --side "${SIDE:-768}" -o "$out" --overwrite

@@ -33,6 +33,13 @@ int nd_cli_wrong(const char *format, ...) G_GNUC_PRINTF(1, 2);
 char *nd_cli_duration(double seconds);
 /* The same text for all names of a file, the caller's; NULL: there is no such file. */
 char *nd_cli_identity(const char *path);
+/* Every command that writes files has ND_CLI_OVERWRITE, and asks before it works for minutes: an error that
+ * says so, when the file is there and may not be replaced. path NULL: fine. */
+int nd_cli_check_new(const char *path, bool overwrite);
+#define ND_CLI_OVERWRITE(flag)                                                                               \
+  { "overwrite", 0, 0, G_OPTION_ARG_NONE, flag, "replace files that exist", NULL }
+/* Error: the folder for results is named like a picture, and there is no such folder. */
+int nd_cli_check_folder(const char *path);
 /* "2G", "512M", "1048576": bytes; 0 and an error when it is none. */
 size_t nd_cli_bytes(const char *text);
 

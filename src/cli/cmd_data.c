@@ -29,7 +29,7 @@ typedef struct options {
   int patch_size, stride, threads;
   double gamma;
   gint64 seed;
-  gboolean dry_run;
+  gboolean dry_run, overwrite;
 } options;
 
 static int check(const char *path, const options *o) {
@@ -140,8 +140,12 @@ static int find_response(const char *name) {
 }
 
 static int average_frames(const char *path, const options *o) {
-  nd_frames_settings s = {
-      .from = path, .out = o->out, .gamma = o->gamma, .seed = (uint64_t)o->seed, .progress = show_pair};
+  nd_frames_settings s = {.from = path,
+                          .out = o->out,
+                          .gamma = o->gamma,
+                          .seed = (uint64_t)o->seed,
+                          .overwrite = o->overwrite,
+                          .progress = show_pair};
   nd_frames_made made;
   int response = find_response(o->response ? o->response : "gamma");
   if (!o->out)
@@ -194,6 +198,7 @@ static int run(int argc, char **argv) {
        "X"},
       {"seed", 0, 0, G_OPTION_ARG_INT64, &o.seed, "frames: of the draws (default 1)", "N"},
       {"dry-run", 0, 0, G_OPTION_ARG_NONE, &o.dry_run, "prepare: only say what is found", NULL},
+      {"overwrite", 0, 0, G_OPTION_ARG_NONE, &o.overwrite, "frames: replace files that exist", NULL},
       {"threads", 't', 0, G_OPTION_ARG_INT, &o.threads, "threads to use (default: all processors)", "N"},
       {0}};
   int status = ND_EXIT_USAGE;

@@ -10,6 +10,7 @@ typedef struct job {
   nd_degrade_settings settings;
   uint64_t seed;
   const char *out, *format; /* format: ".png", or NULL: as the input */
+  gboolean overwrite;
   int done, failed;
 } job;
 
@@ -39,9 +40,10 @@ static char *target_of(const job *j, const char *name) {
 
 static void degrade_one(job *j, const nd_set *set, size_t i) {
   g_autofree char *to = target_of(j, set->at[i].name), *folder = g_path_get_dirname(to);
-  int failed = g_mkdir_with_parents(folder, 0777)
-                   ? nd_fail("cannot make the folder '%s': %s", folder, strerror(errno))
-                   : degrade_picture(j, set, i, to);
+  int failed = nd_cli_check_new(to, j->overwrite);
+  if (!failed && g_mkdir_with_parents(folder, 0777))
+    failed = nd_fail("cannot make the folder '%s': %s", folder, strerror(errno));
+  failed = failed || degrade_picture(j, set, i, to);
   if (failed) {
     nd_cli_failed();
     j->failed++;
@@ -105,6 +107,7 @@ static int run(int argc, char **argv) {
   g_autofree char *out = NULL, *format = NULL;
   g_auto(GStrv) settings = NULL, then = NULL;
   gint64 seed = 1;
+  job j = {0};
   const GOptionEntry entries[] = {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "folder for the degraded pictures", "DIR"},
       {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &settings, "a setting of the degradation; may be repeated",
@@ -114,6 +117,7 @@ static int run(int argc, char **argv) {
       {"seed", 0, 0, G_OPTION_ARG_INT64, &seed, "of the random draws (default 1)", "N"},
       {"format", 0, 0, G_OPTION_ARG_STRING, &format, "of the results (default: as the input)",
        "png|jpg|tif|webp"},
+      ND_CLI_OVERWRITE(&j.overwrite),
       {0}};
   g_autofree char *about = nd_cli_degradations();
   if (!nd_cli_parse(&argc, &argv, entries, "DEGRADATION IN... -o DIR", about))
@@ -121,12 +125,12 @@ static int run(int argc, char **argv) {
   if (argc < 3 || !out)
     return nd_cli_wrong("a degradation, at least one picture or set and -o DIR are needed");
   g_autofree char *extension = format ? g_strconcat(".", format, NULL) : NULL;
-  job j = {.seed = (uint64_t)seed, .out = out, .format = extension};
+  j.seed = (uint64_t)seed, j.out = out, j.format = extension;
   if (extension && !nd_image_named(extension))
     return nd_cli_wrong("'%s' is no picture format; png, jpg, tif and webp are", format);
   if (nd_cli_degradation(argv[1], settings, then, &j.settings))
     return nd_cli_wrong("%s", nd_error());
-  if (degrade_all(&j, argv + 2, argc - 2))
+  if (nd_cli_check_folder(out) || degrade_all(&j, argv + 2, argc - 2))
     return nd_cli_wrong("%s", nd_error());
   if (j.failed)
     fprintf(stderr, "noiseda: %d pictures degraded, %d failed\n", j.done, j.failed);

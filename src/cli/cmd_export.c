@@ -6,9 +6,7 @@
 
 static int export_model(const char *in, const char *out, bool overwrite) {
   nd_model *m;
-  if (!overwrite && g_file_test(out, G_FILE_TEST_EXISTS))
-    return nd_fail("'%s' exists; --overwrite replaces it", out);
-  if (nd_model_load(in, &m))
+  if (nd_cli_check_new(out, overwrite) || nd_model_load(in, &m))
     return -1;
   int failed = nd_model_export_onnx(out, m);
   if (!failed) {
@@ -28,7 +26,7 @@ static int run(int argc, char **argv) {
   gboolean overwrite = FALSE;
   const GOptionEntry entries[] = {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "the file to write", "M.onnx"},
-      {"overwrite", 0, 0, G_OPTION_ARG_NONE, &overwrite, "replace a file that exists", NULL},
+      ND_CLI_OVERWRITE(&overwrite),
       {0}};
   if (!nd_cli_parse(
           &argc, &argv, entries, "MODEL -o M.onnx",

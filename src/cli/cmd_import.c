@@ -59,9 +59,8 @@ static void report(const nd_model *m, const order *o) {
 
 static int import_model(const order *o) {
   nd_model *m;
-  if (!o->overwrite && g_file_test(o->out, G_FILE_TEST_EXISTS))
-    return nd_fail("'%s' exists; --overwrite replaces it", o->out);
-  if (nd_model_load_as(o->in, o->diffusion ? ND_DIFFUSION : ND_RESTORATION, (const char *const *)o->settings,
+  if (nd_cli_check_new(o->out, o->overwrite) ||
+      nd_model_load_as(o->in, o->diffusion ? ND_DIFFUSION : ND_RESTORATION, (const char *const *)o->settings,
                        &m))
     return -1;
   int failed = write_model(m, o);
@@ -96,7 +95,7 @@ static int run(int argc, char **argv) {
        "of the weights: f32 (default), or f16 or bf16, which take half the room", "f32|f16|bf16"},
       {"note", 0, 0, G_OPTION_ARG_STRING_ARRAY, &notes,
        "something to say of it, such as licence or figures; may be repeated", "KEY=VALUE"},
-      {"overwrite", 0, 0, G_OPTION_ARG_NONE, &o.overwrite, "replace a file that exists", NULL},
+      ND_CLI_OVERWRITE(&o.overwrite),
       {0}};
   if (!nd_cli_parse(
           &argc, &argv, entries, "X.pth -o M.safetensors",

@@ -57,11 +57,13 @@ static int fit(job *j, char *const *paths, int count, const char *out) {
 
 static int run(int argc, char **argv) {
   g_autofree char *out = NULL;
+  gboolean overwrite = FALSE;
   job j = {.side = 768};
   const GOptionEntry entries[] = {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out, "file for the model", "MODEL"},
       {"side", 0, 0, G_OPTION_ARG_INT, &j.side,
        "make photos smaller, so that the longer side is at most this (default 768; 0: as they are)", "N"},
+      ND_CLI_OVERWRITE(&overwrite),
       {0}};
   if (!nd_cli_parse(
           &argc, &argv, entries, "PHOTOS... -o MODEL",
@@ -71,6 +73,8 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong("at least one photo or set of photos and -o MODEL are needed");
   if (j.side < 0 || (j.side && j.side < 2 * ND_NIQE_BLOCK))
     return nd_cli_wrong("--side %d: 0, or at least two blocks, %d", j.side, 2 * ND_NIQE_BLOCK);
+  if (nd_cli_check_new(out, overwrite))
+    return nd_cli_failed();
   j.fit = nd_niqe_fit_new();
   int failed = fit(&j, argv + 1, argc - 1, out);
   nd_niqe_fit_free(j.fit);

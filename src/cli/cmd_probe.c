@@ -14,6 +14,7 @@ enum { SIGMAS = 9 }; /* 0, 10, .. 80 of 255 */
 typedef struct study {
   int pictures, patch_size, draws;
   gint64 seed;
+  gboolean overwrite;
   const char *folder, *plot;
   nd_pair_source photos;
 } study;
@@ -110,7 +111,7 @@ static int probe_errors(const study *s, nd_trained *t) {
 
 static int probe(const study *s, const char *run) {
   nd_trained *t;
-  if (nd_trained_load(run, &t))
+  if (nd_cli_check_new(s->plot, s->overwrite) || nd_trained_load(run, &t))
     return -1;
   int failed =
       nd_trained_check_diffusion(t, run) ? -1 : (s->photos.input_dir ? directions(s, t) : probe_errors(s, t));
@@ -137,6 +138,7 @@ static int run(int argc, char **argv) {
       {"draws", 0, 0, G_OPTION_ARG_INT, &s.draws,
        "draws of noise and level a picture, or batches a band (default 16)", "N"},
       {"seed", 0, 0, G_OPTION_ARG_INT64, &s.seed, "of the draws (default 1)", "N"},
+      ND_CLI_OVERWRITE(&s.overwrite),
       {0}};
   if (!nd_cli_parse(
           &argc, &argv, entries, "--run RUN --clean SET  |  --run RUN --real SET --truth SET",

@@ -254,7 +254,7 @@ static int run(int argc, char **argv) {
        "of the results (default: as the output's name says, or the input's)", "png|jpeg|tiff|webp"},
       {"strength", 's', 0, G_OPTION_ARG_DOUBLE, &s.strength,
        "how much of the correction to apply, 0 to 1 (default 1)", "X"},
-      {"overwrite", 0, 0, G_OPTION_ARG_NONE, &w.overwrite, "replace files that exist", NULL},
+      ND_CLI_OVERWRITE(&w.overwrite),
       {"skip-existing", 0, 0, G_OPTION_ARG_NONE, &w.skip_existing, "leave out what is there already", NULL},
       {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &w.dry_run, "only say what would become what", NULL},
       {"json", 0, 0, G_OPTION_ARG_NONE, &w.report.json, "a line of JSON for each picture", NULL},

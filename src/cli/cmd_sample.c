@@ -9,6 +9,7 @@ typedef struct request {
   char *run, *first, *second, *out;
   int steps;
   gint64 seed;
+  gboolean overwrite;
 } request;
 
 /* The two conditions on channels, cropped to what the network takes. */
@@ -88,6 +89,7 @@ static int run(int argc, char **argv) {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &q.out, "the sample", "FILE"},
       {"steps", 0, 0, G_OPTION_ARG_INT, &q.steps, "reverse steps (default 100)", "N"},
       {"seed", 0, 0, G_OPTION_ARG_INT64, &q.seed, "of the draws (default 1)", "N"},
+      ND_CLI_OVERWRITE(&q.overwrite),
       {0}};
   int status = ND_EXIT_USAGE;
   nd_trained *t = NULL;
@@ -99,7 +101,9 @@ static int run(int argc, char **argv) {
     else if (check_output(&q))
       nd_cli_wrong("%s", nd_error());
     else
-      status = nd_trained_load(q.run, &t) || sample(&q, t) ? nd_cli_failed() : ND_EXIT_DONE;
+      status = nd_cli_check_new(q.out, q.overwrite) || nd_trained_load(q.run, &t) || sample(&q, t)
+                   ? nd_cli_failed()
+                   : ND_EXIT_DONE;
   }
   nd_trained_free(t);
   g_free(q.run);

@@ -1,5 +1,6 @@
 /* Files, sets and patterns become a list of pictures to restore, each with the file it goes to. */
 #include "cli/restore_jobs.h"
+#include "cli/cli.h"
 
 #include <glob.h>
 #include <string.h>
@@ -219,6 +220,8 @@ static int check_wish(const list *l) {
                    w->out);
   if (w->out && !strcmp(w->out, ND_STANDARD_STREAM) && !l->to_file)
     return nd_fail("one picture can go to the standard output, not several");
+  if (w->out && !l->to_file && nd_cli_check_folder(w->out))
+    return -1;
   if (w->right && (w->in[1] || !strcmp(w->in[0], ND_STANDARD_STREAM)))
     return nd_fail("--right has the right views of one input, a file or a set with the left ones");
   for (int i = 0; w->in[i]; i++)

@@ -71,10 +71,21 @@ static int average(const nd_frames_settings *s, const nd_set *set, frame *const 
   return 0;
 }
 
-static int save(const nd_frames_settings *s, const char *part, const char *name, const nd_image *image) {
+static char *result_path(const nd_frames_settings *s, const char *part, const char *name) {
   g_autofree char *stem = g_strndup(name, (gsize)(strrchr(name, '.') - name)),
-                  *png = g_strconcat(stem, ".png", NULL), *path = g_build_filename(s->out, part, png, NULL),
-                  *folder = g_path_get_dirname(path);
+                  *png = g_strconcat(stem, ".png", NULL);
+  return g_build_filename(s->out, part, png, NULL);
+}
+
+static int check_new(const nd_frames_settings *s, const char *part, const char *name) {
+  g_autofree char *path = result_path(s, part, name);
+  return !s->overwrite && g_file_test(path, G_FILE_TEST_EXISTS)
+             ? nd_fail("'%s' exists already; --overwrite replaces it", path)
+             : 0;
+}
+
+static int save(const nd_frames_settings *s, const char *part, const char *name, const nd_image *image) {
+  g_autofree char *path = result_path(s, part, name), *folder = g_path_get_dirname(path);
   if (g_mkdir_with_parents(folder, 0777))
     return nd_fail("cannot make the folder '%s': %s", folder, g_strerror(errno));
   return nd_image_save(path, image, &(nd_save_options){.bits = 8});
@@ -84,7 +95,8 @@ static int save(const nd_frames_settings *s, const char *part, const char *name,
 static int make_pair(const nd_frames_settings *s, const nd_set *set, frame *const *first, int count) {
   const nd_set_item *middle = &set->at[first[count / 2]->index];
   nd_image image, mean = {0};
-  if (nd_set_load(set, first[count / 2]->index, &image))
+  if (check_new(s, "target", middle->name) || check_new(s, "input", middle->name) ||
+      nd_set_load(set, first[count / 2]->index, &image))
     return -1;
   int failed = nd_image_new(image.width, image.height, 3, &mean) || average(s, set, first, count, &mean) ||
                save(s, "target", middle->name, &image) || save(s, "input", middle->name, &mean);

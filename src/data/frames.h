@@ -14,6 +14,7 @@ typedef struct nd_frames_settings {
   nd_response response;
   double gamma; /* of ND_RESPONSE_POWER */
   uint64_t seed;
+  bool overwrite;
   /* After each pair; may be NULL. */
   void (*progress)(const char *name, void *context);
   void *context;
@@ -24,8 +25,8 @@ typedef struct nd_frames_made {
   size_t unused; /* frames at the ends of films, too few for another pair */
 } nd_frames_made;
 
-/* Each frame is in one pair at most. Pairs below OUT are no films, wherever OUT is; what there is of the same
- * names is replaced. Errors: `from` is where pairs go, no odd
+/* Each frame is in one pair at most. Pairs below OUT are no films, wherever OUT is. Errors:
+ * `from` is where pairs go, a file of a pair's name is there and not to be replaced (overwrite), no odd
  * number in [least, most], no film of `least` frames, frames of different sizes (named), files that cannot be
  * read or written; pairs made until then stay. */
 int nd_frames_average(const nd_frames_settings *settings, nd_frames_made *out);

@@ -60,18 +60,58 @@ static void a_folder_goes_on_past_a_bad_file(void **state) {
   outcome_clear(&o);
 }
 
+/* By every command that writes a file of the user's choice; before it looks at anything else. */
 static void existing_files_are_kept(void **state) {
   (void)state;
   train_a_model();
   write_text("out.png", "precious");
-  outcome o =
-      run_program("restore", "--model", "run/model.safetensors", "noisy/0.png", "-o", "out.png", NULL);
-  assert_int_equal(o.status, 1);
-  assert_non_null(strstr(o.err, "--overwrite"));
-  outcome_clear(&o);
-  g_autofree char *text = NULL;
+  g_mkdir("films", 0777);
+  g_mkdir("films/target", 0777);
+  make_picture("films/1.png", 40, 36, 1, 0);
+  write_text("films/target/1.png", "precious");
+  static const char *const calls[][10] = {
+      {"restore", "-m", "run/model.safetensors", "noisy/0.png", "-o", "out.png"},
+      {"niqe", "noisy", "-o", "out.png"},
+      {"sample", "--run", "run", "-c", "noisy/0.png", "-o", "out.png"},
+      {"probe", "--run", "run", "--clean", "clean", "-o", "out.png"},
+      {"report", "run", "-o", "out.png"},
+      {"import", "run/model.safetensors", "-o", "out.png"},
+      {"export", "run/model.safetensors", "-o", "out.png"},
+      {"degrade", "gaussian", "clean/0.png", "-o", "noisy"},
+      {"data", "frames", "films", "-o", "films", "--frames", "1"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(calls); i++) {
+    const char *const *c = calls[i];
+    outcome o = run_program(c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], NULL);
+    if (o.status != 1 || !strstr(o.err, "exists already; --overwrite"))
+      fail_msg("%s: status %d, said '%s'", c[0], o.status, o.err);
+    outcome_clear(&o);
+  }
+  g_autofree char *text = NULL, *frame = NULL;
   assert_true(g_file_get_contents("out.png", &text, NULL, NULL));
+  assert_true(g_file_get_contents("films/target/1.png", &frame, NULL, NULL));
   assert_string_equal(text, "precious");
+  assert_string_equal(frame, "precious");
+  for (int again = 0; again < 2; again++)
+    expect_status(0, "report", "run", NULL); /* the run's own */
+}
+
+/* Nor is a folder made of the name of a picture. */
+static void several_pictures_go_into_a_folder(void **state) {
+  (void)state;
+  train_a_model();
+  static const char *const inputs[][2] = {{"noisy/0.png", "noisy/1.png"}, {"noisy", NULL}};
+  for (int i = 0; i < 2; i++) {
+    outcome o = run_program("restore", "-m", "run/model.safetensors", "-o", "y.png", inputs[i][0],
+                            inputs[i][1], NULL);
+    assert_int_equal(o.status, 2);
+    assert_non_null(strstr(o.err, "'y.png' is named like a picture"));
+    outcome_clear(&o);
+  }
+  expect_status(2, "degrade", "gaussian", "clean/0.png", "-o", "y.png", NULL);
+  assert_false(g_file_test("y.png", G_FILE_TEST_EXISTS));
+  g_mkdir("y.png", 0777);
+  expect_status(0, "restore", "-m", "run/model.safetensors", "noisy", "-o", "y.png", NULL);
+  assert_int_equal(files_in("y.png"), 4);
 }
 
 static void bad_data_folders_are_explained(void **state) {
@@ -216,7 +256,7 @@ static void degrading_keeps_its_inputs(void **state) {
   assert_false(g_file_test("both", G_FILE_TEST_EXISTS));
   outcome_clear(&o);
   for (int again = 0; again < 2; again++) /* of the clean pictures alone */
-    expect_status(0, "degrade", "gaussian", "clean", "-o", "clean/worse", NULL);
+    expect_status(0, "degrade", "gaussian", "clean", "-o", "clean/worse", "--overwrite", NULL);
   assert_int_equal(files_in("clean/worse"), 4);
   assert_int_equal(g_rename("clean/worse", "worse"), 0);
   assert_int_equal(symlink("nowhere", "clean/dead.png"), 0);
@@ -265,6 +305,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {TEST(bad_pictures_are_named),
                                      TEST(a_folder_goes_on_past_a_bad_file),
                                      TEST(existing_files_are_kept),
+                                     TEST(several_pictures_go_into_a_folder),
                                      TEST(bad_data_folders_are_explained),
                                      TEST(a_picture_that_breaks_stops_training_and_is_named),
                                      TEST(bad_models_are_explained),

@@ -160,8 +160,8 @@ static void rain_is_taken_off(void **state) {
   static const char *const densities[] = {"density=15", "density=90"};
   make_picture("dry.png", 240, 160, 1, 0);
   for (size_t i = 0; i < G_N_ELEMENTS(densities); i++) {
-    expect_status(0, "degrade", "rain", "dry.png", "-o", "rainy", "--set", "mist=0", "--set", "layers=1",
-                  "--set", densities[i], NULL);
+    expect_status(0, "degrade", "rain", "dry.png", "-o", "rainy", "--overwrite", "--set", "mist=0", "--set",
+                  "layers=1", "--set", densities[i], NULL);
     expect_status(0, "restore", "--model", "derain", "rainy/dry.png", "-o", "dried.png", "--overwrite", NULL);
     double gained = 10 * log10(squares("rainy/dry.png", "dry.png") / squares("dried.png", "dry.png"));
     if (gained < 5)

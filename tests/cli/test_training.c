@@ -54,7 +54,7 @@ static void every_mode_gives_a_model(void **state) {
   expect_failure("no diffusion network", "source", "probe", "--run", "source", "--clean", "clean", "--patch",
                  "16", NULL);
   expect_failure("mode dann", "no diffusion network", "sample", "--run", "dann", "--condition", "noisy/0.png",
-                 "-o", "s.png", NULL);
+                 "-o", "t.png", NULL);
 }
 
 /* Each line but the first: levels, cosine and its interval, the real condition's share (below 0: some),

@@ -82,6 +82,7 @@ static void frames_are_averaged_in_linear_light(void **state) {
     write_frame(&f, names[i], WIDTH, levels[i]);
   for (int r = 0; nd_response_name(r); r++) {
     nd_frames_settings s = settings(&f, 3, 3, (nd_response)r);
+    s.overwrite = true;
     nd_frames_made made;
     if (nd_frames_average(&s, &made))
       fail_msg("%s", nd_error());
@@ -174,6 +175,9 @@ static void pairs_are_no_films(void **state) {
       if (nd_frames_average(&s, &made))
         fail_msg("%s", nd_error());
       assert_true(made.films == 1 && made.pairs == 3);
+      s.overwrite = false;
+      expect_error(&s, "exists already");
+      s.overwrite = true;
     }
     g_autofree char *input = g_build_filename(f.out, "input", NULL);
     s.from = input;
