@@ -84,6 +84,12 @@ size_t nd_mem_peak(void);
  * root: "/", or where a test keeps its proc and sys. 0: nothing is known. */
 size_t nd_mem_available(const char *root);
 
+/* "16 bytes", "1.50 MiB", "96.0 MiB", "2.00 GiB": for messages, as nd_bytes(n).text. */
+typedef struct nd_bytes_text {
+  char text[24];
+} nd_bytes_text;
+nd_bytes_text nd_bytes(double n);
+
 /* ---- Threads ------------------------------------------------------------------------------------------
  * Work is cut in a way that depends on n and the thread count alone, so sums are the same in every run.
  */

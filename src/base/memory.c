@@ -46,8 +46,8 @@ void *nd_mem_alloc(size_t bytes, const char *what) {
   }
   char *p = take(bytes);
   if (!p) {
-    nd_fail("%s: out of memory, %.1f MB wanted; use a smaller patch, batch or tile", what,
-            (double)bytes / 1e6);
+    nd_fail("%s: out of memory, %s wanted; use a smaller patch, batch or tile", what,
+            nd_bytes((double)bytes).text);
     return NULL;
   }
   memcpy(p, &bytes, sizeof bytes);

@@ -213,8 +213,8 @@ static int check_numbers(const work *w, const nd_restorer_settings *s) {
   if (w->overwrite && w->skip_existing)
     return nd_fail("--overwrite and --skip-existing cannot both be");
   if (w->memory <= PROGRAM_BYTES + (16 << 20))
-    return nd_fail("--memory is %.1f MB; the program and its libraries alone take %d",
-                   (double)w->memory / (1 << 20), PROGRAM_BYTES >> 20);
+    return nd_fail("--memory is %s; the program and its libraries alone take %s",
+                   nd_bytes((double)w->memory).text, nd_bytes(PROGRAM_BYTES).text);
   return 0;
 }
 

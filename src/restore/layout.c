@@ -33,6 +33,10 @@ static int largest_tile(nd_restorer *r, int *out) {
   return 0;
 }
 
+nd_bytes_text nd_restorer_more(double bytes) {
+  return nd_bytes(1.01 * bytes);
+}
+
 static int too_small(const nd_restorer *r, const nd_layout *l, int side) {
   int least = 2 * l->overlap + MAX(nd_net_multiple(r->net), 64);
   if (r->settings.tile)
@@ -43,8 +47,8 @@ static int too_small(const nd_restorer *r, const nd_layout *l, int side) {
   double more = r->bytes_a_pixel * least * least - (double)r->settings.memory;
   return nd_fail(
       "tiles of this network overlap by %d pixels on each side, and there is memory for tiles of %d: "
-      "allow %.0f MB more",
-      l->overlap, side, ceil(more / 1e6));
+      "allow %s more",
+      l->overlap, side, nd_restorer_more(more).text);
 }
 
 /* The side of n tiles that cover a length, overlaps included. */

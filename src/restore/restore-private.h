@@ -38,6 +38,8 @@ typedef struct nd_span {
 int nd_restorer_lay_out(nd_restorer *r, int height, int width, nd_layout *l);
 /* The grid of tiles of at most `area` pixels that computes the fewest; false: there is none. */
 bool nd_restorer_divide(const nd_restorer *r, nd_layout *l, double area);
+/* How much more memory to ask for, a little above what is needed: texts are rounded. */
+nd_bytes_text nd_restorer_more(double bytes);
 int nd_spans_count(int length, int tile, int overlap);
 nd_span nd_span_at(int i, int length, int tile, int overlap);
 

@@ -5,7 +5,6 @@
 #include "tensor/cuts.h"
 
 #include <glib.h>
-#include <math.h>
 #include <string.h>
 
 struct nd_staged {
@@ -61,8 +60,9 @@ static int no_room(const nd_staged *s, int i, int least, double bytes) {
   if (s->r->settings.tile)
     return nd_fail("tiles of %d pixels are too small for this network; allow at least --tile %d",
                    s->r->settings.tile, least);
-  return nd_fail("stage %d of this network overlaps by %d pixels on each side: allow %.0f MB more", i + 1,
-                 s->tiles[i].overlap, ceil((bytes * least * least - (double)s->r->settings.memory) / 1e6));
+  return nd_fail("stage %d of this network overlaps by %d pixels on each side: allow %s more", i + 1,
+                 s->tiles[i].overlap,
+                 nd_restorer_more(bytes * least * least - (double)s->r->settings.memory).text);
 }
 
 /* At least a pixel of the coarsest level as overlap: a network may be built differently for a single one. */
@@ -94,9 +94,8 @@ static int find_stages(nd_staged *s, int height, int width) {
   if (nd_restorer_append(s->r, s->model, ND_F32, s->side, s->side, &s->x, &s->y))
     return -1;
   if (nd_stages_find(s->model, s->x, s->y, &s->stages))
-    return nd_fail_in(
-        "this network sees the whole picture at once; %d x %d pixels need more memory than %zu MB", width,
-        height, s->r->settings.memory >> 20);
+    return nd_fail_in("this network sees the whole picture at once; %d x %d pixels need more memory than %s",
+                      width, height, nd_bytes((double)s->r->settings.memory).text);
   int count = nd_stages_count(s->stages);
   s->tiles = g_new0(nd_layout, count);
   s->statistics = g_new0(float *, count);

@@ -108,10 +108,6 @@ static int smaller_patch(nd_recipe *r, int processes, size_t limit) {
   return 0;
 }
 
-static double giga(size_t bytes) {
-  return (double)bytes / (1 << 30);
-}
-
 /* The trial recipe is a copy of the numbers alone; its texts are the recipe's. */
 static int does_not_fit(const nd_recipe *r, int processes, size_t limit, const need *n) {
   nd_recipe trial = *r;
@@ -120,9 +116,9 @@ static int does_not_fit(const nd_recipe *r, int processes, size_t limit, const n
   g_autoptr(GString) advice = g_string_new(NULL);
   if (cut_batch(&trial, processes, limit, &then))
     g_string_append_printf(advice,
-                           "training.accumulation_steps=%d gives the same result in %.2f GiB; "
+                           "training.accumulation_steps=%d gives the same result in %s; "
                            "data.batch_size=%d would fit as well",
-                           trial.training.accumulation_steps, giga(then.total),
+                           trial.training.accumulation_steps, nd_bytes((double)then.total).text,
                            r->data.batch_size / trial.training.accumulation_steps);
   else if (smaller_patch(&trial, processes, limit))
     g_string_append_printf(advice, "data.patch_size=%d with training.accumulation_steps=%d would fit",
@@ -135,11 +131,11 @@ static int does_not_fit(const nd_recipe *r, int processes, size_t limit, const n
                           "so many samples in one pass make a tensor of too many numbers; %s", advice->str);
   return nd_recipe_fail(
       r, budget ? "training.memory" : "data.batch_size",
-      "this run needs about %.2f GiB (%.2f for the networks' values and gradients, %.2f for weights "
-      "and moments, "
-      "%.2f for batches and the program) and %s %.2f GiB; %s%s",
-      giga(n->total), giga(n->arena), giga(n->state), giga(n->total - n->arena - n->state),
-      budget ? "training.memory allows" : "there are", giga(limit), advice->str,
+      "this run needs about %s (%s for the networks' values and gradients, %s for weights and moments, "
+      "%s for batches and the program) and %s %s; %s%s",
+      nd_bytes((double)n->total).text, nd_bytes((double)n->arena).text, nd_bytes((double)n->state).text,
+      nd_bytes((double)(n->total - n->arena - n->state)).text,
+      budget ? "training.memory allows" : "there are", nd_bytes((double)limit).text, advice->str,
       budget ? "" : ". training.memory=MIB says how much to use instead");
 }
 
@@ -155,8 +151,8 @@ static size_t share_of_cache(const nd_recipe *r, size_t limit, const need *n) {
   size_t wanted = (size_t)r->data.cache_mb << 20, left = MAX(limit - n->total, (size_t)CACHE_LEAST);
   if (wanted <= left)
     return wanted;
-  nd_log(ND_LOG_INFO, "decoded pictures get %zu MiB instead of %d (data.cache_mb): there is no more memory",
-         left >> 20, r->data.cache_mb);
+  nd_log(ND_LOG_INFO, "decoded pictures get %s instead of %s (data.cache_mb): there is no more memory",
+         nd_bytes((double)left).text, nd_bytes((double)wanted).text);
   return left;
 }
 
@@ -176,12 +172,11 @@ int nd_memory_fit_in(nd_recipe *r, int processes, size_t limit, size_t *cache_by
     return does_not_fit(r, processes, limit, &first);
   }
   if (r->training.recompute != recompute_before)
-    nd_log(ND_LOG_INFO,
-           "negatives are computed again instead of kept (training.recompute), so that %zu MiB do",
-           n.total >> 20);
+    nd_log(ND_LOG_INFO, "negatives are computed again instead of kept (training.recompute), so that %s do",
+           nd_bytes((double)n.total).text);
   if (r->training.accumulation_steps != before)
-    nd_log(ND_LOG_INFO, "training.accumulation_steps is %d, so that %zu MiB do",
-           r->training.accumulation_steps, n.total >> 20);
+    nd_log(ND_LOG_INFO, "training.accumulation_steps is %d, so that %s do", r->training.accumulation_steps,
+           nd_bytes((double)n.total).text);
   *cache_bytes = share_of_cache(r, limit, &n);
   return 0;
 }

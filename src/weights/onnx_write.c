@@ -143,8 +143,8 @@ static void put(ProtobufCBuffer *buffer, size_t n, const uint8_t *bytes) {
 static int write_model(const char *path, const NdOnnxFile__Model *m) {
   size_t bytes = nd_onnx_file__model__get_packed_size(m);
   if (bytes > LARGEST)
-    return nd_fail("the network takes %zu MB, and one ONNX file holds no more than %zu", bytes >> 20,
-                   LARGEST >> 20);
+    return nd_fail("the network takes %s, and one ONNX file holds no more than %s",
+                   nd_bytes((double)bytes).text, nd_bytes((double)LARGEST).text);
   stream s = {.base = {.append = put}, .file = nd_file_begin(path)};
   if (!s.file)
     return -1;

@@ -237,6 +237,17 @@ static void what_is_no_file_is_not_replaced(void **state) {
   assert_int_equal(g_rmdir(folder), 0);
 }
 
+static void amounts_have_the_unit_that_fits(void **state) {
+  (void)state;
+  static const struct {
+    double bytes;
+    const char *text;
+  } cases[] = {{0, "0 bytes"},   {1023, "1023 bytes"},          {1 << 20, "1.00 MiB"}, {96 << 20, "96.0 MiB"},
+               {1e9, "954 MiB"}, {1.5 * (1 << 30), "1.50 GiB"}, {5e15, "4547 TiB"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+    assert_string_equal(nd_bytes(cases[i].bytes).text, cases[i].text);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(philox_known_answers),
@@ -245,6 +256,7 @@ int main(void) {
       cmocka_unit_test(numbers_depend_on_every_coordinate),
       cmocka_unit_test(errors_stack_their_context),
       cmocka_unit_test(memory_is_counted_and_refused),
+      cmocka_unit_test(amounts_have_the_unit_that_fits),
       cmocka_unit_test(ranges_cover_all_once),
       cmocka_unit_test(short_jobs_are_whole),
       cmocka_unit_test(atomic_write_keeps_the_old_file_on_failure),
