@@ -75,7 +75,7 @@ static void bash(void) {
   puts("# bash completion for noiseda; written by 'noiseda --completion bash'.\n"
        "_noiseda() {\n"
        "  local now=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
-       "  local plain text file folder words choice choices\n"
+       "  local plain= text= file= folder= words= choice= choices=\n"
        "  COMPREPLY=()\n"
        "  if [[ $now == '=' ]]; then now=\n"
        "  elif [[ $before == '=' ]]; then before=${COMP_WORDS[COMP_CWORD-2]}; fi\n"

@@ -39,7 +39,7 @@ expect() {
   words=
   while [ "$1" != := ]; do words="$words '$1'" && shift; done
   shift
-  bash -c ". ./noiseda.bash; COMP_WORDS=($words); COMP_CWORD=\$((\${#COMP_WORDS[@]} - 1)); _noiseda
+  bash -uc ". ./noiseda.bash; COMP_WORDS=($words); COMP_CWORD=\$((\${#COMP_WORDS[@]} - 1)); _noiseda
     printf '%s\n' \"\${COMPREPLY[@]}\" | sort" >got
   printf '%s\n' "$@" | sort >wanted
   diff wanted got || { echo "for $words" && return 1; }
