@@ -44,6 +44,11 @@ void nd_webp_mark(VipsImage *image, VipsSource *source);
 bool nd_webp_is_mark(const char *field);
 int nd_webp_write(VipsImage *image, int quality, VipsTarget *to);
 
+/* ---- png.c --------------------------------------------------------------------------------------------
+ * Gives a picture whose gamma or primaries are other than sRGB's, as its chunks have them, a profile that
+ * says so; unless it has one. */
+void nd_png_mark(VipsImage *image, VipsSource *source);
+
 /* Where decoded pictures go. */
 typedef struct nd_pixel_sink {
   /* Called first: the header is known, grey or RGB, of 8 or 16 bits, with 1 to 4 bands, of which an even
