@@ -72,8 +72,8 @@ static int sample(const request *q, nd_trained *t) {
 static int check_output(const request *q) {
   g_autofree char *out = nd_cli_identity(q->out), *first = nd_cli_identity(q->first),
                   *second = q->second ? nd_cli_identity(q->second) : NULL;
-  if (!nd_image_named(q->out))
-    return nd_fail("cannot write '%s': its name ends in none of .png .jpg .jpeg .tif .tiff .webp", q->out);
+  if (nd_image_check_name(q->out))
+    return -1;
   if (out && (!g_strcmp0(out, first) || !g_strcmp0(out, second)))
     return nd_fail("'%s' is a condition; -o names another file", q->out);
   return 0;

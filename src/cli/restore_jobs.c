@@ -216,8 +216,7 @@ static bool is_other_format(const char *path) {
 static int check_wish(const list *l) {
   const nd_restore_wish *w = l->wish;
   if (w->out && is_other_format(w->out) && !g_file_test(w->out, G_FILE_TEST_IS_DIR))
-    return nd_fail("'%s' cannot be written: its name ends in none of .png .jpg .jpeg .tif .tiff .webp",
-                   w->out);
+    return nd_image_check_name(w->out);
   if (w->out && !strcmp(w->out, ND_STANDARD_STREAM) && !l->to_file)
     return nd_fail("one picture can go to the standard output, not several");
   if (w->out && !l->to_file && nd_cli_check_folder(w->out))

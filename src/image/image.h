@@ -100,6 +100,8 @@ void nd_views_photo(const float *x, size_t pixels, int channels, float *rgb);
 
 /* True when the file name ends in a picture format this build reads (any case). */
 bool nd_image_named(const char *path);
+/* Error: a picture of that name cannot be written, which should be known before there is one. */
+int nd_image_check_name(const char *path);
 
 /* ---- Colour -------------------------------------------------------------------------------------------
  */

@@ -36,11 +36,16 @@ static int check_sides(const char *path, const nd_format *format, int width, int
   return 0;
 }
 
+int nd_image_check_name(const char *path) {
+  return nd_image_named(path)
+             ? 0
+             : nd_fail("cannot write '%s': its name ends in none of .png .jpg .jpeg .tif .tiff .webp", path);
+}
+
 const nd_format *nd_format_for(const char *path, int width, int height, const nd_save_options *options) {
   const nd_format *format = nd_format_named(path);
-  if (!format)
-    nd_fail("cannot write '%s': its name ends in none of .png .jpg .jpeg .tif .tiff .webp", path);
-  else if ((options && check_options(path, format, options)) || check_sides(path, format, width, height))
+  if (nd_image_check_name(path) || (options && check_options(path, format, options)) ||
+      check_sides(path, format, width, height))
     format = NULL;
   return format;
 }
