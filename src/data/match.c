@@ -114,14 +114,18 @@ static int match_sorted(const nd_set *input, nd_set *target) {
   return 0;
 }
 
-static int compare_sizes(const nd_set *input, const nd_set *target, size_t i) {
-  int width[2], height[2];
-  if (nd_set_size(input, i, &width[0], &height[0]) || nd_set_size(target, i, &width[1], &height[1]))
-    return -1;
-  if (width[0] == width[1] && height[0] == height[1])
+int nd_compare_sizes(const nd_sized *a, const nd_sized *b) {
+  if (a->width == b->width && a->height == b->height)
     return 0;
-  return nd_fail("pair of different sizes: '%s' is %d x %d, '%s' is %d x %d", input->at[i].label, width[0],
-                 height[0], target->at[i].label, width[1], height[1]);
+  return nd_fail("pair of different sizes: '%s' is %d x %d, '%s' is %d x %d", a->label, a->width, a->height,
+                 b->label, b->width, b->height);
+}
+
+static int compare_sizes(const nd_set *input, const nd_set *target, size_t i) {
+  nd_sized a = {.label = input->at[i].label}, b = {.label = target->at[i].label};
+  return nd_set_size(input, i, &a.width, &a.height) || nd_set_size(target, i, &b.width, &b.height)
+             ? -1
+             : nd_compare_sizes(&a, &b);
 }
 
 /* A picture given as such is meant, whatever its name. */

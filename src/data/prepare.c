@@ -174,10 +174,8 @@ static int write_side(work *w, const nd_found *f, const side *s, size_t *files) 
 
 static int check_sizes(const side *a, const side *b) {
   const nd_raster_shape *s = nd_raster_shape_of(a->raster), *t = nd_raster_shape_of(b->raster);
-  if (s->width == t->width && s->height == t->height)
-    return 0;
-  return nd_fail("pair of different sizes: '%s' is %d x %d, '%s' is %d x %d", a->file->path, s->width,
-                 s->height, b->file->path, t->width, t->height);
+  return nd_compare_sizes(&(nd_sized){a->file->path, s->width, s->height},
+                          &(nd_sized){b->file->path, t->width, t->height});
 }
 
 static int prepare_picture(work *w, const nd_found *f, size_t *files) {

@@ -1,5 +1,6 @@
 /* One sample of a batch: which pictures, which place of them, and the degradation. */
 #include "data/loader-private.h"
+#include "data/set-private.h"
 
 #include <glib.h>
 
@@ -32,10 +33,8 @@ static void release(views v) {
 
 /* Headers promised the same size; trust the pixels. */
 static int compare(const nd_picture *a, const char *a_label, const nd_picture *b, const char *b_label) {
-  if (a->width == b->width && a->height == b->height)
-    return 0;
-  return nd_fail("pair of different sizes: '%s' is %d x %d, '%s' is %d x %d", a_label, a->width, a->height,
-                 b_label, b->width, b->height);
+  return nd_compare_sizes(&(nd_sized){a_label, a->width, a->height},
+                          &(nd_sized){b_label, b->width, b->height});
 }
 
 static int get_views(const nd_sampler *sampler, const nd_set *set, const nd_set *right, size_t index,

@@ -26,6 +26,15 @@ extern const nd_set_kind nd_set_pictures, nd_set_folders, nd_set_halves, nd_set_
 /* Takes over the strings; label NULL: the file. */
 void nd_set_add(nd_set *set, char *name, char *file, char *label, size_t part);
 
+/* ---- match.c ------------------------------------------------------------------------------------------
+ * Sides of a pair; the error names both and gives their sizes.
+ */
+typedef struct nd_sized {
+  const char *label;
+  int width, height;
+} nd_sized;
+int nd_compare_sizes(const nd_sized *a, const nd_sized *b);
+
 /* ---- walk.c: the files below a folder -----------------------------------------------------------------
  * Appends their paths relative to root, sorted bytewise, of those that are wanted by name. Hidden ones are
  * left out, links are followed, but not into folders that they stand in. problem: as of nd_set_open_past,
