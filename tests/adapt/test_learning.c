@@ -1,92 +1,46 @@
 /* Each network learns: as PyTorch's does from the same weights; and, for restoration, on one small batch in
  * paired mode. */
-#include "adapt/adapt.h"
-#include "golden.h"
-#include "train/train-private.h"
-#include "weights/model.h"
+#include "trial.h"
 
-#include <glib.h>
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
-enum { N = 2 };
-
-typedef struct trial {
-  nd_net *restoration, *diffusion;
-  nd_params *params;
-  nd_graph *g;
-  nd_plan *plan;
-  nd_objective o;
-  nd_schedule *schedule;
-  nd_train_state state;
-} trial;
-
-static void open_trial(trial *t, const char *network, const char *settings, int size) {
-  nd_objective_settings s = nd_objective_defaults();
-  *t = (trial){.params = nd_params_new()};
-  assert_int_equal(nd_net_from_text(network, ND_RESTORATION, settings, &t->restoration), 0);
-  assert_int_equal(nd_net_from_text("guided", ND_DIFFUSION,
-                                    "width=4;multipliers=1,2;res_blocks=1;attention_levels=;head_channels=4;"
-                                    "norm_groups=2;dropout=0",
-                                    &t->diffusion),
-                   0);
-  assert_int_equal(nd_schedule_new("linear", 1000, 1e-6, 0.01, &t->schedule), 0);
-  t->g = nd_graph_new(t->params);
-  nd_objective_build(t->g, &s, t->restoration, t->diffusion, N, size, &t->o);
-  if (nd_backward(t->g, t->o.loss) || nd_compile(t->g, &t->plan))
-    fail_msg("%s", nd_error());
-  assert_int_equal(nd_train_state_new(t->params, &t->state), 0);
-  nd_params_init(t->params, 1, t->state.values);
-  nd_plan_bind(t->plan, t->state.values);
-  t->state.gradients = nd_plan_gradients(t->plan);
-}
-
-static void close_trial(trial *t) {
-  nd_plan_free(t->plan);
-  nd_graph_free(t->g);
-  nd_params_free(t->params);
-  nd_net_free(t->restoration);
-  nd_net_free(t->diffusion);
-  nd_schedule_free(t->schedule);
-  nd_train_state_free(&t->state);
-}
+enum { PICTURES = 2 };
 
 /* Waves, and noise of the given strength over them. */
 static void paint(float *x, int size, double noise, uint32_t seed) {
   nd_rng r = nd_rng_make(seed, 0, 0, ND_RANDOM_TEST);
-  for (int i = 0; i < N * size * size * 3; i++) {
+  for (int i = 0; i < PICTURES * size * size * 3; i++) {
     int pixel = i / 3, column = pixel % size, row = pixel / size;
     x[i] = (float)(0.5 + 0.3 * sin(0.4 * column + 0.2 * row + i % 3) + noise * nd_rng_normal(&r));
   }
 }
 
-static void feed(trial *t, int size) {
+static void feed(trial *t, const nd_schedule *schedule, int size) {
   paint(nd_plan_tensor(t->plan, t->o.clean), size, 0, 0);
   paint(nd_plan_tensor(t->plan, t->o.synthetic), size, 0.2, 1);
   paint(nd_plan_tensor(t->plan, t->o.real), size, 0.1, 2);
-  nd_objective_draw(&t->o, t->plan, t->schedule, 1, 999, 1, 0, 0);
+  nd_objective_draw(&t->o, t->plan, schedule, 1, 999, 1, 0, 0);
   nd_plan_tensor(t->plan, t->o.alpha)[0] = 0.2f;
 }
 
 /* The loss of leaving the picture as it is. */
 static double loss_of_nothing(const trial *t, int size) {
   double sum = 0;
-  int count = N * size * size * 3;
+  int count = PICTURES * size * size * 3;
   for (int i = 0; i < count; i++)
     sum += fabs((double)nd_plan_tensor(t->plan, t->o.clean)[i] -
                 (double)nd_plan_tensor(t->plan, t->o.synthetic)[i]);
   return sum / count;
 }
 
-static void expect_learning(const char *network, const char *settings, int size, int steps) {
+static void expect_learning(const char *name, const char *settings, int size, int steps) {
   static const nd_adam_settings adam = {5e-3, 0.9f, 0.999f, 1e-8f, 0, 0.9f, 0};
   double first = 0, last = 0, restoration = 0, nothing = 0;
   trial t;
-  open_trial(&t, network, settings, size);
+  nd_schedule *schedule;
+  assert_int_equal(nd_schedule_new("linear", 1000, 1e-6, 0.01, &schedule), 0);
+  build_trial(&t, network(name, ND_RESTORATION, settings), nd_objective_defaults(), PICTURES, size);
+  nd_params_init(t.params, 1, t.state.values);
   for (int step = 0; step < steps; step++) {
-    feed(&t, size);
+    feed(&t, schedule, size);
     nothing = loss_of_nothing(&t, size);
     nd_run(t.plan, 0, 0, 0);
     last = (double)nd_plan_tensor(t.plan, t.o.loss)[0];
@@ -96,9 +50,10 @@ static void expect_learning(const char *network, const char *settings, int size,
     nd_adam_step(&t.state, &adam, 1);
   }
   if (!(last < first / 2 && restoration < 0.95 * nothing))
-    fail_msg("%s %s: the loss went from %g to %g; restoring gives %g, doing nothing %g", network, settings,
+    fail_msg("%s %s: the loss went from %g to %g; restoring gives %g, doing nothing %g", name, settings,
              first, last, restoration, nothing);
   close_trial(&t);
+  nd_schedule_free(schedule);
 }
 
 static void losses_fall(void **state) {
@@ -122,9 +77,9 @@ typedef struct lesson {
   nd_train_state state;
 } lesson;
 
-static void open_lesson(lesson *l, const char *network, nd_role role, const char *settings) {
+static void open_lesson(lesson *l, const char *name, nd_role role, const char *settings) {
   *l = (lesson){.params = nd_params_new(), .level = ND_NONE};
-  assert_int_equal(nd_net_from_text(network, role, settings, &l->net), 0);
+  l->net = network(name, role, settings);
   l->g = nd_graph_new(l->params);
   nd_graph_set_training(l->g, true);
   bool restores = role == ND_RESTORATION;
@@ -166,21 +121,21 @@ static void feed_lesson(lesson *l, const golden *g) {
     golden_copy(g, "level", nd_plan_tensor(l->plan, l->level));
 }
 
-static void expect_pytorchs_losses(const golden *g, const char *network, nd_role role, const char *settings) {
+static void expect_pytorchs_losses(const golden *g, const char *name, nd_role role, const char *settings) {
   static const nd_adam_settings adam = {1e-3, 0.9f, 0.999f, 1e-8f, 0, 0.9f, 0};
-  const nd_st_tensor *losses = golden_tensor(g, "%s.loss", network);
+  const nd_st_tensor *losses = golden_tensor(g, "%s.loss", name);
   const double *expected = losses->data;
   size_t steps = losses->count;
   assert_int_equal(losses->type, ND_ST_F64);
   assert_true(steps == 20 && expected[steps - 1] < 0.7 * expected[0]);
   lesson l;
-  open_lesson(&l, network, role, settings);
+  open_lesson(&l, name, role, settings);
   for (size_t step = 0; step < steps; step++) {
     feed_lesson(&l, g);
     nd_run(l.plan, 0, 0, 0);
     double found = (double)nd_plan_tensor(l.plan, l.loss)[0];
     if (!(fabs(found - expected[step]) <= 1e-4 * expected[step]))
-      fail_msg("%s, step %zu: the loss is %.9g, PyTorch's %.9g", network, step, found, expected[step]);
+      fail_msg("%s, step %zu: the loss is %.9g, PyTorch's %.9g", name, step, found, expected[step]);
     nd_plan_store_state(l.plan, l.state.values);
     nd_adam_step(&l.state, &adam, 1);
   }

@@ -52,19 +52,25 @@ static inline void fill_weights(trial *t) {
   nd_params_free(all);
 }
 
-static inline void open_trial_with(trial *t, nd_net *restoration, nd_objective_settings s) {
+/* Weights are zero. */
+static inline void build_trial(trial *t, nd_net *restoration, nd_objective_settings s, int samples,
+                               int size) {
   *t = (trial){.restoration = restoration,
                .diffusion = network("guided", ND_DIFFUSION,
                                     "width=4;multipliers=1,2;res_blocks=1;attention_levels=;head_channels=4;"
                                     "norm_groups=2;dropout=0"),
                .params = nd_params_new()};
   t->g = nd_graph_new(t->params);
-  nd_objective_build(t->g, &s, t->restoration, t->diffusion, N, SIZE, &t->o);
+  nd_objective_build(t->g, &s, t->restoration, t->diffusion, samples, size, &t->o);
   if (nd_backward(t->g, t->o.loss) || nd_compile(t->g, &t->plan))
     fail_msg("%s", nd_error());
   assert_int_equal(nd_train_state_new(t->params, &t->state), 0);
   nd_plan_bind(t->plan, t->state.values);
   t->state.gradients = nd_plan_gradients(t->plan);
+}
+
+static inline void open_trial_with(trial *t, nd_net *restoration, nd_objective_settings s) {
+  build_trial(t, restoration, s, N, SIZE);
   fill_weights(t);
 }
 
