@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,7 +42,9 @@ static bool is_stream(const char *path) {
 static int read_stream(GByteArray *bytes) {
   unsigned char piece[1 << 16];
   ssize_t n;
-  while ((n = read(STDIN_FILENO, piece, sizeof piece)) > 0)
+  /* Unlike reading, waiting ends with a signal. */
+  while ((n = poll(&(struct pollfd){STDIN_FILENO, POLLIN, 0}, 1, -1)) > 0 &&
+         (n = read(STDIN_FILENO, piece, sizeof piece)) > 0)
     g_byte_array_append(bytes, piece, (guint)n);
   return n < 0 ? nd_fail("cannot read the standard input: %s", g_strerror(errno)) : 0;
 }
@@ -294,7 +297,7 @@ static int run(int argc, char **argv) {
   nd_set_threads(threads);
   if (jobs->len == 1)
     nd_mem_set_huge(LONG_LIVED);
-  nd_cli_listen();
+  nd_cli_listen(NULL);
   return restore_profiled(model ? model : ND_DEFAULT_MODEL, s, &w, jobs, &profile);
 }
 

@@ -1,43 +1,15 @@
 /* noiseda train: a recipe and photographs in, a run folder with a model out. */
 #include "cli/cli.h"
+#include "cli/interruption.h"
 #include "study/study.h"
 
-#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
-
-static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
-static bool alone = true;
-static volatile sig_atomic_t stopping; /* the signal that asked for it, or 0 */
-
-/* The second signal finds its default again and ends the program: files are written whole or not at all.
- * Launchers of several processes repeat signals; there each of them asks only. */
-static void ask_to_stop(int signal_number) {
-  static const char text[] = "noiseda: finishing this step and saving; once more leaves at once\n";
-  int before = errno;
-  stopping = signal_number;
-  if (alone && signal_number != SIGUSR1) {
-    for (size_t i = 0; i < G_N_ELEMENTS(stop_signals); i++)
-      signal(stop_signals[i], SIG_DFL);
-    (void)!write(STDERR_FILENO, text, sizeof text - 1);
-  }
-  errno = before;
-}
-
-/* What is ignored stays so: nohup. A reader of our output that goes away is no reason to stop. */
-static void listen_to_signals(void) {
-  for (size_t i = 0; i < G_N_ELEMENTS(stop_signals); i++)
-    if (signal(stop_signals[i], ask_to_stop) == SIG_IGN)
-      signal(stop_signals[i], SIG_IGN);
-  signal(SIGUSR1, ask_to_stop); /* which mpirun passes on to all processes */
-  signal(SIGPIPE, SIG_IGN);
-}
 
 static bool asked_to_stop(void *context) {
   (void)context;
-  return stopping;
+  return nd_cli_interrupted();
 }
 
 /* One call of the command. */
@@ -155,11 +127,11 @@ static int finish(training *t, int failed) {
   nd_group_close(t->group);
   if (failed)
     return ND_EXIT_FAILED;
-  if (stopping && !t->complete) {
+  if (nd_cli_interrupted() && !t->complete) {
     if (speaks)
       printf("stopped and saved; 'noiseda train --resume %s' goes on\n", t->folder);
     /* As shells have it, so that what follows with && does not start; a launcher would call it a crash. */
-    return t->group ? ND_EXIT_DONE : 128 + stopping;
+    return t->group ? ND_EXIT_DONE : 128 + nd_cli_interrupted();
   }
   if (speaks)
     printf("done: %s/model.safetensors\n", t->folder);
@@ -211,7 +183,8 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong("%s", nd_error());
   if (t.profile_steps < 1)
     return nd_cli_wrong("--profile-steps is at least 1");
-  listen_to_signals();
+  nd_cli_listen("noiseda: finishing this step and saving; once more leaves at once\n");
+  signal(SIGPIPE, SIG_IGN); /* a reader of our output that goes away is no reason to stop */
   if (threads)
     set_key(&overrides, "training.threads", threads);
   if (megabytes)
@@ -221,7 +194,8 @@ static int run(int argc, char **argv) {
   t.profile.trace = trace;
   if (nd_group_open(&t.group))
     return nd_cli_failed();
-  alone = !t.group;
+  if (t.group)
+    nd_cli_expect_repeats();
   if (!leads(&t))
     nd_log_set_sink(NULL, NULL);
   return finish(&t, resumed ? resume(&t) : start(&t, argv[1]));
