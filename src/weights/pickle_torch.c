@@ -101,8 +101,8 @@ nd_value *nd_pickle_resolve(nd_pickle *p, const nd_value *id) {
   const nd_value *what = nd_value_at(id, 0, ND_KIND_TEXT), *kind = nd_value_at(id, 1, ND_KIND_GLOBAL),
                  *key = nd_value_at(id, 2, ND_KIND_TEXT), *count = nd_value_at(id, 4, ND_KIND_INT),
                  *part = nd_value_at(id, 5, ND_KIND_LIST);
-  if (what && !strcmp(what->text, "module"))
-    return nd_pickle_opaque(p, kind ? kind->text : "a module");
+  if (what && kind && !strcmp(what->text, "module")) /* its class, with the source text, in old files */
+    return g_ptr_array_index(id->items, 1);
   if (!what || strcmp(what->text, "storage") || !kind || !key || !count || count->integer < 0 ||
       (size_t)count->integer > MAX_COUNT) {
     nd_fail("a storage is not described as PyTorch does");

@@ -3,12 +3,16 @@
 
 #include <string.h>
 
-/* A pickle of 0x1950a86a20f9469cfc6c in protocol 2. Other protocols differ in the second byte. */
-static const char MAGIC[] = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
-enum { MAGIC_SIZE = sizeof MAGIC - 1, VERSION = 1001 };
+/* A pickle of 0x1950a86a20f9469cfc6c: protocol, from 4 on a frame (its opcode and length), the number, stop.
+ */
+static const char MAGIC[] = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+enum { MAGIC_SIZE = sizeof MAGIC - 1, VERSION = 1001, PROTOCOL_SIZE = 2, FRAME_SIZE = 9 };
 
 bool nd_pytorch_is_legacy(const char *bytes, size_t n) {
-  return n >= MAGIC_SIZE && bytes[0] == MAGIC[0] && !memcmp(bytes + 2, MAGIC + 2, MAGIC_SIZE - 2);
+  size_t at = PROTOCOL_SIZE;
+  if (n > at && bytes[at] == '\x95')
+    at += FRAME_SIZE;
+  return n >= at + MAGIC_SIZE && bytes[0] == '\x80' && !memcmp(bytes + at, MAGIC, MAGIC_SIZE);
 }
 
 typedef struct stream {

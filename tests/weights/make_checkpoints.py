@@ -121,6 +121,7 @@ def main():
     save("dncnn_old.pth", dncnn(), old=True)
     save("sr3.pth", sr3())
     save("unet.pth", weights(UNet(width=2, depth=2)), pickle_protocol=4)
+    save("unet_old.pth", weights(UNet(width=2, depth=2)), old=True, pickle_protocol=4)
     repacked("unet.pth", "unet_deflated.pth", zipfile.ZIP_DEFLATED)
     repacked("unet.pth", "unet_longer.pth", zipfile.ZIP_STORED, b"1234")
     save("zeros.pth", {"down_path.0.block.0.weight": torch.zeros(20 << 20, dtype=torch.uint8)})

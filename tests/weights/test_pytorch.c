@@ -62,6 +62,8 @@ static const struct {
      "PyTorch checkpoint (zip), under 'model'", ND_DIFFUSION, 0},
     {"unet.pth", "unet", "width=2;depth=2", "F32", "PyTorch checkpoint (zip), at the top level",
      ND_RESTORATION, 0},
+    {"unet_old.pth", "unet", "width=2;depth=2", "F32",
+     "PyTorch checkpoint (format before 1.6), at the top level", ND_RESTORATION, 0},
     {"unet_deflated.pth", "unet", "width=2;depth=2", "F32", "PyTorch checkpoint (zip), at the top level",
      ND_RESTORATION, 0},
 };

@@ -87,6 +87,11 @@ static const struct {
          "]q\x00h\x00"
          "a." NO_STORAGE,
          "it holds no dictionary"),
+    /* torch.save(model): class, file and source text, then the object */
+    CASE(-1,
+         "(U\x06modulec__main__\nNet\nU\x01"
+         "fU\x01stQ)\x81}b." NO_STORAGE,
+         "an object of the class '__main__.Net'"),
     /* what the tensors claim */
     CASE(-1, DICT("w", TENSOR("K\x00", "K\x05\x85", "K\x01\x85")) TAIL, "reaches beyond its storage '0'"),
     CASE(-1, DICT("w", TENSOR("K\x01", "K\x04\x85", "K\x01\x85")) TAIL, "reaches beyond its storage '0'"),
