@@ -25,7 +25,7 @@ static int degrade_picture(const job *j, const nd_set *set, size_t i, const char
   if (failed)
     nd_fail_in("'%s'", set->at[i].label);
   else
-    failed = nd_image_save(to, &image, &(nd_save_options){.bits = 8});
+    failed = nd_image_save(to, &image, NULL);
   nd_image_free(&image);
   return failed;
 }

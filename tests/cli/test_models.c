@@ -173,6 +173,22 @@ static void rain_is_taken_off(void **state) {
     fail_msg("a dry picture comes out at %.1f dB", -10 * log10(changed));
 }
 
+/* What 16 bits tell apart survives a degradation that changes nothing. */
+static void degrading_keeps_16_bits(void **state) {
+  (void)state;
+  nd_image image;
+  assert_int_equal(nd_image_new(256, 4, 3, &image), 0);
+  for (int i = 0; i < 256 * 4 * 3; i++)
+    image.data[i] = (float)(20000 + i / 3) / 65535;
+  assert_int_equal(nd_image_save("deep.png", &image, &(nd_save_options){.bits = 16}), 0);
+  nd_image_free(&image);
+  expect_status(0, "degrade", "gaussian", "deep.png", "-o", "deeper", "--set", "sigma=0", NULL);
+  assert_int_equal(nd_image_load("deeper/deep.png", &image), 0);
+  assert_int_equal(image.bits, 16);
+  nd_image_free(&image);
+  assert_true(squares("deep.png", "deeper/deep.png") < 1e-12);
+}
+
 static void names_are_taken_wherever_models_are(void **state) {
   (void)state;
   make_pairs();
@@ -234,6 +250,7 @@ int main(void) {
       cmocka_unit_test(what_is_not_there_is_said),
       cmocka_unit_test(a_photo_is_denoised_without_more_ado),
       cmocka_unit_test(rain_is_taken_off),
+      cmocka_unit_test(degrading_keeps_16_bits),
       cmocka_unit_test(names_are_taken_wherever_models_are),
       cmocka_unit_test(each_has_a_card),
   };
