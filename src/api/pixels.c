@@ -25,8 +25,8 @@ int nd_caller_check(const noiseda_picture *p, const char *which) {
     return nd_fail("restore: '%s' has %d channels of type %d; there are 1 to 4, of NOISEDA_UINT8, "
                    "NOISEDA_UINT16 or NOISEDA_FLOAT",
                    which, p->channels, (int)p->type);
-  ptrdiff_t row = dense_row(p), stride = p->stride < 0 ? -p->stride : p->stride;
-  if (stride && stride < row)
+  ptrdiff_t row = dense_row(p);
+  if (p->stride && p->stride > -row && p->stride < row)
     return nd_fail("restore: rows of '%s' take %td bytes, but its stride is %td", which, row, p->stride);
   return 0;
 }

@@ -211,6 +211,8 @@ static void what_is_wrong_is_named(void **state) {
   bad.stride = WIDTH * 12 - 1;
   assert_int_equal(noiseda_restore(s->model, &bad, &to, NULL), -1);
   assert_non_null(strstr(noiseda_error(), "stride"));
+  bad.stride = 1 - WIDTH * 12;
+  assert_int_equal(noiseda_restore(s->model, &bad, &to, NULL), -1);
   bad = from;
   bad.channels = 5;
   assert_int_equal(noiseda_restore(s->model, &bad, &to, NULL), -1);
