@@ -140,7 +140,7 @@ ND_INLINE void tile(const bool pairs, const int rows, const int vectors, const n
   }
 #define ND_PUT(r, p, i)                                                                                      \
   if (rows > r) {                                                                                            \
-    const float *more = add + r * add_row;                                                                   \
+    const float *more = add ? add + r * add_row : c;                                                         \
     store(c + r * c_row, add ? load(more) + x##r : x##r);                                                    \
     if (vectors > 1)                                                                                         \
       store(c + r * c_row + ND_LANES, add ? load(more + ND_LANES) + y##r : y##r);                            \
