@@ -27,7 +27,8 @@ int nd_image_start(void);
 int nd_image_load(const char *path, nd_image *out);
 /* The same, always 3 channels (grey repeated), no alpha, no meta: what training wants. */
 int nd_image_load_rgb(const char *path, nd_image *out);
-/* Reads only the header; the size of the upright picture. */
+/* Reads only the header; the size of the upright picture. An error too where its kind of pixels is not read.
+ */
 int nd_image_size(const char *path, int *width, int *height);
 /* Reads only the header; true where EXIF orientation turns or mirrors the pixels; false where there is none.
  */

@@ -225,10 +225,15 @@ static void read_exif(const reading *r, void *meta) {
   tiff_close(&file);
 }
 
+/* What the header tells. */
+static int check_kind(const reading *r, VipsImage *image) {
+  return check_samples(r, image) || (nd_format_read(image)->exif_apart && check_tiff(r)) ? -1 : 0;
+}
+
 static int decode(const reading *r, VipsImage **image) {
   bool turned = vips_image_get_orientation(*image) != 1;
   bool tiff = nd_format_read(*image)->exif_apart;
-  if (check_samples(r, *image) || (tiff && check_tiff(r)))
+  if (check_kind(r, *image))
     return -1;
   if (make_rgb(image))
     return nd_vips_fail("read", r->name);
@@ -303,12 +308,13 @@ static int measure_once(void *context, bool alone) {
   VipsImage *image = open_picture(r);
   if (!image)
     return -1;
+  int failed = check_kind(r, image);
   bool lying = vips_image_get_orientation_swap(image);
   r->turned = vips_image_get_orientation(image) != 1;
   r->width = lying ? vips_image_get_height(image) : vips_image_get_width(image);
   r->height = lying ? vips_image_get_width(image) : vips_image_get_height(image);
   g_object_unref(image);
-  return 0;
+  return failed;
 }
 
 int nd_image_measure(const void *bytes, size_t size, const char *name, int *width, int *height) {
