@@ -1,6 +1,6 @@
 /* Activations and gates become part of the convolution before them, whose sums are still in the cache, and
  * what is joined or enlarged a part of the one after, which reads it where it is. Networks know nothing of
- * it, and a backward pass, which would ask for what is between the two, has none of it. */
+ * it. What a backward pass asks for is read by it as well, so it stays; what that computes again is not. */
 #include "tensor/plan-private.h"
 
 enum { NOBODY = -1, SEVERAL = -2 };
@@ -53,8 +53,6 @@ static void take_in_inputs(nd_graph *g, int i, const int *reader) {
 }
 
 void nd_fuse(nd_graph *g) {
-  if (g->differentiated)
-    return;
   g_autofree int *reader = find_readers(g);
   for (int i = 0; i < nd_node_count(g); i++) {
     absorb_next(g, i, reader);

@@ -56,8 +56,8 @@ struct nd_op {
   /* True: its output is linear in its inputs, so of a sum of layers it makes another one (precision.c). NULL:
    * it is not. Views are. */
   bool (*linear)(const nd_node *n);
-  /* Makes what `next` does to output 0, which it alone reads, a part of n; true when it did. Asked where
-   * there is no backward pass (fuse.c). NULL: it never does. */
+  /* Makes what `next` does to output 0, which it alone reads, a part of n; true when it did (fuse.c). NULL:
+   * it never does. */
   bool (*absorb)(nd_node *n, const nd_node *next);
   /* Makes what `before` does to give n, its only reader, input i a part of n; true when it did. Asked
    * likewise.

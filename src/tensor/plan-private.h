@@ -26,7 +26,8 @@ void nd_find_buffers(nd_run_context *r);
 /* Operations of one run of a node; 0 for a view. */
 double nd_node_flops(const nd_graph *g, const nd_node *n);
 
-/* Where there is no backward pass, operators take over what the only reader of their output does to it. */
+/* Operators take over what the only reader of their output does to it, and what is done to an input that
+ * they alone read. */
 void nd_fuse(nd_graph *g);
 /* Which nodes run and when: fills order. */
 void nd_plan_order(nd_plan *plan);

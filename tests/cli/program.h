@@ -47,7 +47,8 @@ void make_pairs(void);
 void write_text(const char *path, const char *text);
 /* Keeps the first `keep` bytes. */
 void truncate_file(const char *path, size_t keep);
-/* Makes this the last number of a file of float32 weights. A finite one of which the loss is not is BOUNDLESS. */
+/* Makes this the last number of a file of float32 weights. A finite one of which the loss is not is
+ * BOUNDLESS. */
 #define BOUNDLESS 3e38f
 void poison_file(const char *path, float value);
 /* A recipe of tiny networks; mode: source, paired, unpaired. */

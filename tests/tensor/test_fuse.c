@@ -109,7 +109,7 @@ static void expect_rounded_alone(run *half, run *whole) {
 static void expect_two_nodes(run *two, run *other, run *back) {
   assert_int_equal(nd_plan_nodes(other->plan), 3);
   assert_true(difference(other, two) < 1e-6);
-  assert_true(difference(back, two) < 1e-6);
+  assert_true(difference(back, two) < 1e-5); /* whose forward pass computes cheap tensors as part of others */
   close_run(two);
   close_run(other);
   close_run(back);

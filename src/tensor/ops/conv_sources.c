@@ -1,6 +1,6 @@
-/* What is done to a convolution's input just before becomes a part of it, without a backward pass: two
- * tensors joined by channel are read one after the other, an up-sampled one is sampled where it is read. What
- * is between, in a U-Net the largest tensors of all, is never stored. */
+/* What is done to a convolution's input just before becomes a part of it: two tensors joined by channel are
+ * read one after the other, an up-sampled one is sampled where it is read. What is between, in a U-Net the
+ * largest tensors of all, is never stored. */
 #include "tensor/ops/conv-private.h"
 
 enum { WHOLE_VECTORS = 16, SECOND = 3 };
