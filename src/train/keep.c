@@ -10,6 +10,7 @@ typedef struct kept {
   char *name;
   uint64_t step;
   double figure; /* of the validation at this step; -inf: there was none */
+  bool stays;
 } kept;
 
 static void clear(gpointer item) {
@@ -37,7 +38,7 @@ static GArray *checkpoints_in(const char *folder, int by) {
     if (!g_str_has_prefix(name, head) || !g_str_has_suffix(name, ".safetensors"))
       continue;
     uint64_t step = g_ascii_strtoull(name + sizeof head - 1, NULL, 10);
-    kept item = {g_strdup(name), step, nd_journal_figure(folder, step, by)};
+    kept item = {g_strdup(name), step, nd_journal_figure(folder, step, by), false};
     g_array_append_val(found, item);
   }
   return found;
@@ -49,8 +50,12 @@ char *nd_checkpoints_newest(const char *folder) {
   return all->len ? g_strdup(g_array_index(all, kept, 0).name) : NULL;
 }
 
-static void forget(GArray *all, guint count) {
-  g_array_remove_range(all, 0, MIN(count, all->len));
+/* The first so many, of those that were validated where these alone count. */
+static void keep_first(GArray *all, int count, bool validated) {
+  for (guint i = 0; i < MIN((guint)count, all->len); i++) {
+    kept *k = &g_array_index(all, kept, i);
+    k->stays |= !validated || isfinite(k->figure);
+  }
 }
 
 void nd_checkpoints_prune(const nd_trainer *t, const char *folder, const char *last) {
@@ -59,15 +64,13 @@ void nd_checkpoints_prune(const nd_trainer *t, const char *folder, const char *l
     return;
   g_autoptr(GArray) all = checkpoints_in(folder, t->recipe->output.best_by);
   g_array_sort(all, best_first);
-  guint validated = 0;
-  while (validated < all->len && isfinite(g_array_index(all, kept, validated).figure))
-    validated++;
-  forget(all, MIN((guint)best, validated));
+  keep_first(all, best, true);
   g_array_sort(all, newest_first);
-  forget(all, (guint)newest);
+  keep_first(all, newest, false);
   for (guint i = 0; i < all->len; i++) {
-    g_autofree char *path = g_build_filename(folder, g_array_index(all, kept, i).name, NULL);
-    if (strcmp(g_array_index(all, kept, i).name, last))
+    const kept *k = &g_array_index(all, kept, i);
+    g_autofree char *path = g_build_filename(folder, k->name, NULL);
+    if (!k->stays && strcmp(k->name, last))
       g_unlink(path);
   }
 }

@@ -356,13 +356,11 @@ static void a_disk_full_for_the_log_costs_nothing(void **state) {
 
 /* ---- Keeping ---- */
 /* Every checkpoint is validated; those of the best figures stay, however old, besides the newest two. */
-static void the_best_checkpoints_are_kept(void **state) {
-  (void)state;
-  make_pairs();
-  write_recipe("r.yaml", "source", 40);
+static void expect_best_and_newest_kept(const char *learning_rate) {
+  remove_run("run");
   expect_status(0, "train", "r.yaml", "-o", "run", "--set", "output.checkpoint_every=4", "--set",
                 "validation.every=4", "--set", "output.keep_last=2", "--set", "output.keep_best=2", "--set",
-                "output.best_by=ssim", "--set", "training.learning_rate=0.05", NULL);
+                "output.best_by=ssim", "--set", learning_rate, NULL);
   g_autofree char *csv = NULL;
   assert_true(g_file_get_contents("run/validation.csv", &csv, NULL, NULL));
   g_auto(GStrv) lines = g_strsplit(g_strchomp(csv), "\n", -1);
@@ -380,6 +378,15 @@ static void the_best_checkpoints_are_kept(void **state) {
     if (g_file_test(path, G_FILE_TEST_EXISTS) != (better < 2 || i >= 8))
       fail_msg("%s: SSIM %.5f, %d are better: %s", path, ssim[i], better, csv);
   }
+}
+
+/* With the smaller rate the newest are the best ones, too. */
+static void the_best_checkpoints_are_kept(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 40);
+  expect_best_and_newest_kept("training.learning_rate=0.05");
+  expect_best_and_newest_kept("training.learning_rate=0.001");
 }
 
 static void all_checkpoints_are_kept_where_asked(void **state) {
