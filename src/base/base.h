@@ -117,6 +117,9 @@ int64_t nd_clock(void); /* nanoseconds since some fixed moment; never goes back 
  * What is there and no ordinary file (a folder, a device) is refused. */
 int nd_file_write_atomic(const char *path, const void *bytes, size_t n);
 
+/* Before path is written: an error when something is there that may not be replaced. path NULL: fine. */
+int nd_file_check_new(const char *path, bool overwrite);
+
 /* The same for content too large to be held in one piece: begin, put any number of times, then commit. A put
  * that failed makes commit fail likewise, so its result may be ignored. Until commit path is untouched. */
 typedef struct nd_file_out nd_file_out;

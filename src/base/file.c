@@ -147,3 +147,9 @@ int nd_file_write_atomic(const char *path, const void *bytes, size_t n) {
   nd_file_put(file, bytes, n);
   return nd_file_commit(file);
 }
+
+int nd_file_check_new(const char *path, bool overwrite) {
+  return path && !overwrite && g_file_test(path, G_FILE_TEST_EXISTS)
+             ? nd_fail("'%s' exists already; --overwrite replaces it", path)
+             : 0;
+}

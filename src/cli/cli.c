@@ -65,17 +65,10 @@ char *nd_cli_identity(const char *path) {
   return g_strdup_printf("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT, (guint64)s.st_dev, (guint64)s.st_ino);
 }
 
-int nd_cli_check_new(const char *path, bool overwrite) {
-  return path && !overwrite && g_file_test(path, G_FILE_TEST_EXISTS)
-             ? nd_fail("'%s' exists already; --overwrite replaces it", path)
-             : 0;
-}
-
 int nd_cli_check_folder(const char *path) {
   return nd_image_named(path) && !g_file_test(path, G_FILE_TEST_IS_DIR)
              ? nd_fail("results go into a folder, and '%s' is named like a picture: -o names a folder, or "
-                       "one that is "
-                       "there already",
+                       "one that is there already",
                        path)
              : 0;
 }

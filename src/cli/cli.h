@@ -33,9 +33,7 @@ int nd_cli_wrong(const char *format, ...) G_GNUC_PRINTF(1, 2);
 char *nd_cli_duration(double seconds);
 /* The same text for all names of a file, the caller's; NULL: there is no such file. */
 char *nd_cli_identity(const char *path);
-/* Every command that writes files has ND_CLI_OVERWRITE, and asks before it works for minutes: an error that
- * says so, when the file is there and may not be replaced. path NULL: fine. */
-int nd_cli_check_new(const char *path, bool overwrite);
+/* Of every command that writes files, which asks nd_file_check_new before it works for minutes. */
 #define ND_CLI_OVERWRITE(flag)                                                                               \
   { "overwrite", 0, 0, G_OPTION_ARG_NONE, flag, "replace files that exist", NULL }
 /* Error: the folder for results is named like a picture, and there is no such folder. */

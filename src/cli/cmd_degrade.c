@@ -40,7 +40,7 @@ static char *target_of(const job *j, const char *name) {
 
 static void degrade_one(job *j, const nd_set *set, size_t i) {
   g_autofree char *to = target_of(j, set->at[i].name), *folder = g_path_get_dirname(to);
-  int failed = nd_cli_check_new(to, j->overwrite);
+  int failed = nd_file_check_new(to, j->overwrite);
   if (!failed && g_mkdir_with_parents(folder, 0777))
     failed = nd_fail("cannot make the folder '%s': %s", folder, strerror(errno));
   failed = failed || degrade_picture(j, set, i, to);

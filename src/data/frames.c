@@ -79,9 +79,7 @@ static char *result_path(const nd_frames_settings *s, const char *part, const ch
 
 static int check_new(const nd_frames_settings *s, const char *part, const char *name) {
   g_autofree char *path = result_path(s, part, name);
-  return !s->overwrite && g_file_test(path, G_FILE_TEST_EXISTS)
-             ? nd_fail("'%s' exists already; --overwrite replaces it", path)
-             : 0;
+  return nd_file_check_new(path, s->overwrite);
 }
 
 static int save(const nd_frames_settings *s, const char *part, const char *name, const nd_image *image) {

@@ -59,9 +59,7 @@ struct nd_op {
   /* Makes what `next` does to output 0, which it alone reads, a part of n; true when it did (fuse.c). NULL:
    * it never does. */
   bool (*absorb)(nd_node *n, const nd_node *next);
-  /* Makes what `before` does to give n, its only reader, input i a part of n; true when it did. Asked
-   * likewise.
-   */
+  /* Makes what `before` does to give n, its only reader, input i a part of n; likewise. */
   bool (*take_in)(const nd_graph *g, nd_node *n, int i, const nd_node *before);
   /* Bit i: the output may take the memory of input i when that dies here. */
   unsigned in_place;

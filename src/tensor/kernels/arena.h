@@ -4,7 +4,6 @@
 #define ND_KERNELS_ARENA_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 typedef struct nd_arena {
   char *base; /* NULL: only counting */
@@ -16,12 +15,6 @@ static inline float *nd_arena_floats(nd_arena *a, size_t count) {
   size_t at = a->used;
   a->used += (count * sizeof(float) + 63) / 64 * 64;
   return a->base ? (float *)(a->base + at) : NULL;
-}
-
-/* The first place in `memory`, which has so many bytes more than are asked for, where an arena may begin. */
-enum { ND_ARENA_ALIGN = 64 };
-static inline void *nd_arena_aligned(char *memory) {
-  return memory + (ND_ARENA_ALIGN - (uintptr_t)memory % ND_ARENA_ALIGN) % ND_ARENA_ALIGN;
 }
 
 /* Left behind what one thread writes: processors fetch ahead, past the end of what a thread reads, and a line

@@ -20,7 +20,7 @@ typedef struct job {
       *filter; /* [channels / LANES][TAPS + 1][LANES], the last row the bias: one address serves all */
   const nd_epilogue *e;
   float *y;
-  float *gates; /* not NULL: for each thread, so far apart, the first half of a row's block of channels */
+  float *gates; /* for each thread, so far apart, the first half of a row's block of channels */
   size_t apart;
   const float *dy;
   int block_rows, blocks, slices; /* of backward weights: rows of output, and of channels */
@@ -165,35 +165,21 @@ static void pack_filter(const float *weights, const float *bias, size_t c, bool 
     }
 }
 
-static void run_rows(const job *j, nd_range_fn rows) {
-  nd_parallel((size_t)j->n * (size_t)j->oh, 1 + 8192 / ((size_t)j->ow * j->c), rows, (void *)j);
-}
-
-static size_t correlate(job j, const float *weights, bool turned, nd_arena scratch) {
-  float *filter = nd_arena_floats(&scratch, blocks_of(j.c) * (TAPS + 1) * LANES);
-  float *zeros = nd_arena_floats(&scratch, LANES);
+/* gated: the halves have filters of their own, one after the other. */
+static size_t correlate(job j, const float *weights, bool turned, bool gated, nd_arena scratch) {
+  size_t parts = gated ? 2 : 1, c = j.c / parts, floats = blocks_of(c) * (TAPS + 1) * LANES;
+  float *filter = nd_arena_floats(&scratch, parts * floats), *zeros = nd_arena_floats(&scratch, LANES);
+  if (gated)
+    j.gates = nd_arena_for_threads(&scratch, (size_t)nd_threads(), (size_t)j.ow * LANES, &j.apart);
   if (!scratch.base)
     return scratch.used;
-  pack_filter(weights, j.e->bias, j.c, turned, filter);
+  for (size_t i = 0; i < parts; i++)
+    pack_filter(weights + i * c * TAPS, j.e->bias ? j.e->bias + i * c : NULL, c, turned, filter + i * floats);
   memset(zeros, 0, LANES * sizeof *zeros);
   j.filter = filter;
   j.zeros = zeros;
-  run_rows(&j, output_rows);
-  return scratch.used;
-}
-
-static size_t correlate_gated(job j, const float *weights, nd_arena scratch) {
-  size_t half = j.c / 2, floats = blocks_of(half) * (TAPS + 1) * LANES;
-  float *filter = nd_arena_floats(&scratch, 2 * floats), *zeros = nd_arena_floats(&scratch, LANES);
-  j.gates = nd_arena_for_threads(&scratch, (size_t)nd_threads(), (size_t)j.ow * LANES, &j.apart);
-  if (!scratch.base)
-    return scratch.used;
-  pack_filter(weights, j.e->bias, half, false, filter);
-  pack_filter(weights + half * TAPS, j.e->bias ? j.e->bias + half : NULL, half, false, filter + floats);
-  memset(zeros, 0, LANES * sizeof *zeros);
-  j.filter = filter;
-  j.zeros = zeros;
-  run_rows(&j, gated_rows);
+  nd_parallel((size_t)j.n * (size_t)j.oh, 1 + 8192 / ((size_t)j.ow * j.c), gated ? gated_rows : output_rows,
+              &j);
   return scratch.used;
 }
 
@@ -203,7 +189,7 @@ size_t nd_depthwise_forward(const nd_conv_shape *s, const float *x, const float 
   j.x = x;
   j.e = e;
   j.y = y;
-  return s->gated ? correlate_gated(j, weights, scratch) : correlate(j, weights, false, scratch);
+  return correlate(j, weights, false, s->gated, scratch);
 }
 
 size_t nd_depthwise_backward_data(const nd_conv_shape *s, const float *dy, const float *weights, float *dx,
@@ -214,7 +200,7 @@ size_t nd_depthwise_backward_data(const nd_conv_shape *s, const float *dy, const
   j.x = dy;
   j.e = &(nd_epilogue){NULL, ND_LINEAR, 0};
   j.y = dx;
-  return correlate(j, weights, true, scratch);
+  return correlate(j, weights, true, false, scratch);
 }
 
 /* ---- Backward weights ---- */

@@ -197,16 +197,23 @@ static void gather_rows(size_t begin, size_t end, int thread, void *context) {
   }
 }
 
+/* Zeros, for g_aligned_free: outside of a plan there is no scratch memory. */
+static void *take_own_scratch(nd_channel_work *w) {
+  void *scratch = g_aligned_alloc0(nd_channel_take_scratch(w, NULL), 1, 64);
+  nd_channel_take_scratch(w, scratch);
+  return scratch;
+}
+
 static void statistic_gather(const nd_graph *g, const nd_node *n, const float *x, size_t rows, size_t columns,
                              size_t stride, double *sums) {
   nd_channel_work w = nd_channel_work_of(g, n, false);
   w.qkv = x, w.parts = MIN(rows, MOST_PARTS);
   size_t count = w.heads * w.parts * w.record;
-  g_autofree char *scratch = g_malloc0(nd_channel_take_scratch(&w, NULL) + ND_ARENA_ALIGN);
-  nd_channel_take_scratch(&w, nd_arena_aligned(scratch));
+  void *scratch = take_own_scratch(&w);
   nd_parallel(w.heads * w.parts, 1, gather_rows, &(area){&w, rows, columns, stride});
   for (size_t i = 0; i < count; i++)
     sums[i / w.record / w.parts * w.record + i % w.record] += (double)w.sums[i];
+  g_aligned_free(scratch);
 }
 
 static void statistic_finish(const nd_graph *g, const nd_node *n, const double *sums, double pixels,
@@ -214,11 +221,11 @@ static void statistic_finish(const nd_graph *g, const nd_node *n, const double *
   (void)pixels;
   nd_channel_work w = nd_channel_work_of(g, n, false);
   w.parts = 1, w.temperature = in[1], w.statistics = out;
-  g_autofree char *scratch = g_malloc0(nd_channel_take_scratch(&w, NULL) + ND_ARENA_ALIGN);
-  nd_channel_take_scratch(&w, nd_arena_aligned(scratch));
+  void *scratch = take_own_scratch(&w);
   for (size_t i = 0; i < w.heads * w.record; i++)
     w.sums[i] = (float)sums[i];
   finish(0, w.heads, 0, &w);
+  g_aligned_free(scratch);
 }
 
 static const nd_statistic statistic = {
