@@ -220,8 +220,8 @@ ND_KERNEL_PART void take(half to[2], const float *x, size_t lanes) {
 
 /* Asks for what the next row of the output will add to this one. */
 ND_KERNEL_PART void fetch(const float *x, const float *dy) {
-  __builtin_prefetch(x), __builtin_prefetch(x + HALF);
-  __builtin_prefetch(dy), __builtin_prefetch(dy + HALF);
+  __builtin_prefetch(x), __builtin_prefetch(x + HALF), __builtin_prefetch(x + PAIR - 1);
+  __builtin_prefetch(dy), __builtin_prefetch(dy + HALF), __builtin_prefetch(dy + PAIR - 1);
 }
 
 /* Adds one row of dy, `lanes` channels: each column of x is read once, for the outputs right of it, at it and
