@@ -10,7 +10,12 @@
 
 #include <string.h>
 
-enum { TAPS = 9, LANES = 64, PIXELS = 1024 }; /* pixels: of a block of backward weights */
+enum {
+  TAPS = 9,
+  LANES = 64,
+  LINE = 16,
+  PIXELS = 1024
+}; /* line: of the cache; pixels: of a block of weights */
 
 typedef struct job {
   int n, h, w, oh, ow, pad; /* x is n,h,w,c; y is n,oh,ow,c */
@@ -34,6 +39,21 @@ bool nd_depthwise_takes(const nd_conv_shape *s) {
 
 static job job_of(const nd_conv_shape *s) {
   return (job){.n = s->n, .h = s->h, .w = s->w, .oh = s->oh, .ow = s->ow, .pad = s->pad, .c = (size_t)s->ci};
+}
+
+/* A slice of the channels lies far from the next pixel's, which no processor guesses. The row to come is
+ * asked for a row ahead: every line, and the one in which the last number is, for slices seldom start where
+ * lines do. */
+ND_KERNEL_PART void fetch(const float *x, size_t lanes) {
+  for (size_t i = 0; i < lanes; i += LINE)
+    __builtin_prefetch(x + i);
+  __builtin_prefetch(x + lanes - 1);
+}
+
+ND_KERNEL_PART void fetch_to_write(float *y, size_t lanes) {
+  for (size_t i = 0; i < lanes; i += LINE)
+    __builtin_prefetch(y + i, 1);
+  __builtin_prefetch(y + lanes - 1, 1);
 }
 
 /* ---- Forward, and backward data: the same with the kernel turned round ---- */
@@ -77,6 +97,8 @@ ND_KERNEL_PART void sweep(const job *j, const float *const rows[3], size_t lanes
       x[r] = inside && rows[r] ? rows[r] + (size_t)column * j->c : j->zeros;
     const float *restrict x0 = x[0], *restrict x1 = x[1], *restrict x2 = x[2];
     float done[LANES];
+    if (x2 != j->zeros)
+      fetch(x2 + (size_t)j->w * j->c, lanes);
     for (size_t i = 0; i < lanes; i++) {
       done[i] = second[i] + x0[i] * w[2 * LANES + i] + x1[i] * w[5 * LANES + i] + x2[i] * w[8 * LANES + i];
       second[i] = first[i] + x0[i] * w[LANES + i] + x1[i] * w[4 * LANES + i] + x2[i] * w[7 * LANES + i];
@@ -85,6 +107,8 @@ ND_KERNEL_PART void sweep(const job *j, const float *const rows[3], size_t lanes
     if (s < 2)
       continue;
     float *restrict y = to.y + (size_t)(s - 2) * to.pitch;
+    if (to.pitch != LANES) /* not a gate, which is at hand */
+      fetch_to_write(y + (size_t)j->ow * to.pitch, lanes);
     const float *restrict times = to.times ? to.times + (size_t)(s - 2) * LANES : NULL;
     for (size_t i = 0; i < lanes; i++)
       y[i] = times         ? done[i] * times[i]
@@ -218,12 +242,6 @@ ND_KERNEL_PART void take(half to[2], const float *x, size_t lanes) {
   to[1] = *(const half_anywhere *)(x + HALF);
 }
 
-/* Asks for what the next row of the output will add to this one. */
-ND_KERNEL_PART void fetch(const float *x, const float *dy) {
-  __builtin_prefetch(x), __builtin_prefetch(x + HALF), __builtin_prefetch(x + PAIR - 1);
-  __builtin_prefetch(dy), __builtin_prefetch(dy + HALF), __builtin_prefetch(dy + PAIR - 1);
-}
-
 /* Adds one row of dy, `lanes` channels: each column of x is read once, for the outputs right of it, at it and
  * left of it. */
 ND_KERNEL_PART void sum_row(const job *j, const float *const rows[3], const float *dy, size_t lanes,
@@ -240,7 +258,7 @@ ND_KERNEL_PART void sum_row(const job *j, const float *const rows[3], const floa
     if (column < 0 || column >= j->w)
       continue;
     if (rows[2] && s < j->ow)
-      fetch(rows[2] + (size_t)(j->w + column) * j->c, dy + (size_t)(j->ow + s) * j->c);
+      fetch(rows[2] + (size_t)(j->w + column) * j->c, lanes), fetch(dy + (size_t)(j->ow + s) * j->c, lanes);
     for (int r = 0; r < 3; r++) {
       half x[2];
       if (!rows[r])
