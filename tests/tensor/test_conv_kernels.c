@@ -228,10 +228,28 @@ static void backward_weights(const reference *r) {
   release(scratch);
 }
 
+/* dy and the activation: of the gate behind the convolution, where the shape has one. */
+static void backward_both(const reference *r, const nd_conv_shape *s, const float *dy,
+                          nd_activation activation) {
+  size_t count;
+  float *scratch = make_scratch(nd_conv_backward_both_scratch(s), &count);
+  outputs dx = make_outputs(r->nx), dw = make_outputs(r->nw), db = make_outputs((size_t)r->s.co);
+  nd_conv_backward_both(s, r->x, dy, r->w, r->b, activation, dx.first, dw.first, db.first, scratch);
+  nd_conv_backward_both(s, r->x, dy, r->w, r->b, activation, dx.second, dw.second, NULL, scratch);
+  memcpy(db.second, db.first, db.count * sizeof(float));
+  check_outputs(&dx, r->dx);
+  check_outputs(&dw, r->dw);
+  check_outputs(&db, r->db);
+  check_guards(scratch, count);
+  release(scratch);
+}
+
 static void run_passes(const reference *r, int threads) {
   forward_with(r, threads == 1 ? ND_LINEAR : threads == 2 ? ND_LEAKY_RELU : ND_RELU, threads != 3);
   backward_data(r);
   backward_weights(r);
+  if (nd_conv_takes_both(&r->s))
+    backward_both(r, &r->s, r->dy, ND_LINEAR);
 }
 
 /* Every way of computing one shape. */
@@ -430,8 +448,8 @@ static void linear_layers(void **state) {
 /* Channels that fill vectors and slices or do not, several blocks of rows, any padding. */
 static void depthwise(void **state) {
   (void)state;
-  const int channels[] = {2, 5, 64, 70, 128, 131}, pads[] = {1, 0, 2, 3, 1, 0};
-  for (int i = 0; i < 6; i++) {
+  const int channels[] = {2, 5, 64, 70, 128, 131, 131}, pads[] = {1, 0, 2, 3, 1, 0, 1};
+  for (int i = 0; i < 7; i++) {
     nd_conv_shape s = shape(2, 9, 7, channels[i], channels[i], 3, 1, pads[i], 1),
                   large = shape(2, 40, 61, 6, 6, 3, 1, pads[i], 1);
     s.groups = channels[i], large.groups = 6;
@@ -439,6 +457,47 @@ static void depthwise(void **state) {
     run_all(&s);
     run_all(&large);
   }
+}
+
+/* Makes r that of dy behind a gate: its own dy the gradient of what the gate reads. */
+static void pass_gate(reference *r, const float *dy, bool gelu) {
+  size_t c = (size_t)r->s.co, half = c / 2;
+  for (size_t i = 0; i < r->ny / 2; i++) {
+    size_t first = i / half * c + i % half, second = first + half;
+    double a = r->y[first] + r->b[i % half], b = r->y[second] + r->b[half + i % half];
+    double below = gelu ? erfc(-a / sqrt(2)) / 2 : 1, density = gelu ? exp(-a * a / 2) / sqrt(2 * M_PI) : 0;
+    r->dy[first] = (float)(dy[i] * b * (below + a * density));
+    r->dy[second] = (float)(dy[i] * a * below);
+  }
+  memset(r->dx, 0, r->nx * sizeof *r->dx);
+  memset(r->dw, 0, r->nw * sizeof *r->dw);
+  memset(r->db, 0, c * sizeof *r->db);
+  visit_all(&r->s, add_product, r);
+  for (size_t i = 0; i < r->ny; i++)
+    r->db[i % c] += r->dy[i];
+}
+
+/* Halves that fill slices, make half of one or overlap; one band of rows and several; all ways through the
+ * gate. */
+static void gated_depthwise(void **state) {
+  (void)state;
+  const int sides[][3] = {{9, 7, 2},   {9, 7, 10},  {5, 6, 64},  {6, 5, 128},
+                          {7, 5, 140}, {70, 61, 6}, {1, 1, 130}, {40, 90, 66}};
+  for (size_t i = 0; i < sizeof sides / sizeof *sides; i++)
+    for (int threads = 1; threads <= 3; threads++) {
+      nd_conv_shape s = shape(1 + (int)i % 2, sides[i][0], sides[i][1], sides[i][2], sides[i][2], 3, 1, 1, 1);
+      s.groups = sides[i][2];
+      reference r = make_reference(&s);
+      float *dy = normal(r.ny / 2, 5);
+      bool gelu = threads != 2;
+      pass_gate(&r, dy, gelu);
+      nd_set_threads(threads);
+      s.gated = true;
+      backward_both(&r, &s, dy, gelu ? ND_GELU : ND_LINEAR);
+      release(dy);
+      free_reference(&r);
+    }
+  nd_set_threads(0);
 }
 
 /* More channels than one group of the sum, more pixels than one block, both orders of Winograd's loops. */
@@ -509,6 +568,7 @@ int main(void) {
       cmocka_unit_test(kernels_strides_pads_dilations),
       cmocka_unit_test(linear_layers),
       cmocka_unit_test(depthwise),
+      cmocka_unit_test(gated_depthwise),
       cmocka_unit_test(large_shapes),
       cmocka_unit_test(winograd_error_is_small),
       cmocka_unit_test(special_values),

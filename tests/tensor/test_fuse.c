@@ -1,6 +1,7 @@
 /* Activations and gates that a convolution takes over, joined and enlarged tensors that it reads where they
  * are: the same numbers as from two nodes, and only where nobody sees what is between them. */
 #include "tensor/graph-private.h"
+#include "tensor/plan-private.h"
 #include "tensor/kernels/choose.h"
 #include "tensor/kernels/micro.h"
 
@@ -161,6 +162,39 @@ static void what_somebody_else_reads_stays(void **state) {
   expect_two_nodes(&two, &other, &back);
 }
 
+static int count_runs(const run *r, const char *op) {
+  int count = 0;
+  for (guint i = 0; i < r->plan->order->len; i++)
+    count += !strcmp(nd_node_at(r->g, g_array_index(r->plan->order, int, i))->op->name, op);
+  return count;
+}
+
+/* The gate and its gradient are parts of the convolution's nodes, also of the one that computes it again; the
+ * numbers are held against finite differences with the gate's examples. */
+static void no_gate_runs_in_training(void **state) {
+  (void)state;
+  const layer first = {.in = 6, .out = 20, .kernel = 1, .groups = 1},
+              second = {.in = 20, .out = 20, .kernel = 3, .groups = 20},
+              third = {.in = 10, .out = 3, .kernel = 1, .groups = 1};
+  run r = new_run(ND_F32);
+  const layer *all[] = {&first, &second, &third};
+  r.y = r.x = nd_input(r.g, "x", 1, 7, 8, 6);
+  r.x2 = ND_NONE;
+  for (int i = 0; i < 3; i++) {
+    nd_scope_push(r.g, "%d", i);
+    r.y = conv(r.g, r.y, all[i]);
+    if (i == 1)
+      r.y = nd_gate(r.g, r.y, ND_ACT_GELU);
+    nd_scope_pop(r.g);
+  }
+  assert_int_equal(nd_backward(r.g, nd_mse(r.g, r.y, nd_affine(r.g, r.y, 2, 1))), 0);
+  compile_and_run(&r);
+  assert_int_equal(count_runs(&r, "gate") + count_runs(&r, "gate_backward"), 0);
+  assert_int_equal(count_runs(&r, "conv2d_backward"), 1);
+  assert_int_equal(count_runs(&r, "conv2d"), 4);
+  close_run(&r);
+}
+
 enum { JOINED, ALIGNED, CENTRED };
 
 /* A convolution after a change of its input: of the first tensor's size. */
@@ -247,11 +281,10 @@ static void inputs_that_somebody_else_reads_stay(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(one_node_computes_what_two_do),
-                                     cmocka_unit_test(bf16_rounds_once_less),
-                                     cmocka_unit_test(what_somebody_else_reads_stays),
-                                     cmocka_unit_test(changed_inputs_are_read_where_they_are),
-                                     cmocka_unit_test(and_in_bf16),
-                                     cmocka_unit_test(inputs_that_somebody_else_reads_stay)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(one_node_computes_what_two_do),          cmocka_unit_test(bf16_rounds_once_less),
+      cmocka_unit_test(what_somebody_else_reads_stays),         cmocka_unit_test(no_gate_runs_in_training),
+      cmocka_unit_test(changed_inputs_are_read_where_they_are), cmocka_unit_test(and_in_bf16),
+      cmocka_unit_test(inputs_that_somebody_else_reads_stay)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

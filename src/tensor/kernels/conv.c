@@ -101,3 +101,19 @@ void nd_conv_backward_weights(const nd_conv_shape *s, const void *x, const void 
                               float *dbias, void *scratch) {
   backward_weights(s, x, dy, dweights, dbias, scratch);
 }
+
+bool nd_conv_takes_both(const nd_conv_shape *s) {
+  return nd_depthwise_takes_both(s);
+}
+
+size_t nd_conv_backward_both_scratch(const nd_conv_shape *s) {
+  return nd_depthwise_backward_both(s, NULL, NULL, NULL, &(nd_epilogue){NULL, ND_LINEAR, 0}, NULL, NULL, NULL,
+                                    (nd_arena){NULL, 0});
+}
+
+void nd_conv_backward_both(const nd_conv_shape *s, const float *x, const float *dy, const float *weights,
+                           const float *bias, nd_activation activation, float *dx, float *dweights,
+                           float *dbias, void *scratch) {
+  nd_depthwise_backward_both(s, x, dy, weights, &(nd_epilogue){bias, activation, 0}, dx, dweights, dbias,
+                             (nd_arena){scratch, 0});
+}

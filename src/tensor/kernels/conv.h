@@ -24,8 +24,8 @@ typedef struct nd_conv_shape {
    * the others in x, and counted by h. For a part of a picture; 0 otherwise. */
   int above;
   bool composed; /* forward alone: by nd_conv_forward_of, from sources */
-  /* Forward alone, where nd_conv_takes_gate: y is n,oh,ow,co/2, the first half of the channels, through the
-   * activation (ND_LINEAR or ND_GELU), times the second. */
+  /* Where nd_conv_takes_gate, forward and nd_conv_backward_both: y is n,oh,ow,co/2, the first half of the
+   * channels, through the activation (ND_LINEAR or ND_GELU), times the second. */
   bool gated;
 } nd_conv_shape;
 
@@ -70,5 +70,14 @@ void nd_conv_backward_data(const nd_conv_shape *s, const void *dy, const float *
 size_t nd_conv_backward_weights_scratch(const nd_conv_shape *s);
 void nd_conv_backward_weights(const nd_conv_shape *s, const void *x, const void *dy, float *dweights,
                               float *dbias, void *scratch);
+
+/* dx, dweights (and dbias unless NULL) in one pass, of depth-wise shapes that are taken; overwrites. With
+ * shape.gated, dy is the gradient of what the gate leaves, and bias (or NULL) and activation (ND_LINEAR or
+ * ND_GELU) are those of the forward pass; else neither matters. */
+bool nd_conv_takes_both(const nd_conv_shape *s);
+size_t nd_conv_backward_both_scratch(const nd_conv_shape *s);
+void nd_conv_backward_both(const nd_conv_shape *s, const float *x, const float *dy, const float *weights,
+                           const float *bias, nd_activation activation, float *dx, float *dweights,
+                           float *dbias, void *scratch);
 
 #endif

@@ -22,6 +22,8 @@ void nd_conv_find_sources(const nd_run_context *r, nd_conv_shape *s, nd_enlarged
 
 /* dy, weights -> dx; and x, dy -> dweights and, where it is an output, dbias. */
 extern const nd_op nd_op_conv2d_backward_data, nd_op_conv2d_backward_weights;
+/* x, dy, weights -> dx, dweights and, where it is an output, dbias; where nd_conv_takes_both. */
+extern const nd_op nd_op_conv2d, nd_op_conv2d_backward;
 
 /* The node, which has an nd_conv_attr, as ONNX's Conv or ConvTranspose; bias may be ND_NONE. */
 const char *nd_onnx_convolution(nd_onnx *o, const char *type, const nd_node *n, nd_tensor bias);

@@ -179,6 +179,16 @@ static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const
   if (a->s.activation != ND_ACT_NONE)
     dy = nd_activate_backward(g, n->out[0], dy, a->s.activation, a->s.slope);
   bool biased = n->in[2] >= 0 && wanted[2];
+  if (wanted[0] && wanted[1] && nd_conv_takes_both(&a->shape)) {
+    nd_tensor in[] = {n->in[0], dy, n->in[1]};
+    nd_conv_attr both = *a;
+    both.s.activation = ND_ACT_NONE;
+    din[0] = nd_append_like(g, &nd_op_conv2d_backward, &both, 3, in, n->in[0]);
+    din[1] = nd_append_output(g, 4, (int[]){a->shape.co, 1, a->shape.kh, a->shape.kw});
+    if (biased)
+      din[2] = nd_append_output(g, 1, &a->shape.co);
+    return;
+  }
   if (wanted[1] || biased) {
     din[1] = nd_append_like(g, &nd_op_conv2d_backward_weights, a, 2, (nd_tensor[]){n->in[0], dy}, n->in[1]);
     if (biased)

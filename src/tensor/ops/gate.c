@@ -61,13 +61,13 @@ static void run_backward(const nd_run_context *r) {
   nd_parallel(dy->count / w.c, ND_GRAIN / w.c + 1, backward_pixels, &w);
 }
 
-static const nd_op gate_backward = {
+const nd_op nd_op_gate_backward = {
     .name = "gate_backward", .attr_size = sizeof(nd_act), .in_place = 1, .run = run_backward};
 
 static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
                      nd_tensor *din) {
   if (wanted[0])
-    din[0] = nd_append_like(g, &gate_backward, n->attr, 2, (nd_tensor[]){n->in[0], dout[0]}, n->in[0]);
+    din[0] = nd_append_like(g, &nd_op_gate_backward, n->attr, 2, (nd_tensor[]){n->in[0], dout[0]}, n->in[0]);
 }
 
 static void reference(const nd_graph *g, const nd_node *n, const double *const *in, double *const *out) {
@@ -100,10 +100,18 @@ nd_tensor nd_gate(nd_graph *g, nd_tensor x, nd_act activation) {
   return nd_append(g, &nd_op_gate, &activation, 1, &x, d[0], d[1], d[2], d[3] / 2);
 }
 
+/* Behind a depth-wise convolution, which with its gradients takes over the gate. */
+static nd_tensor example_behind(nd_graph *g, int c, nd_act activation) {
+  nd_tensor w = nd_example_parameter(g, 4, c, 1, 3, 3), b = nd_example_parameter(g, 1, c, 1, 1, 1);
+  nd_tensor x = nd_example_input(g, 2, 3, 4, c);
+  return nd_gate(g, nd_conv2d(g, x, w, b, (nd_conv2d_settings){.pad = 1, .groups = c}), activation);
+}
+
 static nd_tensor example(nd_graph *g, int i) {
   static const int channels[] = {2, 6, 32, 6, 32};
-  return i < 5 ? nd_gate(g, nd_example_input(g, 2, 3, 5, channels[i]), i < 3 ? ND_ACT_NONE : ND_ACT_GELU)
-               : ND_NONE;
+  return i < 5   ? nd_gate(g, nd_example_input(g, 2, 3, 5, channels[i]), i < 3 ? ND_ACT_NONE : ND_ACT_GELU)
+         : i < 7 ? example_behind(g, 10, i == 5 ? ND_ACT_NONE : ND_ACT_GELU)
+                 : ND_NONE;
 }
 
 const nd_op nd_op_gate = {.name = "gate",

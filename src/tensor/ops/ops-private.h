@@ -37,7 +37,8 @@ typedef struct nd_upsample_attr {
 
 extern const nd_op nd_op_add, nd_op_affine, nd_op_activate, nd_op_activate_backward;
 extern const nd_op nd_op_concat; /* its attr: the axis, an int */
-extern const nd_op nd_op_gate;   /* its attr: an nd_act */
+/* Their attr: an nd_act. x, dy -> dx. */
+extern const nd_op nd_op_gate, nd_op_gate_backward;
 extern const nd_op nd_op_upsample_bilinear;
 
 /* An axis of an input of `in` numbers, which starts at `begin` of `full`; window: numbers of the picture at

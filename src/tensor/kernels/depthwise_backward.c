@@ -1,0 +1,346 @@
+/* Gradients of depth-wise convolutions' weights; and both gradients at once, for which dy is read once. Where
+ * a gate follows the convolution, its gradient is made of a slice's rows as they are needed, with the
+ * convolution's result, which has to be computed again for that: neither is ever stored. */
+#include "tensor/kernels/depthwise.h"
+#include "tensor/kernels/depthwise_private.h"
+#include "tensor/kernels/sums.h"
+
+enum { PIXELS = 1024 }; /* of a block of rows */
+
+/* sums: of so many blocks, [ND_TAPS + 1][c] each, the last row those of dy. dbias may be NULL. */
+static void add_blocks(const float *sums, size_t blocks, size_t c, float *dweights, float *dbias) {
+  size_t apart = (ND_TAPS + 1) * c;
+  for (size_t k = 0; k < c; k++) {
+    for (size_t t = 0; t < ND_TAPS; t++)
+      dweights[k * ND_TAPS + t] = (float)nd_sum_apart(sums + t * c + k, blocks, apart);
+    if (dbias)
+      dbias[k] = (float)nd_sum_apart(sums + ND_TAPS * c + k, blocks, apart);
+  }
+}
+
+/* ---- Of the weights alone ---- */
+
+typedef struct job {
+  nd_sweep sweep;
+  size_t rows, c; /* of all samples' outputs, one below the other */
+  const float *x, *dy;
+  int block_rows, blocks, pairs; /* rows of output in a block; of channels */
+  float *sums;
+} job;
+
+/* Rows of the output row ... end, `lanes` channels from `first` on. */
+ND_KERNEL_PART void sum_rows(const job *j, size_t row, size_t end, size_t first, size_t lanes, float *to) {
+  nd_tap_sums sums = {0};
+  const float *rows[3];
+  for (; row < end; row++) {
+    size_t height = (size_t)j->sweep.oh;
+    nd_find_rows(&j->sweep, j->x, row / height, (int)(row % height) - j->sweep.pad, first, rows);
+    nd_sum_row(&j->sweep, rows, j->dy + row * (size_t)j->sweep.ow * j->c + first, j->c, lanes,
+               (nd_ahead){NULL, NULL}, sums);
+  }
+  for (int t = 0; t <= ND_TAPS; t++)
+    memcpy(to + (size_t)t * j->c + first, sums[t], lanes * sizeof *to);
+}
+
+/* Unit i: a block of rows of the output, a pair of vectors of channels. */
+ND_KERNEL static void weight_blocks(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const job *j = context;
+  size_t height = (size_t)j->block_rows;
+  for (size_t i = begin; i < end; i++) {
+    size_t block = i / (size_t)j->pairs, first = i % (size_t)j->pairs * ND_PAIR, row = block * height;
+    size_t last = row + height < j->rows ? row + height : j->rows;
+    float *to = j->sums + block * (ND_TAPS + 1) * j->c;
+    if (j->c - first >= ND_PAIR)
+      sum_rows(j, row, last, first, ND_PAIR, to);
+    else
+      sum_rows(j, row, last, first, j->c - first, to);
+  }
+}
+
+size_t nd_depthwise_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
+                                     float *dbias, nd_arena scratch) {
+  size_t c = (size_t)s->ci;
+  job j = {
+      .sweep = {.h = s->h, .w = s->w, .oh = s->oh, .ow = s->ow, .pad = s->pad, .end = s->ow, .pitch = c}};
+  j.rows = (size_t)s->n * (size_t)s->oh;
+  j.c = c;
+  j.x = x;
+  j.dy = dy;
+  j.block_rows = 1 + (PIXELS - 1) / s->ow;
+  j.blocks = (s->n * s->oh + j.block_rows - 1) / j.block_rows;
+  j.pairs = (s->ci + ND_PAIR - 1) / ND_PAIR;
+  j.sums = nd_arena_floats(&scratch, (size_t)j.blocks * (ND_TAPS + 1) * c);
+  if (!scratch.base)
+    return scratch.used;
+  nd_parallel((size_t)j.blocks * (size_t)j.pairs, 1, weight_blocks, &j);
+  add_blocks(j.sums, (size_t)j.blocks, c, dweights, dbias);
+  return scratch.used;
+}
+
+/* ---- Both ---- */
+
+enum { PARTS = 2, RING = 3, ROWS = 16 /* of a band */, UNITS = 4 /* for each thread at least */ };
+
+typedef struct both {
+  int n, h, w;
+  size_t c, part, slices; /* channels, of the whole or of a half that has so many slices */
+  int parts;
+  int bands, strips, groups; /* of a picture's rows and columns, and of slices: units */
+  int width, slices_at_once; /* of a strip, of a group, at most */
+  bool gelu;
+  const float *x, *dy, *filter, *turned, *zeros;
+  float *dx, *sums;
+  float *desks; /* for each thread */
+  size_t apart;
+} both;
+
+/* What is done at once: of a picture, a band of rows, a strip of columns and a group of each part's slices.
+ */
+typedef struct unit {
+  size_t image, slice0, slice1;
+  int row0, row1;
+  nd_sweep again, through, over; /* x to the convolution's result, its gradient to dx, x times its gradient */
+  float *desk;                   /* sums of each slice, rows of the gradient in a ring, a row of dx */
+} unit;
+
+ND_KERNEL_PART size_t sums_size(void) {
+  return (ND_TAPS + 1) * ND_SLICE;
+}
+
+ND_KERNEL_PART size_t ring_row_size(const both *b) {
+  return (size_t)(b->width + 2) * ND_SLICE;
+}
+
+/* Floats before the row of dx. */
+ND_KERNEL_PART size_t spare_row_at(const both *b) {
+  size_t slices = (size_t)b->slices_at_once * (size_t)b->parts;
+  return slices * (sums_size() + (b->parts > 1 ? RING * ring_row_size(b) : 0));
+}
+
+/* Number of a slice of a part on the desk. */
+ND_KERNEL_PART size_t on_desk(const both *b, const unit *u, int part, size_t slice) {
+  return (slice - u->slice0) * (size_t)b->parts + (size_t)part;
+}
+
+ND_KERNEL_PART float *sums_of(const both *b, const unit *u, int part, size_t slice) {
+  return u->desk + on_desk(b, u, part, slice) * sums_size();
+}
+
+ND_KERNEL_PART float *ring_row(const both *b, const unit *u, int part, size_t slice, int y) {
+  size_t slices = (u->slice1 - u->slice0) * (size_t)b->parts;
+  return u->desk + slices * sums_size() +
+         (on_desk(b, u, part, slice) * RING + (size_t)(y % RING)) * ring_row_size(b);
+}
+
+/* The unit's first pixel of row y, from channel k on of c. */
+ND_KERNEL_PART size_t pixel_at(const both *b, const unit *u, int y, size_t c, size_t k) {
+  return ((u->image * (size_t)b->h + (size_t)y) * (size_t)b->w + (size_t)u->over.from) * c + k;
+}
+
+ND_KERNEL_PART nd_ahead ahead_of(const both *b, const unit *u, const float *read, int read_row, float *write,
+                                 int write_row, size_t k) {
+  if (b->groups > 1) /* pieces again */
+    return (nd_ahead){NULL, NULL};
+  nd_ahead a = {read && read_row < b->h ? read + pixel_at(b, u, read_row, b->c, 0) : NULL,
+                write && write_row < b->h ? write + pixel_at(b, u, write_row, b->c, 0) : NULL};
+  return nd_ahead_of(&u->over, a, k);
+}
+
+/* What the gate read, to its gradients; dy's pixels are `pitch` apart. A function of its own: inlined, it is
+ * not vectorised. */
+ND_KERNEL static void pass_gelu(const float *restrict dy, size_t pitch, int pixels, size_t lanes,
+                                float *restrict first, float *restrict second) {
+  for (int i = 0; i < pixels; i++, dy += pitch, first += ND_SLICE, second += ND_SLICE)
+    for (size_t k = 0; k < lanes; k++) {
+      float density, a = first[k], b = second[k], below = nd_normal_cdff(a, &density);
+      first[k] = dy[k] * b * (below + a * density);
+      second[k] = dy[k] * a * below;
+    }
+}
+
+ND_KERNEL_PART void pass_product(const float *restrict dy, size_t pitch, int pixels, size_t lanes,
+                                 float *restrict first, float *restrict second) {
+  for (int i = 0; i < pixels; i++, dy += pitch, first += ND_SLICE, second += ND_SLICE)
+    for (size_t k = 0; k < lanes; k++) {
+      float d = dy[k] * second[k];
+      second[k] = dy[k] * first[k];
+      first[k] = d;
+    }
+}
+
+/* Row y of the gradient of the convolution's result, of both parts of a slice. */
+ND_KERNEL_PART void make_row(const both *b, const unit *u, size_t slice, int y, size_t lanes) {
+  size_t channel = nd_slice_start(b->part, slice);
+  if (b->parts == 1 || y < 0 || y >= b->h)
+    return;
+  for (int part = 0; part < PARTS; part++) {
+    size_t k = (size_t)part * b->part + channel;
+    const float *rows[3];
+    nd_find_rows(&u->again, b->x, u->image, y - 1, k, rows);
+    nd_sweep_row(&u->again, rows, lanes, b->filter + ((size_t)part * b->slices + slice) * ND_SLICE_FILTER,
+                 false, 1,
+                 (nd_sweep_to){ring_row(b, u, part, slice, y), ND_SLICE, NULL,
+                               ahead_of(b, u, b->x, y + 2, NULL, 0, k)});
+  }
+  const float *dy =
+      b->dy + ((u->image * (size_t)b->h + (size_t)y) * (size_t)b->w + (size_t)u->again.from) * b->part;
+  (b->gelu ? pass_gelu : pass_product)(dy + channel, b->part, u->again.end - u->again.from, lanes,
+                                       ring_row(b, u, 0, slice, y), ring_row(b, u, 1, slice, y));
+}
+
+/* The gradient's rows y - 1, y, y + 1. */
+ND_KERNEL_PART void find_gradients(const both *b, const unit *u, int part, size_t slice, int y,
+                                   const float *rows[3]) {
+  if (b->parts == 1) {
+    nd_find_rows(&u->through, b->dy, u->image, y - 1, nd_slice_start(b->part, slice), rows);
+    return;
+  }
+  for (int i = 0; i < 3; i++)
+    rows[i] = y - 1 + i < 0 || y - 1 + i >= b->h ? NULL : ring_row(b, u, part, slice, y - 1 + i);
+}
+
+ND_KERNEL_PART void sweep_dx(const both *b, const unit *u, int part, size_t slice, int y,
+                             const float *const rows[3], size_t lanes) {
+  const float *filter = b->turned + ((size_t)part * b->slices + slice) * ND_SLICE_FILTER;
+  size_t channel = nd_slice_start(b->part, slice), k = (size_t)part * b->part + channel;
+  size_t skip = slice * ND_SLICE - channel; /* another slice's channels */
+  float *dx = b->dx + pixel_at(b, u, y, b->c, k);
+  nd_ahead ahead = ahead_of(b, u, b->parts == 1 ? b->dy : NULL, y + 2, b->dx, y + 1, k);
+  if (!skip) {
+    nd_sweep_row(&u->through, rows, lanes, filter, false, 1, (nd_sweep_to){dx, b->c, NULL, ahead});
+    return;
+  }
+  float *own = u->desk + spare_row_at(b);
+  nd_sweep_row(&u->through, rows, lanes, filter, false, 1, (nd_sweep_to){own, ND_SLICE, NULL, ahead});
+  for (int i = u->over.from; i < u->over.end; i++, own += ND_SLICE, dx += b->c)
+    memcpy(dx + skip, own + skip, (lanes - skip) * sizeof *dx);
+}
+
+ND_KERNEL_PART void add_products(const both *b, const unit *u, int part, size_t slice, int y,
+                                 const float *gradient, size_t lanes) {
+  size_t k = (size_t)part * b->part + nd_slice_start(b->part, slice);
+  nd_half *kept = (nd_half *)sums_of(b, u, part, slice);
+  gradient += (size_t)(u->over.from - u->through.first) * u->through.pitch;
+  for (size_t from = 0; from < lanes; from += ND_PAIR, kept += 2 * (ND_TAPS + 1)) {
+    const float *rows[3];
+    nd_tap_sums sums; /* in registers, not in memory */
+    for (int t = 0; t <= ND_TAPS; t++)
+      sums[t][0] = kept[2 * t], sums[t][1] = kept[2 * t + 1];
+    nd_find_rows(&u->over, b->x, u->image, y - 1, k + from, rows);
+    nd_sum_row(&u->over, rows, gradient + from, u->through.pitch,
+               lanes - from < ND_PAIR ? lanes - from : ND_PAIR,
+               ahead_of(b, u, b->parts == 1 ? b->x : NULL, y + 2, NULL, 0, k + from), sums);
+    for (int t = 0; t <= ND_TAPS; t++)
+      kept[2 * t] = sums[t][0], kept[2 * t + 1] = sums[t][1];
+  }
+}
+
+ND_KERNEL_PART void store_sums(const both *b, const unit *u, size_t lanes, float *to) {
+  for (size_t slice = u->slice0; slice < u->slice1; slice++)
+    for (int part = 0; part < b->parts; part++) {
+      const float *kept = sums_of(b, u, part, slice);
+      size_t channel = nd_slice_start(b->part, slice), at = (size_t)part * b->part + channel;
+      for (size_t t = 0; t <= ND_TAPS; t++)
+        for (size_t k = slice * ND_SLICE - channel; k < lanes; k++)
+          to[t * b->c + at + k] = kept[(k / ND_PAIR * (ND_TAPS + 1) + t) * ND_PAIR + k % ND_PAIR];
+    }
+}
+
+ND_KERNEL_PART void compute_unit(const both *b, const unit *u, size_t lanes, float *sums) {
+  memset(u->desk, 0, (u->slice1 - u->slice0) * (size_t)b->parts * sums_size() * sizeof(float));
+  for (int y = u->row0 - 1; y < u->row1; y++)
+    for (size_t slice = u->slice0; slice < u->slice1; slice++) {
+      if (y < u->row0)
+        make_row(b, u, slice, y, lanes), make_row(b, u, slice, u->row0, lanes);
+      else
+        make_row(b, u, slice, y + 1, lanes);
+      for (int part = 0; y >= u->row0 && part < b->parts; part++) {
+        const float *rows[3];
+        find_gradients(b, u, part, slice, y, rows);
+        sweep_dx(b, u, part, slice, y, rows, lanes);
+        add_products(b, u, part, slice, y, rows[1], lanes);
+      }
+    }
+  store_sums(b, u, lanes, sums);
+}
+
+static int least(int a, int b) {
+  return a < b ? a : b;
+}
+
+static unit unit_of(const both *b, size_t i) {
+  int group = (int)(i % (size_t)b->groups), strip = (int)(i / (size_t)b->groups % (size_t)b->strips);
+  size_t band = i / (size_t)b->groups / (size_t)b->strips;
+  unit u = {.image = band / (size_t)b->bands, .row0 = (int)(band % (size_t)b->bands) * ROWS};
+  u.row1 = least(u.row0 + ROWS, b->h);
+  u.slice0 = (size_t)(group * b->slices_at_once);
+  u.slice1 = (size_t)least((group + 1) * b->slices_at_once, (int)b->slices);
+  int from = strip * b->width, end = least(from + b->width, b->w);
+  u.over = (nd_sweep){b->h, b->w, b->h, b->w, 1, 0, from, end, b->c, b->zeros};
+  u.again = u.through = u.over;
+  if (b->parts > 1) {
+    u.again.from = from ? from - 1 : 0;
+    u.again.end = least(end + 1, b->w);
+    u.through.first = u.again.from;
+    u.through.pitch = ND_SLICE;
+  }
+  return u;
+}
+
+ND_KERNEL static void compute_units(size_t begin, size_t end, int thread, void *context) {
+  const both *b = context;
+  for (size_t i = begin; i < end; i++) {
+    unit u = unit_of(b, i);
+    u.desk = b->desks + (size_t)thread * b->apart;
+    float *sums = b->sums + i / (size_t)b->groups * (ND_TAPS + 1) * b->c;
+    if (b->part >= ND_SLICE)
+      compute_unit(b, &u, ND_SLICE, sums);
+    else if (b->part == ND_PAIR)
+      compute_unit(b, &u, ND_PAIR, sums);
+    else
+      compute_unit(b, &u, b->part, sums);
+  }
+}
+
+bool nd_depthwise_takes_both(const nd_conv_shape *s) {
+  return nd_depthwise_takes(s) && s->pad == 1;
+}
+
+/* Fewer units than threads want: slices are shared out as well. */
+static both lay_out(const nd_conv_shape *s) {
+  both b = {.n = s->n, .h = s->h, .w = s->w, .c = (size_t)s->ci, .parts = s->gated ? PARTS : 1};
+  b.part = b.c / (size_t)b.parts;
+  b.slices = nd_slices(b.part);
+  b.bands = (s->h + ROWS - 1) / ROWS;
+  b.width = nd_strip_width(s->w, 2 * b.c);
+  b.strips = (s->w + b.width - 1) / b.width;
+  int units = s->n * b.bands * b.strips, wanted = UNITS * nd_threads();
+  b.groups = least((wanted + units - 1) / units, (int)b.slices);
+  b.slices_at_once = ((int)b.slices + b.groups - 1) / b.groups;
+  b.groups = ((int)b.slices + b.slices_at_once - 1) / b.slices_at_once;
+  return b;
+}
+
+size_t nd_depthwise_backward_both(const nd_conv_shape *s, const float *x, const float *dy,
+                                  const float *weights, const nd_epilogue *e, float *dx, float *dweights,
+                                  float *dbias, nd_arena scratch) {
+  both b = lay_out(s);
+  size_t blocks = (size_t)s->n * (size_t)(b.bands * b.strips),
+         filter = nd_filter_slices(b.c, s->gated) * ND_SLICE_FILTER;
+  float *zeros = nd_arena_floats(&scratch, ND_SLICE), *packed = nd_arena_floats(&scratch, 2 * filter);
+  b.sums = nd_arena_floats(&scratch, blocks * (ND_TAPS + 1) * b.c);
+  b.desks =
+      nd_arena_for_threads(&scratch, (size_t)nd_threads(), spare_row_at(&b) + ring_row_size(&b), &b.apart);
+  if (!scratch.base)
+    return scratch.used;
+  memset(zeros, 0, ND_SLICE * sizeof *zeros);
+  nd_filter_slices_pack(weights, e->bias, b.c, s->gated, false, packed);
+  nd_filter_slices_pack(weights, NULL, b.c, s->gated, true, packed + filter);
+  b.filter = packed, b.turned = packed + filter, b.zeros = zeros;
+  b.gelu = e->activation == ND_GELU;
+  b.x = x, b.dy = dy, b.dx = dx;
+  nd_parallel(blocks * (size_t)b.groups, 1, compute_units, &b);
+  add_blocks(b.sums, blocks, b.c, dweights, dbias);
+  return scratch.used;
+}
