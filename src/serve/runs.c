@@ -26,8 +26,6 @@ typedef struct plan {
 } plan;
 
 static plan plan_of(const char *path) {
-  static const char *const modes[] = {
-      [ND_RECIPE_SOURCE] = "source", [ND_RECIPE_PAIRED] = "paired", [ND_RECIPE_UNPAIRED] = "unpaired"};
   plan p = {NAN, NAN, NAN, "", ""};
   nd_recipe recipe;
   nd_recipe_init(&recipe);
@@ -36,7 +34,7 @@ static plan plan_of(const char *path) {
     p.steps = (double)recipe.training.steps;
     p.log_every = (double)recipe.output.log_every;
     p.batch = (double)recipe.data.batch_size;
-    g_strlcpy(p.mode, modes[recipe.mode], sizeof p.mode);
+    g_strlcpy(p.mode, nd_recipe_word(&recipe, "mode"), sizeof p.mode);
     g_strlcpy(p.network, recipe.restoration.network, sizeof p.network);
   }
   nd_recipe_clear(&recipe);

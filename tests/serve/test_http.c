@@ -250,6 +250,22 @@ static void runs_are_told_and_grow(void **state) {
   assert_true(g_file_set_contents(log, text, -1, NULL));
 }
 
+static void every_mode_has_its_word(void **state) {
+  static const char *const modes[] = {"source", "paired",    "unpaired", "noise2void",
+                                      "graft",  "translate", "dann"};
+  site *s = *state;
+  g_autofree char *file = site_path(s, "runs/group/one/recipe.yaml"), *text = NULL;
+  assert_true(g_file_get_contents(file, &text, NULL, NULL));
+  for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
+    g_autofree char *line = g_strdup_printf("\nmode: %s\n", modes[i]),
+                    *recipe = g_strconcat(strchr(text, '\n'), line, NULL),
+                    *told = g_strdup_printf("\"mode\":\"%s\"", modes[i]);
+    assert_true(g_file_set_contents(file, recipe, -1, NULL));
+    get(s, "/api/runs", 200, told);
+  }
+  assert_true(g_file_set_contents(file, text, -1, NULL));
+}
+
 static void a_taken_port_is_said(void **state) {
   site *s = *state;
   nd_server *other;
@@ -280,6 +296,7 @@ int main(void) {
       cmocka_unit_test(what_is_no_photo_is_refused),
       cmocka_unit_test(a_connection_that_breaks_leaves_nothing),
       cmocka_unit_test(runs_are_told_and_grow),
+      cmocka_unit_test(every_mode_has_its_word),
       cmocka_unit_test(a_taken_port_is_said),
   };
   return cmocka_run_group_tests(tests, site_enter, site_leave);
