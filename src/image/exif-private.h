@@ -35,6 +35,8 @@ nd_exif *nd_exif_unpack(const void *block, size_t n);
 void nd_exif_free(nd_exif *exif); /* NULL is fine */
 /* Where the EXIF directory says how large the picture is, it is corrected. */
 void nd_exif_set_size(nd_exif *exif, int width, int height);
+/* Adds IPTC's records for a TIFF file; *exif NULL: to a new one. */
+void nd_exif_put_iptc(nd_exif **exif, const GByteArray *records);
 /* As JPEG, PNG and WebP hold it, "Exif\0\0" in front, below 64 KiB: the largest values are left out for that.
  * The caller's, g_free. */
 void *nd_exif_pack(const nd_exif *exif, size_t *n);
@@ -50,7 +52,7 @@ int nd_exif_add(const nd_exif *exif, const nd_tiff_bytes *file, nd_exif_addition
 /* ---- The forms of TIFF, for the two files behind this header ---- */
 enum { ND_TIFF_LONG = 4, ND_TIFF_LONG8 = 16, ND_TIFF_IFD8 = 18 };
 enum { ND_TAG_EXIF = 0x8769, ND_TAG_GPS = 0x8825, ND_TAG_INTEROPERABILITY = 0xa005 };
-enum { ND_TAG_COMPRESSION = 259, ND_TAG_COLOURS = 262 };
+enum { ND_TAG_COMPRESSION = 259, ND_TAG_COLOURS = 262, ND_TAG_IPTC = 33723 };
 typedef struct nd_tiff_form {
   bool big_endian, big; /* big: BigTIFF */
 } nd_tiff_form;
@@ -62,6 +64,8 @@ int nd_tiff_open(const nd_tiff_bytes *file, nd_tiff_form *form, uint64_t *first)
 int nd_tiff_directory_at(const nd_tiff_bytes *file, nd_tiff_form form, uint64_t at, nd_tiff_directory *out);
 /* The first number of an entry of the first directory; 0: it has none, or is no TIFF file. */
 uint64_t nd_tiff_number(const nd_tiff_bytes *file, unsigned tag);
+/* What such an entry holds, as it stands in the file; NULL: nothing. The caller's. */
+GByteArray *nd_tiff_value(const nd_tiff_bytes *file, unsigned tag);
 size_t nd_tiff_entry_size(nd_tiff_form form);
 /* Of the type's numbers, and how many of them make one value; 0: unknown. */
 size_t nd_tiff_type_size(unsigned type, size_t *numbers);

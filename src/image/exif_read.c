@@ -122,30 +122,44 @@ static int read_entry(const nd_tiff_bytes *file, nd_tiff_form form, const unsign
   return 0;
 }
 
-static uint64_t number_in(const nd_tiff_bytes *file, nd_tiff_form form, const nd_tiff_directory *directory,
-                          unsigned tag) {
-  size_t step = nd_tiff_entry_size(form), numbers;
-  uint64_t value = 0;
-  for (size_t i = 0; i < directory->entries->len; i += step) {
-    nd_exif_entry e;
-    const unsigned char *entry = directory->entries->data + i;
-    if (nd_tiff_get(entry, 2, form.big_endian) != tag || read_entry(file, form, entry, &e))
-      continue;
-    value = nd_tiff_get(e.value, MIN(8, nd_tiff_type_size(e.type, &numbers)), form.big_endian);
-    g_free(e.value);
+/* The last of a directory's entries of that tag. False: there is none. */
+static bool find_entry(const nd_tiff_bytes *file, nd_tiff_form form, const nd_tiff_directory *directory,
+                       unsigned tag, nd_exif_entry *out) {
+  size_t step = nd_tiff_entry_size(form);
+  for (size_t i = directory->entries->len; i >= step; i -= step) {
+    const unsigned char *entry = directory->entries->data + i - step;
+    if (nd_tiff_get(entry, 2, form.big_endian) == tag && !read_entry(file, form, entry, out))
+      return true;
   }
-  return value;
+  return false;
+}
+
+/* Of the first directory. */
+static bool find_first(const nd_tiff_bytes *file, unsigned tag, nd_exif_entry *out, nd_tiff_form *form) {
+  nd_tiff_directory directory;
+  uint64_t at;
+  if (nd_tiff_open(file, form, &at) || nd_tiff_directory_at(file, *form, at, &directory))
+    return false;
+  bool found = find_entry(file, *form, &directory, tag, out);
+  g_byte_array_unref(directory.entries);
+  return found;
 }
 
 uint64_t nd_tiff_number(const nd_tiff_bytes *file, unsigned tag) {
   nd_tiff_form form;
-  nd_tiff_directory directory;
-  uint64_t at;
-  if (nd_tiff_open(file, &form, &at) || nd_tiff_directory_at(file, form, at, &directory))
+  nd_exif_entry e;
+  size_t numbers;
+  if (!find_first(file, tag, &e, &form))
     return 0;
-  uint64_t value = number_in(file, form, &directory, tag);
-  g_byte_array_unref(directory.entries);
+  uint64_t value = nd_tiff_get(e.value, MIN(8, nd_tiff_type_size(e.type, &numbers)), form.big_endian);
+  g_free(e.value);
   return value;
+}
+
+GByteArray *nd_tiff_value(const nd_tiff_bytes *file, unsigned tag) {
+  nd_tiff_form form;
+  nd_exif_entry e;
+  return find_first(file, tag, &e, &form) ? g_byte_array_new_take(e.value, e.size) : NULL;
 }
 
 /* The directory that a tag of another one leads to; none is met twice, so a file cannot lead in circles. */
@@ -190,22 +204,37 @@ static bool says_something(const nd_exif *exif) {
   return exif->of[ND_EXIF_EXIF]->len || exif->of[ND_EXIF_GPS]->len;
 }
 
+static nd_exif *exif_new(bool big_endian) {
+  nd_exif *exif = g_new0(nd_exif, 1);
+  exif->big_endian = big_endian;
+  for (int i = 0; i < ND_EXIF_DIRECTORIES; i++) {
+    exif->of[i] = g_array_new(FALSE, FALSE, sizeof(nd_exif_entry));
+    g_array_set_clear_func(exif->of[i], free_value);
+  }
+  return exif;
+}
+
 nd_exif *nd_exif_read(const nd_tiff_bytes *file) {
   nd_tiff_form form;
   uint64_t first;
   if (nd_tiff_open(file, &form, &first))
     return NULL;
-  nd_exif *exif = g_new0(nd_exif, 1);
-  exif->big_endian = form.big_endian;
-  for (int i = 0; i < ND_EXIF_DIRECTORIES; i++) {
-    exif->of[i] = g_array_new(FALSE, FALSE, sizeof(nd_exif_entry));
-    g_array_set_clear_func(exif->of[i], free_value);
-  }
+  nd_exif *exif = exif_new(form.big_endian);
   read_directory(exif, file, form, first, ND_EXIF_IFD0);
   bool useful = says_something(exif);
   if (!useful)
     nd_exif_free(exif);
   return useful ? exif : NULL;
+}
+
+/* Of the type that most programs write and read: numbers of four bytes, which they are not. */
+void nd_exif_put_iptc(nd_exif **exif, const GByteArray *records) {
+  size_t n = ((size_t)records->len + 3) / 4;
+  nd_exif_entry e = {ND_TAG_IPTC, ND_TIFF_LONG, n, g_malloc0(4 * n), 4 * n};
+  memcpy(e.value, records->data, records->len);
+  if (!*exif)
+    *exif = exif_new(false);
+  g_array_append_val((*exif)->of[ND_EXIF_IFD0], e);
 }
 
 nd_exif *nd_exif_unpack(const void *block, size_t n) {

@@ -32,9 +32,11 @@ static uint64_t here(writer *w) {
   return w->base + w->out->len;
 }
 
-/* The bytes in front that are no numbers, whatever the type says: UserComment names its code, and only
- * Unicode has an order of bytes. */
+/* The bytes in front that are no numbers, whatever the type says: all of IPTC's; UserComment names its code,
+ * and only Unicode has an order of bytes. */
 static size_t text_in_front(const nd_exif_entry *e, size_t *size) {
+  if (e->tag == ND_TAG_IPTC)
+    return e->size;
   if (e->tag != 0x9286 || e->size < 8 || e->size % 2 || memcmp(e->value, "UNICODE", 8))
     return 0;
   *size = 2;

@@ -28,12 +28,14 @@ static int write_png(VipsImage *image, int quality, VipsTarget *to) {
 }
 
 static int write_jpeg(VipsImage *image, int quality, VipsTarget *to) {
+  nd_iptc_fit(image, true);
   return vips_jpegsave_target(image, to, "Q", quality ? quality : ND_SAVE_QUALITY, NULL);
 }
 
 /* Offsets of 32 bits do until the pixels alone come near 4 GB. */
 static int write_tiff(VipsImage *image, int quality, VipsTarget *to) {
   (void)quality;
+  nd_iptc_fit(image, false);
   gboolean huge = VIPS_IMAGE_SIZEOF_IMAGE(image) > (guint64)3 << 30;
   return vips_tiffsave_target(image, to, "compression", VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE, "predictor",
                               VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL, "bigtiff", huge, NULL);

@@ -53,6 +53,12 @@ void nd_meta_set_exif(void *meta, const nd_exif *exif) {
   vips_image_set_blob(meta, VIPS_META_EXIF_NAME, (VipsCallbackFn)vips_area_free_cb, block, n);
 }
 
+void nd_meta_set_iptc(void *meta, const GByteArray *records) {
+  vips_image_remove(meta, VIPS_META_IPTC_NAME);
+  if (records)
+    vips_image_set_blob_copy(meta, VIPS_META_IPTC_NAME, records->data, records->len);
+}
+
 nd_exif *nd_meta_exif(void *meta) {
   const void *block;
   size_t n;

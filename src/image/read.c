@@ -219,6 +219,8 @@ static int check_tiff(const reading *r) {
 static void read_exif(const reading *r, void *meta) {
   nd_tiff_bytes file = tiff_open(r);
   nd_exif *exif = nd_exif_read(&file);
+  g_autoptr(GByteArray) records = nd_tiff_value(&file, ND_TAG_IPTC);
+  nd_meta_set_iptc(meta, records);
   if (exif)
     nd_meta_set_exif(meta, exif);
   nd_exif_free(exif);

@@ -49,6 +49,14 @@ int nd_webp_write(VipsImage *image, int quality, VipsTarget *to);
  * says so; unless it has one. */
 void nd_png_mark(VipsImage *image, VipsSource *source);
 
+/* ---- iptc.c -------------------------------------------------------------------------------------------
+ * Gives a picture that is about to be written, and is nobody else's, its Photoshop fields as JPEG holds them,
+ * with IPTC's records among them, or else as TIFF does, without; whichever it was read from. Thumbnails go.
+ */
+void nd_iptc_fit(VipsImage *image, bool jpeg);
+/* The records alone; NULL: there are none; meta may be NULL; the caller's. */
+GByteArray *nd_iptc_records(void *meta);
+
 /* Where decoded pictures go. */
 typedef struct nd_pixel_sink {
   /* Called first: the header is known, grey or RGB, of 8 or 16 bits, with 1 to 4 bands, of which an even
@@ -89,6 +97,7 @@ int nd_pixels_encode(const char *name, const nd_pixels *p, const nd_format *form
  * picture. */
 void *nd_meta_new(VipsImage *from);
 void nd_meta_set_exif(void *meta, const nd_exif *exif);
+void nd_meta_set_iptc(void *meta, const GByteArray *records); /* NULL: there are none */
 nd_exif *nd_meta_exif(void *meta); /* NULL: there is none; meta may be NULL; the caller's */
 /* XMP has an orientation of its own: says upright, once the pixels are. */
 void nd_meta_set_upright(void *meta);

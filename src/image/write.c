@@ -105,7 +105,7 @@ static int put_addition(writing *w, const nd_exif_addition *a, uint64_t end) {
   return 0;
 }
 
-/* Into the TIFF file that libvips has written. */
+/* Into the TIFF file that libvips has written, with IPTC. */
 static int add_exif(writing *w, nd_exif *exif) {
   GStatBuf s = {0};
   if (w->descriptor >= 0 && fstat(w->descriptor, &s))
@@ -124,6 +124,9 @@ static int add_exif(writing *w, nd_exif *exif) {
 
 static int write_exif(writing *w) {
   nd_exif *exif = w->format->exif_apart ? nd_meta_exif(w->pixels->meta) : NULL;
+  g_autoptr(GByteArray) records = w->format->exif_apart ? nd_iptc_records(w->pixels->meta) : NULL;
+  if (records)
+    nd_exif_put_iptc(&exif, records);
   int failed = exif ? add_exif(w, exif) : 0;
   nd_exif_free(exif);
   return failed;
