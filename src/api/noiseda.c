@@ -194,7 +194,7 @@ int noiseda_restore_file(noiseda_model *m, const char *from, const char *to, con
   nd_image image, right = {0};
   if (!m || !from || !to)
     return nd_fail("restore a file: a model and two names are needed");
-  if (options_of(options, &o) || nd_image_start())
+  if (options_of(options, &o) || nd_image_check_name(to) || nd_image_start())
     return -1;
   if (nd_net_check_views(m->model->net, o.right_file, "options.right_file"))
     return nd_fail_in("'%s'", from);

@@ -374,6 +374,13 @@ static void a_file_becomes_a_file(void **state) {
   nd_image_free(&image);
   assert_int_equal(noiseda_restore_file(s->model, "/nowhere/in.png", to, NULL), -1);
   assert_non_null(strstr(noiseda_error(), "/nowhere/in.png"));
+  watch w = {0}; /* what can be known is, before the work */
+  noiseda_options o = NOISEDA_OPTIONS;
+  o.progress = count;
+  o.context = &w;
+  assert_int_equal(noiseda_restore_file(s->model, in, "out.gif", &o), -1);
+  assert_non_null(strstr(noiseda_error(), "cannot write 'out.gif'"));
+  assert_int_equal(w.calls, 0);
   g_unlink(in);
   g_unlink(to);
 }
