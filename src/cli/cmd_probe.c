@@ -109,9 +109,15 @@ static int probe_errors(const study *s, nd_trained *t) {
   return failed;
 }
 
+static int check_plot(const study *s) {
+  if (!s->plot || g_str_has_suffix(s->plot, ".svg"))
+    return 0;
+  return nd_fail("cannot write '%s': the curve is drawn as SVG; let its name end in .svg", s->plot);
+}
+
 static int probe(const study *s, const char *run) {
   nd_trained *t;
-  if (nd_file_check_new(s->plot, s->overwrite) || nd_trained_load(run, &t))
+  if (nd_file_check_new(s->plot, s->overwrite) || check_plot(s) || nd_trained_load(run, &t))
     return -1;
   int failed =
       nd_trained_check_diffusion(t, run) ? -1 : (s->photos.input_dir ? directions(s, t) : probe_errors(s, t));
@@ -149,10 +155,12 @@ static int run(int argc, char **argv) {
           "the diffusion loss pushes the restored real photos: the cosine with the way to the truth, and "
           "the real condition's share of the gradient."))
     return ND_EXIT_USAGE;
-  if (!checkpoint || !folder == !(real && truth) || !real != !truth || (right && !real) || argc != 1 ||
-      s.pictures < 1 || s.patch_size < 8 || s.draws < 1)
-    return nd_cli_wrong(
-        "--run RUN and either --clean SET or --real SET with --truth SET are needed, and positive counts");
+  if (!checkpoint || !folder == !(real && truth) || !real != !truth || (right && !real) || argc != 1)
+    return nd_cli_wrong("--run RUN and either --clean SET or --real SET with --truth SET are needed");
+  if (s.pictures < 1 || s.patch_size < 8 || s.draws < 1)
+    return nd_cli_wrong("--pictures and --draws go from 1, --patch from 8");
+  if (plot && real)
+    return nd_cli_wrong("-o draws the curve of --clean; there is none of --real");
   s.folder = folder;
   s.plot = plot;
   s.photos = (nd_pair_source){.input_dir = real, .target_dir = truth, .right_dir = right};

@@ -87,6 +87,8 @@ static void probe_tells_where_the_loss_pushes(void **state) {
   expect_status(0, "train", "r.yaml", "-o", "no-synthetic", "--set", "adapt.detach_synthetic=true", NULL);
   expect_directions("no-synthetic", 1);
   expect_status(2, "probe", "--run", "both", "--real", "noisy", NULL);
+  expect_status(2, "probe", "--run", "both", "--real", "noisy", "--truth", "clean", "-o", "p.svg", NULL);
+  expect_failure("SVG", "'p.png'", "probe", "--run", "both", "--clean", "clean", "-o", "p.png", NULL);
 }
 
 /* Column of line i of a log, the head being line 0. */
