@@ -1,6 +1,6 @@
-/* PNG may say what its colours are by numbers (gAMA, cHRM) in place of a profile, and viewers go by them.
- * libvips passes over them; as a profile they stay with the picture, whatever format it becomes. (PNG,
- * W3C, 11.3.2) */
+/* What libvips passes over. PNG may say what its colours are by numbers (gAMA, cHRM) in place of a profile,
+ * and viewers go by them. as a profile they stay with the picture, whatever format it becomes. (PNG,
+ * W3C, 11.3.2) And it may be the first frame of many (11.3.6.1). */
 #include "image/vips-private.h"
 
 #include <lcms2.h>
@@ -11,9 +11,15 @@ enum { SIGNATURE = 8, AROUND = 12, MOST = 1 << 16 }; /* bytes; around: length, t
 
 /* White, red, green, blue: x and y. */
 typedef struct colours {
-  double gamma; /* samples are light to this power; 0: unknown, or something better says it */
+  double gamma; /* samples are light to this power; 0: unknown */
   double xy[8];
 } colours;
+
+typedef struct chunks {
+  colours colours;
+  bool settled; /* something better says what they are */
+  uint32_t frames;
+} chunks;
 
 static const colours srgb = {1 / 2.2, {0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06}};
 
@@ -21,21 +27,22 @@ static uint32_t big_endian(const unsigned char *b) {
   return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-/* A chunk of n bytes; false: what follows tells no more. */
-static bool read_chunk(const char *type, const unsigned char *data, size_t n, colours *c) {
-  bool settled = !memcmp(type, "sRGB", 4) || !memcmp(type, "iCCP", 4);
-  if (settled)
-    c->gamma = 0;
+/* A chunk of n bytes; false: the last that tells something. */
+static bool read_chunk(const char *type, const unsigned char *data, size_t n, chunks *c) {
+  if (!memcmp(type, "sRGB", 4) || !memcmp(type, "iCCP", 4))
+    c->settled = true;
   if (!memcmp(type, "gAMA", 4) && n == 4)
-    c->gamma = big_endian(data) / 1e5;
+    c->colours.gamma = big_endian(data) / 1e5;
   for (int i = 0; i < 8 && !memcmp(type, "cHRM", 4) && n == 32; i++)
-    c->xy[i] = big_endian(data + 4 * i) / 1e5;
-  return !settled && memcmp(type, "IDAT", 4) != 0;
+    c->colours.xy[i] = big_endian(data + 4 * i) / 1e5;
+  if (!memcmp(type, "acTL", 4) && n == 8)
+    c->frames = big_endian(data);
+  return memcmp(type, "IDAT", 4) != 0;
 }
 
-static colours read_colours(const unsigned char *file, size_t n) {
-  colours c = srgb;
-  c.gamma = 0;
+static chunks read_chunks(const unsigned char *file, size_t n) {
+  chunks c = {.colours = srgb};
+  c.colours.gamma = 0;
   for (size_t at = SIGNATURE, length; at + AROUND <= n; at += AROUND + length) {
     length = big_endian(file + at);
     if (length > n - at - AROUND || !read_chunk((const char *)file + at + 4, file + at + 8, length, &c))
@@ -81,15 +88,22 @@ static void put_profile(VipsImage *image, cmsHPROFILE profile) {
   vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, bytes, n);
 }
 
-void nd_png_mark(VipsImage *image, VipsSource *source) {
-  unsigned char *head;
-  gint64 n = vips_source_sniff_at_most(source, &head, MOST);
-  colours c = n > 0 ? read_colours(head, (size_t)n) : srgb;
-  if (!(c.gamma >= 0.01 && c.gamma <= 100) || is_usual(&c))
+static void give_profile(VipsImage *image, const colours *c) {
+  if (!(c->gamma >= 0.01 && c->gamma <= 100) || is_usual(c))
     return;
-  cmsHPROFILE profile = profile_of(&c, vips_image_get_bands(image) < 3);
+  cmsHPROFILE profile = profile_of(c, vips_image_get_bands(image) < 3);
   if (!profile) /* of colours that cannot be */
     return;
   put_profile(image, profile);
   cmsCloseProfile(profile);
+}
+
+void nd_png_mark(VipsImage *image, VipsSource *source) {
+  unsigned char *head;
+  gint64 n = vips_source_sniff_at_most(source, &head, MOST);
+  chunks c = n > 0 ? read_chunks(head, (size_t)n) : (chunks){.settled = true};
+  if (!c.settled)
+    give_profile(image, &c.colours);
+  if (c.frames > 1 && c.frames <= INT_MAX)
+    vips_image_set_int(image, VIPS_META_N_PAGES, (int)c.frames);
 }

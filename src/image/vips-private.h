@@ -46,7 +46,7 @@ int nd_webp_write(VipsImage *image, int quality, VipsTarget *to);
 
 /* ---- png.c --------------------------------------------------------------------------------------------
  * Gives a picture whose gamma or primaries are other than sRGB's, as its chunks have them, a profile that
- * says so; unless it has one. */
+ * says so; unless it has one. Says how many frames an animation has. */
 void nd_png_mark(VipsImage *image, VipsSource *source);
 
 /* ---- iptc.c -------------------------------------------------------------------------------------------

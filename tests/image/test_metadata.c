@@ -415,6 +415,35 @@ static void write_colours(const char *path, int bands, uint32_t gamma, const uin
   g_object_unref(bare);
 }
 
+static void look_for_frames(nd_log_level level, const char *message, void *found) {
+  *(bool *)found |= level == ND_LOG_WARNING && strstr(message, "holds 7 pictures; the first is read");
+}
+
+/* Whatever stands before. */
+static void frames_of_an_animation_are_mentioned(void **state) {
+  enum { HEADER = 33 };
+  g_autofree char *path = scratch_path(state, "a.png"), *bytes = NULL;
+  g_autoptr(GByteArray) animation = g_byte_array_new();
+  gsize n;
+  bool found = false;
+  nd_image image;
+  write_colours(path, 3, 0, NULL, false);
+  assert_true(g_file_get_contents(path, &bytes, &n, NULL));
+  g_byte_array_append(animation, (guint8 *)bytes, HEADER);
+  put_chunk(animation, "sRGB", NULL, 0);
+  put_chunk(animation, "acTL", (const uint32_t[]){7, 0}, 2);
+  g_byte_array_append(animation, (guint8 *)bytes + HEADER, (guint)(n - HEADER));
+  nd_log_set_sink(look_for_frames, &found);
+  must(nd_image_load(path, &image));
+  assert_false(found);
+  nd_image_free(&image);
+  must(nd_image_decode(animation->data, animation->len, "animation", &image));
+  assert_true(found);
+  nd_image_free(&image);
+  nd_log_set_sink(NULL, NULL);
+  g_unlink(path);
+}
+
 /* Next to black lcms, asked for 8 bits, interpolates roughly. */
 enum { DARK = 3 * 32 };
 
@@ -495,6 +524,7 @@ int main(void) {
       IN_SCRATCH(the_old_thumbnail_goes),
       IN_SCRATCH(grey_and_alpha_keep_their_metadata),
       IN_SCRATCH(webp_loses_nothing_where_it_had_not),
+      IN_SCRATCH(frames_of_an_animation_are_mentioned),
       IN_SCRATCH(gamma_becomes_a_profile),
       IN_SCRATCH(primaries_become_a_profile),
   };
