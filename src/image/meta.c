@@ -68,6 +68,13 @@ nd_exif *nd_meta_exif(void *meta) {
   return nd_exif_unpack(block, n);
 }
 
+void nd_meta_lay_down(void *meta) {
+  VipsImage *image = meta;
+  double xres = image->Xres;
+  image->Xres = image->Yres;
+  image->Yres = xres;
+}
+
 /* tiff:Orientation="6" or <tiff:Orientation>6</...>: the digit becomes 1. */
 void nd_meta_set_upright(void *meta) {
   static const char key[] = "tiff:Orientation";
@@ -104,6 +111,8 @@ int nd_meta_apply(void *meta, VipsImage *bare, VipsInterpretation interpretation
     return -1;
   if (meta)
     copy_fields(meta, *out);
+  (*out)->Xres = x; /* EXIF says how it was before a turn */
+  (*out)->Yres = y;
   /* The EXIF block still says how the camera was held, but the pixels stand upright already. */
   vips_image_remove(*out, "exif-ifd0-Orientation");
   vips_image_set_int(*out, VIPS_META_ORIENTATION, 1);

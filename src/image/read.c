@@ -233,7 +233,7 @@ static int check_kind(const reading *r, VipsImage *image) {
 }
 
 static int decode(const reading *r, VipsImage **image) {
-  bool turned = vips_image_get_orientation(*image) != 1;
+  bool turned = vips_image_get_orientation(*image) != 1, lying = turn_of(*image).lying;
   bool tiff = nd_format_read(*image)->exif_apart;
   if (check_kind(r, *image))
     return -1;
@@ -250,6 +250,8 @@ static int decode(const reading *r, VipsImage **image) {
     read_exif(r, meta);
   if (turned)
     nd_meta_set_upright(meta);
+  if (lying)
+    nd_meta_lay_down(meta);
   r->sink->end(r->to, meta);
   return 0;
 }

@@ -99,6 +99,8 @@ void *nd_meta_new(VipsImage *from);
 void nd_meta_set_exif(void *meta, const nd_exif *exif);
 void nd_meta_set_iptc(void *meta, const GByteArray *records); /* NULL: there are none */
 nd_exif *nd_meta_exif(void *meta); /* NULL: there is none; meta may be NULL; the caller's */
+/* Rows became columns: so did what is known of how dense they are. */
+void nd_meta_lay_down(void *meta);
 /* XMP has an orientation of its own: says upright, once the pixels are. */
 void nd_meta_set_upright(void *meta);
 /* The same pixels with the metadata on them; a profile that is not for such pixels stays behind. */

@@ -82,7 +82,9 @@ static void save_turned(const char *path, int orientation) {
     pixels[i] = (uint16_t)(i * 40503);
   VipsImage *bare = vips_image_new_from_memory(pixels, sizeof pixels, WIDE, HIGH, 4, VIPS_FORMAT_USHORT),
             *image;
-  assert_int_equal(vips_copy(bare, &image, "interpretation", VIPS_INTERPRETATION_RGB16, NULL), 0);
+  assert_int_equal(
+      vips_copy(bare, &image, "interpretation", VIPS_INTERPRETATION_RGB16, "xres", 20.0, "yres", 10.0, NULL),
+      0);
   vips_image_set_int(image, VIPS_META_ORIENTATION, orientation);
   assert_int_equal(vips_image_write_to_file(image, path, NULL), 0);
   g_object_unref(image);
@@ -115,12 +117,28 @@ static void check_turned(const char *path, int orientation) {
   nd_image_free(&image);
 }
 
+/* Twice as many pixels a millimetre along what were rows. */
+static void check_density(const char *path, int orientation) {
+  nd_image image;
+  must(nd_image_load(path, &image));
+  must(nd_image_save(path, &image, NULL));
+  nd_image_free(&image);
+  VipsImage *saved = look_into(path);
+  assert_true(fabs(vips_image_get_xres(saved) / vips_image_get_yres(saved) - (orientation > 4 ? 0.5 : 2)) <
+              1e-3);
+  g_object_unref(saved);
+}
+
 static void pictures_of_many_strips_are_turned_too(void **state) {
-  g_autofree char *path = scratch_path(state, "turned.tif");
+  g_autofree char *path = scratch_path(state, "turned.tif"), *jpeg = scratch_path(state, "turned.jpg");
   for (int orientation = 1; orientation <= 8; orientation++) {
     save_turned(path, orientation);
     check_turned(path, orientation);
+    check_density(path, orientation);
+    save_turned(jpeg, orientation); /* whose EXIF says it too */
+    check_density(jpeg, orientation);
   }
+  g_unlink(jpeg);
   g_unlink(path);
 }
 
