@@ -82,9 +82,16 @@ size_t nd_cli_bytes(const char *text) {
     x *= (double)((size_t)1 << (10 * (unit - units + 1)));
     end++;
   }
-  if (end == text || !(x > 0 && x <= 1e15) || (*end && strcmp(end, "B") && strcmp(end, "iB"))) {
+  if (end == text || !(x >= 1 && x <= 1e15) || (*end && strcmp(end, "B") && strcmp(end, "iB"))) {
     nd_fail("'%s' is no amount of memory; write 512M or 2G", text);
     return 0;
   }
   return (size_t)x;
+}
+
+int nd_cli_set_threads(int threads) {
+  if (threads < 0)
+    return nd_fail("--threads is %d; 0 takes all processors", threads);
+  nd_set_threads(threads);
+  return 0;
 }

@@ -40,6 +40,8 @@ char *nd_cli_identity(const char *path);
 int nd_cli_check_folder(const char *path);
 /* "2G", "512M", "1048576": bytes; 0 and an error when it is none. */
 size_t nd_cli_bytes(const char *text);
+/* Does what --threads says. Error: a negative number. */
+int nd_cli_set_threads(int threads);
 
 /* ---- What the program says of itself (main.c, version.c, man.c, completion.c, describe.c) ---- */
 extern const GOptionEntry nd_program_options[]; /* without a command; a zeroed one at the end */

@@ -91,7 +91,8 @@ static int prepare_task(nd_task task, const options *o) {
                            .dry_run = o->dry_run,
                            .progress = isatty(STDERR_FILENO) ? show_progress : NULL};
   nd_prepared result;
-  nd_set_threads(o->threads);
+  if (nd_cli_set_threads(o->threads))
+    return nd_cli_wrong("%s", nd_error());
   if (nd_prepare(&s, &result))
     return nd_cli_failed();
   for (size_t i = 0; i < result.count; i++)

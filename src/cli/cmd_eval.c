@@ -95,7 +95,8 @@ static int run_with(options *o, int argc, char **argv) {
   nd_evaluation e = {.protocol = o->protocol ? nd_protocol_find(o->protocol) : nd_protocol_at(0)};
   if (!e.protocol)
     return nd_cli_wrong("%s", nd_error());
-  nd_set_threads(threads);
+  if (nd_cli_set_threads(threads))
+    return nd_cli_wrong("%s", nd_error());
   return evaluate(o, &e);
 }
 

@@ -283,8 +283,8 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong("at least one input is needed");
   if (memory && !(w.memory = nd_cli_bytes(memory)))
     return nd_cli_wrong("%s", nd_error());
-  if (threads < 0)
-    return nd_cli_wrong("--threads is %d; 0 takes all processors", threads);
+  if (nd_cli_set_threads(threads))
+    return nd_cli_wrong("%s", nd_error());
   w.format = format;
   w.left = argv[1];
   w.right = right;
@@ -294,7 +294,6 @@ static int run(int argc, char **argv) {
   g_autoptr(GPtrArray) jobs = nd_restore_jobs(&(nd_restore_wish){argv + 1, right, out, format});
   if (!jobs || check_streams(&w, jobs))
     return nd_cli_wrong("%s", nd_error());
-  nd_set_threads(threads);
   if (jobs->len == 1)
     nd_mem_set_huge(LONG_LIVED);
   nd_cli_listen(NULL);

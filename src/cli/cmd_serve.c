@@ -83,7 +83,8 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong("%s", nd_error());
   if (upload && !(s.max_upload = nd_cli_bytes(upload)))
     return nd_cli_wrong("%s", nd_error());
-  nd_set_threads(s.threads);
+  if (nd_cli_set_threads(s.threads))
+    return nd_cli_wrong("%s", nd_error());
   if (folder && model && ending) {
     w.folder = folder, w.model = model, w.ending = ending, w.memory = s.memory;
     return work(&w);

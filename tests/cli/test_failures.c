@@ -278,6 +278,12 @@ static void wrong_usage_exits_2(void **state) {
   expect_status(2, "restore", "--model", "m", "in.png", "-o", "out.gif", NULL);
   expect_status(2, "restore", "--model", "m", "in.png", "--memory", "2X", NULL);
   expect_status(2, "restore", "--model", "m", "in.png", "--threads=-3", NULL);
+  expect_status(2, "eval", "--input", "a", "--target", "b", "--threads=-3", NULL);
+  expect_status(2, "serve", "--port", "0", "--threads=-3", NULL);
+  outcome o = run_program("restore", "--model", "m", "in.png", "--memory", "0.5", NULL);
+  assert_int_equal(o.status, 2);
+  assert_non_null(strstr(o.err, "'0.5' is no amount of memory"));
+  outcome_clear(&o);
   expect_status(2, "degrade", "snow", "x.png", "-o", "out", NULL);
   expect_status(2, "eval", NULL);
   expect_status(0, "--help", NULL);
