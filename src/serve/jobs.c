@@ -14,6 +14,7 @@ typedef struct job {
   char *id, *folder;
   nd_order order;
   state state;
+  bool worked_on; /* the thread has it, also when it is cancelled and its process not gone yet */
   int tiles, tiles_done;
   gint64 begun, ended; /* microseconds */
   char *message;       /* why it failed */
@@ -75,7 +76,7 @@ static int count(nd_jobs *jobs, bool over) {
 static void forget_old(nd_jobs *jobs) {
   int over = count(jobs, true);
   for (guint i = 0; i < jobs->all->len && over > ND_JOBS_KEPT;)
-    if (is_over(jobs->all->pdata[i])) {
+    if (is_over(jobs->all->pdata[i]) && !((const job *)jobs->all->pdata[i])->worked_on) {
       g_ptr_array_remove_index(jobs->all, i);
       over--;
     } else {
@@ -138,6 +139,7 @@ static char *complaint(GSubprocess *process) {
 static void finish(nd_jobs *jobs, job *j, bool succeeded, const char *said) {
   g_mutex_lock(&jobs->lock);
   g_clear_object(&j->process);
+  j->worked_on = false;
   j->ended = g_get_monotonic_time();
   if (j->state == WORKING) {
     j->state = succeeded ? DONE : FAILED;
@@ -150,7 +152,7 @@ static void finish(nd_jobs *jobs, job *j, bool succeeded, const char *said) {
   g_mutex_unlock(&jobs->lock);
 }
 
-/* j stays: only what is over is forgotten. */
+/* j stays: what is worked on is not forgotten. */
 static void work_on(nd_jobs *jobs, job *j) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GSubprocess) process = start(jobs, j, &error);
@@ -186,6 +188,7 @@ static job *next(nd_jobs *jobs) {
     found = NULL;
   if (found) {
     found->state = WORKING;
+    found->worked_on = true;
     found->begun = g_get_monotonic_time();
   }
   g_mutex_unlock(&jobs->lock);
@@ -331,11 +334,10 @@ bool nd_jobs_cancel(nd_jobs *jobs, const char *id) {
   g_mutex_lock(&jobs->lock);
   job *j = find(jobs, id);
   if (j) {
-    bool working = j->state == WORKING;
     j->state = CANCELLED;
     if (j->process)
       g_subprocess_force_exit(j->process);
-    if (!working) /* else its thread does, once the process is gone */
+    if (!j->worked_on) /* else its thread does, once the process is gone */
       nd_remove_all(j->folder);
   }
   g_mutex_unlock(&jobs->lock);

@@ -164,6 +164,35 @@ static void photos_wait_their_turn_and_can_be_cancelled(void **state) {
   cancel(s, third); /* forgets a result */
 }
 
+/* By a process whose end is not seen at once: another one holds its output. */
+static void what_is_worked_on_is_not_forgotten(void **state) {
+  enum { KEPT = 32 };
+  site other = *(site *)*state;
+  size_t n;
+  g_autofree char *small = photo(20, 20, 8, ".png", &n), *program = site_path(&other, "program");
+  assert_true(g_file_set_contents(program, "#!/bin/sh\nsleep 2\nexit 1\n", -1, NULL));
+  assert_int_equal(g_chmod(program, 0700), 0);
+  nd_serve_settings settings = nd_serve_defaults();
+  settings.models = other.models;
+  settings.program = program;
+  settings.port = 0;
+  assert_int_equal(nd_server_start(&settings, &other.server), 0);
+  other.port = nd_server_port(other.server);
+  g_autofree char *first = site_send(&other, "model=tiny.safetensors&name=1.png", small, n),
+                  *target = g_strdup_printf("/api/job?id=%s", first);
+  site_wait(&other, first, "working");
+  g_usleep(100000); /* the other one is there */
+  cancel(&other, first);
+  for (int i = 0; i <= KEPT; i++) {
+    g_autofree char *next = site_send(&other, "model=tiny.safetensors&name=n.png", small, n);
+    cancel(&other, next);
+  }
+  reply r = http_get(other.port, target);
+  expect_reply(&r, 200, "cancelled");
+  nd_server_stop(other.server);
+  g_unlink(program);
+}
+
 static void a_full_queue_is_said(void **state) {
   site *s = *state;
   size_t n, m;
@@ -274,6 +303,7 @@ int main(void) {
       cmocka_unit_test(metadata_comes_back),
       cmocka_unit_test(formats_are_as_named_or_as_asked),
       cmocka_unit_test(photos_wait_their_turn_and_can_be_cancelled),
+      cmocka_unit_test(what_is_worked_on_is_not_forgotten),
       cmocka_unit_test(a_full_queue_is_said),
       cmocka_unit_test(the_end_takes_all_with_it),
       cmocka_unit_test(what_a_killed_server_left_is_removed),
