@@ -37,14 +37,15 @@ nd_bytes_text nd_restorer_more(double bytes) {
   return nd_bytes(1.01 * bytes);
 }
 
+/* What is asked for is what is possible; what memory is asked for is to be worth it. */
 static int too_small(const nd_restorer *r, const nd_layout *l, int side) {
-  int least = 2 * l->overlap + MAX(nd_net_multiple(r->net), 64);
+  int multiple = nd_net_multiple(r->net), good = 2 * l->overlap + MAX(multiple, 64);
   if (r->settings.tile)
     return nd_fail(
         "tiles of %d pixels are too small for this network: they overlap by %d on each side; allow "
         "at least --tile %d",
-        side, l->overlap, least);
-  double more = r->bytes_a_pixel * least * least - (double)r->settings.memory;
+        side, l->overlap, 2 * l->overlap + multiple);
+  double more = r->bytes_a_pixel * good * good - (double)r->settings.memory;
   return nd_fail(
       "tiles of this network overlap by %d pixels on each side, and there is memory for tiles of %d: "
       "allow %s more",

@@ -260,8 +260,17 @@ static void memory_is_kept_to(void **state) {
   s.tile = 16;
   assert_int_equal(nd_restorer_new(u.net, u.params, "", u.values, s, &r), 0);
   assert_int_equal(nd_restorer_run(r, x, 600, 500, y, NULL, NULL), -1);
-  assert_non_null(strstr(nd_error(), "--tile"));
+  const char *least = strstr(nd_error(), "--tile ");
+  assert_non_null(least);
+  s.tile = atoi(least + 7);
   nd_restorer_free(r);
+  for (int less = 1; less >= 0; less--) { /* no less will do */
+    nd_restorer_settings t = s;
+    t.tile -= less * nd_net_multiple(u.net);
+    assert_int_equal(nd_restorer_new(u.net, u.params, "", u.values, t, &r), 0);
+    assert_int_equal(nd_restorer_run(r, x, 600, 500, y, NULL, NULL), -less);
+    nd_restorer_free(r);
+  }
   g_free(x);
   g_free(y);
   close_setup(&u);
