@@ -252,6 +252,9 @@ bool nd_pairs_have_truth(const nd_pairs *pairs);
 size_t nd_pairs_count(const nd_pairs *pairs);
 /* nd_set_fingerprint of all its sets. */
 uint64_t nd_pairs_fingerprint(const nd_pairs *pairs);
+const char *nd_pairs_name(const nd_pairs *pairs, size_t index); /* lives as long as the pairs */
+/* By the header of its file. */
+int nd_pairs_size(const nd_pairs *pairs, size_t index, int *width, int *height);
 /* Thread-safe. On error out is zeroed. Owned by the caller: nd_pair_free. */
 int nd_pairs_load(const nd_pairs *pairs, size_t index, nd_pair *out);
 void nd_pair_free(nd_pair *pair);

@@ -41,6 +41,15 @@ uint64_t nd_pairs_fingerprint(const nd_pairs *pairs) {
   return nd_set_fingerprint(nd_set_fingerprint(hash, &f->right), &f->target);
 }
 
+const char *nd_pairs_name(const nd_pairs *pairs, size_t index) {
+  return nd_pair_files_name(&pairs->files, index);
+}
+
+int nd_pairs_size(const nd_pairs *pairs, size_t index, int *width, int *height) {
+  return nd_set_size(nd_pairs_have_truth(pairs) ? &pairs->files.target : &pairs->files.input, index, width,
+                     height);
+}
+
 static int load(const nd_set *set, size_t index, nd_pair *pair, float **pixels) {
   const char *label = set->at[index].label;
   nd_image image;

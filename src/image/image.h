@@ -127,7 +127,9 @@ typedef struct nd_metric_options {
                   an RGB picture taken for a volume, filtered across its channels too. SIDD's protocol. */
 } nd_metric_options;
 double nd_psnr(const float *a, const float *b, int height, int width, int channels, nd_metric_options o);
-/* -1.0 and an error when the picture is smaller than the window. */
+/* Fails when pictures of that size are smaller than the window. */
+int nd_ssim_check_size(int height, int width, nd_metric_options o);
+/* -1.0 and an error then. */
 double nd_ssim(const float *a, const float *b, int height, int width, int channels, nd_metric_options o);
 
 /* How papers report the two, by name; the texts are for whoever reads the figures. docs/metrics.md */

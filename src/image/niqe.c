@@ -75,6 +75,17 @@ static int distance(const nd_niqe_model *a, const nd_niqe_model *b, double *out)
   return 0;
 }
 
+static int too_few_blocks(int height, int width, size_t used) {
+  return nd_fail("NIQE of a picture of %d x %d: at least two blocks of %d x %d pixels with contrast are "
+                 "needed, it has %zu",
+                 width, height, ND_NIQE_BLOCK, ND_NIQE_BLOCK, used);
+}
+
+int nd_niqe_check_size(int height, int width) {
+  size_t blocks = (size_t)(height / ND_NIQE_BLOCK) * (size_t)(width / ND_NIQE_BLOCK);
+  return blocks < 2 ? too_few_blocks(height, width, blocks) : 0;
+}
+
 int nd_niqe_measure(const nd_niqe_model *model, const float *rgb, int height, int width, double *out) {
   nd_niqe_blocks blocks;
   nd_niqe_model found;
@@ -83,10 +94,7 @@ int nd_niqe_measure(const nd_niqe_model *model, const float *rgb, int height, in
   size_t used = nd_niqe_statistics((const double(*)[N])blocks.features, blocks.count, &found);
   nd_niqe_blocks_free(&blocks);
   if (used < 2)
-    return nd_fail(
-        "NIQE of a picture of %d x %d: at least two blocks of %d x %d pixels with contrast are needed, "
-        "it has %zu",
-        width, height, ND_NIQE_BLOCK, ND_NIQE_BLOCK, used);
+    return too_few_blocks(height, width, used);
   return distance(model, &found, out);
 }
 

@@ -23,6 +23,8 @@ int nd_niqe_model_read(const char *path, nd_niqe_model *out);
 /* Writes such a file, after a line of text. */
 int nd_niqe_model_write(const char *path, const nd_niqe_model *model, const char *text);
 
+/* Fails when a picture of that size has fewer than two blocks, with contrast or without. */
+int nd_niqe_check_size(int height, int width);
 /* rgb: height x width x 3 in [0, 1], rounded to 8 bits first. Blocks without contrast (a burnt-out sky) are
  * left out; an error where fewer than two others are left. Does not depend on the number of threads. */
 int nd_niqe_measure(const nd_niqe_model *model, const float *rgb, int height, int width, double *out);

@@ -170,14 +170,19 @@ static double mean(work *k) {
   return sum / (double)rows / output_columns(k) / k->channels;
 }
 
+int nd_ssim_check_size(int height, int width, nd_metric_options o) {
+  int size = window_of(o).size;
+  if (height >= size && width >= size)
+    return 0;
+  return nd_fail("SSIM of a picture of %d x %d: it is smaller than the window of %d pixels", width, height,
+                 size);
+}
+
 double nd_ssim(const float *a, const float *b, int height, int width, int channels, nd_metric_options o) {
   work k = {.a = a, .b = b, .height = height, .width = width, .channels = channels, .w = window_of(o)};
   double peak = (double)nd_metric_peak(o);
-  if (height < k.w.size || width < k.w.size) {
-    nd_fail("SSIM of a picture of %d x %d: it is smaller than the window of %d pixels", width, height,
-            k.w.size);
+  if (nd_ssim_check_size(height, width, o))
     return -1;
-  }
   if (channels != 1 && channels != 3) {
     nd_fail("SSIM of a picture of %d channels: 1 and 3 are compared", channels);
     return -1;

@@ -68,9 +68,30 @@ static int score_one(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pai
   return failed;
 }
 
-int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, nd_scores *out) {
+static int check_size(const nd_evaluation *e, const nd_pairs *pairs, size_t i) {
+  int width, height;
+  if (nd_pairs_size(pairs, i, &width, &height))
+    return -1;
+  int failed = (nd_pairs_have_truth(pairs) && nd_ssim_check_size(height, width, e->protocol->options)) ||
+               (e->niqe && nd_niqe_check_size(height, width));
+  return failed ? nd_fail_in("'%s'", nd_pairs_name(pairs, i)) : 0;
+}
+
+/* How many of the pictures are measured. */
+static size_t count_of(const nd_evaluation *e, const nd_pairs *pairs) {
   size_t n = nd_pairs_count(pairs);
-  n = e->limit && e->limit < n ? e->limit : n;
+  return e->limit && e->limit < n ? e->limit : n;
+}
+
+int nd_evaluation_check(const nd_evaluation *e, const nd_pairs *pairs) {
+  for (size_t i = 0, n = count_of(e, pairs); i < n; i++)
+    if (check_size(e, pairs, i))
+      return -1;
+  return 0;
+}
+
+int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, nd_scores *out) {
+  size_t n = count_of(e, pairs);
   *out = (nd_scores){.protocol = nd_pairs_have_truth(pairs) ? e->protocol : NULL,
                      .at = g_new0(nd_score, n),
                      .count = (int)n};
@@ -92,9 +113,9 @@ static int evaluate_source(nd_restorer *r, const nd_evaluation *e, const nd_pair
     return nd_fail_in("'%s'", s->input_dir);
   if (truth ? nd_pairs_open(s, 0, &pairs) : nd_pairs_open_photos(s->input_dir, s->right_dir, &pairs))
     return -1;
-  int failed = nd_evaluate(r, e, pairs, out);
+  int failed = nd_evaluation_check(e, pairs) || nd_evaluate(r, e, pairs, out);
   nd_pairs_close(pairs);
-  return failed;
+  return failed ? -1 : 0;
 }
 
 static int evaluate_model(const char *path, const nd_evaluation *e, const nd_pair_source *s, bool truth,

@@ -80,6 +80,8 @@ typedef struct nd_evaluation {
   const nd_niqe_model *niqe; /* NULL: not measured */
   size_t limit;              /* only so many pictures; 0: all */
 } nd_evaluation;
+/* Whether the pictures are large enough for what is to be measured of them, before that takes hours. */
+int nd_evaluation_check(const nd_evaluation *e, const nd_pairs *pairs);
 /* Restores each input and compares with its target, where it has one. r NULL: the inputs are the results. */
 int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, nd_scores *out);
 /* The same of a model file (NULL: the inputs are the results) on the pairs of two folders. */

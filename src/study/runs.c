@@ -160,14 +160,18 @@ static int drop_scores_of_others(const char *scores, const char *record, const c
   return nd_file_write_atomic(record, pictures, strlen(pictures));
 }
 
+/* pristine: room for what NIQE compares with. */
+static nd_evaluation measures_of(const nd_study_test *test, nd_niqe_model *pristine) {
+  nd_niqe_standard(pristine);
+  return nd_study_has_truth(test) ? (nd_evaluation){.protocol = nd_protocol_at(0)}
+                                  : (nd_evaluation){.niqe = pristine};
+}
+
 static int evaluate_on(const char *model, const nd_study_test *test, const char *path) {
   nd_pair_source source = {.input_dir = test->input, .right_dir = test->right, .target_dir = test->target};
-  nd_evaluation how = {.protocol = nd_protocol_at(0)};
   nd_niqe_model pristine;
+  nd_evaluation how = measures_of(test, &pristine);
   nd_scores scores;
-  nd_niqe_standard(&pristine);
-  if (!nd_study_has_truth(test))
-    how = (nd_evaluation){.niqe = &pristine};
   if (how.niqe ? nd_evaluate_photos(model, &how, test->input, test->right, &scores)
                : nd_evaluate_model(model, &how, &source, &scores))
     return -1;
@@ -212,10 +216,13 @@ static int do_run(const nd_study *s, const nd_study_run *run, const char *dir, c
 static int check_tests(const nd_study *s) {
   for (int t = 0; t < s->task_count; t++)
     for (int i = 0; i < s->tasks[t].test_count; i++) {
-      nd_pairs *pairs;
-      if (nd_study_open_test(&s->tasks[t].tests[i], &pairs))
-        return nd_fail_in("task %s, test %s", s->tasks[t].name, s->tasks[t].tests[i].name);
+      nd_niqe_model pristine;
+      nd_evaluation how = measures_of(&s->tasks[t].tests[i], &pristine);
+      nd_pairs *pairs = NULL;
+      int failed = nd_study_open_test(&s->tasks[t].tests[i], &pairs) || nd_evaluation_check(&how, pairs);
       nd_pairs_close(pairs);
+      if (failed)
+        return nd_fail_in("task %s, test %s", s->tasks[t].name, s->tasks[t].tests[i].name);
     }
   return 0;
 }

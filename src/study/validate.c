@@ -1,6 +1,10 @@
 /* How a network in training does on the validation pictures of its recipe. */
 #include "study/study-private.h"
 
+static nd_evaluation measures_of(const nd_recipe *recipe) {
+  return (nd_evaluation){.protocol = nd_protocol_at(0), .limit = (size_t)recipe->validation.pictures};
+}
+
 int nd_validator_open(const nd_recipe *recipe, nd_validator *out) {
   *out = (nd_validator){.recipe = recipe};
   if (!*recipe->validation.input)
@@ -9,7 +13,11 @@ int nd_validator_open(const nd_recipe *recipe, nd_validator *out) {
   nd_pair_source source = {.input_dir = recipe->validation.input,
                            .right_dir = *right ? right : NULL,
                            .target_dir = *target ? target : NULL};
-  return nd_pairs_open(&source, (uint64_t)recipe->seed, &out->pairs) ? nd_fail_in("validation") : 0;
+  nd_evaluation how = measures_of(recipe);
+  if (!nd_pairs_open(&source, (uint64_t)recipe->seed, &out->pairs) && !nd_evaluation_check(&how, out->pairs))
+    return 0;
+  nd_validator_close(out);
+  return nd_fail_in("validation");
 }
 
 void nd_validator_close(nd_validator *v) {
@@ -26,7 +34,7 @@ int nd_validator_run(const nd_net *net, nd_params *params, const float *values, 
   nd_scores scores;
   if (nd_restorer_new(net, params, ND_SCOPE_RESTORATION, values, settings, &restorer))
     return -1;
-  nd_evaluation how = {.protocol = nd_protocol_at(0), .limit = (size_t)v->recipe->validation.pictures};
+  nd_evaluation how = measures_of(v->recipe);
   int failed = nd_evaluate(restorer, &how, v->pairs, &scores);
   if (!failed) {
     *out = (nd_validation){.psnr = scores.mean.psnr, .ssim = scores.mean.ssim, .pictures = scores.count};

@@ -122,6 +122,10 @@ static void bad_data_folders_are_explained(void **state) {
   expect_failure("'none'", "holds no picture", "train", "r.yaml", "-o", "run", "--set", "data.clean=none",
                  NULL);
   expect_failure("nowhere", "", "train", "r.yaml", "-o", "run2", "--set", "data.clean=nowhere", NULL);
+  make_picture("tiny.png", 40, 6, 0, 0);
+  expect_failure("validation: 'tiny.png'", "window of 7", "train", "r.yaml", "-o", "run3", "--set",
+                 "validation.input=tiny.png", "--set", "validation.target=tiny.png", NULL);
+  assert_false(g_file_test("run3", G_FILE_TEST_EXISTS));
   make_picture("noisy/2.png", 44, 36, 2, 0.1);
   expect_failure("noisy/2.png", "44 x 36", "eval", "--input", "noisy", "--target", "clean", NULL);
   g_remove("noisy/2.png");

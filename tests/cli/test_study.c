@@ -139,24 +139,24 @@ static void a_finished_study_is_skipped_and_a_changed_one_refused(void **state) 
   outcome_clear(&dry);
 }
 
-static void write_small_study(const char *path, const char *input) {
+static void write_small_study(const char *path, const char *test) {
   g_autofree char *text = g_strdup_printf("title: Small\n"
                                           "base: base.yaml\n"
                                           "seeds: [1]\n"
                                           "resamples: 100\n"
                                           "set: {validation.every: 0, training.threads: 1}\n"
                                           "tasks:\n"
-                                          "  noise: {tests: {held-out: {input: %s, target: clean}}}\n"
+                                          "  noise: {tests: {held-out: {%s}}}\n"
                                           "variants:\n"
                                           "  lost: {set: {data.clean: nowhere}}\n"
                                           "  plain: {set: {mode: source}}\n",
-                                          input);
+                                          test);
   write_text(path, text);
 }
 
 static void a_run_that_fails_is_left_out(void **state) {
   (void)state;
-  write_small_study("small.yaml", "noisy");
+  write_small_study("small.yaml", "input: noisy, target: clean");
   outcome o = run_program("study", "small.yaml", "-o", "small", NULL);
   assert_int_equal(o.status, 1);
   assert_non_null(strstr(o.err, "run noise-lost-1: "));
@@ -170,9 +170,21 @@ static void a_run_that_fails_is_left_out(void **state) {
 
 static void a_test_that_is_missing_is_noticed_before_training(void **state) {
   (void)state;
-  write_small_study("gone.yaml", "nowhere");
+  write_small_study("gone.yaml", "input: nowhere, target: clean");
   expect_failure("test held-out", "nowhere", "study", "gone.yaml", "-o", "gone", NULL);
   assert_false(g_file_test("gone", G_FILE_TEST_EXISTS));
+}
+
+/* SSIM has a window, NIQE blocks: what is too small for them is not found out after hours. */
+static void a_test_of_too_small_pictures_is_noticed_before_training(void **state) {
+  (void)state;
+  g_mkdir("tiny", 0777);
+  make_picture("tiny/0.png", 40, 6, 0, 0);
+  write_small_study("tiny.yaml", "input: tiny, target: tiny");
+  expect_failure("test held-out: '0.png'", "window of 7", "study", "tiny.yaml", "-o", "small2", NULL);
+  write_small_study("tiny.yaml", "input: noisy");
+  expect_failure("test held-out: '0.png'", "two blocks", "study", "tiny.yaml", "-o", "small2", NULL);
+  assert_false(g_file_test("small2", G_FILE_TEST_EXISTS));
 }
 
 static void changed_tests_are_evaluated_again(void **state) {
@@ -213,6 +225,7 @@ int main(void) {
       cmocka_unit_test(the_report_needs_no_other_file),
       cmocka_unit_test(a_run_that_fails_is_left_out),
       cmocka_unit_test(a_test_that_is_missing_is_noticed_before_training),
+      cmocka_unit_test(a_test_of_too_small_pictures_is_noticed_before_training),
       cmocka_unit_test(changed_tests_are_evaluated_again),
   };
   return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
