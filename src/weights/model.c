@@ -44,22 +44,6 @@ static const char *scope_in(const nd_safetensors *file, nd_role role) {
   return "";
 }
 
-typedef struct part {
-  const nd_safetensors *file;
-  const char *scope;
-} part;
-
-static bool find_shape(const void *file, const char *name, nd_shape *out) {
-  const part *p = file;
-  g_autofree char *full = g_strconcat(p->scope, name, NULL);
-  const nd_st_tensor *t = nd_safetensors_find(p->file, full);
-  if (!t)
-    return false;
-  out->rank = t->rank;
-  memcpy(out->dims, t->shape, sizeof t->shape);
-  return true;
-}
-
 /* Its first tensors, so that a prefix or another network shows. */
 static char *first_names(const nd_safetensors *file) {
   GString *s = g_string_new(NULL);
@@ -71,14 +55,21 @@ static char *first_names(const nd_safetensors *file) {
 }
 
 /* Whether it is the other kind of network that the file holds: then the message says so. */
-static int not_recognised(const part *p, nd_role role) {
+static int not_recognised(const nd_st_part *p, nd_role role) {
   g_autofree char *cause = g_strdup(nd_error());
   nd_role other = role == ND_RESTORATION ? ND_DIFFUSION : ND_RESTORATION;
-  part rest = {p->file, scope_in(p->file, other)};
-  nd_shapes shapes = {find_shape, &rest};
+  nd_st_part rest = {p->file, scope_in(p->file, other)};
+  nd_shapes shapes = {nd_st_part_shape, &rest};
   nd_net *net;
   if (nd_net_recognise(other, &shapes, &net)) {
     g_autofree char *names = first_names(p->file);
+    const char *network;
+    g_autofree char *module = nd_safetensors_find_module(p->file, &network);
+    if (module)
+      return nd_fail(
+          "its tensors under '%s' are those of %s, but there are others too; save the state_dict() "
+          "of that module alone",
+          module, network);
     return nd_fail("it names no network (metadata 'noiseda.network'), and %s; it holds %s", cause, names);
   }
   nd_fail(
@@ -89,8 +80,8 @@ static int not_recognised(const part *p, nd_role role) {
   return -1;
 }
 
-static int recognise(const part *p, nd_role role, nd_net **net) {
-  nd_shapes shapes = {find_shape, p};
+static int recognise(const nd_st_part *p, nd_role role, nd_net **net) {
+  nd_shapes shapes = {nd_st_part_shape, p};
   return nd_net_recognise(role, &shapes, net) ? not_recognised(p, role) : 0;
 }
 
@@ -103,8 +94,10 @@ static bool is_given(const char *setting, const char *const *given) {
 }
 
 /* Settings that the weights do not show are said: a wrong one goes unnoticed otherwise. */
-static char *say_recognised(const nd_net *net, const char *const *given) {
+static char *say_recognised(const nd_st_part *p, const nd_net *net, const char *const *given) {
   GString *s = g_string_new("by names and shapes");
+  if (p->file->module)
+    g_string_append_printf(s, " without the '%s' that all begin with", p->file->module);
   const char *const *unseen = nd_net_unseen(net);
   for (int i = 0, n = 0; i < nd_net_settings_count(net); i++)
     if (g_strv_contains(unseen, nd_net_setting(net, i)->name)) {
@@ -119,7 +112,7 @@ static char *say_recognised(const nd_net *net, const char *const *given) {
   return g_string_free(s, FALSE);
 }
 
-static int find_network(const part *p, nd_role role, nd_model *m) {
+static int find_network(const nd_st_part *p, nd_role role, nd_model *m) {
   const char *name = nd_safetensors_metadata(p->file, "noiseda.network");
   const char *settings = nd_safetensors_metadata(p->file, "noiseda.settings");
   const char *residual = nd_safetensors_metadata(p->file, "noiseda.residual");
@@ -150,7 +143,7 @@ static int declare(nd_model *m) {
 }
 
 /* No memory before everything fits: settings that a file claims may ask for any amount of it. */
-static int fill(const part *p, nd_model *m) {
+static int fill(const nd_st_part *p, nd_model *m) {
   if (nd_weights_load(p->file, p->scope, m->params, "", true, NULL))
     return -1;
   m->values = nd_mem_alloc(nd_params_size(m->params) * sizeof(float), "weights");
@@ -179,7 +172,7 @@ static void free_metadata(nd_model *m) {
 }
 
 /* Tensors outside the network's scope: how many, and the first of them. */
-static char *left_aside(const part *p) {
+static char *left_aside(const nd_st_part *p) {
   GString *s = g_string_new(NULL);
   int n = 0;
   for (size_t i = 0; i < nd_safetensors_count(p->file); i++) {
@@ -193,7 +186,7 @@ static char *left_aside(const part *p) {
 }
 
 /* The type of the weights in the file. */
-static const char *type_of(const part *p, const nd_params *params) {
+static const char *type_of(const nd_st_part *p, const nd_params *params) {
   const char *type = NULL;
   for (int i = 0; i < nd_params_length(params); i++) {
     g_autofree char *name = g_strconcat(p->scope, nd_params_at(params, i)->name, NULL);
@@ -216,11 +209,11 @@ static int set_all(nd_net *net, const char *const *settings) {
   return 0;
 }
 
-static int load(nd_model *m, const part *p, nd_role role, const char *const *settings) {
+static int load(nd_model *m, const nd_st_part *p, nd_role role, const char *const *settings) {
   if (find_network(p, role, m) || set_all(m->net, settings) || declare(m) || fill(p, m))
     return -1;
   bool named = nd_safetensors_metadata(p->file, "noiseda.network");
-  m->recognised = named ? NULL : say_recognised(m->net, settings);
+  m->recognised = named ? NULL : say_recognised(p, m->net, settings);
   keep_metadata(m, p->file);
   m->left_aside = left_aside(p);
   const char *format = nd_safetensors_metadata(p->file, "noiseda.source_format");
@@ -236,7 +229,7 @@ int nd_model_load_as(const char *name, nd_role role, const char *const *settings
   if (nd_model_find(name, &path) || nd_weights_open(path, &file))
     return -1;
   nd_model *m = g_new0(nd_model, 1);
-  part p = {file, scope_in(file, role)};
+  nd_st_part p = {file, scope_in(file, role)};
   int failed = load(m, &p, role, settings);
   nd_safetensors_close(file);
   if (failed) {

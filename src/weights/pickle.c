@@ -302,8 +302,23 @@ static int op_append(nd_pickle *p) {
   return add_items(p, 1);
 }
 
+/* An object that takes keys is of a kind of dictionary: what it holds matters, not its class. */
+static int set_items(nd_pickle *p, guint n) {
+  nd_value *to = height(p) > n ? g_ptr_array_index(p->stack, p->stack->len - n - 1) : NULL;
+  if (to && to->kind == ND_KIND_OPAQUE) {
+    to->kind = ND_KIND_DICT;
+    to->items = g_ptr_array_new();
+  }
+  return add_items(p, n);
+}
+
 static int op_set_item(nd_pickle *p) {
-  return add_items(p, 2);
+  return set_items(p, 2);
+}
+
+static int op_set_marked(nd_pickle *p) {
+  guint n;
+  return pop_mark(p, &n) ? -1 : set_items(p, n);
 }
 
 static int op_add_marked(nd_pickle *p) {
@@ -431,7 +446,7 @@ static const operation operations[256] = {
     [0x96] = op_bytes8,     [']'] = op_empty_list, ['l'] = op_list,       ['a'] = op_append,
     ['e'] = op_add_marked,  [')'] = op_empty_list, ['t'] = op_list,       [0x85] = op_tuple1,
     [0x86] = op_tuple2,     [0x87] = op_tuple3,    ['}'] = op_empty_dict, ['d'] = op_dict,
-    ['s'] = op_set_item,    ['u'] = op_add_marked, [0x8f] = op_empty_set, [0x90] = op_add_marked,
+    ['s'] = op_set_item,    ['u'] = op_set_marked, [0x8f] = op_empty_set, [0x90] = op_add_marked,
     [0x91] = op_frozen_set, ['q'] = op_put1,       ['r'] = op_put4,       [0x94] = op_memoize,
     ['h'] = op_get1,        ['j'] = op_get4,       ['c'] = op_global,     [0x93] = op_stack_global,
     ['R'] = op_reduce,      [0x81] = op_new,       [0x92] = op_new_named, ['b'] = op_build,

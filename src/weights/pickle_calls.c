@@ -9,10 +9,23 @@ typedef struct call {
   nd_value *(*make)(nd_pickle *p, const char *name, const nd_value *arguments);
 } call;
 
-/* storage, offset, shape, strides, and what does not matter here */
+static bool is_negated(const nd_value *arguments) {
+  for (guint i = 0; i < arguments->items->len; i++) {
+    const nd_value *about = nd_value_at(arguments, i, ND_KIND_DICT);
+    const nd_value *negated = about ? nd_dict_find(about, "neg") : NULL;
+    if (negated && (negated->kind != ND_KIND_BOOL || negated->integer))
+      return true;
+  }
+  return false;
+}
+
+/* storage, offset, shape, strides, whether it wants a gradient, hooks, and what its numbers stand for */
 static nd_value *rebuild_tensor(nd_pickle *p, const char *name, const nd_value *arguments) {
   (void)name;
-  return nd_pickle_tensor(p, arguments, NULL);
+  if (!is_negated(arguments))
+    return nd_pickle_tensor(p, arguments, NULL);
+  nd_fail("a tensor stands there as the negative of its numbers (torch.is_neg); save x.resolve_neg()");
+  return NULL;
 }
 
 static nd_value *rebuild_typed_tensor(nd_pickle *p, const char *name, const nd_value *arguments) {
@@ -75,12 +88,22 @@ static const call calls[] = {
     {"torch.Size", first_argument},
     {"collections.defaultdict", make_opaque},
     {"collections.Counter", make_opaque},
+    {"collections.deque", make_opaque},
+    {"functools.partial", make_opaque},
+    {"types.SimpleNamespace", make_opaque},
     {"torch.device", make_opaque},
+    {"torch.serialization._get_layout", make_opaque},
+    {"torch._utils._rebuild_sparse_tensor", make_opaque},
+    {"torch._utils._rebuild_meta_tensor_no_storage", make_opaque},
+    {"torch._C.Generator", make_opaque},
     {"_codecs.encode", make_opaque},
     {"numpy.core.multiarray.scalar", make_opaque},
     {"numpy._core.multiarray.scalar", make_opaque},
     {"numpy.core.multiarray._reconstruct", make_opaque},
     {"numpy._core.multiarray._reconstruct", make_opaque},
+    {"numpy.random._pickle.__bit_generator_ctor", make_opaque},
+    {"numpy.random._pickle.__generator_ctor", make_opaque},
+    {"numpy.random._pickle.__randomstate_ctor", make_opaque},
     {"numpy.dtype", make_opaque},
     {"numpy.ndarray", make_opaque},
     {"copy_reg._reconstructor", make_opaque},
@@ -94,7 +117,11 @@ static const call calls[] = {
     {"builtins.slice", make_opaque},
     {"datetime.date", make_opaque},
     {"datetime.datetime", make_opaque},
+    {"datetime.time", make_opaque},
     {"datetime.timedelta", make_opaque},
+    {"datetime.timezone", make_opaque},
+    {"decimal.Decimal", make_opaque},
+    {"uuid.UUID", make_opaque},
     {"pathlib.PosixPath", make_opaque},
     {"pathlib.WindowsPath", make_opaque},
     {"pathlib._local.PosixPath", make_opaque},

@@ -6,7 +6,22 @@
 enum { MAX_DEPTH = 4, LISTED = 6 };
 
 /* In the order in which they are preferred: the average before what it is an average of. */
-static const char *const places[] = {"params_ema", "params", "state_dict", "model", "model_state_dict"};
+static const char *const places[] = {"params_ema",
+                                     "state_dict_ema",
+                                     "ema_state_dict",
+                                     "model_ema",
+                                     "ema",
+                                     "params",
+                                     "state_dict",
+                                     "model",
+                                     "model_state_dict",
+                                     "model_state",
+                                     "net_g",
+                                     "netG",
+                                     "generator",
+                                     "net",
+                                     "weights",
+                                     NULL};
 
 static bool holds_tensors(const nd_value *v) {
   for (guint i = 0; i + 1 < v->items->len; i += 2) {
@@ -22,15 +37,15 @@ static const nd_value *dictionary_at(const nd_value *v, const char *key) {
   return inner && inner->kind == ND_KIND_DICT ? inner : NULL;
 }
 
-static const nd_value *find(const nd_value *v, int depth, GString *way);
+static const nd_value *find(const nd_value *v, int depth, GHashTable *seen, GString *way);
 
 /* Through the first of the places below which there are tensors; says which others are passed over. */
-static const nd_value *descend(const nd_value *v, int depth, GString *way) {
+static const nd_value *descend(const nd_value *v, int depth, GHashTable *seen, GString *way) {
   const nd_value *found = NULL;
-  for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+  for (int i = 0; places[i]; i++) {
     g_autoptr(GString) below = g_string_new(NULL);
     const nd_value *inner = dictionary_at(v, places[i]),
-                   *state = inner ? find(inner, depth + 1, below) : NULL;
+                   *state = inner ? find(inner, depth + 1, seen, below) : NULL;
     if (state && found)
       g_string_append_printf(way, " ('%s' is there too and passed over)", places[i]);
     else if (state)
@@ -41,11 +56,12 @@ static const nd_value *descend(const nd_value *v, int depth, GString *way) {
 }
 
 /* Programs keep other things beside the weights: tensors, such as the state of a generator of random numbers,
- * and dictionaries, such as settings called params. */
-static const nd_value *find(const nd_value *v, int depth, GString *way) {
-  if (v->kind != ND_KIND_DICT || depth == MAX_DEPTH)
+ * and dictionaries, such as settings called params. seen: dictionaries that were looked through; in a file
+ * from a stranger many ways may lead to one. */
+static const nd_value *find(const nd_value *v, int depth, GHashTable *seen, GString *way) {
+  if (v->kind != ND_KIND_DICT || depth == MAX_DEPTH || !g_hash_table_add(seen, (gpointer)v))
     return NULL;
-  const nd_value *below = descend(v, depth, way);
+  const nd_value *below = descend(v, depth, seen, way);
   return below ? below : holds_tensors(v) ? v : NULL;
 }
 
@@ -55,23 +71,22 @@ static int nothing_found(const nd_value *v) {
         "it holds an object of the class '%s', not a dictionary of tensors; save model.state_dict() "
         "instead",
         v->text);
-  GString *keys = g_string_new(NULL);
+  g_autoptr(GString) keys = g_string_new(NULL);
+  g_autofree char *known = g_strjoinv(", ", (char **)places);
   int n = 0;
   for (guint i = 0; v->kind == ND_KIND_DICT && i < v->items->len; i += 2) {
     const nd_value *key = g_ptr_array_index(v->items, i);
     if (key->kind == ND_KIND_TEXT && n++ < LISTED)
       g_string_append_printf(keys, "%s'%.60s'", n > 1 ? ", " : "", key->text);
   }
-  nd_fail("no dictionary of tensors at its top level or under params_ema, params, state_dict, model or "
-          "model_state_dict; %s%s%s",
-          n ? "it has " : "it holds no dictionary", keys->str, n > LISTED ? ", ..." : "");
-  g_string_free(keys, TRUE);
-  return -1;
+  return nd_fail("no dictionary of tensors at its top level or under %s; %s%s%s", known,
+                 n ? "it has " : "it holds no dictionary", keys->str, n > LISTED ? ", ..." : "");
 }
 
 int nd_pytorch_find_state(const nd_value *top, const nd_value **state, char **place) {
   g_autoptr(GString) way = g_string_new(NULL);
-  *state = find(top, 0, way);
+  g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+  *state = find(top, 0, seen, way);
   if (!*state)
     return nothing_found(top);
   *place = way->len ? g_strconcat("under ", way->str, NULL) : g_strdup("at the top level");

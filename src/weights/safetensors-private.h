@@ -2,6 +2,7 @@
 #ifndef ND_SAFETENSORS_PRIVATE_H
 #define ND_SAFETENSORS_PRIVATE_H
 
+#include "net/net.h"
 #include "weights/weights.h"
 
 #include <glib.h>
@@ -21,7 +22,8 @@ struct nd_safetensors {
   GHashTable *by_name;   /* name to its nd_st_tensor */
   GPtrArray *keys;       /* of the metadata, NULL-terminated */
   GHashTable *metadata;
-  GPtrArray *blocks; /* nd_mem_alloc: numbers that do not stand in the map */
+  const char *module; /* what nd_safetensors_unwrap took off besides wrappers: "model."; NULL: nothing */
+  GPtrArray *blocks;  /* nd_mem_alloc: numbers that do not stand in the map */
 };
 
 /* Empty. */
@@ -32,8 +34,17 @@ int nd_safetensors_index(nd_safetensors *file);
 #define ND_PREFIX_RESTORATION "RestorationNet."
 #define ND_PREFIX_DIFFUSION "denoise_fn."
 /* Takes the "module." of torch.nn.DataParallel and the "_orig_mod." of torch.compile off, as often as every
- * name has it, or every name with one of these prefixes behind that. */
+ * name has it, or every name with one of these prefixes behind that; then the name of the module that holds
+ * the network, where every name has that and a network is recognised without. */
 void nd_safetensors_unwrap(nd_safetensors *file);
+/* A prefix, of some names, under which a network stands, for a message; the caller's; NULL: none. */
+char *nd_safetensors_find_module(const nd_safetensors *file, const char **network);
+/* The tensors of a file under a prefix, as nd_net_recognise sees them: nd_shapes{nd_st_part_shape, &part}. */
+typedef struct nd_st_part {
+  const nd_safetensors *file;
+  const char *scope;
+} nd_st_part;
+bool nd_st_part_shape(const void *part, const char *name, nd_shape *out);
 /* Adds an entry of metadata. */
 void nd_safetensors_tell(nd_safetensors *file, const char *key, const char *value);
 

@@ -36,52 +36,6 @@ int nd_safetensors_index(nd_safetensors *file) {
   return 0;
 }
 
-/* What torch.nn.DataParallel and torch.compile put in front of every name, of a whole checkpoint or of one of
- * its networks, in any order. */
-static const char *const wrappers[] = {"module.", "_orig_mod."};
-
-static bool all_wrapped(const nd_safetensors *file, const char *scope, const char *wrapper) {
-  int under = 0;
-  for (size_t i = 0; i < nd_safetensors_count(file); i++) {
-    const char *name = nd_safetensors_at(file, i)->name;
-    if (!g_str_has_prefix(name, scope))
-      continue;
-    if (!g_str_has_prefix(name + strlen(scope), wrapper))
-      return false;
-    under++;
-  }
-  return under > 0;
-}
-
-static const char *wrapper_of(const nd_safetensors *file, const char *scope) {
-  for (size_t i = 0; i < G_N_ELEMENTS(wrappers); i++)
-    if (all_wrapped(file, scope, wrappers[i]))
-      return wrappers[i];
-  return NULL;
-}
-
-static void unwrap(nd_safetensors *file, const char *scope, const char *wrapper) {
-  for (guint i = 0; i < file->tensors->len; i++) {
-    nd_st_tensor *t = &g_array_index(file->tensors, nd_st_tensor, i);
-    if (!g_str_has_prefix(t->name, scope))
-      continue;
-    g_autofree char *name = g_strconcat(scope, t->name + strlen(scope) + strlen(wrapper), NULL);
-    t->name = g_string_chunk_insert(file->strings, name);
-  }
-}
-
-void nd_safetensors_unwrap(nd_safetensors *file) {
-  static const char *const scopes[] = {"", ND_PREFIX_RESTORATION, ND_PREFIX_DIFFUSION};
-  bool any = false;
-  for (size_t i = 0; i < G_N_ELEMENTS(scopes); i++)
-    for (const char *wrapper; (wrapper = wrapper_of(file, scopes[i])); any = true)
-      unwrap(file, scopes[i], wrapper);
-  if (!any)
-    return;
-  g_hash_table_remove_all(file->by_name);
-  nd_safetensors_index(file); /* names that differed still do */
-}
-
 void nd_safetensors_tell(nd_safetensors *file, const char *key, const char *value) {
   GPtrArray *keys = file->keys;
   if (keys->len)

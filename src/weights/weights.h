@@ -46,8 +46,8 @@ typedef struct nd_safetensors nd_safetensors;
 int nd_safetensors_open(const char *path, nd_safetensors **out);
 /* The same for a safetensors file or a checkpoint of PyTorch, whichever the content is, without the "module."
  * and "_orig_mod." of torch.nn.DataParallel and torch.compile. Of a checkpoint: the tensors of the state_dict
- * in it, at its top level or under params_ema, params, state_dict or model; metadata noiseda.source_format
- * says where it stood. Nothing in the file is executed. */
+ * in it, at its top level or under params, state_dict and the like (docs/weights.md); metadata
+ * noiseda.source_format says where it stood. Nothing in the file is executed. */
 int nd_weights_open(const char *path, nd_safetensors **out);
 void nd_safetensors_close(nd_safetensors *file); /* NULL is fine */
 size_t nd_safetensors_count(const nd_safetensors *file);

@@ -4,6 +4,7 @@ The networks and their weights are those of tests/oracle (formula.py), so the fi
 """
 import argparse
 import collections
+import functools
 import pathlib
 import sys
 import zipfile
@@ -61,6 +62,24 @@ def uformer():
     state["encoderlayer_0.blocks.0.attn.relative_position_index"] = torch.zeros(16, 16, dtype=torch.int64)
     options = argparse.Namespace(arch="Uformer_T", crop=(8, 8), path=pathlib.Path("models"), seen={1, 2})
     return {"epoch": 3, "state_dict": under("module.", state), "optimizer": adam.state_dict(), "options": options}
+
+
+class Settings(dict):
+    """As Lightning keeps settings: a dictionary of a class of its own."""
+
+
+def lightning():
+    """As Lightning saves a module that holds the network as self.model."""
+    settings = Settings(optimizer=functools.partial(torch.optim.AdamW, lr=2e-4), seen=collections.deque([1, 2], 3))
+    return {"epoch": 3, "global_step": 30, "hyper_parameters": settings, "random": np.random.RandomState(1),
+            "state_dict": under("model.", weights(UNet(width=2, depth=2)))}
+
+
+def averaged():
+    """As other programs save: classes of their own, an average beside what it is of, wrapped on the way."""
+    state = weights(UNet(width=2, depth=2))
+    wrong = {name: value + 1 for name, value in state.items()}
+    return {"state_dict": wrong, "state_dict_ema": Settings(under("net.module.", state))}
 
 
 def nafnet():
@@ -122,6 +141,9 @@ def main():
     save("sr3.pth", sr3())
     save("unet.pth", weights(UNet(width=2, depth=2)), pickle_protocol=4)
     save("unet_old.pth", weights(UNet(width=2, depth=2)), old=True, pickle_protocol=4)
+    save("lightning.pth", lightning())
+    save("averaged.pth", averaged())
+    save("negated.pth", {name: torch._neg_view(value) for name, value in weights(UNet(width=2, depth=2)).items()})
     repacked("unet.pth", "unet_deflated.pth", zipfile.ZIP_DEFLATED)
     repacked("unet.pth", "unet_longer.pth", zipfile.ZIP_STORED, b"1234")
     save("zeros.pth", {"down_path.0.block.0.weight": torch.zeros(20 << 20, dtype=torch.uint8)})

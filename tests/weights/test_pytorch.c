@@ -64,6 +64,11 @@ static const struct {
      ND_RESTORATION, 0},
     {"unet_old.pth", "unet", "width=2;depth=2", "F32",
      "PyTorch checkpoint (format before 1.6), at the top level", ND_RESTORATION, 0},
+    {"lightning.pth", "unet", "width=2;depth=2", "F32", "PyTorch checkpoint (zip), under 'state_dict'",
+     ND_RESTORATION, 0},
+    {"averaged.pth", "unet", "width=2;depth=2", "F32",
+     "PyTorch checkpoint (zip), under 'state_dict_ema' ('state_dict' is there too and passed over)",
+     ND_RESTORATION, 0},
     {"unet_deflated.pth", "unet", "width=2;depth=2", "F32", "PyTorch checkpoint (zip), at the top level",
      ND_RESTORATION, 0},
 };
@@ -95,6 +100,9 @@ static void what_is_not_seen_or_not_taken_is_said(void **state) {
   assert_string_equal(m->recognised, "by names and shapes; not shown there: image_size=16 (given), "
                                      "shift=1 (the default)");
   nd_model_free(m);
+  m = load("lightning.pth", ND_RESTORATION, NULL);
+  assert_string_equal(m->recognised, "by names and shapes without the 'model.' that all begin with");
+  nd_model_free(m);
   m = load("noise_da.pth", ND_RESTORATION, NULL);
   assert_non_null(strstr(m->left_aside, "gammas, sqrt_recip_gammas, denoise_fn."));
   assert_non_null(strstr(m->left_aside, "(146 tensors outside RestorationNet.*)"));
@@ -118,6 +126,31 @@ static void the_wrong_kind_of_network_is_named(void **state) {
   /* settings that contradict the shapes */
   expect_failure("checkpoints/unet.pth", ND_RESTORATION, (const char *const[]){"width=4", NULL},
                  "'down_path.0.block.0.weight' is 2x3x3x3, the network has 4x3x3x3");
+}
+
+/* A part of a file is not taken for the whole: another network may hold one that is known here. */
+static void a_network_among_other_tensors_is_named(void **state) {
+  (void)state;
+  g_autofree char *folder = g_dir_make_tmp("noiseda-XXXXXX", NULL),
+                  *path = g_build_filename(folder, "m.safetensors", NULL);
+  const float x[8 * 27] = {0};
+  const nd_st_tensor tensors[] = {
+      {.name = "loss.0.weight", .type = ND_ST_F32, .rank = 1, .shape = {4}, .count = 4, .data = x},
+      {.name = "a.model.down_path.0.block.0.weight",
+       .type = ND_ST_F32,
+       .rank = 4,
+       .shape = {8, 3, 3, 3},
+       .count = 8 * 27,
+       .data = x}};
+  assert_int_equal(nd_safetensors_save(path, tensors, 2, NULL, 0), 0);
+  expect_failure(path, ND_RESTORATION, NULL, "under 'a.model.' are those of unet, but there are others");
+  g_remove(path);
+  g_rmdir(folder);
+}
+
+static void negatives_are_not_taken_for_their_numbers(void **state) {
+  (void)state;
+  expect_failure("checkpoints/negated.pth", ND_RESTORATION, NULL, "torch.is_neg");
 }
 
 static void what_does_not_fit_is_listed(void **state) {
@@ -149,9 +182,12 @@ static void a_written_model_is_the_same(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_weight_arrives), cmocka_unit_test(what_is_not_seen_or_not_taken_is_said),
-      cmocka_unit_test(the_wrong_kind_of_network_is_named), cmocka_unit_test(what_does_not_fit_is_listed),
-      cmocka_unit_test(a_written_model_is_the_same)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(every_weight_arrives),
+                                     cmocka_unit_test(what_is_not_seen_or_not_taken_is_said),
+                                     cmocka_unit_test(the_wrong_kind_of_network_is_named),
+                                     cmocka_unit_test(a_network_among_other_tensors_is_named),
+                                     cmocka_unit_test(negatives_are_not_taken_for_their_numbers),
+                                     cmocka_unit_test(what_does_not_fit_is_listed),
+                                     cmocka_unit_test(a_written_model_is_the_same)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
