@@ -63,40 +63,49 @@ static int open_set(reading *r, const char *path, nd_set *out) {
   return nd_set_open_past(path, note_problem, r, out);
 }
 
-/* Fingerprints of a set's pictures; one that cannot be read is flat. */
-static nd_fingerprint *read_set(reading *r, const nd_set *set) {
-  nd_fingerprint *all = g_new0(nd_fingerprint, set->count);
+typedef struct scene {
+  nd_fingerprint turns[ND_FINGERPRINT_TURNS];
+} scene;
+
+/* A set's pictures; one that cannot be read is flat. */
+static scene *read_set(reading *r, const nd_set *set) {
+  scene *all = g_new0(scene, set->count);
   for (size_t i = 0; i < set->count; i++) {
     nd_image image;
-    all[i].flat = true;
+    all[i].turns->flat = true;
     if (nd_set_load(set, i, &image)) {
       note_unreadable(r);
       continue;
     }
     note(r, set->at[i].label, &image);
-    all[i] = nd_fingerprint_of(image.data, image.height, image.width);
+    nd_fingerprint_of(image.data, image.height, image.width, all[i].turns);
     nd_image_free(&image);
   }
   return all;
 }
 
-/* The first of `count` fingerprints that shows the same scene as f; count: none. */
-static size_t same_scene(nd_fingerprint f, const nd_fingerprint *all, size_t count) {
+/* The first of `count` scenes that is f, turned so; count: none. */
+static size_t same_scene(nd_fingerprint f, int turn, const scene *all, size_t count) {
   size_t i = 0;
-  while (i < count && (f.flat || all[i].flat || nd_fingerprint_distance(f, all[i]) > ND_FINGERPRINT_SAME))
+  while (i < count && (f.flat || all[i].turns->flat ||
+                       nd_fingerprint_distance(f, all[i].turns[turn]) > ND_FINGERPRINT_SAME))
     i++;
   return i;
 }
 
-static size_t compare(reading *r, const char *what, const nd_set *a, const nd_fingerprint *fa,
-                      const nd_set *b, const nd_fingerprint *fb) {
+static size_t compare(reading *r, const char *what, const nd_set *a, const scene *sa, const nd_set *b,
+                      const scene *sb) {
   size_t found = 0;
   for (size_t i = 0; i < a->count; i++) {
-    size_t count = a == b ? i : b->count, at = same_scene(fa[i], fb, count);
+    size_t count = a == b ? i : b->count, at = count;
+    int turn = 0;
+    while (turn < ND_FINGERPRINT_TURNS && (at = same_scene(*sa[i].turns, turn, sb, count)) == count)
+      turn++;
     if (at == count)
       continue;
     found++;
-    tell(r, g_strdup_printf("%s: %s and %s", what, a->at[i].label, b->at[at].label));
+    tell(r, g_strdup_printf("%s%s: %s and %s", what, turn ? ", mirrored or rotated" : "", a->at[i].label,
+                            b->at[at].label));
   }
   return found;
 }
@@ -122,13 +131,13 @@ static int open_scenes(reading *r, const char *path, nd_set *out) {
   return nd_set_holds_pairs(path) ? open_pairs(r, path, out) : open_set(r, path, out);
 }
 
-static int compare_with_other(reading *r, const char *path, const nd_set *mine, const nd_fingerprint *f) {
+static int compare_with_other(reading *r, const char *path, const nd_set *mine, const scene *f) {
   nd_check there = {0};
   reading brief = {&there, r->findings, true};
   nd_set other = {0};
   int failed = open_scenes(&brief, path, &other);
   if (!failed) {
-    g_autofree nd_fingerprint *theirs = read_set(&brief, &other);
+    g_autofree scene *theirs = read_set(&brief, &other);
     r->check->leaked = compare(r, "same scene in both sets", mine, f, &other, theirs);
     r->check->unreadable_there = there.unreadable;
   }
@@ -142,7 +151,7 @@ int nd_data_check(const char *path, const char *other, nd_check *out) {
   nd_set scenes = {0};
   int failed = open_scenes(&r, path, &scenes);
   if (!failed) {
-    g_autofree nd_fingerprint *f = read_set(&r, &scenes);
+    g_autofree scene *f = read_set(&r, &scenes);
     out->repeated = compare(&r, "same scene twice", &scenes, f, &scenes, f);
     failed = other ? compare_with_other(&r, other, &scenes, f) : 0;
   }

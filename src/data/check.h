@@ -11,9 +11,13 @@ typedef struct nd_fingerprint {
   uint64_t right, down;
   bool flat;
 } nd_fingerprint;
-nd_fingerprint nd_fingerprint_of(const float *rgb, int height, int width); /* height x width x 3 */
-int nd_fingerprint_distance(nd_fingerprint a, nd_fingerprint b);           /* bits that differ, 0..128 */
-enum { ND_FINGERPRINT_SAME = 16 }; /* up to here two pictures are taken for the same scene */
+enum {
+  ND_FINGERPRINT_TURNS = 8, /* as the picture stands first, then mirrored and rotated */
+  ND_FINGERPRINT_SAME = 16  /* distance up to which two pictures are taken for the same scene */
+};
+/* rgb: height x width x 3. */
+void nd_fingerprint_of(const float *rgb, int height, int width, nd_fingerprint out[ND_FINGERPRINT_TURNS]);
+int nd_fingerprint_distance(nd_fingerprint a, nd_fingerprint b); /* bits that differ, 0..128 */
 
 typedef struct nd_check {
   size_t pictures, unreadable, grey, small; /* small: a side below 64 pixels */

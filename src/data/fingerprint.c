@@ -25,21 +25,34 @@ static void means(const float *rgb, int height, int width, double out[FIELDS][FI
     }
 }
 
-nd_fingerprint nd_fingerprint_of(const float *rgb, int height, int width) {
-  double m[FIELDS][FIELDS], low = INFINITY, high = -INFINITY;
+/* Turn 1: mirrored, 2: upside down, 4: rows and columns swapped; 3 and 5 to 7: several of these. */
+static double turned(double m[FIELDS][FIELDS], int turn, int i, int j) {
+  int y = turn & 4 ? j : i, x = turn & 4 ? i : j;
+  return m[turn & 2 ? FIELDS - 1 - y : y][turn & 1 ? FIELDS - 1 - x : x];
+}
+
+static nd_fingerprint of_fields(double m[FIELDS][FIELDS], int turn) {
+  double low = INFINITY, high = -INFINITY;
   nd_fingerprint f = {0};
-  means(rgb, height, width, m);
   for (int i = 0; i < FIELDS; i++)
     for (int j = 0; j < FIELDS; j++) {
-      low = fmin(low, m[i][j]);
-      high = fmax(high, m[i][j]);
+      double here = turned(m, turn, i, j);
+      low = fmin(low, here);
+      high = fmax(high, here);
       if (i == FIELDS - 1 || j == FIELDS - 1)
         continue;
-      f.right = f.right << 1 | (m[i][j] > m[i][j + 1]);
-      f.down = f.down << 1 | (m[i][j] > m[i + 1][j]);
+      f.right = f.right << 1 | (here > turned(m, turn, i, j + 1));
+      f.down = f.down << 1 | (here > turned(m, turn, i + 1, j));
     }
   f.flat = !(high - low > 0.05);
   return f;
+}
+
+void nd_fingerprint_of(const float *rgb, int height, int width, nd_fingerprint out[ND_FINGERPRINT_TURNS]) {
+  double m[FIELDS][FIELDS];
+  means(rgb, height, width, m);
+  for (int turn = 0; turn < ND_FINGERPRINT_TURNS; turn++)
+    out[turn] = of_fields(m, turn);
 }
 
 int nd_fingerprint_distance(nd_fingerprint a, nd_fingerprint b) {

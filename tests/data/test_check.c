@@ -38,19 +38,45 @@ static void save(const char *folder, const char *name, int side, int k, const ch
 static void scenes_are_known_again_and_told_apart(void **state) {
   (void)state;
   g_autofree float *rgb = g_new(float, VALUES), *half = g_new(float, VALUES / 4);
-  nd_fingerprint all[12];
+  nd_fingerprint all[12][ND_FINGERPRINT_TURNS], smaller[ND_FINGERPRINT_TURNS];
   for (int k = 0; k < 12; k++) {
     paint(rgb, SIDE, k + 1);
-    all[k] = nd_fingerprint_of(rgb, SIDE, SIDE);
+    nd_fingerprint_of(rgb, SIDE, SIDE, all[k]);
     paint(half, SIDE / 2, k + 1);
-    assert_true(nd_fingerprint_distance(all[k], nd_fingerprint_of(half, SIDE / 2, SIDE / 2)) <=
-                ND_FINGERPRINT_SAME);
+    nd_fingerprint_of(half, SIDE / 2, SIDE / 2, smaller);
+    assert_true(nd_fingerprint_distance(*all[k], *smaller) <= ND_FINGERPRINT_SAME);
     for (int i = 0; i < k; i++)
-      assert_true(nd_fingerprint_distance(all[k], all[i]) > ND_FINGERPRINT_SAME);
+      for (int turn = 0; turn < ND_FINGERPRINT_TURNS; turn++)
+        assert_true(nd_fingerprint_distance(*all[k], all[i][turn]) > ND_FINGERPRINT_SAME);
   }
   for (int i = 0; i < VALUES; i++)
     rgb[i] = 0.4f;
-  assert_true(nd_fingerprint_of(rgb, SIDE, SIDE).flat && !all[0].flat);
+  nd_fingerprint_of(rgb, SIDE, SIDE, smaller);
+  assert_true(smaller->flat && !all[0]->flat);
+}
+
+/* As augmentation by flips and quarter turns makes them; pictures that are not square become upright. */
+static void mirrored_and_rotated_copies_are_found(void **state) {
+  (void)state;
+  enum { WIDE = 96, HIGH = 60 };
+  g_autofree float *rgb = g_new(float, VALUES), *copy = g_new(float, VALUES);
+  paint(rgb, WIDE, 5); /* its upper part */
+  nd_fingerprint of_copy[ND_FINGERPRINT_TURNS], all[ND_FINGERPRINT_TURNS];
+  nd_fingerprint_of(rgb, HIGH, WIDE, all);
+  for (int turn = 0; turn < ND_FINGERPRINT_TURNS; turn++) {
+    int high = turn & 4 ? WIDE : HIGH, wide = turn & 4 ? HIGH : WIDE, found = 0;
+    for (int y = 0; y < high; y++)
+      for (int x = 0; x < wide; x++) {
+        int v = turn & 4 ? x : y, u = turn & 4 ? y : x;
+        v = turn & 2 ? HIGH - 1 - v : v;
+        u = turn & 1 ? WIDE - 1 - u : u;
+        memcpy(copy + 3 * (y * wide + x), rgb + 3 * (v * WIDE + u), 3 * sizeof *rgb);
+      }
+    nd_fingerprint_of(copy, high, wide, of_copy);
+    for (int k = 0; k < ND_FINGERPRINT_TURNS; k++)
+      found += nd_fingerprint_distance(*of_copy, all[k]) <= ND_FINGERPRINT_SAME;
+    assert_int_equal(found, 1);
+  }
 }
 
 static void what_is_wrong_is_found(void **state) {
@@ -98,6 +124,7 @@ static void what_is_wrong_is_found(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(scenes_are_known_again_and_told_apart),
+      cmocka_unit_test(mirrored_and_rotated_copies_are_found),
       cmocka_unit_test(what_is_wrong_is_found),
   };
   if (nd_image_start())
