@@ -106,9 +106,10 @@ static int make_pair(const nd_frames_settings *s, const nd_set *set, frame *cons
 }
 
 /* ---- A film ---- */
-static int draw_count(const nd_frames_settings *s, nd_rng *rng) {
-  int least = s->least | 1, choices = (s->most - least) / 2 + 1;
-  return least + 2 * (int)nd_rng_below(rng, (uint32_t)choices);
+/* Of so many frames that are left; 0: they are too few. */
+static int draw_count(const nd_frames_settings *s, size_t left, nd_rng *rng) {
+  int least = s->least | 1, most = left < (size_t)s->most ? (int)left : s->most;
+  return most < least ? 0 : least + 2 * (int)nd_rng_below(rng, (uint32_t)((most - least) / 2 + 1));
 }
 
 static int average_film(const nd_frames_settings *s, const nd_set *set, frame *const *frames, size_t count,
@@ -116,14 +117,10 @@ static int average_film(const nd_frames_settings *s, const nd_set *set, frame *c
   nd_rng rng = nd_rng_make(s->seed, 0, g_str_hash(frames[0]->film), ND_RANDOM_DEGRADE);
   size_t at = 0;
   out->films++;
-  for (;;) {
-    size_t wanted = (size_t)draw_count(s, &rng);
-    if (count - at < wanted)
-      break;
-    if (make_pair(s, set, frames + at, (int)wanted))
+  for (int wanted; (wanted = draw_count(s, count - at, &rng)); at += (size_t)wanted) {
+    if (make_pair(s, set, frames + at, wanted))
       return -1;
     out->pairs++;
-    at += wanted;
   }
   out->unused += count - at;
   return 0;
