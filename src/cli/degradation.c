@@ -2,7 +2,7 @@
 #include "cli/degradation.h"
 
 int nd_cli_degradation(const char *name, char **settings, char **then, nd_degrade_settings *out) {
-  if (nd_degrade_find(name, out))
+  if (nd_degrade_parse(name, out))
     return -1;
   for (int i = 0; settings && settings[i]; i++) {
     g_auto(GStrv) pair = g_strsplit(settings[i], "=", 2);
@@ -18,7 +18,7 @@ int nd_cli_degradation(const char *name, char **settings, char **then, nd_degrad
 }
 
 char *nd_cli_degradations(void) {
-  GString *s = g_string_new("Degradations and their settings (--set KEY=VALUE):\n");
+  GString *s = g_string_new("Degradations and their settings (--set KEY=VALUE, or \"jpeg quality=70\"):\n");
   const nd_degradation *d;
   for (int i = 0; (d = nd_degradation_at(i)); i++) {
     g_string_append_printf(s, "  %s: %s\n", d->name, d->help);

@@ -52,7 +52,9 @@ typedef struct nd_degrade_settings {
 const nd_degradation *nd_degradation_at(int index);
 /* Fills settings with the defaults of the degradation of that name; the error lists the names. */
 int nd_degrade_find(const char *name, nd_degrade_settings *settings);
-/* Appends a degradation to the chain: "jpeg quality_min=40 quality_max=80". */
+/* The same with settings behind the name: "jpeg quality_min=40 quality_max=80". */
+int nd_degrade_parse(const char *text, nd_degrade_settings *settings);
+/* Appends a degradation to the chain, as nd_degrade_parse takes it. */
 int nd_degrade_then(nd_degrade_settings *settings, const char *text);
 /* The chain after the first, as nd_degrade_set(settings, "then", ...) takes it; the caller's, g_free. */
 char *nd_degrade_then_text(const nd_degrade_settings *settings);

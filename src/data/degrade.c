@@ -100,7 +100,7 @@ static int parse(const nd_degrade_key *key, const char *text, double *value) {
   return key->choice ? parse_choice(key, text, value) : parse_number(key, text, value);
 }
 
-static int parse_stage(const char *text, nd_degrade_settings *stage) {
+int nd_degrade_parse(const char *text, nd_degrade_settings *stage) {
   g_auto(GStrv) words = g_strsplit_set(text, " \t", -1);
   bool named = false;
   for (int i = 0; words[i]; i++) {
@@ -118,14 +118,14 @@ static int parse_stage(const char *text, nd_degrade_settings *stage) {
     else if (nd_degrade_set(stage, pair[0], pair[1]))
       return -1;
   }
-  return named ? nd_degrade_check(stage) : nd_fail("a degradation's name is missing");
+  return named ? 0 : nd_fail("a degradation's name is missing");
 }
 
 int nd_degrade_then(nd_degrade_settings *settings, const char *text) {
   nd_degrade_settings stage;
   if (settings->then_count == ND_DEGRADE_CHAIN)
     return nd_fail("a chain has at most %d degradations", ND_DEGRADE_CHAIN + 1);
-  if (parse_stage(text, &stage))
+  if (nd_degrade_parse(text, &stage) || nd_degrade_check(&stage))
     return nd_fail_in("then '%s'", text);
   struct nd_degrade_stage *last = &settings->then[settings->then_count++];
   last->kind = stage.kind;

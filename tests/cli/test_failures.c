@@ -254,6 +254,9 @@ static void degrading_keeps_its_inputs(void **state) {
     outcome_clear(&o);
   }
   expect_same_files("clean/0.png", "before.png");
+  expect_status(0, "degrade", "gaussian sigma=20", "clean", "-o", "words", NULL); /* as --then takes it */
+  expect_status(0, "degrade", "gaussian", "--set", "sigma=20", "clean", "-o", "options", NULL);
+  expect_same_files("words/0.png", "options/0.png");
   outcome o = run_program("degrade", "gaussian", "clean", "noisy", "-o", "both", NULL);
   assert_int_equal(o.status, 2);
   assert_non_null(strstr(o.err, "'clean/0.png' and 'noisy/0.png' would both become 'both/0.png'"));
