@@ -57,7 +57,9 @@ static int add_network(nd_info *info, const nd_net *net, nd_params *params, cons
                          .weights = weights_under(params, scope),
                          .width = nd_net_padded(net, q->width),
                          .height = nd_net_padded(net, q->height)};
-  return measure(params, scope, q, n);
+  return measure(params, scope, q, n)
+             ? nd_fail_in("its cost for a picture of %d x %d (--size takes another)", n->width, n->height)
+             : 0;
 }
 
 /* ---- Where it came from ---- */

@@ -82,6 +82,7 @@ static void what_the_weights_do_not_show_can_be_given(void **state) {
   expect_failure("colour", "no setting", "import", CHECKPOINT("unet.pth"), "-o", "n.safetensors", "--set",
                  "colour=1", NULL);
   expect_status(0, "import", CHECKPOINT("sr3.pth"), "--diffusion", "-o", "d.safetensors", NULL);
+  expect_failure("256 x 256", "--size", "info", "d.safetensors", NULL); /* attention to every pixel */
   o = run_program("info", "--size", "16x16", "d.safetensors", NULL);
   assert_int_equal(o.status, 0);
   expect_said(o.out, "diffusion: sr3 (width=4;");
