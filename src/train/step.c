@@ -5,9 +5,10 @@
  * max(0, positive - negative + margin), whose slope depends on the means over the whole batch. They are known
  * once every part went forward. So in the last pass, between forward and backward, the means are taken over
  * passes and processes and put in the place of the pass's own; what follows is computed from them, the slope
- * and the reported losses alike. Earlier passes take the slope of the step before; where that turns out
- * wrong, the step is done again with the right one. The result is the same in either case, to the bit. A plan
- * in which the contrast is at rest (step_plan.c) takes the slope to be zero, in all passes.
+ * and the reported losses alike (those that no slope depends on: added_losses.c). Earlier passes take the
+ * slope of the step before; where that turns out wrong, the step is done again with the right one. The result
+ * is the same in either case, to the bit. A plan in which the contrast is at rest (step_plan.c) takes the
+ * slope to be zero, in all passes.
  */
 #include "train/trainer-private.h"
 
@@ -142,6 +143,7 @@ static void run_pass(nd_trainer *t, const nd_batch *batch, int k, double alpha) 
   nd_run(t->plan, seed, step, first);
   /* The gradient of state is zero: its place carries the state itself through the mean over all passes. */
   nd_plan_store_state(t->plan, t->state.gradients);
+  nd_trainer_note_added(t, alpha);
 }
 
 static void run_passes(nd_trainer *t, const nd_batch *batch, double alpha) {
@@ -246,6 +248,8 @@ int nd_trainer_step(nd_trainer *t, nd_step_result *out) {
   if (sum_gradients(t, batch, s.alpha))
     return -1;
   read_losses(t, &s);
+  if (nd_trainer_mean_added(t, &s))
+    return -1;
   s.batch = batch;
   update(t, &s);
   s.fault = s.skipped && (!t->pass.finite || isfinite(s.loss)); /* a gradient is of all processes */

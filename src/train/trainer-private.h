@@ -15,13 +15,19 @@ typedef struct nd_losses {
   double restoration, positive, negative; /* 0 where the mode has none */
 } nd_losses;
 
+/* What is added to those (added_losses.c). */
+typedef struct nd_added {
+  double loss, diffusion; /* to the whole loss; to the one that is reported as the mode's own */
+} nd_added;
+
 /* Where a step stands. */
 typedef struct nd_pass {
-  int begun;     /* micro-batches whose losses are in sum */
-  nd_losses sum; /* over them */
-  bool finite;   /* they are */
-  bool again;    /* the contrast was taken wrongly: the micro-batches have to be done again */
-  int failed;    /* the group failed */
+  int begun;                 /* micro-batches whose losses are in sum */
+  nd_losses sum;             /* over them */
+  nd_added added, added_sum; /* of the last of them; over them */
+  bool finite;               /* all are */
+  bool again;                /* the contrast was taken wrongly: the micro-batches have to be done again */
+  int failed;                /* the group failed */
 } nd_pass;
 
 typedef struct nd_trainer {
@@ -53,6 +59,10 @@ typedef struct nd_step_result {
   double loss, restoration, diffusion, positive, negative, alpha, gradient_norm, wait_seconds;
 } nd_step_result;
 
+/* added_losses.c: notes those of the pass that ran last; and puts their mean over all passes and processes
+ * into the losses of the step, which are this process's last pass's. */
+void nd_trainer_note_added(nd_trainer *t, double alpha);
+int nd_trainer_mean_added(nd_trainer *t, nd_step_result *s);
 /* fitted.c: does what data.fit asks for; nothing where it does not. says: one process of the group tells. */
 int nd_train_fit(nd_recipe *recipe, bool says);
 /* resumed.c: overrides ("KEY=VALUE", NULL at the end or NULL) of a run that goes on. Error: one changes what

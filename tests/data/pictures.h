@@ -61,6 +61,14 @@ static inline void write_places(const char *folder, const char *name, int width,
   nd_image_free(&image);
 }
 
+/* enter_folder, and clean/ with two pictures. */
+static inline int enter_places(void **state) {
+  enter_folder(state);
+  write_places("clean", "a.png", 40, 30, 10);
+  write_places("clean", "b.png", 30, 40, 200);
+  return 0;
+}
+
 static inline void write_text(const char *folder, const char *name, const char *text) {
   g_autofree char *path = g_build_filename(folder, name, NULL);
   assert_true(g_file_set_contents(path, text, -1, NULL));

@@ -164,20 +164,14 @@ static void rest_is_remembered(void **state) {
   end(&resumed);
 }
 
-static int setup(void **state) {
-  enter_folder(state);
-  write_places("clean", "a.png", 40, 30, 10);
-  write_places("clean", "b.png", 30, 40, 200);
-  return 0;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(rest_changes_nothing_in_one_pass, setup, leave_folder),
-      cmocka_unit_test_setup_teardown(rest_changes_nothing_in_two_passes, setup, leave_folder),
-      cmocka_unit_test_setup_teardown(a_step_wrongly_taken_to_be_at_rest_is_done_again, setup, leave_folder),
-      cmocka_unit_test_setup_teardown(negatives_can_be_computed_again, setup, leave_folder),
-      cmocka_unit_test_setup_teardown(rest_is_remembered, setup, leave_folder),
+      cmocka_unit_test_setup_teardown(rest_changes_nothing_in_one_pass, enter_places, leave_folder),
+      cmocka_unit_test_setup_teardown(rest_changes_nothing_in_two_passes, enter_places, leave_folder),
+      cmocka_unit_test_setup_teardown(a_step_wrongly_taken_to_be_at_rest_is_done_again, enter_places,
+                                      leave_folder),
+      cmocka_unit_test_setup_teardown(negatives_can_be_computed_again, enter_places, leave_folder),
+      cmocka_unit_test_setup_teardown(rest_is_remembered, enter_places, leave_folder),
   };
   nd_set_threads(1);
   return cmocka_run_group_tests(tests, NULL, NULL);
