@@ -110,15 +110,16 @@ static bool asked_to_stop(void *context) {
   return t->hooks->stop && t->hooks->stop(t->hooks->context);
 }
 
-static int train(nd_recipe *recipe, const char *folder, uint64_t step, const nd_study_hooks *hooks) {
+static int train(nd_recipe *recipe, const char *folder, const nd_study_hooks *hooks) {
   training t = {.hooks = hooks};
   nd_train_hooks h = {
       .context = &t, .progress = report_progress, .validate = validate, .stop = asked_to_stop};
   if (nd_validator_open(recipe, &t.validator))
     return -1;
-  if (!step)
+  bool begun = nd_checkpoint_exists(folder);
+  if (!begun)
     sweep(folder);
-  int failed = step ? nd_train_resume(folder, NULL, &h) : nd_train_start(recipe, folder, &h);
+  int failed = begun ? nd_train_resume(folder, NULL, &h) : nd_train_start(recipe, folder, &h);
   nd_validator_close(&t.validator);
   return failed;
 }
@@ -206,7 +207,7 @@ static int do_run(const nd_study *s, const nd_study_run *run, const char *dir, c
     hooks->begins(run, &at, hooks->context);
   int failed = nd_study_recipe(s, run, &recipe);
   if (!failed && at.step < at.steps)
-    failed = train(&recipe, folder, at.step, hooks);
+    failed = train(&recipe, folder, hooks);
   nd_recipe_clear(&recipe);
   if (!failed && nd_train_step_of(folder) == at.steps)
     failed = evaluate(s, run, dir);
@@ -232,8 +233,8 @@ static int check_runs(const nd_study *s, const char *dir) {
   for (int i = 0; i < s->run_count; i++) {
     g_autofree char *folder = nd_study_folder(s, &s->runs[i], dir);
     nd_recipe recipe;
-    int failed =
-        nd_study_recipe(s, &s->runs[i], &recipe) || (nd_train_step_of(folder) && check_same(&recipe, folder));
+    int failed = nd_study_recipe(s, &s->runs[i], &recipe) ||
+                 (nd_checkpoint_exists(folder) && check_same(&recipe, folder));
     nd_recipe_clear(&recipe);
     if (failed)
       return nd_fail_in("run %s", s->runs[i].name);

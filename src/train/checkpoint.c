@@ -125,18 +125,38 @@ static char *read_manifest(const char *folder, const char *member) {
   return g_strdup(text);
 }
 
-char *nd_checkpoint_last(const char *folder) {
-  bool named = has_manifest(folder);
-  g_autofree char *name = named ? read_manifest(folder, "checkpoint") : nd_checkpoints_newest(folder);
-  if (name && !strchr(name, '/'))
-    return g_build_filename(folder, name, NULL);
-  if (name)
+/* The path of the checkpoint that the manifest names; NULL and an error: there is none. The caller's. */
+static char *named_by_manifest(const char *folder) {
+  g_autofree char *name = has_manifest(folder) ? read_manifest(folder, "checkpoint") : NULL;
+  g_autofree char *path = name ? g_build_filename(folder, name, NULL) : NULL;
+  if (!has_manifest(folder))
+    nd_fail("'%s' has no manifest.json", folder);
+  else if (name && (strchr(name, '/') || !g_file_test(path, G_FILE_TEST_EXISTS)))
     nd_fail("'%s': its manifest.json names '%s', which is not in it", folder, name);
-  else if (!named)
+  else
+    return g_steal_pointer(&path);
+  return NULL;
+}
+
+char *nd_checkpoint_last(const char *folder) {
+  char *named = named_by_manifest(folder);
+  g_autofree char *newest = named ? NULL : nd_checkpoints_newest(folder);
+  if (!named && !newest && !has_manifest(folder))
     nd_fail(
         "'%s' holds no run to resume: it has no checkpoint and no manifest.json (it appears with the first)",
         folder);
-  return NULL;
+  if (!newest)
+    return named;
+  nd_error_clear();
+  return g_build_filename(folder, newest, NULL);
+}
+
+/* What a manifest is for may be lost with it: the checkpoints are whole, each by itself. */
+static void compare_manifest(const char *folder, const char *path) {
+  g_autofree char *named = named_by_manifest(folder);
+  if (!named)
+    nd_log(ND_LOG_WARNING, "%s: the run goes on from its newest checkpoint, '%s'", nd_error(), path);
+  nd_error_clear();
 }
 
 void nd_checkpoint_compare_pictures(const nd_trainer *t, const char *folder) {
@@ -190,15 +210,21 @@ static void compare_clock(const char *path) {
            path);
 }
 
+static int damaged(const char *path) {
+  g_autofree char *cause = g_strdup(nd_error());
+  return nd_fail("%s; without '%s' the run goes on from the checkpoint before it, if there is one", cause,
+                 path);
+}
+
 int nd_checkpoint_load(nd_trainer *t, const char *folder) {
   g_autofree char *path = nd_checkpoint_last(folder);
   nd_safetensors *file;
-  if (!path || nd_safetensors_open(path, &file))
+  if (!path)
     return -1;
+  if (nd_safetensors_open(path, &file))
+    return damaged(path);
   compare_clock(path);
-  if (!has_manifest(folder))
-    nd_log(ND_LOG_WARNING, "'%s' has no manifest.json: the run goes on from its newest checkpoint, '%s'",
-           folder, path);
+  compare_manifest(folder, path);
   int failed = read_parts(t, file);
   nd_safetensors_close(file);
   if (failed)

@@ -72,6 +72,8 @@ char *nd_train_report_page(const char *folder);
 
 /* How far the run in folder is: the step of its last checkpoint; 0 where it has none. */
 uint64_t nd_train_step_of(const char *folder);
+/* Whether folder holds what a run saved: a checkpoint or a manifest, readable or not. */
+bool nd_checkpoint_exists(const char *folder);
 /* Floating-point operations of one step of a recipe that was checked. */
 int nd_train_step_flops(const nd_recipe *recipe, double *out);
 /* Calls fn on every line's first `wanted` (at most 16) numbers of a run's log.csv or validation.csv; no such

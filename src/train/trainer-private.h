@@ -122,10 +122,9 @@ int nd_trainer_step(nd_trainer *t, nd_step_result *out);
 
 /* ---- checkpoint.c ---- */
 int nd_checkpoint_save(const nd_trainer *t, const char *folder);
-bool nd_checkpoint_exists(const char *folder);
-/* Path of the last checkpoint of folder: that of the manifest, or where this is gone (or not there yet: a
- * process may be killed before it writes the first) the newest. NULL and an error when there is none. The
- * caller's, g_free. */
+/* Path of the last checkpoint of folder: that of the manifest, or where this is gone or damaged, names what
+ * is gone, or is not there yet (a process may be killed before it writes the first), the newest. NULL and an
+ * error when there is none. The caller's, g_free. */
 char *nd_checkpoint_last(const char *folder);
 /* Loads the last checkpoint of folder into t. */
 int nd_checkpoint_load(nd_trainer *t, const char *folder);

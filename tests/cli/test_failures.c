@@ -156,6 +156,7 @@ static void bad_models_are_explained(void **state) {
                  "training.steps=30", NULL);
   expect_failure("noisy", "", "train", "--resume", "noisy", NULL);
   write_text("run/manifest.json", "");
+  assert_int_equal(g_remove("run/checkpoint-00000020.safetensors"), 0);
   expect_failure("run/manifest.json", "names no checkpoint", "train", "--resume", "run", NULL);
 }
 

@@ -168,6 +168,24 @@ static void a_run_that_fails_is_left_out(void **state) {
   assert_non_null(strstr(page, "run noise-lost-1: "));
 }
 
+/* Nothing of a run is thrown away because its checkpoint cannot be found. */
+static void a_damaged_run_is_kept(void **state) {
+  (void)state;
+  assert_int_equal(g_rename("small/runs/noise-plain-1/checkpoint-00000020.safetensors", "kept"), 0);
+  g_autofree char *log = contents("small/runs/noise-plain-1/log.csv");
+  outcome o = run_program("study", "small.yaml", "-o", "small", NULL);
+  assert_int_equal(o.status, 1);
+  assert_non_null(strstr(o.err, "run noise-plain-1: "));
+  assert_non_null(strstr(o.err, "names 'checkpoint-00000020.safetensors', which is not in it"));
+  outcome_clear(&o);
+  g_autofree char *after = contents("small/runs/noise-plain-1/log.csv");
+  assert_string_equal(log, after);
+  assert_int_equal(g_rename("kept", "small/runs/noise-plain-1/checkpoint-00000020.safetensors"), 0);
+  o = run_program("study", "small.yaml", "-o", "small", NULL);
+  assert_non_null(strstr(o.err, "1 of 2 runs failed"));
+  outcome_clear(&o);
+}
+
 static void a_test_that_is_missing_is_noticed_before_training(void **state) {
   (void)state;
   write_small_study("gone.yaml", "input: nowhere, target: clean");
@@ -224,6 +242,7 @@ int main(void) {
       cmocka_unit_test(a_finished_study_is_skipped_and_a_changed_one_refused),
       cmocka_unit_test(the_report_needs_no_other_file),
       cmocka_unit_test(a_run_that_fails_is_left_out),
+      cmocka_unit_test(a_damaged_run_is_kept),
       cmocka_unit_test(a_test_that_is_missing_is_noticed_before_training),
       cmocka_unit_test(a_test_of_too_small_pictures_is_noticed_before_training),
       cmocka_unit_test(changed_tests_are_evaluated_again),

@@ -317,14 +317,19 @@ static void a_run_keeps_what_it_began_with(void **state) {
                 "--set", "data.fit=false", "--set", "diffusion.dropout=0.1", NULL);
 }
 
-/* Nothing of what is left of a run is trained over. */
-static void checkpoints_are_found_without_a_manifest(void **state) {
-  (void)state;
+/* run/ with 20 steps, straight/ with the same and 5 more; a checkpoint every 5. */
+static void run_twice(void) {
   make_pairs();
   write_recipe("r.yaml", "source", 20);
   expect_status(0, "train", "r.yaml", "-o", "run", QUIET, "--set", "output.checkpoint_every=5", NULL);
   expect_status(0, "train", "r.yaml", "-o", "straight", QUIET, "--set", "output.checkpoint_every=5", "--set",
                 "training.steps=25", NULL);
+}
+
+/* Nothing of what is left of a run is trained over. */
+static void checkpoints_are_found_without_a_manifest(void **state) {
+  (void)state;
+  run_twice();
   assert_int_equal(g_unlink("run/manifest.json"), 0);
   outcome o = resume_to("training.steps=25");
   assert_int_equal(o.status, 0);
@@ -333,6 +338,27 @@ static void checkpoints_are_found_without_a_manifest(void **state) {
   expect_same_files("straight/checkpoint-00000025.safetensors", "run/checkpoint-00000025.safetensors");
   assert_int_equal(g_unlink("run/manifest.json") || g_unlink("run/recipe.yaml"), 0);
   expect_failure("recipe.yaml is gone", "'run'", "train", "r.yaml", "-o", "run", NULL);
+}
+
+/* A manifest that cannot be read, or names what is gone; a checkpoint that is damaged. */
+static void older_checkpoints_stand_in_for_lost_ones(void **state) {
+  (void)state;
+  run_twice();
+  write_text("run/manifest.json", "{");
+  outcome o = resume_to("training.steps=20");
+  assert_int_equal(o.status, 0);
+  assert_non_null(strstr(o.err, "newest checkpoint, 'run/checkpoint-00000020.safetensors'"));
+  outcome_clear(&o);
+  expect_status(0, "train", "--resume", "run", NULL);
+  truncate_file("run/checkpoint-00000020.safetensors", 1000);
+  expect_failure("without 'run/checkpoint-00000020.safetensors'", "the checkpoint before it", "train",
+                 "--resume", "run", NULL);
+  assert_int_equal(g_unlink("run/checkpoint-00000020.safetensors"), 0);
+  o = resume_to("training.steps=25");
+  assert_int_equal(o.status, 0);
+  assert_non_null(strstr(o.err, "newest checkpoint, 'run/checkpoint-00000015.safetensors'"));
+  outcome_clear(&o);
+  expect_same_files("straight/checkpoint-00000025.safetensors", "run/checkpoint-00000025.safetensors");
 }
 
 static void a_disk_full_for_the_log_costs_nothing(void **state) {
@@ -460,6 +486,7 @@ int main(void) {
                                      TEST(pictures_that_changed_are_noticed),
                                      TEST(a_run_keeps_what_it_began_with),
                                      TEST(checkpoints_are_found_without_a_manifest),
+                                     TEST(older_checkpoints_stand_in_for_lost_ones),
                                      TEST(a_disk_full_for_the_log_costs_nothing),
                                      TEST(the_best_checkpoints_are_kept),
                                      TEST(all_checkpoints_are_kept_where_asked),
