@@ -21,7 +21,7 @@ GString *nd_page_new(const char *title) {
 }
 
 void nd_page_text(GString *page, const char *text) {
-  g_autofree char *escaped = g_markup_escape_text(text, -1);
+  g_autofree char *valid = g_utf8_make_valid(text, -1), *escaped = g_markup_escape_text(valid, -1);
   g_string_append(page, escaped);
 }
 

@@ -8,7 +8,7 @@
 
 /* Head, style and title; what follows is the body. */
 GString *nd_page_new(const char *title);
-/* Text, escaped. */
+/* Text, escaped; bytes that are no UTF-8, as names of files may hold, become U+FFFD. */
 void nd_page_text(GString *page, const char *text);
 /* <figure> with the picture inside as a PNG, width as its row allows. Figures stand in a <div class="row">.
  */

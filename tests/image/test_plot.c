@@ -1,6 +1,8 @@
-/* Charts: where ticks stand, where points land, and that the text is sound XML whatever the names. */
+/* Charts and pages: where ticks stand, where points land, and that the text is sound XML whatever the names.
+ */
 #include "scratch.h"
 
+#include "image/page.h"
 #include "image/plot-private.h"
 #include "image/plot.h"
 
@@ -215,6 +217,15 @@ static void the_locale_does_not_matter(void **state) {
   assert_string_equal(before, after);
 }
 
+/* As of a folder in another encoding; the byte at the end promises three more. */
+static void names_in_pages_are_sound(void **state) {
+  (void)state;
+  GString *page = g_string_new(NULL);
+  nd_page_text(page, "<a&b> \xf0");
+  assert_string_equal(page->str, "&lt;a&amp;b&gt; \xef\xbf\xbd");
+  g_string_free(page, TRUE);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(linear_ticks_are_round),
@@ -228,6 +239,7 @@ int main(void) {
       cmocka_unit_test(flat_and_extreme_series_are_drawn),
       cmocka_unit_test(nothing_to_draw_is_an_error),
       cmocka_unit_test(long_series_are_thinned_but_keep_their_peaks),
+      cmocka_unit_test(names_in_pages_are_sound),
       cmocka_unit_test(the_locale_does_not_matter),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
