@@ -104,6 +104,7 @@ static const call calls[] = {
     {"numpy.random._pickle.__bit_generator_ctor", make_opaque},
     {"numpy.random._pickle.__generator_ctor", make_opaque},
     {"numpy.random._pickle.__randomstate_ctor", make_opaque},
+    {"numpy.random.bit_generator.__pyx_unpickle_SeedSequence", make_opaque},
     {"numpy.dtype", make_opaque},
     {"numpy.ndarray", make_opaque},
     {"copy_reg._reconstructor", make_opaque},
@@ -115,6 +116,13 @@ static const call calls[] = {
     {"builtins.complex", make_opaque},
     {"builtins.range", make_opaque},
     {"builtins.slice", make_opaque},
+    {"__builtin__.frozenset", make_opaque}, /* torch.save writes the names of Python 2 */
+    {"__builtin__.bytearray", make_opaque},
+    {"__builtin__.complex", make_opaque},
+    {"__builtin__.xrange", make_opaque},
+    {"__builtin__.slice", make_opaque},
+    {"_operator.getitem", make_opaque}, /* types such as Dict[str, int] */
+    {"operator.getitem", make_opaque},
     {"datetime.date", make_opaque},
     {"datetime.datetime", make_opaque},
     {"datetime.time", make_opaque},

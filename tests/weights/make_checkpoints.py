@@ -7,6 +7,7 @@ import collections
 import functools
 import pathlib
 import sys
+import typing
 import zipfile
 
 import numpy as np
@@ -70,8 +71,10 @@ class Settings(dict):
 
 def lightning():
     """As Lightning saves a module that holds the network as self.model."""
-    settings = Settings(optimizer=functools.partial(torch.optim.AdamW, lr=2e-4), seen=collections.deque([1, 2], 3))
-    return {"epoch": 3, "global_step": 30, "hyper_parameters": settings, "random": np.random.RandomState(1),
+    settings = Settings(optimizer=functools.partial(torch.optim.AdamW, lr=2e-4), seen=collections.deque([1, 2], 3),
+                        kinds=[1j, bytearray(b"x"), frozenset([1]), range(3), slice(1), typing.Dict[str, int]])
+    return {"epoch": 3, "global_step": 30, "hyper_parameters": settings,
+            "random": [np.random.RandomState(1), np.random.default_rng(1)],
             "state_dict": under("model.", weights(UNet(width=2, depth=2)))}
 
 
