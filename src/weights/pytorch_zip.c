@@ -11,6 +11,7 @@ struct nd_pytorch_zip {
   nd_zip *zip;
   char *root;    /* what stands before "data.pkl" */
   size_t budget; /* bytes that may still be unpacked */
+  bool swapped;  /* numbers are big-endian */
 };
 
 bool nd_pytorch_is_zip(const char *bytes, size_t n) {
@@ -71,9 +72,10 @@ static int check_kind(nd_pytorch_zip *z) {
     return 0;
   if (read_entry(z, "byteorder", &order, &n))
     return -1;
-  bool little = n == 6 && !memcmp(order, "little", n);
+  bool little = n == 6 && !memcmp(order, "little", n), big = n == 3 && !memcmp(order, "big", n);
   nd_mem_free(order);
-  return little ? 0 : nd_fail("its numbers are big-endian; load and save it on another machine");
+  z->swapped = big;
+  return little || big ? 0 : nd_fail("its entry 'byteorder' is neither little nor big");
 }
 
 int nd_pytorch_zip_open(const char *bytes, size_t n, nd_pytorch_zip **out) {
@@ -100,11 +102,25 @@ int nd_pytorch_zip_pickle(nd_pytorch_zip *z, char **bytes, size_t *n) {
   return read_entry(z, "data.pkl", bytes, n);
 }
 
+static void swap(char *bytes, size_t count, size_t size) {
+  for (char *at = bytes; count--; at += size)
+    for (size_t i = 0; i < size / 2; i++) {
+      char byte = at[i];
+      at[i] = at[size - 1 - i];
+      at[size - 1 - i] = byte;
+    }
+}
+
 int nd_pytorch_zip_storage(nd_pytorch_zip *z, const nd_storage *s, char **bytes) {
   g_autofree char *name = g_strconcat("data/", s->key, NULL);
-  size_t n, wanted = s->count * nd_st_type_size(s->type);
+  size_t n, size = nd_st_type_size(s->type), wanted = s->count * size;
+  if (z->swapped && s->untyped)
+    return nd_fail("storage '%s' is big-endian and does not say of what; load and save it on another machine",
+                   s->key);
   if (read_entry(z, name, bytes, &n))
     return -1;
+  if (n == wanted && z->swapped)
+    swap(*bytes, s->count, size);
   if (n == wanted)
     return 0;
   nd_mem_free(*bytes);

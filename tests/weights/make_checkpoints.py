@@ -133,6 +133,18 @@ def repacked(name, to, method, extra=b""):
             new.writestr(entry, old.read(entry) + (extra if "/data/" in entry else b""))
 
 
+def turned(name, to, sizes):
+    """The same as a big-endian machine writes it; sizes: of the numbers, in bytes."""
+    with zipfile.ZipFile(FOLDER / name) as old, zipfile.ZipFile(FOLDER / to, "w") as new:
+        for entry in old.namelist():
+            data = old.read(entry)
+            if entry.endswith("/byteorder"):
+                data = b"big"
+            elif "/data/" in entry:
+                data = np.frombuffer(data, f"u{sizes}").byteswap().tobytes()
+            new.writestr(entry, data)
+
+
 def main():
     save("noise_da.pth", noise_da())
     save("uformer_old.pth", uformer(), old=True)
@@ -149,6 +161,7 @@ def main():
     save("negated.pth", {name: torch._neg_view(value) for name, value in weights(UNet(width=2, depth=2)).items()})
     repacked("unet.pth", "unet_deflated.pth", zipfile.ZIP_DEFLATED)
     repacked("unet.pth", "unet_longer.pth", zipfile.ZIP_STORED, b"1234")
+    turned("unet.pth", "unet_big.pth", 4)
     save("zeros.pth", {"down_path.0.block.0.weight": torch.zeros(20 << 20, dtype=torch.uint8)})
     repacked("zeros.pth", "bomb.pth", zipfile.ZIP_DEFLATED)
     (FOLDER / "zeros.pth").unlink()

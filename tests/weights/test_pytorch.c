@@ -69,6 +69,8 @@ static const struct {
     {"averaged.pth", "unet", "width=2;depth=2", "F32",
      "PyTorch checkpoint (zip), under 'state_dict_ema' ('state_dict' is there too and passed over)",
      ND_RESTORATION, 0},
+    {"unet_big.pth", "unet", "width=2;depth=2", "F32", "PyTorch checkpoint (zip), at the top level",
+     ND_RESTORATION, 0},
     {"unet_deflated.pth", "unet", "width=2;depth=2", "F32", "PyTorch checkpoint (zip), at the top level",
      ND_RESTORATION, 0},
 };
