@@ -74,11 +74,24 @@ static void print_group(const nd_prepared_group *g, const options *o) {
 }
 
 /* What a recipe says to use it. */
-static void print_use(const nd_prepared_group *g, const char *out) {
+static void print_group_use(const nd_prepared_group *g, const char *out) {
   bool pairs = !strcmp(g->role, "pairs"), train = g_str_has_suffix(g->folder, "/train"),
        judged = !train && (pairs || !strcmp(g->role, "right"));
   g_autofree char *path = g_build_filename(out, g->folder, pairs ? NULL : g->role, NULL);
   printf("  %s.%s: %s\n", judged ? "validation" : "data", pairs ? "input" : g->role, path);
+}
+
+/* Of the groups of which anything is there. */
+static void print_use(const nd_prepared *all, const char *out) {
+  bool said = false;
+  for (size_t i = 0; i < all->count; i++) {
+    if (!all->groups[i].made && !all->groups[i].skipped)
+      continue;
+    if (!said)
+      printf("In a recipe:\n");
+    said = true;
+    print_group_use(&all->groups[i], out);
+  }
 }
 
 static int prepare_task(nd_task task, const options *o) {
@@ -98,9 +111,7 @@ static int prepare_task(nd_task task, const options *o) {
   for (size_t i = 0; i < result.count; i++)
     print_group(&result.groups[i], o);
   if (!o->dry_run)
-    printf("In a recipe:\n");
-  for (size_t i = 0; i < result.count && !o->dry_run; i++)
-    print_use(&result.groups[i], o->out);
+    print_use(&result, o->out);
   fflush(stdout);
   size_t findings = print_findings(result.findings);
   nd_prepared_free(&result);

@@ -3,10 +3,23 @@
 
 typedef int (*parser)(const void *bytes, size_t n, nd_safetensors **out);
 
+/* Of a run's folder: which file to take. */
+static int not_a_file(const char *path) {
+  static const char *const models[] = {"best.safetensors", "model.safetensors"};
+  if (!g_file_test(path, G_FILE_TEST_IS_DIR))
+    return nd_fail("cannot read weights '%s': it is not a regular file", path);
+  for (size_t i = 0; i < G_N_ELEMENTS(models); i++) {
+    g_autofree char *model = g_build_filename(path, models[i], NULL);
+    if (g_file_test(model, G_FILE_TEST_IS_REGULAR))
+      return nd_fail("cannot read weights '%s': it is a folder; in it is %s", path, model);
+  }
+  return nd_fail("cannot read weights '%s': it is a folder, not a file", path);
+}
+
 static int open_as(const char *path, parser parse, nd_safetensors **out) {
   *out = NULL;
   if (g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR))
-    return nd_fail("cannot read weights '%s': it is not a regular file", path);
+    return not_a_file(path);
   g_autoptr(GError) error = NULL;
   g_autoptr(GMappedFile) map = g_mapped_file_new(path, FALSE, &error);
   if (!map)

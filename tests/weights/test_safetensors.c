@@ -238,6 +238,18 @@ static void what_cannot_be_saved_is_refused(void **state) {
   remove_folder(folder, path);
 }
 
+static void a_folder_of_a_run_says_which_file_it_is(void **state) {
+  (void)state;
+  nd_safetensors *file;
+  g_autofree char *folder = g_dir_make_tmp("nd-XXXXXX", NULL),
+                  *model = g_build_filename(folder, "model.safetensors", NULL);
+  assert_true(g_file_set_contents(model, "x", 1, NULL));
+  assert_int_equal(nd_weights_open(folder, &file), -1);
+  assert_non_null(strstr(nd_error(), "it is a folder; in it is"));
+  assert_non_null(strstr(nd_error(), model));
+  remove_folder(folder, model);
+}
+
 static void files_that_are_not_there_or_not_files(void **state) {
   (void)state;
   nd_safetensors *file;
@@ -245,8 +257,9 @@ static void files_that_are_not_there_or_not_files(void **state) {
   assert_null(file);
   assert_non_null(strstr(nd_error(), "/none/w.safetensors"));
   assert_int_equal(nd_safetensors_open("/", &file), -1);
-  assert_non_null(strstr(nd_error(), "not a regular file"));
+  assert_non_null(strstr(nd_error(), "it is a folder, not a file"));
   assert_int_equal(nd_safetensors_open("/dev/zero", &file), -1);
+  assert_non_null(strstr(nd_error(), "not a regular file"));
   nd_safetensors_close(NULL);
 }
 
@@ -260,6 +273,7 @@ int main(void) {
       cmocka_unit_test(a_full_disk_leaves_the_old_file),
       cmocka_unit_test(a_discarded_file_leaves_nothing),
       cmocka_unit_test(what_cannot_be_saved_is_refused),
+      cmocka_unit_test(a_folder_of_a_run_says_which_file_it_is),
       cmocka_unit_test(files_that_are_not_there_or_not_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
