@@ -24,7 +24,7 @@ int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest) {
   nd_objective_build(t->graph, &s, t->restoration, t->diffusion, t->micro_batch, r->data.patch_size,
                      &t->objective);
   if (nd_backward(t->graph, t->objective.loss) || nd_compile(t->graph, &t->plan))
-    return -1;
+    return nd_fail_in("a step with data.patch_size=%d", r->data.patch_size);
   if (t->state.values)
     nd_trainer_bind(t);
   nd_plan_set_watch(t->plan, nd_trainer_watch(t));

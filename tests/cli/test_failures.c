@@ -168,6 +168,9 @@ static void recipes_with_mistakes_name_the_line(void **state) {
   write_text("range.yaml", "mode: source\ndata: {clean: clean, batch_size: -3}\n");
   expect_failure("range.yaml:2", "batch_size", "train", "range.yaml", "-o", "run", NULL);
   expect_failure("absent.yaml", "", "train", "absent.yaml", "-o", "run", NULL);
+  write_text("large.yaml",
+             "mode: source\ndata: {clean: clean, patch_size: 4096, degradation: {kind: gaussian}}\n");
+  expect_failure("data.patch_size=4096", "cannot be made", "train", "large.yaml", "-o", "run", NULL);
   assert_false(g_file_test("run", G_FILE_TEST_EXISTS));
 }
 
