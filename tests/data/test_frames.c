@@ -101,15 +101,20 @@ static void frames_are_averaged_in_linear_light(void **state) {
   close_fixture(&f);
 }
 
+/* A film whose levels rise evenly. */
+static void write_film(const fixture *f, const char *names, int frames) {
+  for (int i = 0; i < frames; i++) {
+    g_autofree char *name = g_strdup_printf(names, i);
+    write_frame(f, name, WIDTH, 2 * i);
+  }
+}
+
 /* Counts are odd, within the range, and all of it; no frame is in two pairs. */
 static void counts_fill_the_range(void **state) {
   (void)state;
   fixture f;
   open_fixture(&f);
-  for (int i = 0; i < 60; i++) {
-    g_autofree char *name = g_strdup_printf("%04d.png", i);
-    write_frame(&f, name, WIDTH, 2 * i);
-  }
+  write_film(&f, "%04d.png", 60);
   nd_frames_settings s = settings(&f, 2, 6, ND_RESPONSE_NONE);
   nd_frames_made made;
   assert_int_equal(nd_frames_average(&s, &made), 0);
@@ -135,10 +140,7 @@ static void short_films_are_used(void **state) {
   (void)state;
   fixture f;
   open_fixture(&f);
-  for (int i = 0; i < 8; i++) {
-    g_autofree char *name = g_strdup_printf("%d.png", i);
-    write_frame(&f, name, WIDTH, 2 * i);
-  }
+  write_film(&f, "%d.png", 8);
   nd_frames_settings s = settings(&f, 7, 61, ND_RESPONSE_NONE);
   nd_frames_made made;
   assert_int_equal(nd_frames_average(&s, &made), 0);

@@ -1,84 +1,8 @@
-/* Gradients of depth-wise convolutions' weights; and both gradients at once, for which dy is read once. Where
- * a gate follows the convolution, its gradient is made of a slice's rows as they are needed, with the
- * convolution's result, which has to be computed again for that: neither is ever stored. */
+/* Both gradients of a depth-wise convolution at once, for which dy is read once. Where a gate follows the
+ * convolution, its gradient is made of a slice's rows as they are needed, with the convolution's result,
+ * which has to be computed again for that: neither is ever stored. */
 #include "tensor/kernels/depthwise.h"
 #include "tensor/kernels/depthwise_private.h"
-#include "tensor/kernels/sums.h"
-
-enum { PIXELS = 1024 }; /* of a block of rows */
-
-/* sums: of so many blocks, [ND_TAPS + 1][c] each, the last row those of dy. dbias may be NULL. */
-static void add_blocks(const float *sums, size_t blocks, size_t c, float *dweights, float *dbias) {
-  size_t apart = (ND_TAPS + 1) * c;
-  for (size_t k = 0; k < c; k++) {
-    for (size_t t = 0; t < ND_TAPS; t++)
-      dweights[k * ND_TAPS + t] = (float)nd_sum_apart(sums + t * c + k, blocks, apart);
-    if (dbias)
-      dbias[k] = (float)nd_sum_apart(sums + ND_TAPS * c + k, blocks, apart);
-  }
-}
-
-/* ---- Of the weights alone ---- */
-
-typedef struct job {
-  nd_sweep sweep;
-  size_t rows, c; /* of all samples' outputs, one below the other */
-  const float *x, *dy;
-  int block_rows, blocks, pairs; /* rows of output in a block; of channels */
-  float *sums;
-} job;
-
-/* Rows of the output row ... end, `lanes` channels from `first` on. */
-ND_KERNEL_PART void sum_rows(const job *j, size_t row, size_t end, size_t first, size_t lanes, float *to) {
-  nd_tap_sums sums = {0};
-  const float *rows[3];
-  for (; row < end; row++) {
-    size_t height = (size_t)j->sweep.oh;
-    nd_find_rows(&j->sweep, j->x, row / height, (int)(row % height) - j->sweep.pad, first, rows);
-    nd_sum_row(&j->sweep, rows, j->dy + row * (size_t)j->sweep.ow * j->c + first, j->c, lanes,
-               (nd_ahead){NULL, NULL}, sums);
-  }
-  for (int t = 0; t <= ND_TAPS; t++)
-    memcpy(to + (size_t)t * j->c + first, sums[t], lanes * sizeof *to);
-}
-
-/* Unit i: a block of rows of the output, a pair of vectors of channels. */
-ND_KERNEL static void weight_blocks(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
-  const job *j = context;
-  size_t height = (size_t)j->block_rows;
-  for (size_t i = begin; i < end; i++) {
-    size_t block = i / (size_t)j->pairs, first = i % (size_t)j->pairs * ND_PAIR, row = block * height;
-    size_t last = row + height < j->rows ? row + height : j->rows;
-    float *to = j->sums + block * (ND_TAPS + 1) * j->c;
-    if (j->c - first >= ND_PAIR)
-      sum_rows(j, row, last, first, ND_PAIR, to);
-    else
-      sum_rows(j, row, last, first, j->c - first, to);
-  }
-}
-
-size_t nd_depthwise_backward_weights(const nd_conv_shape *s, const float *x, const float *dy, float *dweights,
-                                     float *dbias, nd_arena scratch) {
-  size_t c = (size_t)s->ci;
-  job j = {
-      .sweep = {.h = s->h, .w = s->w, .oh = s->oh, .ow = s->ow, .pad = s->pad, .end = s->ow, .pitch = c}};
-  j.rows = (size_t)s->n * (size_t)s->oh;
-  j.c = c;
-  j.x = x;
-  j.dy = dy;
-  j.block_rows = 1 + (PIXELS - 1) / s->ow;
-  j.blocks = (s->n * s->oh + j.block_rows - 1) / j.block_rows;
-  j.pairs = (s->ci + ND_PAIR - 1) / ND_PAIR;
-  j.sums = nd_arena_floats(&scratch, (size_t)j.blocks * (ND_TAPS + 1) * c);
-  if (!scratch.base)
-    return scratch.used;
-  nd_parallel((size_t)j.blocks * (size_t)j.pairs, 1, weight_blocks, &j);
-  add_blocks(j.sums, (size_t)j.blocks, c, dweights, dbias);
-  return scratch.used;
-}
-
-/* ---- Both ---- */
 
 enum { PARTS = 2, RING = 3, ROWS = 16 /* of a band */, UNITS = 4 /* for each thread at least */ };
 
@@ -341,6 +265,6 @@ size_t nd_depthwise_backward_both(const nd_conv_shape *s, const float *x, const 
   b.gelu = e->activation == ND_GELU;
   b.x = x, b.dy = dy, b.dx = dx;
   nd_parallel(blocks * (size_t)b.groups, 1, compute_units, &b);
-  add_blocks(b.sums, blocks, b.c, dweights, dbias);
+  nd_add_tap_sums(b.sums, blocks, b.c, dweights, dbias);
   return scratch.used;
 }

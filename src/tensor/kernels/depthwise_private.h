@@ -10,6 +10,7 @@
 #include "tensor/kernels/arena.h"
 #include "tensor/kernels/elementary.h"
 #include "tensor/kernels/micro.h"
+#include "tensor/kernels/sums.h"
 
 #include "base/base.h"
 
@@ -223,6 +224,18 @@ ND_KERNEL_PART void nd_sum_row(const nd_sweep *j, const float *const rows[3], co
         for (int i = 0; i < 2; i++)
           sums[3 * r + k][i] += x[i] * d[k][i];
     }
+  }
+}
+
+/* sums: of so many blocks, [ND_TAPS + 1][c] each, the last row those of dy. dbias may be NULL. */
+static inline void nd_add_tap_sums(const float *sums, size_t blocks, size_t c, float *dweights,
+                                   float *dbias) {
+  size_t apart = (ND_TAPS + 1) * c;
+  for (size_t k = 0; k < c; k++) {
+    for (size_t t = 0; t < ND_TAPS; t++)
+      dweights[k * ND_TAPS + t] = (float)nd_sum_apart(sums + t * c + k, blocks, apart);
+    if (dbias)
+      dbias[k] = (float)nd_sum_apart(sums + ND_TAPS * c + k, blocks, apart);
   }
 }
 
