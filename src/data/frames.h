@@ -10,8 +10,8 @@ typedef struct nd_frames_settings {
   const char
       *from; /* a set (data.h); frames of one folder are a film, in the order of the numbers in their names */
   const char *out; /* OUT/input and OUT/target, PNG of 8 bits, named after the middle frame */
-  int least,
-      most; /* frames averaged: an odd number, drawn uniformly from those of [least, most] that are left */
+  /* Frames averaged: an odd number, drawn uniformly from those of [least, most] that are left. */
+  int least, most;
   nd_response response;
   double gamma; /* of ND_RESPONSE_POWER */
   uint64_t seed;

@@ -1,8 +1,8 @@
 /* IPTC's records (captions, keywords) and Photoshop's resource blocks, which JPEG and TIFF hold differently:
  * libvips hands over what stands in the file. A JPEG segment is "Photoshop 3.0", then blocks, of which one is
  * the records (Adobe Photoshop File Formats, "Image Resource Blocks"); TIFF has a tag for the records alone
- * and another for the blocks. libvips mistakes the length of the former, in both
- * directions, so it is read and written with EXIF (exif-private.h). */
+ * and another for the blocks. libvips mistakes the length of the former, in both directions, so it is read
+ * and written with EXIF (exif-private.h). */
 #include "image/vips-private.h"
 
 #include <string.h>
@@ -67,6 +67,13 @@ static bytes records_of(bytes blocks) {
   return (bytes){NULL, 0};
 }
 
+/* To an even length. */
+static void add_padded(bytes b, GByteArray *to) {
+  g_byte_array_append(to, b.at, (guint)b.n);
+  if (b.n % 2)
+    g_byte_array_append(to, (const guint8 *)"", 1);
+}
+
 /* All but the records, and but thumbnails, which show the picture as it was. */
 static void add_others(bytes blocks, GByteArray *to) {
   unsigned id;
@@ -74,9 +81,7 @@ static void add_others(bytes blocks, GByteArray *to) {
   while (next_block(&blocks, &id, &whole, &data)) {
     if (id == RECORDS || id == THUMBNAIL || id == OLD_THUMBNAIL)
       continue;
-    g_byte_array_append(to, whole.at, (guint)whole.n);
-    if (whole.n % 2)
-      g_byte_array_append(to, (const guint8 *)"", 1);
+    add_padded(whole, to);
   }
 }
 
@@ -85,9 +90,7 @@ static void add_records(bytes records, GByteArray *to) {
   for (size_t i = 0; i < 4; i++)
     head[8 + i] = (guint8)(records.n >> (24 - 8 * i));
   g_byte_array_append(to, head, sizeof head);
-  g_byte_array_append(to, records.at, (guint)records.n);
-  if (records.n % 2)
-    g_byte_array_append(to, (const guint8 *)"", 1);
+  add_padded(records, to);
 }
 
 static void set(VipsImage *image, const char *field, const GByteArray *b, guint empty) {
@@ -121,12 +124,11 @@ GByteArray *nd_iptc_records(void *meta) {
 }
 
 void nd_iptc_fit(VipsImage *image, bool jpeg) {
-  bytes blocks;
-  find_records(image, &blocks);
-  g_autoptr(GByteArray) records = nd_iptc_records(image), others = g_byte_array_new();
+  bytes blocks, records = find_records(image, &blocks);
+  g_autoptr(GByteArray) others = g_byte_array_new();
   add_others(blocks, others);
   if (jpeg) {
-    set_segment(image, records ? (bytes){records->data, records->len} : (bytes){NULL, 0}, others);
+    set_segment(image, records, others);
     return;
   }
   set(image, VIPS_META_PHOTOSHOP_NAME, others, 0);

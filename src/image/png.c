@@ -1,5 +1,5 @@
 /* What libvips passes over. PNG may say what its colours are by numbers (gAMA, cHRM) in place of a profile,
- * and viewers go by them. as a profile they stay with the picture, whatever format it becomes. (PNG,
+ * and viewers go by them. As a profile they stay with the picture, whatever format it becomes. (PNG,
  * W3C, 11.3.2) And it may be the first frame of many (11.3.6.1). */
 #include "image/vips-private.h"
 

@@ -173,13 +173,12 @@ ND_KERNEL_PART void store_sums(const both *b, const unit *u, size_t lanes, float
 
 ND_KERNEL_PART void compute_unit(const both *b, const unit *u, size_t lanes, float *sums) {
   memset(u->desk, 0, (u->slice1 - u->slice0) * (size_t)b->parts * sums_size() * sizeof(float));
-  for (int y = u->row0 - 1; y < u->row1; y++)
+  for (size_t slice = u->slice0; slice < u->slice1; slice++)
+    make_row(b, u, slice, u->row0 - 1, lanes), make_row(b, u, slice, u->row0, lanes);
+  for (int y = u->row0; y < u->row1; y++)
     for (size_t slice = u->slice0; slice < u->slice1; slice++) {
-      if (y < u->row0)
-        make_row(b, u, slice, y, lanes), make_row(b, u, slice, u->row0, lanes);
-      else
-        make_row(b, u, slice, y + 1, lanes);
-      for (int part = 0; y >= u->row0 && part < b->parts; part++) {
+      make_row(b, u, slice, y + 1, lanes);
+      for (int part = 0; part < b->parts; part++) {
         const float *rows[3];
         find_gradients(b, u, part, slice, y, rows);
         sweep_dx(b, u, part, slice, y, rows, lanes);
@@ -189,23 +188,19 @@ ND_KERNEL_PART void compute_unit(const both *b, const unit *u, size_t lanes, flo
   store_sums(b, u, lanes, sums);
 }
 
-static int least(int a, int b) {
-  return a < b ? a : b;
-}
-
 static unit unit_of(const both *b, size_t i) {
   int group = (int)(i % (size_t)b->groups), strip = (int)(i / (size_t)b->groups % (size_t)b->strips);
   size_t band = i / (size_t)b->groups / (size_t)b->strips;
   unit u = {.image = band / (size_t)b->bands, .row0 = (int)(band % (size_t)b->bands) * ROWS};
-  u.row1 = least(u.row0 + ROWS, b->h);
+  u.row1 = nd_least(u.row0 + ROWS, b->h);
   u.slice0 = (size_t)(group * b->slices_at_once);
-  u.slice1 = (size_t)least((group + 1) * b->slices_at_once, (int)b->slices);
-  int from = strip * b->width, end = least(from + b->width, b->w);
+  u.slice1 = (size_t)nd_least((group + 1) * b->slices_at_once, (int)b->slices);
+  int from = strip * b->width, end = nd_least(from + b->width, b->w);
   u.over = (nd_sweep){b->h, b->w, b->h, b->w, 1, 0, from, end, b->c, b->zeros};
   u.again = u.through = u.over;
   if (b->parts > 1) {
     u.again.from = from ? from - 1 : 0;
-    u.again.end = least(end + 1, b->w);
+    u.again.end = nd_least(end + 1, b->w);
     u.through.first = u.again.from;
     u.through.pitch = ND_SLICE;
   }
@@ -236,13 +231,13 @@ static both lay_out(const nd_conv_shape *s) {
   both b = {.n = s->n, .h = s->h, .w = s->w, .c = (size_t)s->ci, .parts = s->gated ? PARTS : 1};
   b.part = b.c / (size_t)b.parts;
   b.slices = nd_slices(b.part);
-  b.bands = (s->h + ROWS - 1) / ROWS;
+  b.bands = nd_divide_up(s->h, ROWS);
   b.width = nd_strip_width(s->w, 2 * b.c);
-  b.strips = (s->w + b.width - 1) / b.width;
+  b.strips = nd_divide_up(s->w, b.width);
   int units = s->n * b.bands * b.strips, wanted = UNITS * nd_threads();
-  b.groups = least((wanted + units - 1) / units, (int)b.slices);
-  b.slices_at_once = ((int)b.slices + b.groups - 1) / b.groups;
-  b.groups = ((int)b.slices + b.slices_at_once - 1) / b.slices_at_once;
+  b.groups = nd_least(nd_divide_up(wanted, units), (int)b.slices);
+  b.slices_at_once = nd_divide_up((int)b.slices, b.groups);
+  b.groups = nd_divide_up((int)b.slices, b.slices_at_once);
   return b;
 }
 

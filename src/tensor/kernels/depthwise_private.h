@@ -10,6 +10,7 @@
 #include "tensor/kernels/arena.h"
 #include "tensor/kernels/elementary.h"
 #include "tensor/kernels/micro.h"
+#include "tensor/kernels/parts.h"
 #include "tensor/kernels/sums.h"
 
 #include "base/base.h"
@@ -83,8 +84,7 @@ enum { ND_STRIP = 1 << 16, ND_FEWEST_COLUMNS = 16 };
 
 static inline int nd_strip_width(int columns, size_t c) {
   int most = ND_STRIP / (int)c, width = most > ND_FEWEST_COLUMNS ? most : ND_FEWEST_COLUMNS;
-  int strips = (columns + width - 1) / width;
-  return (columns + strips - 1) / strips;
+  return nd_even_part(columns, width);
 }
 
 /* Rows of dense pictures from channel k on, three of them from y on; NULL for one outside. */

@@ -50,9 +50,9 @@ size_t nd_depthwise_backward_weights(const nd_conv_shape *s, const float *x, con
   j.c = c;
   j.x = x;
   j.dy = dy;
-  j.block_rows = 1 + (PIXELS - 1) / s->ow;
-  j.blocks = (s->n * s->oh + j.block_rows - 1) / j.block_rows;
-  j.pairs = (s->ci + ND_PAIR - 1) / ND_PAIR;
+  j.block_rows = nd_divide_up(PIXELS, s->ow);
+  j.blocks = nd_divide_up(s->n * s->oh, j.block_rows);
+  j.pairs = nd_divide_up(s->ci, ND_PAIR);
   j.sums = nd_arena_floats(&scratch, (size_t)j.blocks * (ND_TAPS + 1) * c);
   if (!scratch.base)
     return scratch.used;

@@ -2,6 +2,7 @@
  * on the way, by each block that needs it: cheap against the rows that it serves. */
 #include "tensor/kernels/matmul.h"
 #include "tensor/kernels/micro.h"
+#include "tensor/kernels/parts.h"
 #include "tensor/kernels/transpose.h"
 
 #include "base/base.h"
@@ -16,10 +17,6 @@ typedef struct product {
   float *out;
   size_t row_blocks, panels;
 } product;
-
-static int least(int a, int b) {
-  return a < b ? a : b;
-}
 
 /* Rows k0 ... k0 + depth of columns j0 ... j0 + lanes, to a panel `width` wide; the rest of its columns 0. */
 static void pack_plain(const float *b, int n, float scale, int depth, int lanes, int width, float *to) {
@@ -56,10 +53,10 @@ static void block(const product *w, ptrdiff_t p, int i0, int j0) {
   const nd_matmul_shape *s = w->s;
   const float *a = w->a + p * s->m * s->k, *b = w->b + p * s->k * s->n;
   int vectors = nd_panel_vectors(w->micro, s->n, j0), width = vectors * w->micro->lanes;
-  int rows = least(ROWS, s->m - i0), lanes = least(width, s->n - j0);
+  int rows = nd_least(ROWS, s->m - i0), lanes = nd_least(width, s->n - j0);
   ptrdiff_t a_row = s->transpose_a ? 1 : s->k, a_step = s->transpose_a ? s->m : 1;
   for (int k0 = 0; k0 < s->k; k0 += DEPTH) {
-    int depth = least(DEPTH, s->k - k0);
+    int depth = nd_least(DEPTH, s->k - k0);
     if (s->transpose_b)
       pack_transposed(b + (ptrdiff_t)j0 * s->k + k0, s->k, s->scale, depth, lanes, width, panel);
     else
@@ -86,6 +83,6 @@ void nd_matmul_multiply(const nd_matmul_shape *s, const float *a, const float *b
   product w = {.s = s, .micro = nd_micro_best(), .a = a, .b = b, .out = out};
   w.row_blocks = ((size_t)s->m + ROWS - 1) / ROWS;
   w.panels = (size_t)nd_panel_count(w.micro, s->n);
-  size_t work = (size_t)least(ROWS, s->m) * (size_t)s->k * 2 * (size_t)w.micro->lanes;
+  size_t work = (size_t)nd_least(ROWS, s->m) * (size_t)s->k * 2 * (size_t)w.micro->lanes;
   nd_parallel((size_t)s->batch * w.row_blocks * w.panels, GRAIN / work + 1, blocks, &w);
 }

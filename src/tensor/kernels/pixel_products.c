@@ -1,10 +1,7 @@
 #include "tensor/kernels/pixel_products.h"
+#include "tensor/kernels/parts.h"
 
 enum { BLOCK = 64 }; /* pixels that stay in the nearest cache */
-
-static int least(int a, int b) {
-  return a < b ? a : b;
-}
 
 static nd_panels panels_in(float *at, int rows, int d) {
   return (nd_panels){nd_micro_best(), rows, d, at};
@@ -39,7 +36,7 @@ static void add_panels(const nd_panels *p, float *sum) {
 void nd_pixel_sums(int d, int pixels, nd_pixels a, nd_pixels b, float *sum, float *scratch) {
   nd_panels packed = panels_in(scratch, BLOCK, d), sums = panels_in(scratch + panels_floats(BLOCK, d), d, d);
   for (int first = 0; first < pixels; first += BLOCK) {
-    packed.rows = least(BLOCK, pixels - first);
+    packed.rows = nd_least(BLOCK, pixels - first);
     for (int i = 0; i < packed.rows; i++)
       nd_panels_put_row(&packed, i, b.at + (first + i) * b.stride);
     sum_block(&sums, &packed, (nd_pixels){a.at + first * a.stride, a.stride}, first > 0);
@@ -62,7 +59,7 @@ static void last_products(const nd_panels *m, int j, int pixels, nd_pixels x, fl
 
 void nd_pixel_products(const nd_panels *m, int pixels, nd_pixels x, float *y, ptrdiff_t y_stride, bool add) {
   for (int first = 0; first < pixels; first += BLOCK, x.at += BLOCK * x.stride, y += BLOCK * y_stride) {
-    int count = least(BLOCK, pixels - first);
+    int count = nd_least(BLOCK, pixels - first);
     for (int j = 0; j < m->columns; j += nd_panels_step(m)) {
       nd_term t = {x.at, nd_panel_at(m, j), m->rows};
       if (nd_panel_columns(m, j) < nd_panel_width(m, j))

@@ -7,6 +7,7 @@
 #include "base/base.h"
 #include "tensor/kernels/elementary.h"
 #include "tensor/kernels/filter.h"
+#include "tensor/kernels/parts.h"
 
 #include <string.h>
 
@@ -50,16 +51,6 @@ static int panel_width(const plan *p, int panel) {
   return nd_panel_vectors(p->micro, p->p->n, panel * width_of(p)) * p->micro->lanes;
 }
 
-static int least(int a, int b) {
-  return a < b ? a : b;
-}
-
-/* Of equal parts of n, none larger than `most`. */
-static int even(int n, int most) {
-  int parts = (n + most - 1) / most;
-  return (n + parts - 1) / parts;
-}
-
 static size_t aligned(size_t floats) {
   return (floats + 15) / 16 * 16;
 }
@@ -77,8 +68,8 @@ static void share_out(plan *p) {
   int threads = nd_threads();
   p->row_parts = p->panel_parts = p->depth_parts = 1;
   double best = reading(q, 1, 1, 1);
-  for (int rows = 1; rows <= least(threads, q->m); rows++) {
-    int panels = least(threads / rows, p->panels);
+  for (int rows = 1; rows <= nd_least(threads, q->m); rows++) {
+    int panels = nd_least(threads / rows, p->panels);
     if (reading(q, rows, panels, 1) < best) {
       best = reading(q, rows, panels, 1);
       p->row_parts = rows, p->panel_parts = panels;
@@ -104,13 +95,14 @@ static plan lay_out(const nd_product *q, nd_arena *a) {
   plan p = {.p = q, .micro = nd_micro_best()};
   p.panels = nd_panel_count(p.micro, q->n);
   share_out(&p);
-  p.depth_at_once = even((q->k + p.depth_parts - 1) / p.depth_parts, DEPTH);
+  p.depth_at_once = nd_even_part((q->k + p.depth_parts - 1) / p.depth_parts, DEPTH);
   int panel = p.depth_at_once * width_of(&p);
-  p.panels_at_once = even((p.panels + p.panel_parts - 1) / p.panel_parts, (BLOCK_B + panel - 1) / panel);
+  p.panels_at_once =
+      nd_even_part((p.panels + p.panel_parts - 1) / p.panel_parts, (BLOCK_B + panel - 1) / panel);
   p.copies = q->a_transposed || q->a.type != ND_F32;
   p.in_c = q->c.type == ND_F32;
   bool at_once = p.depth_at_once >= q->k;
-  p.rows_at_once = at_once || (p.in_c && q->n % width_of(&p) == 0) ? q->m : least(q->m, ROWS);
+  p.rows_at_once = at_once || (p.in_c && q->n % width_of(&p) == 0) ? q->m : nd_least(q->m, ROWS);
   p.sum_rows = at_once ? BLOCK_ROWS : p.rows_at_once;
   place_desks(&p, a);
   if (p.depth_parts > 1)
@@ -141,7 +133,8 @@ static void pack_row(const plan *p, size_t from, int panels, ptrdiff_t panel, fl
 
 static void pack_plain(const plan *p, const part *b, float *to) {
   const nd_product *q = p->p;
-  int depth = b->depth1 - b->depth0, width = width_of(p), whole = least(b->panel1, q->n / width) - b->panel0;
+  int depth = b->depth1 - b->depth0, width = width_of(p),
+      whole = nd_least(b->panel1, q->n / width) - b->panel0;
   int rest = b->panel0 + whole < b->panel1 ? q->n % width : 0, rest_width = panel_width(p, b->panel1 - 1);
   float *last = to + (ptrdiff_t)whole * depth * width;
   for (int k = 0; k < depth; k++, to += width, last += rest_width) {
@@ -221,7 +214,7 @@ static void multiply(const job *j, const part *b, int panel, const source *s, co
                      float *sums) {
   const plan *p = j->p;
   const nd_product *q = p->p;
-  int width = panel_width(p, panel), channel = panel * width_of(p), count = least(width, q->n - channel);
+  int width = panel_width(p, panel), channel = panel * width_of(p), count = nd_least(width, q->n - channel);
   int rows = b->row1 - b->row0;
   nd_data c = {p->in_c ? (void *)j->c : q->c.at, q->c.type};
   c.at = (void *)nd_number_at(c.at, c.type, (ptrdiff_t)b->row0 * q->n + channel);
@@ -249,7 +242,7 @@ static void multiply_block(const job *j, const part *all, part b) {
   size_t panel_size = (size_t)(b.depth1 - b.depth0) * (size_t)width_of(p);
   (p->p->b_transposed ? pack_transposed : pack_plain)(p, &b, j->desk);
   for (; b.row0 < all->row1; b.row0 = b.row1) {
-    b.row1 = least(b.row0 + BLOCK_ROWS, all->row1);
+    b.row1 = nd_least(b.row0 + BLOCK_ROWS, all->row1);
     source s = take_rows(j, &b);
     for (int panel = b.panel0; panel < b.panel1; panel++)
       multiply(j, &b, panel, &s, j->desk + (size_t)(panel - b.panel0) * panel_size,
@@ -260,11 +253,11 @@ static void multiply_block(const job *j, const part *all, part b) {
 static void compute_job(const job *j) {
   const plan *p = j->p;
   for (part b = j->all; b.row0 < j->all.row1; b.row0 = b.row1) {
-    b.row1 = least(b.row0 + p->rows_at_once, j->all.row1);
+    b.row1 = nd_least(b.row0 + p->rows_at_once, j->all.row1);
     for (b.panel0 = j->all.panel0; b.panel0 < j->all.panel1; b.panel0 = b.panel1) {
-      b.panel1 = least(b.panel0 + p->panels_at_once, j->all.panel1);
+      b.panel1 = nd_least(b.panel0 + p->panels_at_once, j->all.panel1);
       for (b.depth0 = j->all.depth0; b.depth0 < j->all.depth1; b.depth0 = b.depth1) {
-        b.depth1 = least(b.depth0 + p->depth_at_once, j->all.depth1);
+        b.depth1 = nd_least(b.depth0 + p->depth_at_once, j->all.depth1);
         multiply_block(j, &b, b);
       }
     }

@@ -7,6 +7,7 @@
  * kernels.
  */
 #include "tensor/kernels/filter.h"
+#include "tensor/kernels/parts.h"
 #include "tensor/kernels/tiles.h"
 #include "tensor/kernels/winograd.h"
 #include "tensor/kernels/winograd_private.h"
@@ -54,13 +55,9 @@ static int vectors_of(const plan *p, int panel) {
   return nd_panel_vectors(p->micro, p->s->co, panel * width_of(p));
 }
 
-static int divide_up(int a, int b) {
-  return (a + b - 1) / b;
-}
-
 /* Rows of v and z for so many tiles. */
 static int rows_of(const plan *p, int tiles) {
-  return p->pairs ? divide_up(tiles, 2) : tiles;
+  return p->pairs ? nd_divide_up(tiles, 2) : tiles;
 }
 
 /* How tile `row` of a block is put into row rows_of(row + 1) - 1. */
@@ -79,10 +76,10 @@ static void set_order(plan *p) {
     p->group = GROUP_OUT / width_of(p);
     return;
   }
-  p->block = divide_up(count, divide_up(count, threads * BLOCK_TILES) * threads);
-  int blocks = divide_up(count, p->block), most = SUMS_AT_ONCE / s->co < 16 ? 16 : SUMS_AT_ONCE / s->co;
+  p->block = nd_divide_up(count, nd_divide_up(count, threads * BLOCK_TILES) * threads);
+  int blocks = nd_divide_up(count, p->block), most = SUMS_AT_ONCE / s->co < 16 ? 16 : SUMS_AT_ONCE / s->co;
   p->slices = threads < blocks ? threads : blocks;
-  p->chunk = divide_up(divide_up(s->ci, divide_up(s->ci, most)), 16) * 16;
+  p->chunk = nd_divide_up(nd_divide_up(s->ci, nd_divide_up(s->ci, most)), 16) * 16;
 }
 
 static void take_buffers(plan *p, nd_arena *a) {
@@ -90,7 +87,7 @@ static void take_buffers(plan *p, nd_arena *a) {
   size_t sum_panels = p->by_channel ? (size_t)p->group : panels;
   int widest = p->s->ci > p->s->co ? p->s->ci : p->s->co;
   p->pitch = nd_winograd_pitch(p->chunk);
-  size_t chunks = p->by_channel ? (size_t)divide_up(p->s->ci, p->chunk) : 1;
+  size_t chunks = p->by_channel ? (size_t)nd_divide_up(p->s->ci, p->chunk) : 1;
   p->v_plane = nd_winograd_plane(chunks * block * (size_t)p->pitch);
   p->z_plane = nd_winograd_plane(panels * block * width);
   p->u_plane = nd_winograd_plane(sum_panels * (size_t)p->chunk * width);
@@ -199,7 +196,7 @@ static void put_kernels(const plan *p, int panel, int in0, int in1, const float 
 static void sum_slices(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const plan *p = context;
-  int blocks = divide_up(p->tiles.count, p->block);
+  int blocks = nd_divide_up(p->tiles.count, p->block);
   for (ptrdiff_t slice = (ptrdiff_t)begin; slice < (ptrdiff_t)end; slice++) {
     float *v = p->v + slice * p->apart, *z = p->z + slice * p->apart, *u = p->u + slice * p->apart;
     int first = (int)(blocks * slice / p->slices), last = (int)(blocks * (slice + 1) / p->slices);
@@ -217,7 +214,7 @@ static void sum_slices(size_t begin, size_t end, int thread, void *context) {
 static void put_slices(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const plan *p = context;
-  int chunks = divide_up(p->in1 - p->in0, UNPACK_IN);
+  int chunks = nd_divide_up(p->in1 - p->in0, UNPACK_IN);
   for (size_t i = begin; i < end; i++) {
     int panel = (int)i / chunks, in = (int)i % chunks * UNPACK_IN,
         width = vectors_of(p, panel) * p->micro->lanes;
@@ -231,7 +228,7 @@ static void run_by_tile(plan *p) {
   for (p->in0 = 0; p->in0 < p->s->ci; p->in0 = p->in1) {
     p->in1 = p->in0 + p->chunk < p->s->ci ? p->in0 + p->chunk : p->s->ci;
     nd_parallel((size_t)p->slices, 1, sum_slices, p);
-    nd_parallel((size_t)(p->panels * divide_up(p->in1 - p->in0, UNPACK_IN)), 1, put_slices, p);
+    nd_parallel((size_t)(p->panels * nd_divide_up(p->in1 - p->in0, UNPACK_IN)), 1, put_slices, p);
   }
 }
 
@@ -254,7 +251,7 @@ static void transform_slices(size_t begin, size_t end, int thread, void *context
 static void compute_chunks(size_t begin, size_t end, int thread, void *context) {
   const plan *p = context;
   float *u = p->u + thread * p->apart;
-  int groups = divide_up(p->panels, p->group);
+  int groups = nd_divide_up(p->panels, p->group);
   for (size_t i = begin; i < end; i++) {
     int panel0 = (int)i % groups * p->group, in0 = (int)i / groups * p->chunk;
     int panel1 = panel0 + p->group < p->panels ? panel0 + p->group : p->panels;
@@ -269,7 +266,8 @@ static void compute_chunks(size_t begin, size_t end, int thread, void *context) 
 static void run_by_channel(plan *p) {
   p->in1 = p->s->ci;
   nd_parallel((size_t)p->slices, 1, transform_slices, p);
-  size_t groups = (size_t)divide_up(p->panels, p->group), chunks = (size_t)divide_up(p->s->ci, p->chunk);
+  size_t groups = (size_t)nd_divide_up(p->panels, p->group),
+         chunks = (size_t)nd_divide_up(p->s->ci, p->chunk);
   nd_parallel(groups * chunks, 1, compute_chunks, p);
 }
 
