@@ -1,5 +1,6 @@
 #include "tensor/kernels/depthwise.h"
 #include "tensor/kernels/depthwise_private.h"
+#include "tensor/kernels/elementary.h"
 
 typedef struct job {
   nd_sweep sweep;
@@ -7,6 +8,7 @@ typedef struct job {
   size_t c;
   const float *x, *filter; /* filter: its slices, of a gated one those of each half */
   const nd_epilogue *e;
+  const nd_micro *micro;
   float *y;
   float *gates; /* for each thread, so far apart, the first half of a row's slice */
   size_t apart;
@@ -24,10 +26,10 @@ typedef struct place {
   size_t image;
   int y;
   float *out; /* the strip's first pixel */
-  nd_ahead ahead;
+  nd_sweep_ahead ahead;
 } place;
 
-ND_KERNEL_PART place find_place(const job *j, const nd_sweep *strip, size_t row, size_t channels) {
+static place find_place(const job *j, const nd_sweep *strip, size_t row, size_t channels) {
   place p = {row / (size_t)j->sweep.oh, (int)(row % (size_t)j->sweep.oh) - j->sweep.pad, NULL, {NULL, NULL}};
   p.out = j->y + (row * (size_t)j->sweep.ow + (size_t)strip->from) * channels;
   if (row + 1 < (size_t)j->n * (size_t)j->sweep.oh)
@@ -38,43 +40,56 @@ ND_KERNEL_PART place find_place(const job *j, const nd_sweep *strip, size_t row,
   return p;
 }
 
-ND_KERNEL_PART void sweep_rows(const job *j, const nd_sweep *strip, size_t begin, size_t end, const bool gelu,
-                               float slope) {
+/* The slice at p.y of the sample's rows, from channel k on, through the activation. */
+static void sweep_activated(const job *j, const nd_sweep *strip, const place *p, size_t k, size_t lanes,
+                            const float *filter, nd_sweep_to to) {
   const float *rows[3];
+  bool gelu = j->e->activation == ND_GELU;
+  nd_find_rows(strip, j->x, p->image, p->y, k, rows);
+  to.activation = gelu ? ND_LINEAR : j->e->activation;
+  to.slope = j->e->slope;
+  j->micro->sweep(strip, rows, lanes, filter, &to);
+  if (gelu)
+    nd_gelu_rows(to.y, strip->end - strip->from, (int)lanes, (ptrdiff_t)to.pitch);
+}
+
+/* Rows begin ... end - 1 of a strip; `gate` is not used. */
+static void sweep_rows(const job *j, const nd_sweep *strip, size_t begin, size_t end, float *gate) {
+  (void)gate;
+  size_t lanes = nd_slice_lanes(j->c);
   for (size_t row = begin; row < end; row++) {
     place p = find_place(j, strip, row, j->c);
     for (size_t slice = 0; slice < nd_slices(j->c); slice++) {
       size_t k = nd_slice_start(j->c, slice);
-      nd_find_rows(strip, j->x, p.image, p.y, k, rows);
-      nd_sweep_slice(strip, rows, j->c, j->filter + slice * ND_SLICE_FILTER, gelu, slope,
-                     (nd_sweep_to){p.out + k, j->c, NULL, nd_ahead_of(strip, p.ahead, k)});
+      sweep_activated(
+          j, strip, &p, k, lanes, j->filter + slice * ND_SLICE_FILTER,
+          (nd_sweep_to){.y = p.out + k, .pitch = j->c, .ahead = nd_sweep_ahead_of(strip, p.ahead, k)});
     }
   }
 }
 
 /* Slice by slice of the first half, and then of the second. */
-ND_KERNEL_PART void sweep_gated_rows(const job *j, const nd_sweep *strip, size_t begin, size_t end,
-                                     float *gate, const bool gelu) {
+static void sweep_gated_rows(const job *j, const nd_sweep *strip, size_t begin, size_t end, float *gate) {
   const float *rows[3];
-  size_t half = j->c / 2, slices = nd_slices(half);
+  size_t half = j->c / 2, slices = nd_slices(half), lanes = nd_slice_lanes(half);
   for (size_t row = begin; row < end; row++) {
     place p = find_place(j, strip, row, half);
     for (size_t slice = 0; slice < slices; slice++) {
       size_t k = nd_slice_start(half, slice);
       const float *filter = j->filter + slice * ND_SLICE_FILTER;
-      nd_ahead first = nd_ahead_of(strip, p.ahead, k), second = nd_ahead_of(strip, p.ahead, half + k);
-      nd_find_rows(strip, j->x, p.image, p.y, k, rows);
-      nd_sweep_slice(strip, rows, half, filter, gelu, 1,
-                     (nd_sweep_to){gate, ND_SLICE, NULL, {first.read, NULL}});
+      nd_sweep_ahead first = nd_sweep_ahead_of(strip, p.ahead, k),
+                     second = nd_sweep_ahead_of(strip, p.ahead, half + k);
+      nd_sweep_to to = {p.out + k, half, gate, ND_LINEAR, 0, {second.read, first.write}};
+      sweep_activated(j, strip, &p, k, lanes, filter,
+                      (nd_sweep_to){.y = gate, .pitch = ND_SLICE, .ahead = {first.read, NULL}});
       nd_find_rows(strip, j->x, p.image, p.y, half + k, rows);
-      nd_sweep_slice(strip, rows, half, filter + slices * ND_SLICE_FILTER, false, 1,
-                     (nd_sweep_to){p.out + k, half, gate, {second.read, first.write}});
+      j->micro->sweep(strip, rows, lanes, filter + slices * ND_SLICE_FILTER, &to);
     }
   }
 }
 
 /* The strip that starts at column `from`. */
-ND_KERNEL_PART nd_sweep strip_of(const job *j, int from) {
+static nd_sweep strip_of(const job *j, int from) {
   nd_sweep strip = j->sweep;
   int width = nd_strip_width(strip.ow, j->c);
   strip.from = from;
@@ -82,25 +97,11 @@ ND_KERNEL_PART nd_sweep strip_of(const job *j, int from) {
   return strip;
 }
 
-ND_KERNEL static void output_rows(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
+static void output_rows(size_t begin, size_t end, int thread, void *context) {
   const job *j = context;
-  float slope = j->e->activation == ND_LINEAR ? 1 : j->e->activation == ND_LEAKY_RELU ? j->e->slope : 0;
+  float *gate = j->gates ? j->gates + (size_t)thread * j->apart : NULL;
   for (nd_sweep strip = strip_of(j, 0); strip.from < strip.ow; strip = strip_of(j, strip.end))
-    if (j->e->activation == ND_GELU)
-      sweep_rows(j, &strip, begin, end, true, 0);
-    else
-      sweep_rows(j, &strip, begin, end, false, slope);
-}
-
-ND_KERNEL static void gated_rows(size_t begin, size_t end, int thread, void *context) {
-  const job *j = context;
-  float *gate = j->gates + (size_t)thread * j->apart;
-  for (nd_sweep strip = strip_of(j, 0); strip.from < strip.ow; strip = strip_of(j, strip.end))
-    if (j->e->activation == ND_GELU)
-      sweep_gated_rows(j, &strip, begin, end, gate, true);
-    else
-      sweep_gated_rows(j, &strip, begin, end, gate, false);
+    (gate ? sweep_gated_rows : sweep_rows)(j, &strip, begin, end, gate);
 }
 
 static size_t correlate(job j, const float *weights, bool turned, bool gated, nd_arena scratch) {
@@ -114,8 +115,8 @@ static size_t correlate(job j, const float *weights, bool turned, bool gated, nd
   memset(zeros, 0, ND_SLICE * sizeof *zeros);
   j.filter = filter;
   j.sweep.zeros = zeros;
-  nd_parallel((size_t)j.n * (size_t)j.sweep.oh, 1 + 8192 / ((size_t)j.sweep.ow * j.c),
-              gated ? gated_rows : output_rows, &j);
+  j.micro = nd_micro_best();
+  nd_parallel((size_t)j.n * (size_t)j.sweep.oh, 1 + 8192 / ((size_t)j.sweep.ow * j.c), output_rows, &j);
   return scratch.used;
 }
 

@@ -3,6 +3,7 @@
  * which has to be computed again for that: neither is ever stored. */
 #include "tensor/kernels/depthwise.h"
 #include "tensor/kernels/depthwise_private.h"
+#include "tensor/kernels/elementary.h"
 
 enum { PARTS = 2, RING = 3, ROWS = 16 /* of a band */, UNITS = 4 /* for each thread at least */ };
 
@@ -13,6 +14,7 @@ typedef struct both {
   int bands, strips, groups; /* of a picture's rows and columns, and of slices: units */
   int width, slices_at_once; /* of a strip, of a group, at most */
   bool gelu;
+  const nd_micro *micro;
   const float *x, *dy, *filter, *turned, *zeros;
   float *dx, *sums;
   float *desks; /* for each thread */
@@ -28,51 +30,50 @@ typedef struct unit {
   float *desk;                   /* sums of each slice, rows of the gradient in a ring, a row of dx */
 } unit;
 
-ND_KERNEL_PART size_t sums_size(void) {
+static size_t sums_size(void) {
   return (ND_TAPS + 1) * ND_SLICE;
 }
 
-ND_KERNEL_PART size_t ring_row_size(const both *b) {
+static size_t ring_row_size(const both *b) {
   return (size_t)(b->width + 2) * ND_SLICE;
 }
 
 /* Floats before the row of dx. */
-ND_KERNEL_PART size_t spare_row_at(const both *b) {
+static size_t spare_row_at(const both *b) {
   size_t slices = (size_t)b->slices_at_once * (size_t)b->parts;
   return slices * (sums_size() + (b->parts > 1 ? RING * ring_row_size(b) : 0));
 }
 
 /* Number of a slice of a part on the desk. */
-ND_KERNEL_PART size_t on_desk(const both *b, const unit *u, int part, size_t slice) {
+static size_t on_desk(const both *b, const unit *u, int part, size_t slice) {
   return (slice - u->slice0) * (size_t)b->parts + (size_t)part;
 }
 
-ND_KERNEL_PART float *sums_of(const both *b, const unit *u, int part, size_t slice) {
+static float *sums_of(const both *b, const unit *u, int part, size_t slice) {
   return u->desk + on_desk(b, u, part, slice) * sums_size();
 }
 
-ND_KERNEL_PART float *ring_row(const both *b, const unit *u, int part, size_t slice, int y) {
+static float *ring_row(const both *b, const unit *u, int part, size_t slice, int y) {
   size_t slices = (u->slice1 - u->slice0) * (size_t)b->parts;
   return u->desk + slices * sums_size() +
          (on_desk(b, u, part, slice) * RING + (size_t)(y % RING)) * ring_row_size(b);
 }
 
 /* The unit's first pixel of row y, from channel k on of c. */
-ND_KERNEL_PART size_t pixel_at(const both *b, const unit *u, int y, size_t c, size_t k) {
+static size_t pixel_at(const both *b, const unit *u, int y, size_t c, size_t k) {
   return ((u->image * (size_t)b->h + (size_t)y) * (size_t)b->w + (size_t)u->over.from) * c + k;
 }
 
-ND_KERNEL_PART nd_ahead ahead_of(const both *b, const unit *u, const float *read, int read_row, float *write,
-                                 int write_row, size_t k) {
+static nd_sweep_ahead ahead_of(const both *b, const unit *u, const float *read, int read_row, float *write,
+                               int write_row, size_t k) {
   if (b->groups > 1) /* pieces again */
-    return (nd_ahead){NULL, NULL};
-  nd_ahead a = {read && read_row < b->h ? read + pixel_at(b, u, read_row, b->c, 0) : NULL,
-                write && write_row < b->h ? write + pixel_at(b, u, write_row, b->c, 0) : NULL};
-  return nd_ahead_of(&u->over, a, k);
+    return (nd_sweep_ahead){NULL, NULL};
+  nd_sweep_ahead a = {read && read_row < b->h ? read + pixel_at(b, u, read_row, b->c, 0) : NULL,
+                      write && write_row < b->h ? write + pixel_at(b, u, write_row, b->c, 0) : NULL};
+  return nd_sweep_ahead_of(&u->over, a, k);
 }
 
-/* What the gate read, to its gradients; dy's pixels are `pitch` apart. A function of its own: inlined, it is
- * not vectorised. */
+/* What the gate read, to its gradients; dy's pixels are `pitch` apart. */
 ND_KERNEL static void pass_gelu(const float *restrict dy, size_t pitch, int pixels, size_t lanes,
                                 float *restrict first, float *restrict second) {
   for (int i = 0; i < pixels; i++, dy += pitch, first += ND_SLICE, second += ND_SLICE)
@@ -83,8 +84,8 @@ ND_KERNEL static void pass_gelu(const float *restrict dy, size_t pitch, int pixe
     }
 }
 
-ND_KERNEL_PART void pass_product(const float *restrict dy, size_t pitch, int pixels, size_t lanes,
-                                 float *restrict first, float *restrict second) {
+ND_KERNEL static void pass_product(const float *restrict dy, size_t pitch, int pixels, size_t lanes,
+                                   float *restrict first, float *restrict second) {
   for (int i = 0; i < pixels; i++, dy += pitch, first += ND_SLICE, second += ND_SLICE)
     for (size_t k = 0; k < lanes; k++) {
       float d = dy[k] * second[k];
@@ -94,7 +95,7 @@ ND_KERNEL_PART void pass_product(const float *restrict dy, size_t pitch, int pix
 }
 
 /* Row y of the gradient of the convolution's result, of both parts of a slice. */
-ND_KERNEL_PART void make_row(const both *b, const unit *u, size_t slice, int y, size_t lanes) {
+static void make_row(const both *b, const unit *u, size_t slice, int y) {
   size_t channel = nd_slice_start(b->part, slice);
   if (b->parts == 1 || y < 0 || y >= b->h)
     return;
@@ -102,20 +103,21 @@ ND_KERNEL_PART void make_row(const both *b, const unit *u, size_t slice, int y, 
     size_t k = (size_t)part * b->part + channel;
     const float *rows[3];
     nd_find_rows(&u->again, b->x, u->image, y - 1, k, rows);
-    nd_sweep_row(&u->again, rows, lanes, b->filter + ((size_t)part * b->slices + slice) * ND_SLICE_FILTER,
-                 false, 1,
-                 (nd_sweep_to){ring_row(b, u, part, slice, y), ND_SLICE, NULL,
-                               ahead_of(b, u, b->x, y + 2, NULL, 0, k)});
+    nd_sweep_to to = {ring_row(b, u, part, slice, y),         ND_SLICE, NULL, ND_LINEAR, 0,
+                      ahead_of(b, u, b->x, y + 2, NULL, 0, k)};
+    b->micro->sweep(&u->again, rows, nd_slice_lanes(b->part),
+                    b->filter + ((size_t)part * b->slices + slice) * ND_SLICE_FILTER, &to);
   }
   const float *dy =
       b->dy + ((u->image * (size_t)b->h + (size_t)y) * (size_t)b->w + (size_t)u->again.from) * b->part;
-  (b->gelu ? pass_gelu : pass_product)(dy + channel, b->part, u->again.end - u->again.from, lanes,
-                                       ring_row(b, u, 0, slice, y), ring_row(b, u, 1, slice, y));
+  (b->gelu ? pass_gelu : pass_product)(dy + channel, b->part, u->again.end - u->again.from,
+                                       nd_slice_lanes(b->part), ring_row(b, u, 0, slice, y),
+                                       ring_row(b, u, 1, slice, y));
 }
 
 /* The gradient's rows y - 1, y, y + 1. */
-ND_KERNEL_PART void find_gradients(const both *b, const unit *u, int part, size_t slice, int y,
-                                   const float *rows[3]) {
+static void find_gradients(const both *b, const unit *u, int part, size_t slice, int y,
+                           const float *rows[3]) {
   if (b->parts == 1) {
     nd_find_rows(&u->through, b->dy, u->image, y - 1, nd_slice_start(b->part, slice), rows);
     return;
@@ -124,68 +126,51 @@ ND_KERNEL_PART void find_gradients(const both *b, const unit *u, int part, size_
     rows[i] = y - 1 + i < 0 || y - 1 + i >= b->h ? NULL : ring_row(b, u, part, slice, y - 1 + i);
 }
 
-ND_KERNEL_PART void sweep_dx(const both *b, const unit *u, int part, size_t slice, int y,
-                             const float *const rows[3], size_t lanes) {
+static void sweep_dx(const both *b, const unit *u, int part, size_t slice, int y,
+                     const float *const rows[3]) {
   const float *filter = b->turned + ((size_t)part * b->slices + slice) * ND_SLICE_FILTER;
+  size_t lanes = nd_slice_lanes(b->part);
   size_t channel = nd_slice_start(b->part, slice), k = (size_t)part * b->part + channel;
   size_t skip = slice * ND_SLICE - channel; /* another slice's channels */
-  float *dx = b->dx + pixel_at(b, u, y, b->c, k);
-  nd_ahead ahead = ahead_of(b, u, b->parts == 1 ? b->dy : NULL, y + 2, b->dx, y + 1, k);
-  if (!skip) {
-    nd_sweep_row(&u->through, rows, lanes, filter, false, 1, (nd_sweep_to){dx, b->c, NULL, ahead});
-    return;
-  }
-  float *own = u->desk + spare_row_at(b);
-  nd_sweep_row(&u->through, rows, lanes, filter, false, 1, (nd_sweep_to){own, ND_SLICE, NULL, ahead});
-  for (int i = u->over.from; i < u->over.end; i++, own += ND_SLICE, dx += b->c)
+  float *dx = b->dx + pixel_at(b, u, y, b->c, k), *own = u->desk + spare_row_at(b);
+  nd_sweep_to to = {skip ? own : dx,
+                    skip ? ND_SLICE : b->c,
+                    NULL,
+                    ND_LINEAR,
+                    0,
+                    ahead_of(b, u, b->parts == 1 ? b->dy : NULL, y + 2, b->dx, y + 1, k)};
+  b->micro->sweep(&u->through, rows, lanes, filter, &to);
+  for (int i = u->over.from; skip && i < u->over.end; i++, own += ND_SLICE, dx += b->c)
     memcpy(dx + skip, own + skip, (lanes - skip) * sizeof *dx);
 }
 
-ND_KERNEL_PART void add_products(const both *b, const unit *u, int part, size_t slice, int y,
-                                 const float *gradient, size_t lanes) {
+static void add_products(const both *b, const unit *u, int part, size_t slice, int y, const float *gradient) {
   size_t k = (size_t)part * b->part + nd_slice_start(b->part, slice);
-  nd_half *kept = (nd_half *)sums_of(b, u, part, slice);
+  const float *rows[3];
+  nd_find_rows(&u->over, b->x, u->image, y - 1, k, rows);
   gradient += (size_t)(u->over.from - u->through.first) * u->through.pitch;
-  for (size_t from = 0; from < lanes; from += ND_PAIR, kept += 2 * (ND_TAPS + 1)) {
-    const float *rows[3];
-    nd_tap_sums sums; /* in registers, not in memory */
-    for (int t = 0; t <= ND_TAPS; t++)
-      sums[t][0] = kept[2 * t], sums[t][1] = kept[2 * t + 1];
-    nd_find_rows(&u->over, b->x, u->image, y - 1, k + from, rows);
-    nd_sum_row(&u->over, rows, gradient + from, u->through.pitch,
-               lanes - from < ND_PAIR ? lanes - from : ND_PAIR,
-               ahead_of(b, u, b->parts == 1 ? b->x : NULL, y + 2, NULL, 0, k + from), sums);
-    for (int t = 0; t <= ND_TAPS; t++)
-      kept[2 * t] = sums[t][0], kept[2 * t + 1] = sums[t][1];
-  }
+  b->micro->sum_taps(&u->over, rows, gradient, u->through.pitch, nd_slice_lanes(b->part),
+                     ahead_of(b, u, b->parts == 1 ? b->x : NULL, y + 2, NULL, 0, k),
+                     sums_of(b, u, part, slice));
 }
 
-ND_KERNEL_PART void store_sums(const both *b, const unit *u, size_t lanes, float *to) {
-  for (size_t slice = u->slice0; slice < u->slice1; slice++)
-    for (int part = 0; part < b->parts; part++) {
-      const float *kept = sums_of(b, u, part, slice);
-      size_t channel = nd_slice_start(b->part, slice), at = (size_t)part * b->part + channel;
-      for (size_t t = 0; t <= ND_TAPS; t++)
-        for (size_t k = slice * ND_SLICE - channel; k < lanes; k++)
-          to[t * b->c + at + k] = kept[(k / ND_PAIR * (ND_TAPS + 1) + t) * ND_PAIR + k % ND_PAIR];
-    }
-}
-
-ND_KERNEL_PART void compute_unit(const both *b, const unit *u, size_t lanes, float *sums) {
+static void compute_unit(const both *b, const unit *u, float *sums) {
   memset(u->desk, 0, (u->slice1 - u->slice0) * (size_t)b->parts * sums_size() * sizeof(float));
   for (size_t slice = u->slice0; slice < u->slice1; slice++)
-    make_row(b, u, slice, u->row0 - 1, lanes), make_row(b, u, slice, u->row0, lanes);
+    make_row(b, u, slice, u->row0 - 1), make_row(b, u, slice, u->row0);
   for (int y = u->row0; y < u->row1; y++)
     for (size_t slice = u->slice0; slice < u->slice1; slice++) {
-      make_row(b, u, slice, y + 1, lanes);
+      make_row(b, u, slice, y + 1);
       for (int part = 0; part < b->parts; part++) {
         const float *rows[3];
         find_gradients(b, u, part, slice, y, rows);
-        sweep_dx(b, u, part, slice, y, rows, lanes);
-        add_products(b, u, part, slice, y, rows[1], lanes);
+        sweep_dx(b, u, part, slice, y, rows);
+        add_products(b, u, part, slice, y, rows[1]);
       }
     }
-  store_sums(b, u, lanes, sums);
+  for (size_t slice = u->slice0; slice < u->slice1; slice++)
+    for (int part = 0; part < b->parts; part++)
+      nd_store_slice_sums(sums_of(b, u, part, slice), b->part, slice, b->c, sums + (size_t)part * b->part);
 }
 
 static unit unit_of(const both *b, size_t i) {
@@ -207,18 +192,13 @@ static unit unit_of(const both *b, size_t i) {
   return u;
 }
 
-ND_KERNEL static void compute_units(size_t begin, size_t end, int thread, void *context) {
+static void compute_units(size_t begin, size_t end, int thread, void *context) {
   const both *b = context;
   for (size_t i = begin; i < end; i++) {
     unit u = unit_of(b, i);
     u.desk = b->desks + (size_t)thread * b->apart;
     float *sums = b->sums + i / (size_t)b->groups * (ND_TAPS + 1) * b->c;
-    if (b->part >= ND_SLICE)
-      compute_unit(b, &u, ND_SLICE, sums);
-    else if (b->part == ND_PAIR)
-      compute_unit(b, &u, ND_PAIR, sums);
-    else
-      compute_unit(b, &u, b->part, sums);
+    compute_unit(b, &u, sums);
   }
 }
 
@@ -257,6 +237,7 @@ size_t nd_depthwise_backward_both(const nd_conv_shape *s, const float *x, const 
   nd_filter_slices_pack(weights, e->bias, b.c, s->gated, false, packed);
   nd_filter_slices_pack(weights, NULL, b.c, s->gated, true, packed + filter);
   b.filter = packed, b.turned = packed + filter, b.zeros = zeros;
+  b.micro = nd_micro_best();
   b.gelu = e->activation == ND_GELU;
   b.x = x, b.dy = dy, b.dx = dx;
   nd_parallel(blocks * (size_t)b.groups, 1, compute_units, &b);

@@ -10,6 +10,7 @@
 
 #include "tensor/kernels/conv.h"
 #include "tensor/kernels/data.h"
+#include "tensor/kernels/depthwise_sweep.h"
 
 #include <stdint.h>
 
@@ -60,6 +61,15 @@ typedef struct nd_micro {
   /* Philox4x32-10 of the counters first + {i, 0, 0, 0}, i < ND_PHILOX_COUNTERS: number k of counter i into
    * out[k][i]. */
   void (*philox)(const uint32_t key[2], const uint32_t first[4], uint32_t out[4][ND_PHILOX_COUNTERS]);
+
+  /* One row of a depth-wise 3 x 3 convolution, `lanes` channels of a slice, from the rows above, at and below
+   * it (NULL: outside, zeros). w: the slice's filter. */
+  void (*sweep)(const nd_sweep *j, const float *const rows[3], size_t lanes, const float *w,
+                const nd_sweep_to *to);
+  /* Adds to sums[tap][channel of the slice] the products of a row dy, from column j->from on, with those
+   * rows, and dy itself as one more tap. */
+  void (*sum_taps)(const nd_sweep *j, const float *const rows[3], const float *dy, size_t dy_pitch,
+                   size_t lanes, nd_sweep_ahead ahead, float *sums);
 
   /* Nothing but n * ND_CHAINS multiply-adds of vectors in registers, to time (peak.c). */
   float (*multiply_adds)(int n);

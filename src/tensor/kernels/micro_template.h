@@ -5,6 +5,7 @@
  *   ND_TARGET              the attribute that switches the instruction set on
  *   ND_ROWS_TWO, _ONE      rows of the largest tile, for panels two and one vectors wide
  *   ND_MULTIPLY_EVEN       see philox_template.h
+ *   ND_SWEEP_VECTORS       see depthwise_template.h
  *   ND_ADD_PAIRS, _NARROW  sum + products of pairs of bf16, fp32 to bf16; only where there are such
  * instructions
  *
@@ -277,6 +278,7 @@ static ND_TARGET float multiply_add_pairs(int n) {
 }
 #endif
 
+#include "tensor/kernels/depthwise_template.h"
 #include "tensor/kernels/philox_template.h"
 #include "tensor/kernels/winograd_template.h"
 
@@ -292,6 +294,8 @@ const nd_micro ND_NAME = {
     .finish = finish,
     .multiply_adds = multiply_adds,
     .philox = philox,
+    .sweep = sweep,
+    .sum_taps = sum_taps,
     .winograd_input = winograd_input,
     .winograd_output = winograd_output,
     .winograd_gradient = winograd_gradient,

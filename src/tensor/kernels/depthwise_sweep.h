@@ -1,0 +1,47 @@
+/* Sweeps along a row of a depth-wise convolution: what the inner loops (depthwise_template.h) are told. */
+#ifndef ND_KERNELS_DEPTHWISE_SWEEP_H
+#define ND_KERNELS_DEPTHWISE_SWEEP_H
+
+#include "tensor/kernels/conv.h"
+
+#include <stddef.h>
+
+/* Slice: its channels. Filter: numbers of a packed slice of it, [taps, and the bias][slice]. */
+enum { ND_TAPS = 9, ND_SLICE = 64, ND_SLICE_FILTER = (ND_TAPS + 1) * ND_SLICE };
+
+/* From pictures of h x w pixels to columns from ... end - 1 of oh x ow ones. Pixels of what is read lie
+ * `pitch` numbers apart, and its rows start with column `first`. */
+typedef struct nd_sweep {
+  int h, w, oh, ow, pad;
+  int first, from, end;
+  size_t pitch;
+  const float *zeros; /* ND_SLICE of them */
+} nd_sweep;
+
+/* What slices of a row read and write lies in small pieces, which memory is slow with and no processor
+ * guesses. So the strip's next row is fetched meanwhile from end to end, a part of it by each slice: where
+ * the strip's next row begins, or NULL. */
+typedef struct nd_sweep_ahead {
+  const float *read;
+  float *write;
+} nd_sweep_ahead;
+
+/* The part of it of the slice, or of the group of channels, from channel k on. */
+static inline nd_sweep_ahead nd_sweep_ahead_of(const nd_sweep *j, nd_sweep_ahead a, size_t k) {
+  size_t at = (size_t)(j->end - j->from) * k;
+  return (nd_sweep_ahead){a.read ? a.read + at : NULL, a.write ? a.write + at : NULL};
+}
+
+/* Where a row's outputs go from column `from` on, and what becomes of them: they are multiplied by `times`,
+ * unless it is NULL, or else go through the activation (no GELU). Both pointers go so far from pixel to
+ * pixel: pitch, ND_SLICE. */
+typedef struct nd_sweep_to {
+  float *y;
+  size_t pitch;
+  const float *times;
+  nd_activation activation;
+  float slope;
+  nd_sweep_ahead ahead;
+} nd_sweep_to;
+
+#endif
