@@ -49,6 +49,13 @@ typedef struct nd_micro {
    * are add_row floats apart. */
   void (*panel_to)(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row, ptrdiff_t a_step,
                    float *c, ptrdiff_t c_row, const float *add, ptrdiff_t add_row);
+  /* The same of one term, a transposed factor's m rows packed tile by tile: by pack_tiles, which reads
+   * x[k][row], of whatever m has been given it. c, c_row, add, add_row: as for panel_to. */
+  void (*panel_of_tiles)(int vectors, int m, const float *tiles, const float *b, int depth, float *c,
+                         ptrdiff_t c_row, const float *add, ptrdiff_t add_row);
+  void (*pack_tiles)(const float *x, ptrdiff_t x_row, int depth, int m, float *to);
+  /* `panels` whole panels of x[k][column], two vectors wide, each `apart` floats after the one before. */
+  void (*pack_columns)(const float *x, ptrdiff_t x_row, int depth, int panels, float *to, ptrdiff_t apart);
   /* As panel, where a word is a pair of bf16 and a product of words the sum of two products, in fp32: twice
    * the rate. NULL: not on this processor. */
   void (*panel_pairs)(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row, ptrdiff_t a_step,

@@ -279,6 +279,7 @@ static ND_TARGET float multiply_add_pairs(int n) {
 #endif
 
 #include "tensor/kernels/depthwise_template.h"
+#include "tensor/kernels/pack_template.h"
 #include "tensor/kernels/philox_template.h"
 #include "tensor/kernels/winograd_template.h"
 
@@ -287,6 +288,9 @@ const nd_micro ND_NAME = {
     .lanes = ND_LANES,
     .panel = panel,
     .panel_to = panel_to,
+    .panel_of_tiles = panel_of_tiles,
+    .pack_columns = pack_columns,
+    .pack_tiles = pack_tiles,
 #ifdef ND_ADD_PAIRS
     .panel_pairs = panel_pairs,
     .multiply_add_pairs = multiply_add_pairs,

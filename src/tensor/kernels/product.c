@@ -23,11 +23,11 @@ typedef struct plan {
   const nd_micro *micro;
   int row_parts, panel_parts, depth_parts; /* among the threads */
   int panels, panels_at_once, depth_at_once, rows_at_once;
-  bool copies;  /* a is copied, */
+  bool copies;  /* a is converted, */
   bool in_c;    /* sums of whole panels are stored where they belong, */
   int sum_rows; /*   those of others in so many rows */
-  float *desks; /* for each thread: a block of b, of a, sums, a bias */
-  size_t desk, a_at, sums_at, bias_at;
+  float *desks; /* for each thread: a block of b, of a converted, of a's tiles, sums, a bias */
+  size_t desk, a_at, tiles_at, sums_at, bias_at;
   float *slices, *slice_sums; /* of the parts of the depth: c of all but the first, the sums of a */
 } plan;
 
@@ -53,6 +53,11 @@ static int panel_width(const plan *p, int panel) {
 
 static size_t aligned(size_t floats) {
   return (floats + 15) / 16 * 16;
+}
+
+/* Between converted rows of so many numbers: never a multiple of a page, whose lines would share a set. */
+static size_t row_pitch(size_t numbers) {
+  return aligned(numbers + 16);
 }
 
 /* ---- The plan ---- */
@@ -84,8 +89,13 @@ static void share_out(plan *p) {
 static void place_desks(plan *p, nd_arena *a) {
   int width = width_of(p);
   bool ragged = p->p->n % width;
-  p->a_at = aligned((size_t)p->depth_at_once * (size_t)(p->panels_at_once * width));
-  p->sums_at = p->a_at + (p->copies ? BLOCK_ROWS * aligned((size_t)p->depth_at_once + 16) : 0);
+  size_t depth = (size_t)p->depth_at_once;
+  bool transposed = p->p->a_transposed;
+  p->a_at = aligned(depth * (size_t)(p->panels_at_once * width));
+  p->tiles_at = p->a_at + (!p->copies   ? 0
+                           : transposed ? depth * row_pitch(BLOCK_ROWS)
+                                        : BLOCK_ROWS * row_pitch(depth));
+  p->sums_at = p->tiles_at + (transposed ? aligned(BLOCK_ROWS * depth) : 0);
   size_t panels = !p->in_c ? (size_t)p->panels_at_once : ragged ? 1 : 0;
   p->bias_at = p->sums_at + panels * (size_t)(p->sum_rows * width);
   p->desks = nd_arena_for_threads(a, (size_t)nd_threads(), p->bias_at + (size_t)width, &p->desk);
@@ -99,7 +109,7 @@ static plan lay_out(const nd_product *q, nd_arena *a) {
   int panel = p.depth_at_once * width_of(&p);
   p.panels_at_once =
       nd_even_part((p.panels + p.panel_parts - 1) / p.panel_parts, (BLOCK_B + panel - 1) / panel);
-  p.copies = q->a_transposed || q->a.type != ND_F32;
+  p.copies = q->a.type != ND_F32;
   p.in_c = q->c.type == ND_F32;
   bool at_once = p.depth_at_once >= q->k;
   p.rows_at_once = at_once || (p.in_c && q->n % width_of(&p) == 0) ? q->m : nd_least(q->m, ROWS);
@@ -124,11 +134,18 @@ static void pack_transposed(const plan *p, const part *b, float *to) {
   }
 }
 
-/* Row k of whole panels, each `panel` numbers after the one before. */
-static void pack_row(const plan *p, size_t from, int panels, ptrdiff_t panel, float *to) {
-  size_t width = (size_t)width_of(p);
-  for (int i = 0; i < panels; i++, from += width, to += panel)
-    nd_copy_numbers((nd_data){to, ND_F32}, 0, p->p->b, from, width);
+/* Whole panels, each `apart` numbers after the one before, from the block's first row and channel `from`. */
+static void pack_panels(const plan *p, const part *b, int panels, ptrdiff_t apart, float *to) {
+  const nd_product *q = p->p;
+  size_t width = (size_t)width_of(p), from = (size_t)b->depth0 * (size_t)q->n + (size_t)b->panel0 * width;
+  if (q->b.type == ND_F32) {
+    p->micro->pack_columns((const float *)q->b.at + from, q->n, b->depth1 - b->depth0, panels, to, apart);
+    return;
+  }
+  for (int k = b->depth0; k < b->depth1; k++, from += (size_t)q->n, to += width)
+    for (int i = 0; i < panels; i++)
+      nd_copy_numbers((nd_data){to, ND_F32}, (size_t)i * (size_t)apart, q->b, from + (size_t)i * width,
+                      width);
 }
 
 static void pack_plain(const plan *p, const part *b, float *to) {
@@ -136,57 +153,61 @@ static void pack_plain(const plan *p, const part *b, float *to) {
   int depth = b->depth1 - b->depth0, width = width_of(p),
       whole = nd_least(b->panel1, q->n / width) - b->panel0;
   int rest = b->panel0 + whole < b->panel1 ? q->n % width : 0, rest_width = panel_width(p, b->panel1 - 1);
-  float *last = to + (ptrdiff_t)whole * depth * width;
-  for (int k = 0; k < depth; k++, to += width, last += rest_width) {
-    size_t from = (size_t)(b->depth0 + k) * (size_t)q->n + (size_t)(b->panel0 * width);
-    pack_row(p, from, whole, (ptrdiff_t)depth * width, to);
-    if (!rest)
-      continue;
-    nd_copy_numbers((nd_data){last, ND_F32}, 0, q->b, from + (size_t)(whole * width), (size_t)rest);
-    memset(last + rest, 0, (size_t)(rest_width - rest) * sizeof *last);
+  pack_panels(p, b, whole, (ptrdiff_t)depth * width, to);
+  to += (ptrdiff_t)whole * depth * width;
+  for (int k = b->depth0; rest && k < b->depth1; k++, to += rest_width) {
+    nd_copy_numbers((nd_data){to, ND_F32}, 0, q->b, (size_t)k * (size_t)q->n + (size_t)(q->n - rest),
+                    (size_t)rest);
+    memset(to + rest, 0, (size_t)(rest_width - rest) * sizeof *to);
   }
 }
 
 /* Adds up the rows of a block of a transposed a. */
-ND_KERNEL static void add_rows(const float *restrict x, int depth, int count, float *restrict to) {
+ND_KERNEL static void add_rows(const float *restrict x, ptrdiff_t x_row, int depth, int count,
+                               float *restrict to) {
   float sums[BLOCK_ROWS] = {0};
-  for (int k = 0; k < depth; k++, x += BLOCK_ROWS)
+  for (int k = 0; k < depth; k++, x += x_row)
     for (int i = 0; i < count; i++)
       sums[i] += x[i];
   for (int i = 0; i < count; i++)
     to[i] += sums[i];
 }
 
-/* Where a block of a is read: number (i, k) at a[i row + k step]. */
+/* Where a block of a is read: number (i, k) at a[i row + k step]; or its tiles, one after the other. */
 typedef struct source {
-  const float *a;
+  const float *a, *tiles;
   ptrdiff_t row, step;
 } source;
 
-static source copy_transposed(const job *j, const part *b, float *copy) {
-  const nd_product *q = j->p->p;
-  int rows = b->row1 - b->row0, depth = b->depth1 - b->depth0;
-  for (int k = 0; k < depth; k++)
-    nd_copy_numbers((nd_data){copy, ND_F32}, (size_t)(k * BLOCK_ROWS), q->a,
-                    (size_t)(b->depth0 + k) * (size_t)q->m + (size_t)b->row0, (size_t)rows);
-  if (j->a_sums && b->panel0 == 0)
-    add_rows(copy, depth, rows, j->a_sums + b->row0);
-  return (source){copy, 1, BLOCK_ROWS};
+/* Rows of a block as fp32, rows of the factor in memory. */
+static source convert_rows(const plan *p, size_t first, size_t count, size_t width, size_t row, float *copy) {
+  const nd_data a = p->p->a;
+  size_t pitch = row_pitch(width);
+  if (!p->copies)
+    return (source){.a = (const float *)a.at + first, .row = (ptrdiff_t)row};
+  for (size_t i = 0; i < count; i++)
+    nd_copy_numbers((nd_data){copy, ND_F32}, i * pitch, a, first + i * row, width);
+  return (source){.a = copy, .row = (ptrdiff_t)pitch};
 }
 
 static source take_rows(const job *j, const part *b) {
   const plan *p = j->p;
   const nd_product *q = p->p;
-  size_t first = (size_t)b->row0 * (size_t)q->k + (size_t)b->depth0, depth = (size_t)(b->depth1 - b->depth0);
-  float *copy = j->desk + p->a_at;
-  if (q->a_transposed)
-    return copy_transposed(j, b, copy);
-  if (!p->copies)
-    return (source){(const float *)q->a.at + first, q->k, 1};
-  size_t pitch = aligned((size_t)p->depth_at_once + 16);
-  for (size_t i = 0; i < (size_t)(b->row1 - b->row0); i++)
-    nd_copy_numbers((nd_data){copy, ND_F32}, i * pitch, q->a, first + i * (size_t)q->k, depth);
-  return (source){copy, (ptrdiff_t)pitch, 1};
+  int rows = b->row1 - b->row0, depth = b->depth1 - b->depth0;
+  float *copy = j->desk + p->a_at, *tiles = j->desk + p->tiles_at;
+  if (!q->a_transposed) {
+    source s = convert_rows(p, (size_t)b->row0 * (size_t)q->k + (size_t)b->depth0, (size_t)rows,
+                            (size_t)depth, (size_t)q->k, copy);
+    s.step = 1;
+    return s;
+  }
+  source s = convert_rows(p, (size_t)b->depth0 * (size_t)q->m + (size_t)b->row0, (size_t)depth, (size_t)rows,
+                          (size_t)q->m, copy);
+  p->micro->pack_tiles(s.a, s.row, depth, rows, tiles);
+  if (j->a_sums && b->panel0 == 0)
+    add_rows(s.a, s.row, depth, rows, j->a_sums + b->row0);
+  s.tiles = tiles;
+  return s;
 }
 
 /* ---- Products ---- */
@@ -221,9 +242,14 @@ static void multiply(const job *j, const part *b, int panel, const source *s, co
   bool stores = p->in_c && count == width, first = b->depth0 == j->all.depth0;
   float *to = stores ? c.at : sums;
   ptrdiff_t to_row = stores ? q->n : width;
-  nd_term term = {s->a, packed, b->depth1 - b->depth0};
-  p->micro->panel_to(width / p->micro->lanes, rows, &term, 1, s->row, s->step, to, to_row,
-                     first ? bias_of(j, panel) : to, first ? 0 : to_row);
+  int vectors = width / p->micro->lanes, depth = b->depth1 - b->depth0;
+  const float *add = first ? bias_of(j, panel) : to;
+  ptrdiff_t add_row = first ? 0 : to_row;
+  if (s->tiles)
+    p->micro->panel_of_tiles(vectors, rows, s->tiles, packed, depth, to, to_row, add, add_row);
+  else
+    p->micro->panel_to(vectors, rows, &(nd_term){s->a, packed, depth}, 1, s->row, s->step, to, to_row, add,
+                       add_row);
   if (b->depth1 < j->all.depth1)
     return;
   nd_epilogue e = {NULL, q->epilogue.activation, q->epilogue.slope};
