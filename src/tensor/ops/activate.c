@@ -16,7 +16,7 @@ ND_KERNEL static void forward(const nd_activate_attr *a, const float *x, float *
       out[i] = x[i] * nd_sigmoidf(x[i]);
   else if (a->kind == ND_ACT_GELU)
     for (size_t i = 0; i < n; i++)
-      out[i] = x[i] * nd_normal_belowf(x[i]);
+      out[i] = nd_geluf(x[i]);
   else
     for (size_t i = 0; i < n; i++)
       out[i] = x[i] > 0 ? x[i] : slope * x[i];

@@ -20,7 +20,7 @@ ND_KERNEL static void forward_pixels(size_t begin, size_t end, int thread, void 
     float *restrict y = w->out + i * w->c;
     if (w->activation == ND_ACT_GELU)
       for (size_t k = 0; k < w->c; k++)
-        y[k] = a[k] * nd_normal_belowf(a[k]) * b[k];
+        y[k] = nd_geluf(a[k]) * b[k];
     else
       for (size_t k = 0; k < w->c; k++)
         y[k] = a[k] * b[k];
