@@ -78,9 +78,9 @@ ND_KERNEL static void pass_gelu(const float *restrict dy, size_t pitch, int pixe
                                 float *restrict first, float *restrict second) {
   for (int i = 0; i < pixels; i++, dy += pitch, first += ND_SLICE, second += ND_SLICE)
     for (size_t k = 0; k < lanes; k++) {
-      float density, a = first[k], b = second[k], below = nd_normal_cdff(a, &density);
-      first[k] = dy[k] * b * (below + a * density);
-      second[k] = dy[k] * a * below;
+      float a = first[k], b = second[k];
+      first[k] = dy[k] * b * nd_gelu_gradientf(a);
+      second[k] = dy[k] * nd_geluf(a);
     }
 }
 

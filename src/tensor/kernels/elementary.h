@@ -10,8 +10,9 @@
  * products with such numbers, which are denormal and some 30 times as slow, beside those of every x. */
 extern const float nd_exp_low, nd_exp_high;
 
-/* Where the normal distribution is 0 and 1 in fp32, to nd_geluf. Not known either, for the same reason. */
-extern const float nd_normal_low, nd_normal_high;
+/* Where the normal distribution and the gradient of GELU are 0 and 1 to the fitted functions below. Not known
+ * either, for the same reason. */
+extern const float nd_normal_low, nd_normal_high, nd_gradient_low, nd_gradient_high;
 
 /* e^x to about 1e-7 relative: x = n ln 2 + r, |r| <= ln 2 / 2, polynomial in r, exponent set to n. */
 static inline float nd_expf(float x) {
@@ -37,37 +38,35 @@ static inline float nd_sigmoidf(float x) {
   return 1.0f / (1.0f + nd_expf(-x));
 }
 
-/* The normal distribution below x to about 1e-7, with its density at x (Abramowitz & Stegun 1964, 7.1.26). */
-static inline float nd_normal_cdff(float x, float *density) {
-  float z = (x < 0 ? -x : x) * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * z), e = nd_expf(-z * z);
-  e = e < 1e-30f ? 0 : e; /* what is made of less would be denormal, here or where it is multiplied next */
-  float p = 1.061405429f;
-  p = p * t - 1.453152027f;
-  p = p * t + 1.421413741f;
-  p = p * t - 0.284496736f;
-  p = p * t + 0.254829592f;
-  float tail = 0.5f * p * t * e;
-  *density = 0.39894228f * e;
-  return x < 0 ? tail : 1.0f - tail;
+/* x p(x^2) / q(x^2), of powers from 0 up. */
+static inline float nd_odd_ratiof(float x, const float p[6], const float q[6]) {
+  float u = x * x, above = p[5], below = q[5];
+  for (int i = 4; i >= 0; i--) {
+    above = above * u + p[i];
+    below = below * u + q[i];
+  }
+  return x * above / below;
 }
 
-/* GELU, x Phi(x) (Hendrycks & Gimpel 2016), by Phi(x) = 0.5 + x p(x^2) / q(x^2), in half the time: p and q
- * were fitted to the smallest largest error, 2e-7 with what fp32 rounds. At both bounds it is 0 and 1. */
+/* GELU, x Phi(x) (Hendrycks & Gimpel 2016). Phi(x) - 0.5 and, for the gradient, Phi(x) + x Phi'(x) - 0.5 are
+ * odd ratios of polynomials that were fitted to the smallest largest error: with what fp32 rounds, 2e-7 and
+ * 4e-7. At both bounds Phi is 0 and 1. */
 static inline float nd_geluf(float x) {
+  const float p[6] = {3.98942232e-1f, 3.41130905e-2f, 4.6920389e-3f,
+                      1.71311098e-4f, 6.3527013e-6f,  2.2437895e-8f},
+              q[6] = {1.0f, 2.52174646e-1f, 2.87918840e-2f, 1.898545423e-3f, 7.43591663e-5f, 1.18847242e-6f};
   float from_low = x < nd_normal_low ? nd_normal_low : x;
   float c = from_low > nd_normal_high ? nd_normal_high : from_low;
-  float u = c * c, p = 2.2437895e-8f, q = 1.18847242e-6f;
-  p = p * u + 6.3527013e-6f;
-  p = p * u + 1.71311098e-4f;
-  p = p * u + 4.6920389e-3f;
-  p = p * u + 3.41130905e-2f;
-  p = p * u + 3.98942232e-1f;
-  q = q * u + 7.43591663e-5f;
-  q = q * u + 1.898545423e-3f;
-  q = q * u + 2.87918840e-2f;
-  q = q * u + 2.52174646e-1f;
-  q = q * u + 1.0f;
-  return from_low * (0.5f + c * p / q);
+  return from_low * (0.5f + nd_odd_ratiof(c, p, q));
+}
+
+static inline float nd_gelu_gradientf(float x) {
+  const float p[6] = {0.797885358f,    -0.0309958737f,  0.0142303072f,
+                      1.92201787e-05f, 3.59559563e-05f, 1.92929434e-07f},
+              q[6] = {1.0f, 0.294494033f, 0.0409802049f, 0.00352303451f, 0.000192036343f, 8.95242465e-06f};
+  float c = x < nd_gradient_low ? nd_gradient_low : x;
+  c = c > nd_gradient_high ? nd_gradient_high : c;
+  return 0.5f + nd_odd_ratiof(c, p, q);
 }
 
 /* GELU in place, for rows of `count` numbers, `step` apart. */

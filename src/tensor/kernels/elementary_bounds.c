@@ -5,3 +5,4 @@
 const float nd_exp_low = -87.0f, nd_exp_high = 88.0f;
 
 const float nd_normal_low = -5.5507882f, nd_normal_high = 5.5507882f;
+const float nd_gradient_low = -5.9f, nd_gradient_high = 5.9f;

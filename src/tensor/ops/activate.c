@@ -31,10 +31,8 @@ ND_KERNEL static void backward(const nd_activate_attr *a, const float *x, const 
       out[i] = dy[i] * s * (1 + x[i] * (1 - s));
     }
   else if (a->kind == ND_ACT_GELU)
-    for (size_t i = 0; i < n; i++) {
-      float density, below = nd_normal_cdff(x[i], &density);
-      out[i] = dy[i] * (below + x[i] * density);
-    }
+    for (size_t i = 0; i < n; i++)
+      out[i] = dy[i] * nd_gelu_gradientf(x[i]);
   else
     for (size_t i = 0; i < n; i++)
       out[i] = x[i] > 0 ? dy[i] : slope * dy[i];

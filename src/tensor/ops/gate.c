@@ -35,9 +35,9 @@ ND_KERNEL static void backward_pixels(size_t begin, size_t end, int thread, void
     float *dx = w->out + i * 2 * w->c; /* may be x's memory */
     if (w->activation == ND_ACT_GELU)
       for (size_t k = 0; k < w->c; k++) {
-        float first = a[k], second = a[w->c + k], density, below = nd_normal_cdff(first, &density);
-        dx[k] = dy[k] * second * (below + first * density);
-        dx[w->c + k] = dy[k] * first * below;
+        float first = a[k], second = a[w->c + k];
+        dx[k] = dy[k] * second * nd_gelu_gradientf(first);
+        dx[w->c + k] = dy[k] * nd_geluf(first);
       }
     else
       for (size_t k = 0; k < w->c; k++) {
