@@ -99,6 +99,9 @@ void nd_views_join(const float *left, const float *right, size_t pixels, float *
  * when it adds its halves up; 3 channels are that picture. rgb: pixels x 3, not x. */
 void nd_views_photo(const float *x, size_t pixels, int channels, float *rgb);
 
+/* The usual ending (".png", ".jpg", ...) of the format that a file's first bytes tell, whatever its name;
+ * NULL: it is none that is read. */
+const char *nd_image_ending(const char *path);
 /* True when the file name ends in a picture format this build reads (any case). */
 bool nd_image_named(const char *path);
 /* Error: a picture of that name cannot be written, which should be known before there is one. */
