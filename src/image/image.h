@@ -37,6 +37,8 @@ bool nd_image_turned(const char *path);
 int nd_image_measure(const void *bytes, size_t size, const char *name, int *width, int *height);
 int nd_image_new(int width, int height, int channels, nd_image *out); /* zeroed pixels, 8 bits */
 void nd_image_free(nd_image *image);
+int nd_image_widen(nd_image *image);   /* 3 channels, grey repeated; on error as it was */
+void nd_image_narrow(nd_image *image); /* 1 channel, the first */
 /* Makes the longer side at most `side` pixels, by libvips' Lanczos filter; alpha and meta are dropped. */
 int nd_image_shrink(nd_image *image, int side);
 
