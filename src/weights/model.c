@@ -230,14 +230,16 @@ int nd_model_load_as(const char *name, nd_role role, const char *const *settings
     return -1;
   nd_model *m = g_new0(nd_model, 1);
   nd_st_part p = {file, scope_in(file, role)};
-  int failed = load(m, &p, role, settings);
-  nd_safetensors_close(file);
-  if (failed) {
-    nd_model_free(m);
-    return nd_fail_in("model '%s'", path);
+  if (!load(m, &p, role, settings)) {
+    nd_safetensors_close(file);
+    *out = m;
+    return 0;
   }
-  *out = m;
-  return 0;
+  if (file->unread)
+    nd_fail_in("without %s, since such are not read", file->unread);
+  nd_safetensors_close(file);
+  nd_model_free(m);
+  return nd_fail_in("model '%s'", path);
 }
 
 int nd_model_load(const char *name, nd_model **out) {

@@ -23,6 +23,7 @@ struct nd_safetensors {
   GPtrArray *keys;       /* of the metadata, NULL-terminated */
   GHashTable *metadata;
   const char *module; /* what nd_safetensors_unwrap took off besides wrappers: "model."; NULL: nothing */
+  const char *unread; /* tensors of a checkpoint that were passed over, in words; NULL: none */
   GPtrArray *blocks;  /* nd_mem_alloc: numbers that do not stand in the map */
 };
 
