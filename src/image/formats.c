@@ -46,7 +46,16 @@ static int write_tiff(VipsImage *image, int quality, VipsTarget *to) {
 
 static const nd_format formats[] = {
     {"PNG", {".png", NULL}, true, true, false, 0, is_png, vips_pngload_source, write_png, nd_png_mark},
-    {"JPEG", {".jpg", ".jpeg"}, false, false, false, 65500, is_jpeg, vips_jpegload_source, write_jpeg, NULL},
+    {"JPEG",
+     {".jpg", ".jpeg"},
+     false,
+     false,
+     false,
+     65500,
+     is_jpeg,
+     vips_jpegload_source,
+     write_jpeg,
+     nd_jpeg_mark},
     {"TIFF", {".tif", ".tiff"}, true, true, true, 0, is_tiff, vips_tiffload_source, write_tiff, NULL},
     {"WebP",
      {".webp", NULL},
