@@ -14,14 +14,20 @@ typedef struct job {
   int done, failed;
 } job;
 
+/* All that the file holds; a part of a file has its colours alone. */
+static int load(const nd_set *set, size_t i, nd_image *image) {
+  const nd_set_item *item = &set->at[i];
+  return nd_set_whole_file(item) ? nd_image_load(item->file, image) : nd_set_load(set, i, image);
+}
+
 /* The draws of a picture follow from the seed and its name: adding pictures changes no other. */
 static int degrade_picture(const job *j, const nd_set *set, size_t i, const char *to) {
   const char *name = set->at[i].name;
   nd_image image;
-  if (nd_set_load(set, i, &image))
+  if (load(set, i, &image))
     return -1;
   nd_rng r = nd_rng_make(j->seed, 0, g_str_hash(name), ND_RANDOM_DEGRADE);
-  int failed = nd_degrade_apply(&j->settings, image.data, image.height, image.width, &r);
+  int failed = nd_degrade_image(&j->settings, &image, &r);
   if (failed)
     nd_fail_in("'%s'", set->at[i].label);
   else

@@ -6,7 +6,7 @@
 #include <string.h>
 
 typedef struct order {
-  const char *in, *out;
+  const char *in, *out, *prefix; /* prefix NULL: as found */
   nd_st_type type;
   gboolean diffusion, overwrite;
   char **settings, **notes;
@@ -61,7 +61,7 @@ static int import_model(const order *o) {
   nd_model *m;
   if (nd_file_check_new(o->out, o->overwrite) ||
       nd_model_load_as(o->in, o->diffusion ? ND_DIFFUSION : ND_RESTORATION, (const char *const *)o->settings,
-                       &m))
+                       o->prefix, &m))
     return -1;
   int failed = write_model(m, o);
   if (!failed)
@@ -82,7 +82,7 @@ static int read_type(const char *text, nd_st_type *type) {
 }
 
 static int run(int argc, char **argv) {
-  g_autofree char *out = NULL, *type = NULL;
+  g_autofree char *out = NULL, *type = NULL, *prefix = NULL;
   g_auto(GStrv) settings = NULL, notes = NULL;
   order o = {0};
   const GOptionEntry entries[] = {
@@ -91,6 +91,8 @@ static int run(int argc, char **argv) {
        "a setting of the network that its weights do not show; may be repeated", "NAME=VALUE"},
       {"diffusion", 0, 0, G_OPTION_ARG_NONE, &o.diffusion,
        "take the diffusion network instead of the restoration network", NULL},
+      {"prefix", 0, 0, G_OPTION_ARG_STRING, &prefix,
+       "take the tensors whose names begin so, and leave the others aside", "net_g."},
       {"type", 0, 0, G_OPTION_ARG_STRING, &type,
        "of the weights: f32 (default), or f16 or bf16, which take half the room", "f32|f16|bf16"},
       {"note", 0, 0, G_OPTION_ARG_STRING_ARRAY, &notes,
@@ -110,6 +112,7 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong("%s", nd_error());
   o.in = argv[1];
   o.out = out;
+  o.prefix = prefix;
   o.settings = settings;
   o.notes = notes;
   return import_model(&o) ? nd_cli_failed() : ND_EXIT_DONE;

@@ -106,24 +106,24 @@ static void clear(nd_info *info) {
 static nd_model *other_model(const char *path, const nd_model *m) {
   nd_model *other = NULL;
   if (m->left_aside && nd_net_role(m->net) == ND_RESTORATION &&
-      nd_model_load_as(path, ND_DIFFUSION, NULL, &other))
+      nd_model_load_as(path, ND_DIFFUSION, NULL, NULL, &other))
     nd_error_clear();
   return other;
 }
 
 /* A file that does not name its network, such as a checkpoint from elsewhere, may be of either role. */
 static int load_either(const char *path, nd_model **m) {
-  if (!nd_model_load_as(path, ND_RESTORATION, NULL, m))
+  if (!nd_model_load_as(path, ND_RESTORATION, NULL, NULL, m))
     return 0;
   g_autofree char *cause = g_strdup(nd_error());
-  return nd_model_load_as(path, ND_DIFFUSION, NULL, m) ? nd_fail("%s", cause) : 0;
+  return nd_model_load_as(path, ND_DIFFUSION, NULL, NULL, m) ? nd_fail("%s", cause) : 0;
 }
 
 static int show_model(const char *path, const char *network, const question *q) {
   nd_model *m;
   nd_role role =
       network && g_strv_contains(nd_net_names(ND_DIFFUSION), network) ? ND_DIFFUSION : ND_RESTORATION;
-  if (network ? nd_model_load_as(path, role, NULL, &m) : load_either(path, &m))
+  if (network ? nd_model_load_as(path, role, NULL, NULL, &m) : load_either(path, &m))
     return -1;
   nd_model *other = other_model(path, m);
   nd_info info = {.path = path,

@@ -75,6 +75,11 @@ char *nd_degrade_describe(const nd_degrade_settings *settings);
 /* Degrades in place; every random draw comes from rng, those of then[i] from its branch i + 1, so that the
  * stages' draws do not depend on one another. rgb: dense height x width x 3 in [0, 1]. */
 int nd_degrade_apply(const nd_degrade_settings *settings, float *rgb, int height, int width, nd_rng *rng);
+/* True when detail of colour changes otherwise than that of brightness: what is grey gets colours. */
+bool nd_degrade_changes_colour(const nd_degrade_settings *settings);
+/* A picture as it was read: transparency and what comes with it stay, and grey stays grey where colour is
+ * not changed: of three channels' noise it gets the first's. Else it becomes RGB. */
+int nd_degrade_image(const nd_degrade_settings *settings, nd_image *image, nd_rng *rng);
 /* How many pixels from the border of what is degraded the border can be seen: a patch is to be cut out of
  * that much more. Of a chain the sum. */
 int nd_degrade_reach(const nd_degrade_settings *settings);

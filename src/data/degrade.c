@@ -195,18 +195,50 @@ int nd_degrade_check(const nd_degrade_settings *settings) {
   return 0;
 }
 
-int nd_degrade_apply(const nd_degrade_settings *settings, float *rgb, int height, int width, nd_rng *rng) {
+bool nd_degrade_changes_colour(const nd_degrade_settings *settings) {
+  bool changes = settings->kind && settings->kind->colour;
+  for (int i = 0; i < settings->then_count; i++)
+    changes |= settings->then[i].kind->colour;
+  return changes;
+}
+
+/* grey: each pixel becomes its first channel. */
+static int apply_stage(const nd_degradation *kind, const double *values, float *rgb, int height, int width,
+                       bool grey, nd_rng *rng) {
+  if (kind->apply(values, rgb, height, width, rng))
+    return -1;
+  size_t n = grey ? 3 * (size_t)height * (size_t)width : 0;
+  for (size_t i = 0; i < n; i += 3)
+    rgb[i + 1] = rgb[i + 2] = rgb[i];
+  return 0;
+}
+
+static int apply_stages(const nd_degrade_settings *settings, float *rgb, int height, int width, bool grey,
+                        nd_rng *rng) {
   if (nd_degrade_check(settings))
     return -1;
   if (height < 1 || width < 1)
     return nd_fail("degradation '%s': a picture of %d x %d", settings->kind->name, width, height);
-  if (settings->kind->apply(settings->values, rgb, height, width, rng))
+  if (apply_stage(settings->kind, settings->values, rgb, height, width, grey, rng))
     return -1;
   for (int i = 0; i < settings->then_count; i++) {
     nd_rng branch = nd_rng_branch(rng, (uint32_t)i + 1);
-    if (settings->then[i].kind->apply(settings->then[i].values, rgb, height, width, &branch))
+    if (apply_stage(settings->then[i].kind, settings->then[i].values, rgb, height, width, grey, &branch))
       return -1;
   }
+  return 0;
+}
+
+int nd_degrade_apply(const nd_degrade_settings *settings, float *rgb, int height, int width, nd_rng *rng) {
+  return apply_stages(settings, rgb, height, width, false, rng);
+}
+
+int nd_degrade_image(const nd_degrade_settings *settings, nd_image *image, nd_rng *rng) {
+  bool grey = image->channels == 1 && !nd_degrade_changes_colour(settings);
+  if (nd_image_widen(image) || apply_stages(settings, image->data, image->height, image->width, grey, rng))
+    return -1;
+  if (grey)
+    nd_image_narrow(image);
   return 0;
 }
 

@@ -34,9 +34,10 @@ static size_t value_bytes(enum matio_classes class) {
   }
 }
 
-/* Which dimensions are height, width and colour; false: the array holds no pictures. */
+/* Which dimensions are height, width and colour; false: the array holds no pictures. Logical values are bytes
+ * of 0 and 1, of which a picture would be black. */
 static bool find_shape(const matvar_t *v, nd_mat *m) {
-  if (v->rank < 3 || v->rank > RANK_MAX || v->isComplex || !value_bytes(v->class_type))
+  if (v->rank < 3 || v->rank > RANK_MAX || v->isComplex || v->isLogical || !value_bytes(v->class_type))
     return false;
   m->rank = (size_t)v->rank;
   m->class = v->class_type;
@@ -60,7 +61,7 @@ static void append_shape(GString *s, const matvar_t *v) {
   g_string_append_printf(s, "%s%s", s->len ? ", " : "", v->name ? v->name : "?");
   for (int d = 0; d < v->rank && v->dims; d++)
     g_string_append_printf(s, "%s%zu", d ? " x " : " (", v->dims[d]);
-  g_string_append(s, v->rank > 0 && v->dims ? ")" : "");
+  g_string_append(s, v->rank > 0 && v->dims ? v->isLogical ? ", logical)" : ")" : "");
 }
 
 /* Looks at one variable after the other; *fitting: how many hold pictures, and m is of the first of them. */

@@ -120,16 +120,9 @@ static int search(comparison *c, nd_degrade_settings *degradation) {
   return c->settings->all ? 0 : keep_untold(&given, degradation);
 }
 
-static bool changes_colour(const nd_degrade_settings *d) {
-  bool changes = d->kind && d->kind->colour;
-  for (int i = 0; i < d->then_count; i++)
-    changes |= d->then[i].kind->colour;
-  return changes;
-}
-
 int nd_fit(const nd_fit_settings *settings, nd_degrade_settings *degradation, nd_fit_result *out) {
   nd_fit_settings s = *settings;
-  s.colour |= changes_colour(degradation);
+  s.colour |= nd_degrade_changes_colour(degradation);
   comparison c = {.settings = &s, .result = out, .least = HUGE_VAL};
   *out = (nd_fit_result){0};
   if (settings->patch_size < ND_FIT_LEAST || settings->patches < 2)

@@ -2,7 +2,10 @@
  * them. */
 #include "image/vips-private.h"
 
+#include <fcntl.h>
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool is_png(const unsigned char *head, size_t n) {
   return n >= 8 && !memcmp(head, "\x89PNG\r\n\x1a\n", 8);
@@ -43,7 +46,16 @@ static int write_tiff(VipsImage *image, int quality, VipsTarget *to) {
 
 static const nd_format formats[] = {
     {"PNG", {".png", NULL}, true, true, false, 0, is_png, vips_pngload_source, write_png, nd_png_mark},
-    {"JPEG", {".jpg", ".jpeg"}, false, false, false, 65500, is_jpeg, vips_jpegload_source, write_jpeg, NULL},
+    {"JPEG",
+     {".jpg", ".jpeg"},
+     false,
+     false,
+     false,
+     65500,
+     is_jpeg,
+     vips_jpegload_source,
+     write_jpeg,
+     nd_jpeg_mark},
     {"TIFF", {".tif", ".tiff"}, true, true, true, 0, is_tiff, vips_tiffload_source, write_tiff, NULL},
     {"WebP",
      {".webp", NULL},
@@ -82,6 +94,16 @@ const nd_format *nd_format_read(VipsImage *image) {
     if (!g_ascii_strncasecmp(loader, formats[i].name, strlen(formats[i].name)))
       return &formats[i];
   return &formats[0];
+}
+
+const char *nd_image_ending(const char *path) {
+  unsigned char head[12];
+  int fd = g_open(path, O_RDONLY | O_CLOEXEC, 0);
+  ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof head);
+  if (fd >= 0)
+    close(fd);
+  const nd_format *format = n > 0 ? nd_format_starting(head, (size_t)n) : NULL;
+  return format ? format->endings[0] : NULL;
 }
 
 bool nd_image_named(const char *path) {

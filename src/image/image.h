@@ -37,6 +37,8 @@ bool nd_image_turned(const char *path);
 int nd_image_measure(const void *bytes, size_t size, const char *name, int *width, int *height);
 int nd_image_new(int width, int height, int channels, nd_image *out); /* zeroed pixels, 8 bits */
 void nd_image_free(nd_image *image);
+int nd_image_widen(nd_image *image);   /* 3 channels, grey repeated; on error as it was */
+void nd_image_narrow(nd_image *image); /* 1 channel, the first */
 /* Makes the longer side at most `side` pixels, by libvips' Lanczos filter; alpha and meta are dropped. */
 int nd_image_shrink(nd_image *image, int side);
 
@@ -99,6 +101,9 @@ void nd_views_join(const float *left, const float *right, size_t pixels, float *
  * when it adds its halves up; 3 channels are that picture. rgb: pixels x 3, not x. */
 void nd_views_photo(const float *x, size_t pixels, int channels, float *rgb);
 
+/* The usual ending (".png", ".jpg", ...) of the format that a file's first bytes tell, whatever its name;
+ * NULL: it is none that is read. */
+const char *nd_image_ending(const char *path);
 /* True when the file name ends in a picture format this build reads (any case). */
 bool nd_image_named(const char *path);
 /* Error: a picture of that name cannot be written, which should be known before there is one. */

@@ -22,18 +22,26 @@ void nd_image_free(nd_image *image) {
   *image = (nd_image){0};
 }
 
-/* Grey repeated. */
-static int widen(nd_image *image) {
+int nd_image_widen(nd_image *image) {
   nd_image rgb;
+  if (image->channels == 3)
+    return 0;
   if (nd_image_new(image->width, image->height, 3, &rgb))
     return -1;
   size_t n = (size_t)image->width * (size_t)image->height;
   for (size_t i = 0; i < n; i++)
     rgb.data[3 * i] = rgb.data[3 * i + 1] = rgb.data[3 * i + 2] = image->data[i];
-  rgb.bits = image->bits;
-  nd_image_free(image);
-  *image = rgb;
+  nd_mem_free(image->data);
+  image->data = rgb.data;
+  image->channels = 3;
   return 0;
+}
+
+void nd_image_narrow(nd_image *image) {
+  size_t n = image->channels == 3 ? (size_t)image->width * (size_t)image->height : 0;
+  for (size_t i = 0; i < n; i++)
+    image->data[i] = image->data[3 * i];
+  image->channels = 1;
 }
 
 int nd_image_load_rgb(const char *path, nd_image *out) {
@@ -43,7 +51,7 @@ int nd_image_load_rgb(const char *path, nd_image *out) {
   nd_meta_free(out->meta);
   out->alpha = NULL;
   out->meta = NULL;
-  if (out->channels == 3 || !widen(out))
+  if (!nd_image_widen(out))
     return 0;
   nd_image_free(out);
   return nd_fail_in("cannot read '%s'", path);

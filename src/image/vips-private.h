@@ -49,6 +49,10 @@ int nd_webp_write(VipsImage *image, int quality, VipsTarget *to);
  * says so; unless it has one. Says how many frames an animation has. */
 void nd_png_mark(VipsImage *image, VipsSource *source);
 
+/* ---- jpeg.c -------------------------------------------------------------------------------------------
+ * Says how many pictures the file holds, previews aside. */
+void nd_jpeg_mark(VipsImage *image, VipsSource *source);
+
 /* ---- iptc.c -------------------------------------------------------------------------------------------
  * Gives a picture that is about to be written, and is nobody else's, its Photoshop fields as JPEG holds them,
  * with IPTC's records among them, or else as TIFF does, without; whichever it was read from. Thumbnails go.

@@ -7,20 +7,29 @@
 /* The mark on pictures that lost nothing, and on what is remembered of them. */
 static const char mark[] = "noiseda-exact";
 
-enum { RIFF_HEAD = 12, CHUNK_HEAD = 8, MOST = 1 << 20 }; /* profiles before the pixels may be large */
+enum {
+  RIFF_HEAD = 12,
+  CHUNK_HEAD = 8,
+  FRAME_HEAD = 16,
+  MOST = 1 << 20
+}; /* profiles before the pixels may be large */
 
 static uint32_t little_endian(const unsigned char *b) {
   return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
 
-/* Chunks of even size follow the head; pixels are in the first one of the two kinds. */
+/* Chunks of even size follow the head; pixels are in the first one of the two kinds, of an animation within
+ * its first frame. */
 static bool is_exact(const unsigned char *file, size_t n) {
   for (size_t at = RIFF_HEAD; at + CHUNK_HEAD <= n;) {
     if (!memcmp(file + at, "VP8L", 4))
       return true;
     if (!memcmp(file + at, "VP8 ", 4))
       return false;
-    at += CHUNK_HEAD + (((size_t)little_endian(file + at + 4) + 1) & ~(size_t)1);
+    if (!memcmp(file + at, "ANMF", 4))
+      at += CHUNK_HEAD + FRAME_HEAD;
+    else
+      at += CHUNK_HEAD + (((size_t)little_endian(file + at + 4) + 1) & ~(size_t)1);
   }
   return false;
 }

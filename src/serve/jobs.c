@@ -85,13 +85,11 @@ static void forget_old(nd_jobs *jobs) {
 }
 
 char *nd_jobs_wording(const char *text, const char *folder, const char *name) {
-  g_autoptr(GString) s = g_string_new(text);
-  const char *files[] = {"/upload", "/result", ""};
-  for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
-    g_autofree char *path = g_strconcat(folder, files[i], NULL);
-    g_string_replace(s, path, name, 0);
-  }
-  return g_utf8_make_valid(g_strstrip(s->str), -1);
+  g_autofree char *escaped = g_regex_escape_string(folder, -1),
+                  *pattern = g_strconcat(escaped, "(/\\w+(\\.\\w+)*)?", NULL);
+  g_autoptr(GRegex) paths = g_regex_new(pattern, G_REGEX_RAW, 0, NULL);
+  g_autofree char *worded = g_regex_replace_literal(paths, text, -1, 0, name, 0, NULL);
+  return g_utf8_make_valid(g_strstrip(worded), -1);
 }
 
 /* ---- The thread ---- */

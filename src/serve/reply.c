@@ -31,13 +31,13 @@ static nd_answer send_response(struct MHD_Connection *c, unsigned status, struct
   return answer;
 }
 
-static nd_answer send_text(struct MHD_Connection *c, unsigned status, const char *type, char *text) {
-  return send_response(c, status,
-                       MHD_create_response_from_buffer_with_free_callback(strlen(text), text, g_free), type);
+/* Takes text. */
+static struct MHD_Response *of_text(char *text) {
+  return MHD_create_response_from_buffer_with_free_callback(strlen(text), text, g_free);
 }
 
 nd_answer nd_reply_text(struct MHD_Connection *c, const char *type, char *text) {
-  return send_text(c, MHD_HTTP_OK, type, text);
+  return send_response(c, MHD_HTTP_OK, of_text(text), type);
 }
 
 nd_answer nd_reply_static(struct MHD_Connection *c, const char *type, const void *bytes, size_t n) {
@@ -45,22 +45,73 @@ nd_answer nd_reply_static(struct MHD_Connection *c, const char *type, const void
                        MHD_create_response_from_buffer(n, (void *)bytes, MHD_RESPMEM_PERSISTENT), type);
 }
 
-nd_answer nd_reply_json(struct MHD_Connection *c, unsigned status, JsonBuilder *body) {
+/* ---- JSON ---- */
+static const char json_type[] = "application/json; charset=utf-8";
+
+JsonBuilder *nd_json_begin(void) {
+  JsonBuilder *b = json_builder_new();
+  json_builder_begin_object(b);
+  return b;
+}
+
+void nd_json_text(JsonBuilder *b, const char *key, const char *value) {
+  if (!value)
+    return;
+  json_builder_set_member_name(b, key);
+  json_builder_add_string_value(b, value);
+}
+
+void nd_json_number(JsonBuilder *b, const char *key, double value) {
+  if (!isfinite(value))
+    return;
+  json_builder_set_member_name(b, key);
+  json_builder_add_double_value(b, value);
+}
+
+void nd_json_flag(JsonBuilder *b, const char *key, bool value) {
+  json_builder_set_member_name(b, key);
+  json_builder_add_boolean_value(b, value);
+}
+
+void nd_json_list(JsonBuilder *b, const char *key) {
+  json_builder_set_member_name(b, key);
+  json_builder_begin_array(b);
+}
+
+/* Takes the builder. */
+static struct MHD_Response *of_json(JsonBuilder *body) {
   json_builder_end_object(body);
   g_autoptr(JsonNode) root = json_builder_get_root(body);
   char *text = json_to_string(root, FALSE);
   g_object_unref(body);
-  return send_text(c, status, "application/json; charset=utf-8", text);
+  return of_text(text);
+}
+
+nd_answer nd_reply_json(struct MHD_Connection *c, unsigned status, JsonBuilder *body) {
+  return send_response(c, status, of_json(body), json_type);
+}
+
+static struct MHD_Response *of_error(const char *sentence) {
+  g_autofree char *valid = g_utf8_make_valid(sentence, -1);
+  JsonBuilder *b = nd_json_begin();
+  nd_json_text(b, "error", valid);
+  return of_json(b);
 }
 
 nd_answer nd_reply_error(struct MHD_Connection *c, unsigned status, const char *format, ...) {
   va_list args;
   va_start(args, format);
-  g_autofree char *text = g_strdup_vprintf(format, args), *valid = g_utf8_make_valid(text, -1);
+  g_autofree char *text = g_strdup_vprintf(format, args);
   va_end(args);
-  JsonBuilder *b = nd_json_begin();
-  nd_json_text(b, "error", valid);
-  return nd_reply_json(c, status, b);
+  return send_response(c, status, of_error(text), json_type);
+}
+
+nd_answer nd_reply_wrong_method(struct MHD_Connection *c, const char *method, const char *allowed) {
+  g_autofree char *text = g_strdup_printf("This cannot be asked for with %s.", method);
+  struct MHD_Response *r = of_error(text);
+  if (r)
+    MHD_add_response_header(r, "Allow", allowed);
+  return send_response(c, MHD_HTTP_METHOD_NOT_ALLOWED, r, json_type);
 }
 
 /* ---- Pictures ---- */
@@ -102,35 +153,4 @@ nd_answer nd_reply_file(struct MHD_Connection *c, const char *path, const char *
   else if (download)
     add_name(r, download);
   return send_response(c, MHD_HTTP_OK, r, type);
-}
-
-/* ---- JSON ---- */
-JsonBuilder *nd_json_begin(void) {
-  JsonBuilder *b = json_builder_new();
-  json_builder_begin_object(b);
-  return b;
-}
-
-void nd_json_text(JsonBuilder *b, const char *key, const char *value) {
-  if (!value)
-    return;
-  json_builder_set_member_name(b, key);
-  json_builder_add_string_value(b, value);
-}
-
-void nd_json_number(JsonBuilder *b, const char *key, double value) {
-  if (!isfinite(value))
-    return;
-  json_builder_set_member_name(b, key);
-  json_builder_add_double_value(b, value);
-}
-
-void nd_json_flag(JsonBuilder *b, const char *key, bool value) {
-  json_builder_set_member_name(b, key);
-  json_builder_add_boolean_value(b, value);
-}
-
-void nd_json_list(JsonBuilder *b, const char *key) {
-  json_builder_set_member_name(b, key);
-  json_builder_begin_array(b);
 }

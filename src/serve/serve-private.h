@@ -35,6 +35,8 @@ typedef enum MHD_Result nd_answer;
 /* {"error": sentence}. */
 nd_answer nd_reply_error(struct MHD_Connection *c, unsigned status, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
+/* allowed: the methods that this address does know, "GET, HEAD". */
+nd_answer nd_reply_wrong_method(struct MHD_Connection *c, const char *method, const char *allowed);
 /* Takes the builder. */
 nd_answer nd_reply_json(struct MHD_Connection *c, unsigned status, JsonBuilder *body);
 /* text is the answer's, g_free. */
@@ -77,7 +79,7 @@ bool nd_jobs_cancel(nd_jobs *jobs, const char *id);
 /* which: "before", "after", "result". The file, g_free, and for a result the name to save it under; NULL:
  * there is none (yet). */
 char *nd_jobs_picture(nd_jobs *jobs, const char *id, const char *which, char **download);
-/* text with paths inside the folder replaced by the photo's name; g_free. */
+/* text with the folder, and what files lie in it, replaced by the photo's name; g_free. */
 char *nd_jobs_wording(const char *text, const char *folder, const char *name);
 
 /* ---- csv.c: tables that grow while they are read ---- */

@@ -8,7 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 64, IDLE_SECONDS = 60, CURVE_ROWS = 2000 };
+/* Who asks nothing makes room soon; a photo may come by a line that falters. */
+enum { CONNECTIONS_MAX = 256, IDLE_SECONDS = 10, UPLOAD_IDLE_SECONDS = 60, CURVE_ROWS = 2000 };
 
 struct nd_server {
   nd_serve_settings settings;
@@ -120,20 +121,22 @@ static nd_answer run_picture(nd_server *s, struct MHD_Connection *c) {
   return path ? nd_reply_file(c, path, NULL) : no_such_run(c);
 }
 
+#define READING "GET, HEAD"
+
 typedef struct route {
-  const char *method, *path;
+  const char *method, *path; /* method: what Allow says */
   handler answer;
 } route;
 
-static const route routes[] = {{"GET", "/api/about", about},
-                               {"GET", "/api/job", job},
+static const route routes[] = {{READING, "/api/about", about},
+                               {READING, "/api/job", job},
                                {"POST", "/api/cancel", cancel},
-                               {"GET", "/api/picture", picture},
-                               {"GET", "/api/runs", runs},
-                               {"GET", "/api/run", run},
-                               {"GET", "/api/run/log", run_log},
-                               {"GET", "/api/run/validation", run_validation},
-                               {"GET", "/api/run/picture", run_picture},
+                               {READING, "/api/picture", picture},
+                               {READING, "/api/runs", runs},
+                               {READING, "/api/run", run},
+                               {READING, "/api/run/log", run_log},
+                               {READING, "/api/run/validation", run_validation},
+                               {READING, "/api/run/picture", run_picture},
                                {"POST", "/api/restore", NULL}}; /* upload.c */
 
 /* ---- The page ---- */
@@ -153,23 +156,25 @@ static const nd_page_file *page_file(const char *url) {
 }
 
 /* ---- Requests ---- */
-static bool reads(const char *method) {
-  return !strcmp(method, "GET") || !strcmp(method, "HEAD");
+static bool is_allowed(const char *method, const char *allowed) {
+  return !strcmp(method, allowed) ||
+         (!strcmp(allowed, READING) && (!strcmp(method, "GET") || !strcmp(method, "HEAD")));
 }
 
 static nd_answer answer(nd_server *s, struct MHD_Connection *c, const char *method, const char *url) {
   const nd_page_file *file = page_file(url);
-  bool known = file != NULL;
+  const char *allowed = file ? READING : NULL;
   for (size_t i = 0; i < G_N_ELEMENTS(routes); i++)
     if (!strcmp(url, routes[i].path)) {
-      known = true;
-      if (routes[i].answer && !strcmp(reads(method) ? "GET" : method, routes[i].method))
+      allowed = routes[i].method;
+      if (routes[i].answer && is_allowed(method, allowed))
         return routes[i].answer(s, c);
     }
-  if (file && reads(method))
-    return nd_reply_static(c, page_type(file->name), file->bytes, file->size);
-  return known ? nd_reply_error(c, MHD_HTTP_METHOD_NOT_ALLOWED, "This cannot be asked for with %s.", method)
-               : nd_reply_error(c, MHD_HTTP_NOT_FOUND, "There is nothing at this address.");
+  if (!allowed)
+    return nd_reply_error(c, MHD_HTTP_NOT_FOUND, "There is nothing at this address.");
+  if (!file || !is_allowed(method, allowed))
+    return nd_reply_wrong_method(c, method, allowed);
+  return nd_reply_static(c, page_type(file->name), file->bytes, file->size);
 }
 
 /* Why a request is not heard at all; NULL: it is. */
@@ -186,6 +191,10 @@ static const char *objection(const nd_server *s, struct MHD_Connection *c, const
 
 static char no_body; /* its address stands for a request whose body is not wanted */
 
+static void allow_idle(struct MHD_Connection *c, int seconds) {
+  MHD_set_connection_option(c, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)seconds);
+}
+
 /* Called once when the headers are there, then for each piece of the body, then once more. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const char *url,
                                   const char *method, const char *version, const char *body, size_t *n,
@@ -198,6 +207,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const
       return nd_reply_error(c, MHD_HTTP_FORBIDDEN, "%s", objects);
     bool upload = !strcmp(method, "POST") && !strcmp(url, "/api/restore");
     *state = upload ? (void *)nd_upload_new(&s->settings, s->jobs, c) : &no_body;
+    if (upload)
+      allow_idle(c, UPLOAD_IDLE_SECONDS);
     /* One that asks first is told before it sends. */
     return upload && expects && nd_upload_refused(*state) ? nd_upload_answer(*state, c) : MHD_YES;
   }
@@ -212,9 +223,11 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *c, const
 
 static void on_completed(void *context, struct MHD_Connection *c, void **state,
                          enum MHD_RequestTerminationCode how) {
-  (void)context, (void)c, (void)how;
-  if (*state && *state != &no_body)
+  (void)context, (void)how;
+  if (*state && *state != &no_body) {
     nd_upload_free(*state);
+    allow_idle(c, IDLE_SECONDS);
+  }
   *state = NULL;
 }
 

@@ -58,25 +58,27 @@ static char *plain_name(const char *name) {
   return g_strdup("photo");
 }
 
-/* The form that is asked for, or as the photo is named; PNG can hold everything. */
-static char *ending_for(const char *asked, const char *name) {
+/* NULL: none of a picture's. */
+static char *ending_of(const char *name) {
   static const char *const endings[] = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"};
-  g_autofree char *low = g_ascii_strdown(asked && *asked ? asked : name, -1);
+  g_autofree char *low = g_ascii_strdown(name, -1);
   for (size_t i = 0; i < G_N_ELEMENTS(endings); i++)
     if (g_str_has_suffix(low, endings[i]))
       return g_strdup(endings[i]);
-  return asked && *asked ? NULL : g_strdup(".png");
+  return NULL;
 }
 
 static void read_order(nd_upload *u, struct MHD_Connection *c) {
-  const char *strength = argument(c, "strength"), *model = argument(c, "model");
+  const char *strength = argument(c, "strength"), *model = argument(c, "model"),
+             *format = argument(c, "format");
+  bool asked = format && *format;
   char *end = NULL;
   u->order.name = plain_name(argument(c, "name"));
-  u->order.ending = ending_for(argument(c, "format"), u->order.name);
+  u->order.ending = ending_of(asked ? format : u->order.name);
   u->order.strength = strength ? g_ascii_strtod(strength, &end) : 1;
   if (strength && (end == strength || *end || !(u->order.strength >= 0 && u->order.strength <= 1)))
     refuse(u, MHD_HTTP_BAD_REQUEST, "The strength goes from 0 to 1.");
-  if (!u->order.ending)
+  if (asked && !u->order.ending)
     refuse(u, MHD_HTTP_BAD_REQUEST, "Results are written as .png, .jpg, .tif or .webp.");
   u->order.model_name = g_strdup(model);
   u->order.model = nd_models_find(u->settings->models, model);
@@ -152,6 +154,8 @@ static void check_picture(nd_upload *u) {
            "more with --max-megapixels.",
            width, height, u->settings->max_megapixels);
   else {
+    if (!u->order.ending) /* neither asked for nor in the name */
+      u->order.ending = g_strdup(nd_image_ending(u->path));
     u->order.width = width;
     u->order.height = height;
   }

@@ -45,13 +45,35 @@ static const char *scope_in(const nd_safetensors *file, nd_role role) {
 }
 
 /* Its first tensors, so that a prefix or another network shows. */
-static char *first_names(const nd_safetensors *file) {
+static char *first_names(const nd_safetensors *file, const char *scope) {
   GString *s = g_string_new(NULL);
-  size_t n = nd_safetensors_count(file);
-  for (size_t i = 0; i < MIN(n, LISTED); i++)
-    g_string_append_printf(s, "%s'%s'", i ? ", " : "", nd_safetensors_at(file, i)->name);
+  int n = 0;
+  for (size_t i = 0; i < nd_safetensors_count(file); i++) {
+    const char *name = nd_safetensors_at(file, i)->name;
+    if (g_str_has_prefix(name, scope) && n++ < LISTED)
+      g_string_append_printf(s, "%s'%s'", n > 1 ? ", " : "", name);
+  }
   g_string_append(s, n > LISTED ? ", ..." : n ? "" : "nothing");
   return g_string_free(s, FALSE);
+}
+
+/* *scope: where the tensors stand that are asked for; the caller's. What begins all names may be gone. */
+static int find_scope(nd_safetensors *file, nd_role role, const char *prefix, char **scope) {
+  if (!prefix || !*prefix) {
+    *scope = g_strdup(scope_in(file, role));
+    return 0;
+  }
+  g_autofree char *dotted = g_strconcat(prefix, g_str_has_suffix(prefix, ".") ? "" : ".", NULL),
+                  *names = first_names(file, "");
+  nd_safetensors_unwrap_in(file, dotted);
+  if (file->module && !strcmp(file->module, dotted))
+    *dotted = 0;
+  for (size_t i = 0; i < nd_safetensors_count(file); i++)
+    if (g_str_has_prefix(nd_safetensors_at(file, i)->name, dotted)) {
+      *scope = g_steal_pointer(&dotted);
+      return 0;
+    }
+  return nd_fail("no tensor's name begins with '%s'; it holds %s", dotted, names);
 }
 
 /* Whether it is the other kind of network that the file holds: then the message says so. */
@@ -62,14 +84,14 @@ static int not_recognised(const nd_st_part *p, nd_role role) {
   nd_shapes shapes = {nd_st_part_shape, &rest};
   nd_net *net;
   if (nd_net_recognise(other, &shapes, &net)) {
-    g_autofree char *names = first_names(p->file);
+    g_autofree char *names = first_names(p->file, p->scope);
     const char *network;
     g_autofree char *module = nd_safetensors_find_module(p->file, &network);
     if (module)
       return nd_fail(
-          "its tensors under '%s' are those of %s, but there are others too; save the state_dict() "
-          "of that module alone",
-          module, network);
+          "its tensors under '%s' are those of %s, but there are others too; 'noiseda import --prefix %s' "
+          "takes those alone",
+          module, network, module);
     return nd_fail("it names no network (metadata 'noiseda.network'), and %s; it holds %s", cause, names);
   }
   nd_fail(
@@ -222,15 +244,17 @@ static int load(nd_model *m, const nd_st_part *p, nd_role role, const char *cons
   return 0;
 }
 
-int nd_model_load_as(const char *name, nd_role role, const char *const *settings, nd_model **out) {
+int nd_model_load_as(const char *name, nd_role role, const char *const *settings, const char *prefix,
+                     nd_model **out) {
   *out = NULL;
   nd_safetensors *file;
-  g_autofree char *path = NULL;
+  g_autofree char *path = NULL, *scope = NULL;
   if (nd_model_find(name, &path) || nd_weights_open(path, &file))
     return -1;
   nd_model *m = g_new0(nd_model, 1);
-  nd_st_part p = {file, scope_in(file, role)};
-  int failed = load(m, &p, role, settings);
+  int failed = find_scope(file, role, prefix, &scope) || load(m, &(nd_st_part){file, scope}, role, settings);
+  if (failed && file->unread)
+    nd_fail_in("without %s, since such are not read", file->unread);
   nd_safetensors_close(file);
   if (failed) {
     nd_model_free(m);
@@ -241,7 +265,7 @@ int nd_model_load_as(const char *name, nd_role role, const char *const *settings
 }
 
 int nd_model_load(const char *name, nd_model **out) {
-  return nd_model_load_as(name, ND_RESTORATION, NULL, out);
+  return nd_model_load_as(name, ND_RESTORATION, NULL, NULL, out);
 }
 
 void nd_model_free(nd_model *m) {

@@ -37,8 +37,10 @@ char **nd_model_folders(void); /* where they are looked for, existing or not; g_
  * taken. */
 int nd_model_load(const char *name, nd_model **out);
 /* The network of either role ("denoise_fn." for diffusion), with these settings ("image_size=128"; NULL at
- * the end, or NULL) in place of those found. */
-int nd_model_load_as(const char *name, nd_role role, const char *const *settings, nd_model **out);
+ * the end, or NULL) in place of those found, of the tensors whose names begin with prefix ("net_g.", "net_g"
+ * is the same; NULL: as above). */
+int nd_model_load_as(const char *name, nd_role role, const char *const *settings, const char *prefix,
+                     nd_model **out);
 void nd_model_free(nd_model *model); /* NULL is fine */
 
 /* Writes the parameters whose names start with prefix ("RestorationNet."; "" for all), without it. */

@@ -1,5 +1,5 @@
 /* Python's pickle read as data. A pickle is a program for a stack machine; here it has a closed list of
- * operations (pickle.c) and of things that it may call (pickle_calls.c), all of which only make values.
+ * operations (pickle.c) and of calls that mean something (pickle_calls.c), all of which only make values.
  * Nothing is imported or executed. What has no meaning here, such as the settings of a training program or
  * the state of its optimiser, becomes an opaque value. */
 #ifndef ND_PICKLE_PRIVATE_H
@@ -24,19 +24,27 @@ typedef enum nd_kind {
   ND_KIND_DICT,
   ND_KIND_GLOBAL, /* a class or function by name */
   ND_KIND_STORAGE,
-  ND_KIND_VIEW,  /* a tensor */
-  ND_KIND_OPAQUE /* anything else */
+  ND_KIND_VIEW,   /* a tensor */
+  ND_KIND_UNREAD, /* a tensor of a kind that is not read */
+  ND_KIND_OPAQUE  /* anything else */
 } nd_kind;
+
+/* Numbers that are not read, but known well enough to be passed over: complex ones, quantised ones. */
+typedef struct nd_foreign {
+  const char *storage, *element; /* PyTorch's names */
+  size_t size;                   /* bytes an element */
+} nd_foreign;
 
 /* A run of numbers that tensors look at. */
 typedef struct nd_storage nd_storage;
 struct nd_storage {
   const char *key;
   nd_st_type type;
-  bool untyped;      /* counts bytes; the tensors know the type */
-  size_t count;      /* elements of that type */
-  const char *bytes; /* NULL: not read yet */
-  nd_storage *root;  /* a part of another one, from element root_offset; else NULL */
+  const nd_foreign *foreign; /* what they are instead; NULL: they are of that type */
+  bool untyped;              /* counts bytes; the tensors know the type */
+  size_t count;              /* elements of that type */
+  const char *bytes;         /* NULL: not read yet */
+  nd_storage *root;          /* a part of another one, from element root_offset; else NULL */
   size_t root_offset;
 };
 
@@ -52,7 +60,8 @@ typedef struct nd_value {
   nd_kind kind;
   union {
     int64_t integer;  /* BOOL, INT */
-    const char *text; /* TEXT (UTF-8); GLOBAL, OPAQUE: "module.name" of what it is, or of its class */
+    const char *text; /* TEXT (UTF-8); GLOBAL, OPAQUE: "module.name" of what it is, or of its class, or of
+                         what made it; UNREAD: "torch.complex64" */
     GPtrArray *items; /* LIST; DICT: key, value, key, value. Values of the same pickle, possibly this one */
     nd_storage *storage;
     nd_view *view;
@@ -65,6 +74,7 @@ nd_pickle *nd_pickle_new(void);
 void nd_pickle_free(nd_pickle *p); /* NULL is fine */
 /* One pickle from the front of the bytes, which must live as long as p; *used: how many it took. */
 int nd_pickle_read(nd_pickle *p, const char *bytes, size_t n, size_t *used, const nd_value **out);
+size_t nd_storage_element(const nd_storage *s); /* bytes */
 /* NULL: there is none. */
 nd_storage *nd_pickle_find_storage(nd_pickle *p, const char *key);
 /* The value of a dictionary's last entry of that key; NULL: there is none. */
@@ -83,11 +93,12 @@ struct nd_pickle {
 };
 nd_value *nd_pickle_value(nd_pickle *p, nd_kind kind); /* NULL and an error: too many */
 nd_value *nd_pickle_opaque(nd_pickle *p, const char *what);
+nd_value *nd_pickle_unread(nd_pickle *p, const char *type);
 nd_storage *nd_pickle_add_storage(nd_pickle *p, const char *key);
 /* NULL: not there, or of another kind. */
 const nd_value *nd_value_at(const nd_value *list, guint i, nd_kind kind);
 /* function(arguments), class.__new__(arguments), and what a persistent id stands for: NULL and an error where
- * it is not on the list. */
+ * it is one of those that only do harm, or not described as PyTorch does. */
 nd_value *nd_pickle_call(nd_pickle *p, const nd_value *function, const nd_value *arguments);
 nd_value *nd_pickle_construct(nd_pickle *p, const nd_value *class_, const nd_value *arguments);
 nd_value *nd_pickle_resolve(nd_pickle *p, const nd_value *id);

@@ -1,5 +1,5 @@
-/* What a pickle may call and construct: the closed list of names. Those that make dictionaries and tensors
- * are understood; those that make harmless things of other kinds make opaque values. */
+/* What a pickle calls and constructs. What makes dictionaries and tensors is understood; anything else makes
+ * an opaque value of its name, whatever it would do in Python: nothing is executed. */
 #include "weights/pickle-private.h"
 
 #include <string.h>
@@ -45,11 +45,6 @@ static nd_value *first_argument(nd_pickle *p, const char *name, const nd_value *
   return NULL;
 }
 
-static nd_value *make_opaque(nd_pickle *p, const char *name, const nd_value *arguments) {
-  (void)arguments;
-  return nd_pickle_opaque(p, name);
-}
-
 /* Empty, or from a list of pairs, as Python 2 wrote it. */
 static nd_value *make_dict(nd_pickle *p, const char *name, const nd_value *arguments) {
   (void)name;
@@ -86,68 +81,45 @@ static const call calls[] = {
     {"torch._tensor._rebuild_from_type_v2", rebuild_from_type},
     {"collections.OrderedDict", make_dict},
     {"torch.Size", first_argument},
-    {"collections.defaultdict", make_opaque},
-    {"collections.Counter", make_opaque},
-    {"collections.deque", make_opaque},
-    {"functools.partial", make_opaque},
-    {"types.SimpleNamespace", make_opaque},
-    {"torch.device", make_opaque},
-    {"torch.serialization._get_layout", make_opaque},
-    {"torch._utils._rebuild_sparse_tensor", make_opaque},
-    {"torch._utils._rebuild_meta_tensor_no_storage", make_opaque},
-    {"torch._C.Generator", make_opaque},
-    {"_codecs.encode", make_opaque},
-    {"numpy.core.multiarray.scalar", make_opaque},
-    {"numpy._core.multiarray.scalar", make_opaque},
-    {"numpy.core.multiarray._reconstruct", make_opaque},
-    {"numpy._core.multiarray._reconstruct", make_opaque},
-    {"numpy.random._pickle.__bit_generator_ctor", make_opaque},
-    {"numpy.random._pickle.__generator_ctor", make_opaque},
-    {"numpy.random._pickle.__randomstate_ctor", make_opaque},
-    {"numpy.random.bit_generator.__pyx_unpickle_SeedSequence", make_opaque},
-    {"numpy.dtype", make_opaque},
-    {"numpy.ndarray", make_opaque},
-    {"copy_reg._reconstructor", make_opaque},
-    {"copyreg._reconstructor", make_opaque},
-    {"__builtin__.set", make_opaque},
-    {"builtins.set", make_opaque},
-    {"builtins.frozenset", make_opaque},
-    {"builtins.bytearray", make_opaque},
-    {"builtins.complex", make_opaque},
-    {"builtins.range", make_opaque},
-    {"builtins.slice", make_opaque},
-    {"__builtin__.frozenset", make_opaque}, /* torch.save writes the names of Python 2 */
-    {"__builtin__.bytearray", make_opaque},
-    {"__builtin__.complex", make_opaque},
-    {"__builtin__.xrange", make_opaque},
-    {"__builtin__.slice", make_opaque},
-    {"_operator.getitem", make_opaque}, /* types such as Dict[str, int] */
-    {"operator.getitem", make_opaque},
-    {"datetime.date", make_opaque},
-    {"datetime.datetime", make_opaque},
-    {"datetime.time", make_opaque},
-    {"datetime.timedelta", make_opaque},
-    {"datetime.timezone", make_opaque},
-    {"decimal.Decimal", make_opaque},
-    {"uuid.UUID", make_opaque},
-    {"pathlib.PosixPath", make_opaque},
-    {"pathlib.WindowsPath", make_opaque},
-    {"pathlib._local.PosixPath", make_opaque},
-    {"pathlib._local.WindowsPath", make_opaque},
 };
 
+/* A tensor of some other kind: sparse, quantised, without numbers. */
+static bool makes_tensor(const char *name) {
+  return g_str_has_prefix(name, "torch._utils._rebuild_");
+}
+
+/* What Python has to run programs and code by. A checkpoint that calls it is made to do harm where it is
+ * loaded by others, so that it is named. */
+static bool does_harm(const char *name) {
+  static const char *const modules[] = {"builtins",   "__builtin__", "posix",  "nt",   "os",
+                                        "subprocess", "commands",    "sys",    "pty",  "runpy",
+                                        "importlib",  "shutil",      "socket", "code", "ctypes"};
+  static const char *const harmless[] = {"set",   "frozenset", "bytearray", "complex",
+                                         "range", "xrange",    "slice",     "getattr"};
+  size_t n = strcspn(name, ".");
+  bool harm = false;
+  for (size_t i = 0; i < G_N_ELEMENTS(modules); i++)
+    harm |= strlen(modules[i]) == n && !strncmp(modules[i], name, n);
+  for (size_t i = 0; i < G_N_ELEMENTS(harmless); i++)
+    harm &= strcmp(strrchr(name, '.') + 1, harmless[i]) != 0;
+  return harm;
+}
+
 nd_value *nd_pickle_call(nd_pickle *p, const nd_value *function, const nd_value *arguments) {
-  if (function->kind == ND_KIND_GLOBAL && arguments->kind == ND_KIND_LIST)
-    for (size_t i = 0; i < G_N_ELEMENTS(calls); i++)
-      if (!strcmp(calls[i].name, function->text))
-        return calls[i].make(p, calls[i].name, arguments);
-  if (function->kind == ND_KIND_GLOBAL)
-    nd_fail(
-        "it wants to call '%s', which is not on the list of what checkpoints need; nothing was executed; a "
-        "file of model.state_dict() alone does without",
-        function->text);
-  else
+  if (function->kind != ND_KIND_GLOBAL || arguments->kind != ND_KIND_LIST) {
     nd_fail("it calls what is no function");
+    return NULL;
+  }
+  for (size_t i = 0; i < G_N_ELEMENTS(calls); i++)
+    if (!strcmp(calls[i].name, function->text))
+      return calls[i].make(p, calls[i].name, arguments);
+  if (makes_tensor(function->text))
+    return nd_pickle_unread(p, function->text);
+  if (!does_harm(function->text))
+    return nd_pickle_opaque(p, function->text);
+  nd_fail("it wants to call '%s', which no checkpoint needs and which may do harm elsewhere; nothing was "
+          "executed; a file of model.state_dict() alone does without",
+          function->text);
   return NULL;
 }
 

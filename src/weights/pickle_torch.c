@@ -24,48 +24,64 @@ static const struct {
     {"", "torch.uint64", ND_ST_U64},
 };
 
+static const nd_foreign foreign_types[] = {
+    {"torch.ComplexFloatStorage", "torch.complex64", 8},
+    {"torch.ComplexDoubleStorage", "torch.complex128", 16},
+    {"torch.QInt8Storage", "torch.qint8", 1},
+    {"torch.QUInt8Storage", "torch.quint8", 1},
+    {"torch.QInt32Storage", "torch.qint32", 4},
+    {"torch.QUInt4x2Storage", "torch.quint4x2", 1}, /* what holds two of them */
+    {"torch.QUInt2x4Storage", "torch.quint2x4", 1},
+};
+
 static bool is_untyped(const char *name) {
   return !strcmp(name, "torch.storage.UntypedStorage") || !strcmp(name, "torch.UntypedStorage");
 }
 
-static int type_of_storage(const char *name, nd_st_type *out) {
-  *out = ND_ST_U8;
-  if (is_untyped(name))
+/* What a storage of that kind holds. */
+static int read_kind(const char *name, nd_storage *out) {
+  *out = (nd_storage){.type = ND_ST_U8, .untyped = is_untyped(name)};
+  for (size_t i = 0; i < G_N_ELEMENTS(foreign_types); i++)
+    if (!strcmp(foreign_types[i].storage, name))
+      out->foreign = &foreign_types[i];
+  if (out->untyped || out->foreign)
     return 0;
   for (size_t i = 0; i < G_N_ELEMENTS(types); i++)
     if (!strcmp(types[i].storage, name)) {
-      *out = types[i].type;
+      out->type = types[i].type;
       return 0;
     }
   return nd_fail("a storage of the kind '%s', which is not read here", name);
 }
 
-static int type_of_element(const char *name, nd_st_type *out) {
+/* false: a type that is not read. */
+static bool type_of_element(const char *name, nd_st_type *out) {
   for (size_t i = 0; i < G_N_ELEMENTS(types); i++)
     if (!strcmp(types[i].element, name)) {
       *out = types[i].type;
-      return 0;
+      return true;
     }
-  return nd_fail("a tensor of the type '%s', which is not read here", name);
+  return false;
 }
 
 /* ---- Storages ---- */
 
 static const size_t MAX_COUNT = (size_t)1 << 40;
 
-static nd_storage *known_or_new(nd_pickle *p, const char *key, const char *kind, size_t count) {
-  nd_st_type type;
-  nd_storage *s = nd_pickle_find_storage(p, key);
-  if (type_of_storage(kind, &type))
+static nd_storage *known_or_new(nd_pickle *p, const char *key, const char *name, size_t count) {
+  nd_storage kind, *s = nd_pickle_find_storage(p, key);
+  if (read_kind(name, &kind))
     return NULL;
-  if (s && (s->type != type || s->untyped != is_untyped(kind) || s->count != count)) {
+  if (s && (s->type != kind.type || s->untyped != kind.untyped || s->foreign != kind.foreign ||
+            s->count != count)) {
     nd_fail("storage '%s' is described in two ways", key);
     return NULL;
   }
   if (s || !(s = nd_pickle_add_storage(p, key)))
     return s;
-  s->type = type;
-  s->untyped = is_untyped(kind);
+  s->type = kind.type;
+  s->untyped = kind.untyped;
+  s->foreign = kind.foreign;
   s->count = count;
   return s;
 }
@@ -90,6 +106,7 @@ static nd_storage *part_of(nd_pickle *p, nd_storage *root, const nd_value *part)
     return s;
   s->type = root->type;
   s->untyped = root->untyped;
+  s->foreign = root->foreign;
   s->root = root;
   s->root_offset = (size_t)offset->integer;
   s->count = (size_t)count->integer;
@@ -164,22 +181,30 @@ static int fill_view(nd_view *v, const nd_value *arguments) {
   return read_numbers(shape, v->shape) || read_numbers(stride, v->stride) ? -1 : check_extent(v);
 }
 
+static nd_value *make_view(nd_pickle *p, nd_storage *s, nd_st_type type, const nd_value *arguments) {
+  if (!s->untyped && type != s->type) {
+    nd_fail("a tensor and its storage '%s' have different types", s->key);
+    return NULL;
+  }
+  nd_value *v = nd_pickle_value(p, ND_KIND_VIEW);
+  if (!v)
+    return NULL;
+  v->view->storage = s;
+  v->view->type = type;
+  return fill_view(v->view, arguments) ? NULL : v;
+}
+
 nd_value *nd_pickle_tensor(nd_pickle *p, const nd_value *arguments, const nd_value *element) {
   const nd_value *storage = nd_value_at(arguments, 0, ND_KIND_STORAGE);
   if (!storage) {
     nd_fail("a tensor has no storage");
     return NULL;
   }
-  nd_value *v = nd_pickle_value(p, ND_KIND_VIEW);
-  if (!v)
-    return NULL;
-  v->view->storage = storage->storage;
-  v->view->type = storage->storage->type;
-  if (element && type_of_element(element->text, &v->view->type))
-    return NULL;
-  if (!storage->storage->untyped && v->view->type != storage->storage->type) {
-    nd_fail("a tensor and its storage '%s' have different types", storage->storage->key);
-    return NULL;
-  }
-  return fill_view(v->view, arguments) ? NULL : v;
+  nd_storage *s = storage->storage;
+  nd_st_type type = s->type;
+  if (s->foreign)
+    return nd_pickle_unread(p, s->foreign->element);
+  if (element && !type_of_element(element->text, &type))
+    return nd_pickle_unread(p, element->text);
+  return make_view(p, s, type, arguments);
 }

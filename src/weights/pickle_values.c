@@ -50,11 +50,23 @@ nd_value *nd_pickle_value(nd_pickle *p, nd_kind kind) {
   return v;
 }
 
-nd_value *nd_pickle_opaque(nd_pickle *p, const char *what) {
-  nd_value *v = nd_pickle_value(p, ND_KIND_OPAQUE);
+static nd_value *named(nd_pickle *p, nd_kind kind, const char *text) {
+  nd_value *v = nd_pickle_value(p, kind);
   if (v)
-    v->text = what;
+    v->text = text;
   return v;
+}
+
+nd_value *nd_pickle_opaque(nd_pickle *p, const char *what) {
+  return named(p, ND_KIND_OPAQUE, what);
+}
+
+nd_value *nd_pickle_unread(nd_pickle *p, const char *type) {
+  return named(p, ND_KIND_UNREAD, type);
+}
+
+size_t nd_storage_element(const nd_storage *s) {
+  return s->foreign ? s->foreign->size : nd_st_type_size(s->type);
 }
 
 nd_storage *nd_pickle_find_storage(nd_pickle *p, const char *key) {

@@ -41,11 +41,9 @@ static const char *wrapper_of(const nd_safetensors *file, const char *scope) {
   return NULL;
 }
 
-static void unwrap(nd_safetensors *file) {
-  static const char *const scopes[] = {"", ND_PREFIX_RESTORATION, ND_PREFIX_DIFFUSION};
-  for (size_t i = 0; i < G_N_ELEMENTS(scopes); i++)
-    for (const char *wrapper; (wrapper = wrapper_of(file, scopes[i]));)
-      put_names(file, scopes[i], strlen(wrapper));
+void nd_safetensors_unwrap_in(nd_safetensors *file, const char *scope) {
+  for (const char *wrapper; (wrapper = wrapper_of(file, scope));)
+    put_names(file, scope, strlen(wrapper));
 }
 
 /* ---- Modules that hold the network, of any name ---- */
@@ -103,7 +101,9 @@ static void take_module_off(nd_safetensors *file) {
 }
 
 void nd_safetensors_unwrap(nd_safetensors *file) {
-  unwrap(file);
+  static const char *const scopes[] = {"", ND_PREFIX_RESTORATION, ND_PREFIX_DIFFUSION};
+  for (size_t i = 0; i < G_N_ELEMENTS(scopes); i++)
+    nd_safetensors_unwrap_in(file, scopes[i]);
   if (!nd_safetensors_metadata(file, "noiseda.network"))
     take_module_off(file);
 }

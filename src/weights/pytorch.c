@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { SPREAD_FREE = 256 << 20, SPREAD_RATIO = 4 };
+enum { SPREAD_FREE = 256 << 20, SPREAD_RATIO = 4, LISTED = 3 };
 
 typedef struct checkpoint {
   nd_safetensors *file; /* being filled */
@@ -91,7 +91,25 @@ static int add_tensor(checkpoint *c, const char *name, const nd_view *v) {
   return 0;
 }
 
+/* Tensors of kinds that are not read, in words. */
+static void note_unread(checkpoint *c, const nd_value *state) {
+  g_autoptr(GString) names = g_string_new(NULL);
+  int n = 0;
+  for (guint i = 0; i + 1 < state->items->len; i += 2) {
+    const nd_value *name = g_ptr_array_index(state->items, i),
+                   *value = g_ptr_array_index(state->items, i + 1);
+    if (value->kind == ND_KIND_UNREAD && n++ < LISTED)
+      g_string_append_printf(names, "%s'%.60s' (%.60s)", n > 1 ? ", " : "",
+                             name->kind == ND_KIND_TEXT ? name->text : "?", value->text);
+  }
+  if (n > LISTED)
+    g_string_append_printf(names, " and %d more", n - LISTED);
+  if (n)
+    c->file->unread = g_string_chunk_insert(c->file->strings, names->str);
+}
+
 static int add_tensors(checkpoint *c, const nd_value *state) {
+  note_unread(c, state);
   for (guint i = 0; i + 1 < state->items->len; i += 2) {
     const nd_value *name = g_ptr_array_index(state->items, i),
                    *value = g_ptr_array_index(state->items, i + 1);
@@ -126,7 +144,9 @@ static int fill(checkpoint *c, const char *bytes, size_t n) {
   if (read_top(c, bytes, n, &top) || nd_pytorch_find_state(top, &state, &place) || add_tensors(c, state))
     return -1;
   g_autofree char *format =
-      g_strdup_printf("PyTorch checkpoint (%s), %s", c->zip ? "zip" : "format before 1.6", place);
+      g_strdup_printf("PyTorch checkpoint (%s), %s%s%s", c->zip ? "zip" : "format before 1.6", place,
+                      c->file->unread ? "; passed over, since such are not read: " : "",
+                      c->file->unread ? c->file->unread : "");
   nd_safetensors_tell(c->file, "noiseda.source_format", format);
   return 0;
 }

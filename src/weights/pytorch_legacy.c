@@ -49,7 +49,7 @@ static int place_storage(stream *s, const char *key) {
     return nd_fail("it ends before storage '%s'; was it cut short?", key);
   memcpy(&count, s->at, sizeof count);
   s->at += sizeof count;
-  size_t left = (size_t)(s->end - s->at), size = nd_st_type_size(storage->type);
+  size_t left = (size_t)(s->end - s->at), size = nd_storage_element(storage);
   if (count != storage->count)
     return nd_fail("storage '%s' has %" G_GUINT64_FORMAT " elements in one place and %zu in another", key,
                    count, storage->count);

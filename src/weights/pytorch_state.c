@@ -75,9 +75,12 @@ static int nothing_found(const nd_value *v) {
   g_autofree char *known = g_strjoinv(", ", (char **)places);
   int n = 0;
   for (guint i = 0; v->kind == ND_KIND_DICT && i < v->items->len; i += 2) {
-    const nd_value *key = g_ptr_array_index(v->items, i);
-    if (key->kind == ND_KIND_TEXT && n++ < LISTED)
-      g_string_append_printf(keys, "%s'%.60s'", n > 1 ? ", " : "", key->text);
+    const nd_value *key = g_ptr_array_index(v->items, i), *value = g_ptr_array_index(v->items, i + 1);
+    if (key->kind != ND_KIND_TEXT || n++ >= LISTED)
+      continue;
+    g_string_append_printf(keys, "%s'%.60s'", n > 1 ? ", " : "", key->text);
+    if (value->kind == ND_KIND_UNREAD)
+      g_string_append_printf(keys, " (%.60s, which is not read)", value->text);
   }
   return nd_fail("no dictionary of tensors at its top level or under %s; %s%s%s", known,
                  n ? "it has " : "it holds no dictionary", keys->str, n > LISTED ? ", ..." : "");

@@ -23,6 +23,7 @@ struct nd_safetensors {
   GPtrArray *keys;       /* of the metadata, NULL-terminated */
   GHashTable *metadata;
   const char *module; /* what nd_safetensors_unwrap took off besides wrappers: "model."; NULL: nothing */
+  const char *unread; /* tensors of a checkpoint that were passed over, in words; NULL: none */
   GPtrArray *blocks;  /* nd_mem_alloc: numbers that do not stand in the map */
 };
 
@@ -37,6 +38,8 @@ int nd_safetensors_index(nd_safetensors *file);
  * name has it, or every name with one of these prefixes behind that; then the name of the module that holds
  * the network, where every name has that and a network is recognised without. */
 void nd_safetensors_unwrap(nd_safetensors *file);
+/* The same wrappers, behind a prefix of some names. */
+void nd_safetensors_unwrap_in(nd_safetensors *file, const char *scope);
 /* A prefix, of some names, under which a network stands, for a message; the caller's; NULL: none. */
 char *nd_safetensors_find_module(const nd_safetensors *file, const char **network);
 /* The tensors of a file under a prefix, as nd_net_recognise sees them: nd_shapes{nd_st_part_shape, &part}. */

@@ -89,6 +89,53 @@ static void what_the_weights_do_not_show_can_be_given(void **state) {
   outcome_clear(&o);
 }
 
+/* The tensors of unet.pth under a prefix, wrapped, beside those of another network. */
+static void write_two_networks(const char *path) {
+  nd_safetensors *file;
+  assert_int_equal(nd_weights_open(CHECKPOINT("unet.pth"), &file), 0);
+  size_t n = nd_safetensors_count(file);
+  g_autofree nd_st_tensor *all = g_new(nd_st_tensor, n + 1);
+  g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+  for (size_t i = 0; i < n; i++) {
+    all[i + 1] = *nd_safetensors_at(file, i);
+    g_ptr_array_add(names, g_strconcat("netG.module.", all[i + 1].name, NULL));
+    all[i + 1].name = names->pdata[i];
+  }
+  all[0] = all[1];
+  all[0].name = "netD.weight";
+  assert_int_equal(nd_safetensors_save(path, all, n + 1, NULL, 0), 0);
+  nd_safetensors_close(file);
+}
+
+static void one_network_of_several_can_be_named(void **state) {
+  (void)state;
+  static const char *const prefixes[] = {"netG.", "netG"};
+  nd_model *whole, *part;
+  write_two_networks("gan.safetensors");
+  expect_failure("gan.safetensors", "noiseda import --prefix netG.module.", "import", "gan.safetensors", "-o",
+                 "n.safetensors", NULL);
+  expect_failure("no tensor's name begins with 'netF.'", "'netD.weight'", "import", "gan.safetensors",
+                 "--prefix", "netF", "-o", "n.safetensors", NULL);
+  expect_failure("gan.safetensors", "its tensors under 'netG.module.' are those of unet", "import",
+                 "gan.safetensors", "--prefix", "netD", "-o", "n.safetensors", NULL);
+  assert_false(g_file_test("n.safetensors", G_FILE_TEST_EXISTS));
+  assert_int_equal(nd_model_load(CHECKPOINT("unet.pth"), &whole), 0);
+  for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++) {
+    outcome o = run_program("import", "gan.safetensors", "--prefix", prefixes[i], "-o", "g.safetensors",
+                            "--overwrite", NULL);
+    assert_int_equal(o.status, 0);
+    expect_said(o.out, "left aside: netD.weight (1 tensors outside netG.*)\n");
+    outcome_clear(&o);
+    assert_int_equal(nd_model_load("g.safetensors", &part), 0);
+    assert_int_equal(nd_params_size(part->params), nd_params_size(whole->params));
+    assert_memory_equal(part->values, whole->values, nd_params_size(whole->params) * sizeof(float));
+    nd_model_free(part);
+  }
+  nd_model_free(whole);
+  /* where all names have it, it is gone by itself, and naming it does no harm */
+  expect_status(0, "import", CHECKPOINT("lightning.pth"), "--prefix", "model.", "-o", "l.safetensors", NULL);
+}
+
 static void bad_checkpoints_leave_nothing(void **state) {
   (void)state;
   write_text("m.safetensors", "precious");
@@ -182,6 +229,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(a_checkpoint_becomes_a_model, folder_setup, folder_teardown),
       cmocka_unit_test_setup_teardown(what_the_weights_do_not_show_can_be_given, folder_setup,
                                       folder_teardown),
+      cmocka_unit_test_setup_teardown(one_network_of_several_can_be_named, folder_setup, folder_teardown),
       cmocka_unit_test_setup_teardown(bad_checkpoints_leave_nothing, folder_setup, folder_teardown),
       cmocka_unit_test_setup_teardown(checkpoints_are_used_as_they_are, folder_setup, folder_teardown),
       cmocka_unit_test_setup_teardown(training_starts_from_a_checkpoint, folder_setup, folder_teardown),

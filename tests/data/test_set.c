@@ -243,6 +243,19 @@ static void blocks_are_read_as_matio_wrote_them(void **state) {
                block_value(0, 0, 0, 0, 2) + 7);
 }
 
+/* They would be pictures of black and of next to black. */
+static void logical_arrays_are_no_pictures(void **state) {
+  (void)state;
+  mat_t *file = Mat_CreateVer("mask.mat", NULL, MAT_FT_MAT5);
+  uint8_t yes[2 * 4 * 3] = {1, 0, 1};
+  size_t dims[3] = {2, 4, 3};
+  matvar_t *v = Mat_VarCreate("M", MAT_C_UINT8, MAT_T_UINT8, 3, dims, yes, MAT_F_LOGICAL);
+  assert_int_equal(Mat_VarWrite(file, v, MAT_COMPRESSION_NONE), 0);
+  Mat_VarFree(v);
+  Mat_Close(file);
+  expect_refused("mask.mat", "no array of pictures", "M (2 x 4 x 3, logical)");
+}
+
 static void one_of_several_arrays_is_named(void **state) {
   (void)state;
   mat_t *file = Mat_CreateVer("two.mat", NULL, MAT_FT_MAT5);
@@ -359,6 +372,7 @@ int main(void) {
       TEST(lists_of_other_lengths_are_no_pairs),
       TEST(blocks_are_read_as_scipy_wrote_them),
       TEST(blocks_are_read_as_matio_wrote_them),
+      TEST(logical_arrays_are_no_pictures),
       TEST(one_of_several_arrays_is_named),
       TEST(the_number_of_pictures_may_stand_last),
       TEST(broken_arrays_are_found_out),

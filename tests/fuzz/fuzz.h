@@ -36,7 +36,7 @@ static inline void open_model(const uint8_t *bytes, size_t n) {
   nd_model *m;
   for (int role = ND_RESTORATION; role <= ND_DIFFUSION; role++) {
     nd_error_clear();
-    require((nd_model_load_as(path, (nd_role)role, NULL, &m) == 0) == (*nd_error() == 0));
+    require((nd_model_load_as(path, (nd_role)role, NULL, NULL, &m) == 0) == (*nd_error() == 0));
     nd_model_free(m);
   }
   close(fd);

@@ -333,8 +333,9 @@ static void grey_and_alpha_keep_their_metadata(void **state) {
 }
 
 /* ---- WebP that loses nothing ---- */
-/* A picture with detail, as a WebP file of libvips; a profile makes the file begin with other chunks. */
-static void write_webp(const char *path, bool lossless, bool profile) {
+/* A picture with detail, as a WebP file of libvips; a profile makes the file begin with other chunks, and so
+ * does an animation: the upper half, then the lower one. */
+static void write_webp(const char *path, bool lossless, bool profile, bool animation) {
   enum { SIDE = 40 };
   unsigned char pixels[SIDE * SIDE * 3];
   for (int i = 0; i < SIDE * SIDE * 3; i++)
@@ -343,6 +344,8 @@ static void write_webp(const char *path, bool lossless, bool profile) {
             *srgb;
   assert_non_null(image);
   assert_int_equal(vips_copy(image, &srgb, "interpretation", VIPS_INTERPRETATION_sRGB, NULL), 0);
+  if (animation)
+    vips_image_set_int(srgb, VIPS_META_PAGE_HEIGHT, SIDE / 2);
   assert_int_equal(
       vips_webpsave(srgb, path, "lossless", lossless, "profile", profile ? "srgb" : "none", NULL), 0);
   g_object_unref(srgb);
@@ -367,11 +370,11 @@ static bool survives(const char *path, int quality) {
 
 static void webp_loses_nothing_where_it_had_not(void **state) {
   g_autofree char *path = scratch_path(state, "a.webp");
-  for (int profile = 0; profile < 2; profile++) {
-    write_webp(path, true, profile);
+  for (int kind = 0; kind < 4; kind++) {
+    write_webp(path, true, kind & 1, kind & 2);
     assert_true(survives(path, 0));
     assert_false(survives(path, 95)); /* asked for */
-    write_webp(path, false, profile);
+    write_webp(path, false, kind & 1, kind & 2);
     assert_false(survives(path, 0));
   }
   g_unlink(path);
@@ -462,6 +465,78 @@ static void frames_of_an_animation_are_mentioned(void **state) {
   g_unlink(path);
 }
 
+/* ---- JPEG with other pictures behind the picture ---- */
+static void put_bytes(GByteArray *to, bool big, uint32_t x, int n) {
+  for (int i = 0; i < n; i++) {
+    guint8 byte = (guint8)(x >> 8 * (big ? n - 1 - i : i));
+    g_byte_array_append(to, &byte, 1);
+  }
+}
+
+/* A segment that tells of pictures of these kinds (CIPA DC-007, 5.2), behind one that tells nothing. */
+static GByteArray *with_pictures(const GByteArray *jpeg, bool big, const uint32_t *kinds, uint32_t count) {
+  enum { DIRECTORY = 8, ENTRIES = DIRECTORY + 2 + 3 * 12 + 4 };
+  GByteArray *out = g_byte_array_new();
+  g_byte_array_append(out, jpeg->data, 2);
+  g_byte_array_append(out,
+                      (const guint8 *)"\xff\xe2\0\x06"
+                                      "MPX",
+                      7);
+  g_byte_array_append(out, (const guint8 *)"\0\xff\xe2", 3);
+  put_bytes(out, true, 2 + 4 + ENTRIES + 16 * count, 2);
+  g_byte_array_append(out, (const guint8 *)"MPF", 4);
+  g_byte_array_append(out, (const guint8 *)(big ? "MM\0*" : "II*"), 4);
+  put_bytes(out, big, DIRECTORY, 4);
+  const uint32_t directory[3][3] = {{0xb000 | 7 << 16, 4, 0x30303130},
+                                    {0xb001 | 4 << 16, 1, count},
+                                    {0xb002 | 7 << 16, 16 * count, ENTRIES}};
+  put_bytes(out, big, 3, 2);
+  for (int i = 0; i < 3; i++) {
+    put_bytes(out, big, directory[i][0] & 0xffff, 2);
+    put_bytes(out, big, directory[i][0] >> 16, 2);
+    put_bytes(out, big, directory[i][1], 4);
+    put_bytes(out, big, directory[i][2], 4);
+  }
+  put_bytes(out, big, 0, 4);
+  for (uint32_t i = 0; i < count; i++) {
+    put_bytes(out, big, kinds[i], 4);
+    for (int k = 0; k < 3; k++)
+      put_bytes(out, big, 0, 4);
+  }
+  g_byte_array_append(out, jpeg->data + 2, jpeg->len - 2);
+  return out;
+}
+
+static void count_warnings(nd_log_level level, const char *message, void *said) {
+  if (level == ND_LOG_WARNING && strstr(message, "holds 2 pictures; the first is read"))
+    ++*(int *)said;
+}
+
+static void pictures_behind_a_jpeg_are_mentioned(void **state) {
+  static const uint32_t primary = 0x20030000, gain_map = 0, preview = 0x10002;
+  static const struct {
+    uint32_t kinds[3], count;
+    int said;
+  } cases[] = {{{primary, gain_map}, 2, 1}, {{primary, preview}, 2, 0}, {{primary, preview, gain_map}, 3, 1}};
+  (void)state;
+  nd_image image;
+  void *bytes;
+  size_t n;
+  must(nd_image_new(16, 16, 3, &image));
+  must(nd_image_encode(&image, ".jpg", NULL, &bytes, &n));
+  nd_image_free(&image);
+  g_autoptr(GByteArray) jpeg = g_byte_array_new_take(bytes, n);
+  for (size_t i = 0; i < 2 * G_N_ELEMENTS(cases); i++) {
+    int said = 0;
+    g_autoptr(GByteArray) file = with_pictures(jpeg, i % 2, cases[i / 2].kinds, cases[i / 2].count);
+    nd_log_set_sink(count_warnings, &said);
+    must(nd_image_decode(file->data, file->len, "a.jpg", &image));
+    nd_log_set_sink(NULL, NULL);
+    nd_image_free(&image);
+    assert_int_equal(said, cases[i / 2].said);
+  }
+}
+
 /* Next to black lcms, asked for 8 bits, interpolates roughly. */
 enum { DARK = 3 * 32 };
 
@@ -543,6 +618,7 @@ int main(void) {
       IN_SCRATCH(grey_and_alpha_keep_their_metadata),
       IN_SCRATCH(webp_loses_nothing_where_it_had_not),
       IN_SCRATCH(frames_of_an_animation_are_mentioned),
+      IN_SCRATCH(pictures_behind_a_jpeg_are_mentioned),
       IN_SCRATCH(gamma_becomes_a_profile),
       IN_SCRATCH(primaries_become_a_profile),
   };

@@ -72,7 +72,7 @@ int main(int argc, char **argv) {
            .level = argv[5]};
   nd_model *model = NULL;
   bool restores = !strcmp(argv[5], "-");
-  int failed = nd_model_load_as(argv[1], restores ? ND_RESTORATION : ND_DIFFUSION, NULL, &model);
+  int failed = nd_model_load_as(argv[1], restores ? ND_RESTORATION : ND_DIFFUSION, NULL, NULL, &model);
   j.model = model;
   failed = failed || work(&j, argv[6], argv[7]);
   if (failed)

@@ -49,6 +49,13 @@ void http_hang_up(gpointer connection) {
   g_object_unref(connection);
 }
 
+bool http_ended_by_other(gpointer connection, unsigned seconds) {
+  char byte;
+  g_socket_set_timeout(g_socket_connection_get_socket(connection), seconds);
+  return g_input_stream_read(g_io_stream_get_input_stream(G_IO_STREAM(connection)), &byte, 1, NULL, NULL) ==
+         0;
+}
+
 reply http_raw(int port, const char *bytes, size_t n) {
   gpointer c = http_begin(port, bytes, n);
   reply r = parse(read_all(c));

@@ -3,6 +3,7 @@
 #define HTTP_H
 
 #include <glib.h>
+#include <stdbool.h>
 
 typedef struct reply {
   int status; /* 0: the connection ended without an answer */
@@ -20,6 +21,8 @@ reply http_raw(int port, const char *bytes, size_t n);
 /* Sends them and leaves the connection open; to be hung up on. */
 gpointer http_begin(int port, const char *bytes, size_t n);
 void http_hang_up(gpointer connection);
+/* True once the server has closed it; false: not within that many seconds. */
+bool http_ended_by_other(gpointer connection, unsigned seconds);
 void reply_clear(reply *r);
 /* Fails unless the answer has this status and, in its body, these words. */
 void expect_reply(reply *r, int status, const char *words);

@@ -62,6 +62,47 @@ static void what_is_not_there_is_said(void **state) {
   get(s, "/api/run?name=no", 404, "there is no 'no'");
 }
 
+static void what_may_be_asked_is_said(void **state) {
+  site *s = *state;
+  const char *cases[][3] = {{"GET", "/api/restore?model=tiny.safetensors", "\r\nAllow: POST\r\n"},
+                            {"GET", "/api/cancel?id=1", "\r\nAllow: POST\r\n"},
+                            {"POST", "/api/about", "\r\nAllow: GET, HEAD\r\n"},
+                            {"PUT", "/style.css", "\r\nAllow: GET, HEAD\r\n"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+    reply r = http(s->port, cases[i][0], cases[i][1], NULL, "", 0);
+    if (r.status != 405 || !strstr(r.head, cases[i][2]))
+      fail_msg("%s %s: %d %s", cases[i][0], cases[i][1], r.status, r.head);
+    reply_clear(&r);
+  }
+}
+
+static void who_asks_nothing_keeps_nobody_out(void **state) {
+  enum { IDLE = 255, SECONDS = 10 };
+  site *s = *state;
+  gpointer idle[IDLE];
+  for (int i = 0; i < IDLE; i++)
+    idle[i] = http_begin(s->port, "G", i % 2);
+  gint64 begun = g_get_monotonic_time();
+  get(s, "/api/about", 200, "tiny");
+  assert_true(g_get_monotonic_time() - begun < SECONDS / 2 * G_USEC_PER_SEC);
+  assert_true(http_ended_by_other(idle[0], 2 * SECONDS)); /* and makes room for the next */
+  for (int i = 0; i < IDLE; i++)
+    http_hang_up(idle[i]);
+}
+
+static void messages_call_a_photo_by_its_name(void **state) {
+  (void)state;
+  static const char *const cases[][2] = {
+      {"cannot read '/tmp/n+1/upload': it is empty\n", "cannot read 'mid.png': it is empty"},
+      {"cannot write '/tmp/n+1/result.png': no room", "cannot write 'mid.png': no room"},
+      {"cannot write '/tmp/n+1/before.jpg': no room", "cannot write 'mid.png': no room"},
+      {"there is no room in /tmp/n+1.", "there is no room in mid.png."}};
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autofree char *words = nd_jobs_wording(cases[i][0], "/tmp/n+1", "mid.png");
+    assert_string_equal(words, cases[i][1]);
+  }
+}
+
 static void models_are_listed(void **state) {
   site *s = *state;
   reply r = http_get(s->port, "/api/about");
@@ -288,6 +329,9 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_page_is_whole_and_its_own),
       cmocka_unit_test(what_is_not_there_is_said),
+      cmocka_unit_test(what_may_be_asked_is_said),
+      cmocka_unit_test(who_asks_nothing_keeps_nobody_out),
+      cmocka_unit_test(messages_call_a_photo_by_its_name),
       cmocka_unit_test(models_are_listed),
       cmocka_unit_test(models_with_names_are_offered),
       cmocka_unit_test(other_web_sites_are_refused),

@@ -122,7 +122,8 @@ static void formats_are_as_named_or_as_asked(void **state) {
   g_autofree char *tiff = photo(30, 20, 16, ".tif", &n);
   const char *cases[][2] = {{"name=a.TIF", "image/tiff"},
                             {"name=a.tif&format=.webp", "image/webp"},
-                            {"name=no-ending", "image/png"}};
+                            {"name=no-ending", "image/tiff"},
+                            {"strength=0", "photo-restored.tif"}}; /* no name */
   for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
     g_autofree char *query = g_strdup_printf("model=tiny.safetensors&%s", cases[i][0]),
                     *id = site_send(s, query, tiff, n);

@@ -13,7 +13,7 @@
 static nd_model *load(const char *file, nd_role role, const char *const *settings) {
   g_autofree char *path = g_build_filename("checkpoints", file, NULL);
   nd_model *m;
-  if (nd_model_load_as(path, role, settings, &m))
+  if (nd_model_load_as(path, role, settings, NULL, &m))
     fail_msg("%s", nd_error());
   return m;
 }
@@ -113,7 +113,7 @@ static void what_is_not_seen_or_not_taken_is_said(void **state) {
 
 static void expect_failure(const char *path, nd_role role, const char *const *settings, const char *text) {
   nd_model *m;
-  assert_int_equal(nd_model_load_as(path, role, settings, &m), -1);
+  assert_int_equal(nd_model_load_as(path, role, settings, NULL, &m), -1);
   assert_null(m);
   if (!strstr(nd_error(), text) || !strstr(nd_error(), path))
     fail_msg("'%s' says nothing of '%s'", nd_error(), text);
@@ -145,7 +145,7 @@ static void a_network_among_other_tensors_is_named(void **state) {
        .count = 8 * 27,
        .data = x}};
   assert_int_equal(nd_safetensors_save(path, tensors, 2, NULL, 0), 0);
-  expect_failure(path, ND_RESTORATION, NULL, "under 'a.model.' are those of unet, but there are others");
+  expect_failure(path, ND_RESTORATION, NULL, "'noiseda import --prefix a.model.' takes those alone");
   g_remove(path);
   g_rmdir(folder);
 }

@@ -1,9 +1,11 @@
 /* Checkpoints nobody should have written: each is refused with a message that says why, or read for what it
  * is. The bytes stand in blocks of exactly their size, so that the address sanitizer sees the first byte read
  * too far. */
+#include "weights/model.h"
 #include "weights/pytorch-private.h"
 
 #include <glib.h>
+#include <glib/gstdio.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -153,8 +155,11 @@ static const struct {
     CASE(-1, DICT("w", WHOLE) PROTO "N." COUNT NUMBERS, "its storages are not listed"),
     CASE(-1, "}(U\x01w" WHOLE "U\x01v" ID("FloatStorage", "\x05") "u." TAIL, "described in two ways"),
     CASE(-1, "}(U\x01w" WHOLE "U\x01v" ID("LongStorage", "\x04") "u." TAIL, "described in two ways"),
-    CASE(-1, DICT("w", ID("ComplexFloatStorage", "\x04")) TAIL,
-         "'torch.ComplexFloatStorage', which is not read"),
+    CASE(-1, DICT("w", ID("FancyStorage", "\x04")) TAIL, "'torch.FancyStorage', which is not read"),
+    CASE(-1, DICT("w", ID("ComplexFloatStorage", "\x04")) TAIL, "storage '0' needs 32 bytes, 16 are left"),
+    CASE(-1, "}(U\x01w" WHOLE "U\x01v" ID("QInt32Storage", "\x04") "u." TAIL, "described in two ways"),
+    CASE(-1, DICT("w", REBUILD "(" ID("QInt32Storage", "\x04") "tR") TAIL,
+         "it has 'w' (torch.qint32, which is not read)"),
     CASE(-1, "}U\x01w(U\x07storageK\x01tQs." TAIL, "a storage is not described"),
     CASE(-1, "}U\x01wNQs." TAIL, "a storage is not described"),
     CASE(-1,
@@ -188,6 +193,14 @@ static const struct {
          "\x8c\x05posix\x8c\x06system\x93U\x04"
          "true\x85R." TAIL,
          "it wants to call 'posix.system'"),
+    CASE(-1,
+         "}(U\x01w" WHOLE "U\x01x"
+         "csubprocess\nrun\nU\x04"
+         "true\x85Ru." TAIL,
+         "it wants to call 'subprocess.run'"),
+    /* ... nor is what it would return called in its turn */
+    CASE(-1, "cbuiltins\ngetattr\n(cos\nU\x06systemtR)R." TAIL, "is no text"),
+    CASE(-1, "cbuiltins\ngetattr\n(cos\nx\nU\x06systemtR)R." TAIL, "it calls what is no function"),
     CASE(-1, "ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._tensor\n_rebuild_from_type_v2\nN(tNtR." TAIL,
          "not described as PyTorch"),
     CASE(-1, "ctorch._tensor\n_rebuild_from_type_v2\n(cposix\nsystem\nN(tNtR." TAIL, "call 'posix.system'"),
@@ -347,6 +360,95 @@ static void archives_are_checked(void **state) {
   expect(-1, damaged, n, "entry 'unet/data/0' cannot be unpacked");
 }
 
+/* A second storage, '1', behind the first. */
+#define OTHER(kind, count)                                                                                   \
+  "(U\x07storagec" kind "\nU\x01"                                                                            \
+  "1U\x03"                                                                                                   \
+  "cpuK" count "NtQ"
+#define TAIL_OF(count, bytes)                                                                                \
+  PROTO "](U\x01"                                                                                            \
+        "0U\x01"                                                                                             \
+        "1e." COUNT NUMBERS count "\0\0\0\0\0\0\0" bytes
+#define SHAPE "K\x00K\x02\x85K\x01\x85"
+#define COMPLEX REBUILD "(" OTHER("torch\nComplexFloatStorage", "\x02") SHAPE "\x89}tR"
+#define FLOAT8                                                                                               \
+  "ctorch._utils\n_rebuild_tensor_v3\n(" OTHER("torch.storage\nUntypedStorage", "\x02") SHAPE                \
+      "\x89}ctorch\nfloat8_e4m3fn\ntR"
+#define QUANTISED "ctorch._utils\n_rebuild_qtensor\n(" OTHER("torch\nQUInt8Storage", "\x02") SHAPE ")\x89}tR"
+
+typedef struct told {
+  const char *body;
+  size_t size;
+  const char *unread; /* NULL: nothing was passed over */
+} told;
+
+/* What a training program adds of its own, and numbers that are not read here. */
+static void weights_are_read_past_what_is_unknown(void **state) {
+  (void)state;
+#define TOLD(body, unread)                                                                                   \
+  { body, sizeof body - 1, unread }
+  static const told cases[] = {
+      /* an enum, as Python up to 3.11 and from then on keeps one; a dictionary of a class of its own; what a
+       * function of the program returned */
+      TOLD("}(U\x01"
+           "ecmine\nMode\nK\x01\x85RU\x01w" WHOLE "u." TAIL,
+           NULL),
+      TOLD("}(U\x01"
+           "ecbuiltins\ngetattr\n(cmine\nMode\nU\x01"
+           "atRU\x01w" WHOLE "u." TAIL,
+           NULL),
+      TOLD("cmine\nState\n)R}U\x01xK\x01sb(U\x01w" WHOLE "u." TAIL, NULL),
+      TOLD("cmine\nState\n)\x81(U\x01w" WHOLE "u." TAIL, NULL),
+      TOLD("}(U\x01xcmine\nmake\nK\x01\x85R}U\x01yK\x01sbU\x01w" WHOLE "u." TAIL, NULL),
+      /* beside the dictionary of weights nobody asks for them */
+      TOLD("}(U\x05modelcmine\nState\n)R(U\x01w" WHOLE "uU\x03"
+           "fft" COMPLEX "u." TAIL_OF("\x02", NUMBERS),
+           NULL),
+      TOLD("}(U\x01"
+           "c" COMPLEX "U\x01w" WHOLE "u." TAIL_OF("\x02", NUMBERS),
+           "'c' (torch.complex64)"),
+      TOLD("}(U\x01w" WHOLE "U\x01"
+           "f" FLOAT8 "u." TAIL_OF("\x02", "12"),
+           "'f' (torch.float8_e4m3fn)"),
+      TOLD("}(U\x01w" WHOLE "U\x01q" QUANTISED "u." TAIL_OF("\x02", "12"),
+           "'q' (torch._utils._rebuild_qtensor)"),
+  };
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+    nd_safetensors *file;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_byte_array_append(bytes, (const guint8 *)HEAD, sizeof HEAD - 1);
+    g_byte_array_append(bytes, (const guint8 *)cases[i].body, (guint)cases[i].size);
+    if (nd_pytorch_parse((const char *)bytes->data, bytes->len, &file))
+      fail_msg("%zu: %s", i, nd_error());
+    float w[4];
+    assert_int_equal(nd_safetensors_count(file), 1);
+    assert_int_equal(nd_st_to_f32(nd_safetensors_find(file, "w"), w), 0);
+    assert_true(w[0] == 1 && w[1] == 2 && w[2] == 3 && w[3] == 4);
+    const char *format = nd_safetensors_metadata(file, "noiseda.source_format"),
+               *said = strstr(format, "passed over, since such are not read: ");
+    assert_int_equal(!said, !cases[i].unread);
+    if (said)
+      assert_string_equal(strchr(said, ':') + 2, cases[i].unread);
+    nd_safetensors_close(file);
+  }
+}
+
+/* A weight that is missing because it was passed over. */
+static void a_weight_that_is_not_read_is_named(void **state) {
+  (void)state;
+  static const char bytes[] = HEAD "}(U\x01w" WHOLE "U\x01"
+                                   "f" FLOAT8 "u." TAIL_OF("\x02", "12");
+  g_autofree char *folder = g_dir_make_tmp("noiseda-XXXXXX", NULL),
+                  *path = g_build_filename(folder, "m.pth", NULL);
+  nd_model *m;
+  assert_true(g_file_set_contents(path, bytes, sizeof bytes - 1, NULL));
+  assert_int_equal(nd_model_load(path, &m), -1);
+  if (!strstr(nd_error(), "without 'f' (torch.float8_e4m3fn), since such are not read"))
+    fail_msg("%s", nd_error());
+  g_remove(path);
+  g_rmdir(folder);
+}
+
 /* Tensors and dictionaries that are no weights stand beside them. */
 static void weights_are_found_beside_other_things(void **state) {
   (void)state;
@@ -380,6 +482,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(pickles_are_refused_for_what_they_are),
                                      cmocka_unit_test(heads_are_checked),
                                      cmocka_unit_test(weights_are_found_beside_other_things),
+                                     cmocka_unit_test(weights_are_read_past_what_is_unknown),
+                                     cmocka_unit_test(a_weight_that_is_not_read_is_named),
                                      cmocka_unit_test(strides_are_followed),
                                      cmocka_unit_test(counts_have_limits),
                                      cmocka_unit_test(cut_files_are_refused),

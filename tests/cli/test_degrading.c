@@ -1,0 +1,109 @@
+/* What a degraded picture keeps of the clean one. */
+#include "program.h"
+
+#include <glib.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <vips/vips.h>
+#include <cmocka.h>
+
+enum { WIDTH = 120, HEIGHT = 90, PIXELS = WIDTH * HEIGHT };
+
+static nd_image loaded(const char *path) {
+  nd_image image;
+  if (nd_image_load(path, &image))
+    fail_msg("%s", nd_error());
+  return image;
+}
+
+static void make_grey(const char *path, float level) {
+  nd_image image;
+  assert_int_equal(nd_image_new(WIDTH, HEIGHT, 1, &image), 0);
+  for (int i = 0; i < PIXELS; i++)
+    image.data[i] = level;
+  assert_int_equal(nd_image_save(path, &image, NULL), 0);
+  nd_image_free(&image);
+}
+
+static void transparency_and_metadata_come_along(void **state) {
+  (void)state;
+  VipsImage *black, *image;
+  assert_int_equal(vips_black(&black, 30, 20, "bands", 4, NULL), 0);
+  assert_int_equal(vips_linear1(black, &image, 1, 77, "uchar", TRUE, NULL), 0);
+  g_object_unref(black);
+  assert_int_equal(vips_copy(image, &black, "interpretation", VIPS_INTERPRETATION_sRGB, NULL), 0);
+  vips_image_set_string(black, "exif-ifd0-Artist", "somebody (somebody, ASCII, 9 components, 9 bytes)");
+  assert_int_equal(vips_webpsave(black, "in.webp", NULL), 0);
+  g_object_unref(image);
+  g_object_unref(black);
+  expect_status(0, "degrade", "gaussian", "in.webp", "-o", "noisy", "--format", "png", "--set", "sigma=40",
+                NULL);
+  nd_image out = loaded("noisy/in.png");
+  assert_non_null(out.alpha);
+  for (int i = 0; i < 30 * 20; i++)
+    assert_float_equal(out.alpha[i], 77.0f / 255, 1e-6);
+  assert_true(fabsf(out.data[0] - out.data[3]) + fabsf(out.data[0] - out.data[6]) > 0);
+  nd_image_free(&out);
+  const char *artist;
+  image = vips_image_new_from_file("noisy/in.png", NULL);
+  assert_int_equal(vips_image_get_string(image, "exif-ifd0-Artist", &artist), 0);
+  assert_non_null(strstr(artist, "somebody"));
+  g_object_unref(image);
+}
+
+static double deviation(const nd_image *image, double mean) {
+  double sum = 0;
+  for (int i = 0; i < PIXELS; i++)
+    sum += (image->data[i] - mean) * (image->data[i] - mean);
+  return sqrt(sum / PIXELS);
+}
+
+/* Noise of a mean of three channels would be sqrt(3) times weaker. */
+static void grey_stays_grey_with_the_noise_asked_for(void **state) {
+  (void)state;
+  make_grey("flat.png", 0.5f);
+  expect_status(0, "degrade", "gaussian", "flat.png", "-o", "one", "--set", "sigma=25", NULL);
+  nd_image out = loaded("one/flat.png");
+  assert_int_equal(out.channels, 1);
+  assert_float_equal(deviation(&out, 0.5) * 255, 25, 25 * 4 / sqrt(2.0 * PIXELS));
+  nd_image_free(&out);
+}
+
+/* In a chain as well: JPEG sees a grey picture, and does what libvips does to a grey one. */
+static void a_chain_sees_grey_throughout(void **state) {
+  (void)state;
+  make_grey("flat.png", 0.5f);
+  expect_status(0, "degrade", "gaussian", "flat.png", "-o", "first", "--set", "sigma=25", NULL);
+  expect_status(0, "degrade", "gaussian", "flat.png", "-o", "both", "--set", "sigma=25", "--then",
+                "jpeg quality=30", NULL);
+  VipsImage *first = vips_image_new_from_file("first/flat.png", NULL);
+  assert_int_equal(vips_jpegsave(first, "wanted.jpg", "Q", 30, NULL), 0);
+  g_object_unref(first);
+  nd_image wanted = loaded("wanted.jpg"), both = loaded("both/flat.png");
+  assert_int_equal(both.channels, 1);
+  for (int i = 0; i < PIXELS; i++)
+    assert_float_equal(both.data[i], wanted.data[i], 1e-6);
+  nd_image_free(&wanted);
+  nd_image_free(&both);
+}
+
+static void a_camera_makes_colours_of_grey(void **state) {
+  (void)state;
+  make_grey("flat.png", 0.5f);
+  expect_status(0, "degrade", "gaussian", "flat.png", "-o", "camera", "--then", "camera", NULL);
+  nd_image out = loaded("camera/flat.png");
+  assert_int_equal(out.channels, 3);
+  nd_image_free(&out);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(transparency_and_metadata_come_along),
+      cmocka_unit_test(grey_stays_grey_with_the_noise_asked_for),
+      cmocka_unit_test(a_chain_sees_grey_throughout),
+      cmocka_unit_test(a_camera_makes_colours_of_grey),
+  };
+  return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
+}
