@@ -49,7 +49,7 @@ NOISEDA_API const char *noiseda_model_metadata(const noiseda_model *model, const
 typedef enum noiseda_type {
   NOISEDA_UINT8,  /* 0 to 255 */
   NOISEDA_UINT16, /* 0 to 65535, in the machine's byte order */
-  NOISEDA_FLOAT   /* 32 bits, 0 to 1 */
+  NOISEDA_FLOAT   /* 32 bits, 0 to 1; colours that are not finite are refused */
 } noiseda_type;
 
 /* Pixels of the caller's: sRGB (or grey of the same curve), channels interleaved, rows from the top. This

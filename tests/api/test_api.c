@@ -226,6 +226,11 @@ static void what_is_wrong_is_named(void **state) {
   o = (noiseda_options){0}; /* forgotten */
   assert_int_equal(noiseda_restore(s->model, &from, &to, &o), -1);
   assert_non_null(strstr(noiseda_error(), "NOISEDA_OPTIONS"));
+  s->x[5 * WIDTH * 3 + 4] = NAN; /* would be black all around */
+  assert_int_equal(noiseda_restore(s->model, &from, &to, NULL), -1);
+  assert_non_null(strstr(noiseda_error(), "row 5 of a picture is nan"));
+  s->x[5 * WIDTH * 3 + 4] = -INFINITY;
+  assert_int_equal(noiseda_restore(s->model, &from, &to, NULL), -1);
   assert_true(out[0] >= 42); /* untouched */
 }
 
