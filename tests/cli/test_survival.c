@@ -380,6 +380,25 @@ static void a_disk_full_for_the_log_costs_nothing(void **state) {
   expect_nothing_lost();
 }
 
+/* As a full disk would have it, but for the checkpoint behind it. */
+static void a_best_that_could_not_be_written_is_made_up_for(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 20);
+  expect_status(0, "train", "r.yaml", "-o", "straight", "--set", "validation.every=20", NULL);
+  g_mkdir("run", 0777);
+  g_mkdir("run/best.safetensors", 0777);
+  outcome o = run_program("train", "r.yaml", "-o", "run", "--set", "validation.every=20", NULL);
+  assert_int_equal(o.status, 1);
+  assert_non_null(strstr(o.err, "run/best.safetensors"));
+  assert_non_null(strstr(o.err, "step 20 is saved"));
+  outcome_clear(&o);
+  g_rmdir("run/best.safetensors");
+  expect_status(0, "train", "--resume", "run", NULL);
+  expect_same_files("straight/best.safetensors", "run/best.safetensors");
+  expect_same_files("straight/validation.csv", "run/validation.csv");
+}
+
 /* ---- Keeping ---- */
 /* Every checkpoint is validated; those of the best figures stay, however old, besides the newest two. */
 static void expect_best_and_newest_kept(const char *learning_rate) {
@@ -488,6 +507,7 @@ int main(void) {
                                      TEST(checkpoints_are_found_without_a_manifest),
                                      TEST(older_checkpoints_stand_in_for_lost_ones),
                                      TEST(a_disk_full_for_the_log_costs_nothing),
+                                     TEST(a_best_that_could_not_be_written_is_made_up_for),
                                      TEST(the_best_checkpoints_are_kept),
                                      TEST(all_checkpoints_are_kept_where_asked),
                                      TEST(a_budget_is_kept_by_a_resumed_run),
