@@ -95,9 +95,9 @@ NOISEDA_API int noiseda_restore(noiseda_model *model, const noiseda_picture *fro
                                 const noiseda_options *options);
 
 /* Restores a file into a file: PNG, JPEG, TIFF, WebP, 8 or 16 bit as the input where the format can; by the
- * name's ending. Metadata and alpha are kept. A file that exists is replaced, once the new one is whole.
- * Starts libvips, whose concurrency becomes 1 in this process; a child that is forked later restores no
- * files.
+ * name's ending. Metadata are kept, and alpha but in JPEG. A file that exists is replaced, once the new one
+ * is whole. Starts libvips, whose concurrency becomes 1 in this process; a child that is forked later
+ * restores no files.
  */
 NOISEDA_API int noiseda_restore_file(noiseda_model *model, const char *from, const char *to,
                                      const noiseda_options *options);
