@@ -375,9 +375,31 @@ static int open_data_at_last(nd_trainer *t, const char *folder, bool writes) {
              : 0;
 }
 
+static bool validates_alike(const nd_recipe *a, const nd_recipe *b) {
+  return !strcmp(a->validation.input, b->validation.input) &&
+         !strcmp(a->validation.right, b->validation.right) &&
+         !strcmp(a->validation.target, b->validation.target) &&
+         a->validation.pictures == b->validation.pictures;
+}
+
+/* Figures of other pictures may never be reached again. */
+static void compare_validation(const nd_recipe *now, const char *folder) {
+  nd_recipe then;
+  if (!nd_train_recipe_of(folder, NULL, &then) && !validates_alike(now, &then) &&
+      isfinite(nd_journal_best(folder, now->output.best_by)))
+    nd_log(ND_LOG_WARNING,
+           "validation is on other pictures than before, whose figures do not compare, and best.safetensors "
+           "changes only where one is higher than all so far; without '%s/validation.csv' it begins anew",
+           folder);
+  nd_recipe_clear(&then);
+}
+
 /* After all that can be wrong with a changed recipe: a run keeps the one that it works with. */
 static int rewind_folder(const nd_trainer *t, const nd_recipe *recipe, const char *folder) {
-  return nd_journal_rewind(folder, t->state.step) || write_recipe(recipe, folder) ? -1 : 0;
+  if (nd_journal_rewind(folder, t->state.step))
+    return -1;
+  compare_validation(recipe, folder);
+  return write_recipe(recipe, folder);
 }
 
 int nd_train_resume(const char *folder, const char *const *overrides, const nd_train_hooks *hooks) {

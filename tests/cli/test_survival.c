@@ -290,7 +290,28 @@ static void pictures_that_changed_are_noticed(void **state) {
   outcome_clear(&again);
 }
 
-/* The log is at the limit of its size; a checkpoint still has room. */
+/* The pictures of the first validation are easier: no figure of the second ever reaches its. */
+static void another_validation_is_told_and_can_begin_anew(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 10);
+  expect_status(0, "train", "r.yaml", "-o", "run", "--set", "validation.every=10", "--set",
+                "validation.input=clean", "--set", "validation.target=clean", NULL);
+  outcome o = run_program("train", "--resume", "run", "--set", "training.steps=20", "--set",
+                          "validation.input=noisy", NULL);
+  assert_int_equal(o.status, 0);
+  assert_non_null(strstr(o.err, "without 'run/validation.csv' it begins anew"));
+  outcome_clear(&o);
+  g_unlink("run/validation.csv");
+  o = resume_to("training.steps=30");
+  assert_int_equal(o.status, 0);
+  assert_string_equal(o.err, "");
+  outcome_clear(&o);
+  o = run_program("info", "run/best.safetensors", NULL);
+  assert_null(strstr(o.out, "noiseda.step: 10\n"));
+  outcome_clear(&o);
+}
+
 /* What would be written down and have no effect, or break the weights, is refused; and the run is as it was.
  */
 static void a_run_keeps_what_it_began_with(void **state) {
@@ -361,6 +382,7 @@ static void older_checkpoints_stand_in_for_lost_ones(void **state) {
   expect_same_files("straight/checkpoint-00000025.safetensors", "run/checkpoint-00000025.safetensors");
 }
 
+/* The log is at the limit of its size; a checkpoint still has room. */
 static void a_disk_full_for_the_log_costs_nothing(void **state) {
   (void)state;
   make_pairs();
@@ -503,6 +525,7 @@ int main(void) {
                                      TEST(a_photo_that_is_replaced_costs_nothing),
                                      TEST(a_folder_that_vanishes_costs_nothing),
                                      TEST(pictures_that_changed_are_noticed),
+                                     TEST(another_validation_is_told_and_can_begin_anew),
                                      TEST(a_run_keeps_what_it_began_with),
                                      TEST(checkpoints_are_found_without_a_manifest),
                                      TEST(older_checkpoints_stand_in_for_lost_ones),
