@@ -49,7 +49,7 @@ NOISEDA_API const char *noiseda_model_metadata(const noiseda_model *model, const
 typedef enum noiseda_type {
   NOISEDA_UINT8,  /* 0 to 255 */
   NOISEDA_UINT16, /* 0 to 65535, in the machine's byte order */
-  NOISEDA_FLOAT   /* 32 bits, 0 to 1 */
+  NOISEDA_FLOAT   /* 32 bits, 0 to 1; colours that are not finite are refused */
 } noiseda_type;
 
 /* Pixels of the caller's: sRGB (or grey of the same curve), channels interleaved, rows from the top. This
@@ -95,8 +95,10 @@ NOISEDA_API int noiseda_restore(noiseda_model *model, const noiseda_picture *fro
                                 const noiseda_options *options);
 
 /* Restores a file into a file: PNG, JPEG, TIFF, WebP, 8 or 16 bit as the input where the format can; by the
- * name's ending. Metadata and alpha are kept. A file that exists is replaced, once the new one is whole.
- * Starts libvips, whose concurrency becomes 1 in this process. */
+ * name's ending. Metadata are kept, and alpha but in JPEG. A file that exists is replaced, once the new one
+ * is whole. Starts libvips, whose concurrency becomes 1 in this process; a child that is forked later
+ * restores no files.
+ */
 NOISEDA_API int noiseda_restore_file(noiseda_model *model, const char *from, const char *to,
                                      const noiseda_options *options);
 

@@ -2,6 +2,7 @@
 #include "api/api-private.h"
 
 #include <glib.h>
+#include <math.h>
 #include <string.h>
 
 static size_t bytes_of(noiseda_type type) {
@@ -64,20 +65,23 @@ static void put(char *at, noiseda_type type, float value) {
   }
 }
 
-int nd_caller_read(const noiseda_picture *p, nd_image *out) {
-  int colours = p->channels < 3 ? 1 : 3;
-  size_t step = bytes_of(p->type), pixels = (size_t)p->width * (size_t)p->height;
-  if (nd_image_new(p->width, p->height, colours, out))
-    return -1;
-  if (p->channels > colours && !(out->alpha = nd_mem_alloc(pixels * sizeof(float), "the picture's alpha"))) {
-    nd_image_free(out);
-    return -1;
-  }
+/* A network would spread it over all that it sees: the result would be black there, and nobody told. */
+static int check_finite(const nd_image *image) {
+  size_t row = (size_t)image->width * (size_t)image->channels, n = row * (size_t)image->height;
+  for (size_t i = 0; i < n; i++)
+    if (!isfinite(image->data[i]))
+      return nd_fail("restore: a value in row %zu of a picture is %g; there have to be numbers, 0 to 1",
+                     i / row, fabs((double)image->data[i])); /* "nan", never "-nan" */
+  return 0;
+}
+
+static void read_rows(const noiseda_picture *p, const nd_image *out) {
+  size_t step = bytes_of(p->type);
   float *to = out->data, *alpha = out->alpha;
   for (int y = 0; y < p->height; y++) {
     const char *at = row_at(p, y);
     for (int x = 0; x < p->width; x++) {
-      for (int c = 0; c < colours; c++, at += step)
+      for (int c = 0; c < out->channels; c++, at += step)
         *to++ = get(at, p->type);
       if (alpha) {
         *alpha++ = get(at, p->type);
@@ -85,7 +89,22 @@ int nd_caller_read(const noiseda_picture *p, nd_image *out) {
       }
     }
   }
-  return 0;
+}
+
+int nd_caller_read(const noiseda_picture *p, nd_image *out) {
+  int colours = p->channels < 3 ? 1 : 3, failed = 0;
+  size_t pixels = (size_t)p->width * (size_t)p->height;
+  if (nd_image_new(p->width, p->height, colours, out))
+    return -1;
+  if (p->channels > colours)
+    failed = (out->alpha = nd_mem_alloc(pixels * sizeof(float), "the picture's alpha")) ? 0 : -1;
+  if (!failed) {
+    read_rows(p, out);
+    failed = p->type == NOISEDA_FLOAT ? check_finite(out) : 0;
+  }
+  if (failed)
+    nd_image_free(out);
+  return failed;
 }
 
 void nd_caller_write(const nd_image *image, const noiseda_picture *p) {

@@ -142,12 +142,20 @@ static void *worker(void *unused) {
   return NULL;
 }
 
-/* Threads do not survive fork: a child starts its own. */
+/* Threads do not survive fork: a child starts its own. What the others slept on would wait for them for ever,
+ * and the lock may be that of one that was about to sleep. */
+static void begin_process(void) {
+  if (pool.process == getpid())
+    return;
+  pool.process = getpid();
+  pool.workers = 0;
+  pool.asleep = 0;
+  pool.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+  pool.wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+}
+
 static void start_workers(int n) {
-  if (pool.process != getpid()) {
-    pool.process = getpid();
-    pool.workers = 0;
-  }
+  begin_process();
   for (; pool.workers < n; pool.workers++) {
     pthread_t thread;
     if (pthread_create(&thread, NULL, worker, NULL))

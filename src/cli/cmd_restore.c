@@ -100,12 +100,19 @@ static int save(const work *w, const char *path, const char *name, const nd_rast
   return nd_raster_save(path, r, &w->save);
 }
 
+/* What was transparent shows in such a result. */
+static void warn_of_alpha(const nd_raster *in, const nd_raster *out, const char *path) {
+  if (nd_raster_shape_of(in)->alpha && !nd_raster_shape_of(out)->alpha)
+    nd_log(ND_LOG_WARNING, "'%s' has no alpha: JPEG holds none; PNG, TIFF and WebP do", path);
+}
+
 /* right: NULL, or the right view. */
 static int restore_raster(work *w, const char *out_path, const nd_raster *in, const nd_raster *right) {
   nd_raster *out;
   const char *name = format_name(w, out_path, in);
   if (nd_raster_new_for(in, name, &w->save, &out))
     return -1;
+  warn_of_alpha(in, out, out_path);
   nd_restorer_fit_memory(w->restorer, w->memory - PROGRAM_BYTES);
   int failed = nd_restorer_run_raster(w->restorer, in, right, out, tile_done, &w->report);
   int64_t at = nd_clock();

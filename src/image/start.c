@@ -2,6 +2,7 @@
 #include "image/vips-private.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static GRWLock inside;
 static _Thread_local char *warning;
@@ -40,10 +41,20 @@ static int start_without_modules(void) {
   return failed;
 }
 
+/* libvips keeps threads for a while and would wait for them for ever in a child, where they are not. */
+static int check_process(pid_t started) {
+  return started == getpid() ? 0
+                             : nd_fail("files cannot be read or written in this process: it was forked from "
+                                       "one that had begun to, and libvips' threads stay behind. Fork before "
+                                       "the first file, or start a program");
+}
+
 int nd_image_start(void) {
   static gsize once;
   static int failed;
+  static pid_t process;
   if (g_once_init_enter(&once)) {
+    process = getpid();
     listen_to_libvips();
     failed = start_without_modules();
     listen_to_libvips(); /* libvips may have set a handler of its own; the last one set is asked first */
@@ -52,7 +63,7 @@ int nd_image_start(void) {
     g_free(nd_vips_take_warning()); /* modules of a VIPSHOME that cannot be loaded */
     g_once_init_leave(&once, 1);
   }
-  return failed ? nd_fail("libvips could not be started: %s", vips_error_buffer()) : 0;
+  return failed ? nd_fail("libvips could not be started: %s", vips_error_buffer()) : check_process(process);
 }
 
 int nd_vips_run(nd_vips_attempt attempt, void *context) {

@@ -57,17 +57,14 @@ static int keep_crop(const char *folder, uint64_t step, int i, const nd_image *c
   return failed;
 }
 
-int nd_journal_validation(const char *folder, uint64_t step, nd_validation *v) {
+int nd_journal_validation(const char *folder, uint64_t step, const nd_validation *v) {
   g_autofree char *line =
       g_strdup_printf("%" G_GUINT64_FORMAT ",%.6f,%.8f,%d\n", step, v->psnr, v->ssim, v->pictures);
   nd_scalar scalars[] = {{"validation/psnr", v->psnr}, {"validation/ssim", v->ssim}};
   int failed = append(folder, "validation.csv", VALIDATION_HEAD, line) ||
                nd_events_scalars(folder, step, scalars, G_N_ELEMENTS(scalars));
-  for (int i = 0; i < v->crop_count; i++) {
+  for (int i = 0; i < v->crop_count; i++)
     failed = failed || keep_crop(folder, step, i, &v->crops[i]);
-    nd_image_free(&v->crops[i]);
-  }
-  v->crop_count = 0;
   return failed ? -1 : 0;
 }
 

@@ -71,25 +71,37 @@ static bool validation_due(const run *r) {
          (due(every, r->t->state.step) || is_last(r));
 }
 
+/* Before the journal knows of it: a figure there is one whose weights were kept, or did not need to be, and a
+ * validation that is not there is made up for. */
+static int keep_best(run *r, const nd_validation *result) {
+  double figure = r->recipe->output.best_by == ND_RECIPE_SSIM ? result->ssim : result->psnr;
+  if (!(figure > r->best))
+    return 0;
+  r->best = figure;
+  return nd_checkpoint_save_model(r->t, r->folder, "best.safetensors", result);
+}
+
+static void free_crops(nd_validation *result) {
+  for (int i = 0; i < result->crop_count; i++)
+    nd_image_free(&result->crops[i]);
+  result->crop_count = 0;
+}
+
 static int validate(run *r) {
   nd_validation result = {0};
   const float *values = r->recipe->validation.use_ema ? r->t->state.ema : r->t->state.values;
   gint64 begun = g_get_monotonic_time();
   if (r->hooks->validate(r->t->restoration, r->t->params, values, &result, r->hooks->context)) {
-    for (int i = 0; i < result.crop_count; i++)
-      nd_image_free(&result.crops[i]);
+    free_crops(&result);
     return nd_fail_in("validation at step %" G_GUINT64_FORMAT, r->t->state.step);
   }
   r->since += g_get_monotonic_time() - begun; /* not the training's time */
-  if (nd_journal_validation(r->folder, r->t->state.step, &result))
+  int failed = keep_best(r, &result) || nd_journal_validation(r->folder, r->t->state.step, &result);
+  free_crops(&result);
+  if (failed)
     return -1;
   if (r->hooks->validated)
     r->hooks->validated(r->t->state.step, &result, r->hooks->context);
-  double figure = r->recipe->output.best_by == ND_RECIPE_SSIM ? result.ssim : result.psnr;
-  if (figure > r->best) {
-    r->best = figure;
-    return nd_checkpoint_save_model(r->t, r->folder, "best.safetensors", &result);
-  }
   return 0;
 }
 
@@ -363,9 +375,31 @@ static int open_data_at_last(nd_trainer *t, const char *folder, bool writes) {
              : 0;
 }
 
+static bool validates_alike(const nd_recipe *a, const nd_recipe *b) {
+  return !strcmp(a->validation.input, b->validation.input) &&
+         !strcmp(a->validation.right, b->validation.right) &&
+         !strcmp(a->validation.target, b->validation.target) &&
+         a->validation.pictures == b->validation.pictures;
+}
+
+/* Figures of other pictures may never be reached again. */
+static void compare_validation(const nd_recipe *now, const char *folder) {
+  nd_recipe then;
+  if (!nd_train_recipe_of(folder, NULL, &then) && !validates_alike(now, &then) &&
+      isfinite(nd_journal_best(folder, now->output.best_by)))
+    nd_log(ND_LOG_WARNING,
+           "validation is on other pictures than before, whose figures do not compare, and best.safetensors "
+           "changes only where one is higher than all so far; without '%s/validation.csv' it begins anew",
+           folder);
+  nd_recipe_clear(&then);
+}
+
 /* After all that can be wrong with a changed recipe: a run keeps the one that it works with. */
 static int rewind_folder(const nd_trainer *t, const nd_recipe *recipe, const char *folder) {
-  return nd_journal_rewind(folder, t->state.step) || write_recipe(recipe, folder) ? -1 : 0;
+  if (nd_journal_rewind(folder, t->state.step))
+    return -1;
+  compare_validation(recipe, folder);
+  return write_recipe(recipe, folder);
 }
 
 int nd_train_resume(const char *folder, const char *const *overrides, const nd_train_hooks *hooks) {

@@ -169,8 +169,7 @@ int nd_events_rewind(const char *folder, uint64_t step);
 /* Drops the lines past `step`, so that a resumed run continues the files. */
 int nd_journal_rewind(const char *folder, uint64_t step);
 int nd_journal_report(const char *folder, const nd_train_report *r);
-/* Frees the crops. */
-int nd_journal_validation(const char *folder, uint64_t step, nd_validation *v);
+int nd_journal_validation(const char *folder, uint64_t step, const nd_validation *v);
 int nd_journal_curve(const char *folder);
 bool nd_journal_has_validation(const char *folder, uint64_t step);
 /* The best figure so far (by: nd_recipe_figure); -1 when nothing was validated yet. */

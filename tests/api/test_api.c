@@ -11,6 +11,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 enum { HEIGHT = 13, WIDTH = 10, COUNT = HEIGHT * WIDTH * 3 };
@@ -224,6 +226,11 @@ static void what_is_wrong_is_named(void **state) {
   o = (noiseda_options){0}; /* forgotten */
   assert_int_equal(noiseda_restore(s->model, &from, &to, &o), -1);
   assert_non_null(strstr(noiseda_error(), "NOISEDA_OPTIONS"));
+  s->x[5 * WIDTH * 3 + 4] = NAN; /* would be black all around */
+  assert_int_equal(noiseda_restore(s->model, &from, &to, NULL), -1);
+  assert_non_null(strstr(noiseda_error(), "row 5 of a picture is nan"));
+  s->x[5 * WIDTH * 3 + 4] = -INFINITY;
+  assert_int_equal(noiseda_restore(s->model, &from, &to, NULL), -1);
   assert_true(out[0] >= 42); /* untouched */
 }
 
@@ -385,6 +392,51 @@ static void a_file_becomes_a_file(void **state) {
   g_unlink(to);
 }
 
+/* ---- Children ---- */
+/* What `works` says in a child; -1: it hung. */
+static int in_a_child(bool (*works)(scene *), scene *s) {
+  int status;
+  pid_t child = fork();
+  if (!child) {
+    alarm(20);
+    _exit(works(s) ? 1 : 0);
+  }
+  assert_int_equal(waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool same_pixels(scene *s) {
+  float out[COUNT];
+  noiseda_picture from = floats(s->x), to = floats(out);
+  if (noiseda_restore(s->model, &from, &to, NULL))
+    return false;
+  for (int i = 0; i < COUNT; i++)
+    if (fabsf(out[i] - s->restored[i]) > 1e-4f)
+      return false;
+  return true;
+}
+
+static bool file_is_refused(scene *s) {
+  return noiseda_restore_file(s->model, "in.png", "out.png", NULL) == -1 &&
+         strstr(noiseda_error(), "it was forked from");
+}
+
+/* The helpers of the parent, asleep by then, are not there. */
+static void a_child_restores_pixels(void **state) {
+#ifdef __SANITIZE_THREAD__
+  skip(); /* it does not know threads of forked processes */
+#endif
+  scene *s = *state;
+  noiseda_set_threads(4);
+  assert_true(same_pixels(s));
+  g_usleep(100000);
+  for (int i = 0; i < 2; i++)
+    assert_int_equal(in_a_child(same_pixels, s), 1);
+  noiseda_set_threads(0);
+  assert_int_equal(nd_image_start(), 0);
+  assert_int_equal(in_a_child(file_is_refused, s), 1);
+}
+
 /* ---- Two views ---- */
 enum { VIEW_HEIGHT = 6, VIEW_WIDTH = 10, VIEW = VIEW_HEIGHT * VIEW_WIDTH * 3 };
 
@@ -499,6 +551,7 @@ int main(void) {
                                      TEST(one_model_serves_many_threads),
                                      TEST(the_number_of_threads_may_change),
                                      TEST(a_file_becomes_a_file),
+                                     TEST(a_child_restores_pixels),
                                      TEST(two_views_restore_as_pytorch_does),
                                      TEST(files_of_two_views_become_a_file)};
   return cmocka_run_group_tests(tests, NULL, NULL);

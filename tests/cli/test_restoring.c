@@ -85,6 +85,20 @@ static void every_kind_of_picture_keeps_its_kind(void **state) {
   }
 }
 
+static void alpha_is_not_lost_in_silence(void **state) {
+  (void)state;
+  train_a_model("network: unet, width: 4, depth: 2");
+  make_kind("in.png", 30, 20, 3, 8, true);
+  outcome o = run_program("restore", "-m", MODEL, "in.png", "-o", "out.jpg", NULL);
+  assert_int_equal(o.status, 0);
+  assert_non_null(strstr(o.err, "'out.jpg' has no alpha"));
+  outcome_clear(&o);
+  o = run_program("restore", "-m", MODEL, "in.png", "-o", "out.webp", NULL);
+  assert_int_equal(o.status, 0);
+  assert_string_equal(o.err, "");
+  outcome_clear(&o);
+}
+
 /* Turned upright, and what describes the picture comes along. */
 static void metadata_come_along(void **state) {
   (void)state;
@@ -293,6 +307,7 @@ static int start(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {TEST(every_kind_of_picture_keeps_its_kind),
+                                     TEST(alpha_is_not_lost_in_silence),
                                      TEST(metadata_come_along),
                                      TEST(results_stand_beside_their_inputs),
                                      TEST(folders_keep_their_shape),

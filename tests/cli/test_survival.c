@@ -290,7 +290,28 @@ static void pictures_that_changed_are_noticed(void **state) {
   outcome_clear(&again);
 }
 
-/* The log is at the limit of its size; a checkpoint still has room. */
+/* The pictures of the first validation are easier: no figure of the second ever reaches its. */
+static void another_validation_is_told_and_can_begin_anew(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 10);
+  expect_status(0, "train", "r.yaml", "-o", "run", "--set", "validation.every=10", "--set",
+                "validation.input=clean", "--set", "validation.target=clean", NULL);
+  outcome o = run_program("train", "--resume", "run", "--set", "training.steps=20", "--set",
+                          "validation.input=noisy", NULL);
+  assert_int_equal(o.status, 0);
+  assert_non_null(strstr(o.err, "without 'run/validation.csv' it begins anew"));
+  outcome_clear(&o);
+  g_unlink("run/validation.csv");
+  o = resume_to("training.steps=30");
+  assert_int_equal(o.status, 0);
+  assert_string_equal(o.err, "");
+  outcome_clear(&o);
+  o = run_program("info", "run/best.safetensors", NULL);
+  assert_null(strstr(o.out, "noiseda.step: 10\n"));
+  outcome_clear(&o);
+}
+
 /* What would be written down and have no effect, or break the weights, is refused; and the run is as it was.
  */
 static void a_run_keeps_what_it_began_with(void **state) {
@@ -361,6 +382,7 @@ static void older_checkpoints_stand_in_for_lost_ones(void **state) {
   expect_same_files("straight/checkpoint-00000025.safetensors", "run/checkpoint-00000025.safetensors");
 }
 
+/* The log is at the limit of its size; a checkpoint still has room. */
 static void a_disk_full_for_the_log_costs_nothing(void **state) {
   (void)state;
   make_pairs();
@@ -378,6 +400,25 @@ static void a_disk_full_for_the_log_costs_nothing(void **state) {
   assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
   expect_said((const char *const[]){"'run/log.csv': File too large", "step 10 is saved", NULL});
   expect_nothing_lost();
+}
+
+/* As a full disk would have it, but for the checkpoint behind it. */
+static void a_best_that_could_not_be_written_is_made_up_for(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 20);
+  expect_status(0, "train", "r.yaml", "-o", "straight", "--set", "validation.every=20", NULL);
+  g_mkdir("run", 0777);
+  g_mkdir("run/best.safetensors", 0777);
+  outcome o = run_program("train", "r.yaml", "-o", "run", "--set", "validation.every=20", NULL);
+  assert_int_equal(o.status, 1);
+  assert_non_null(strstr(o.err, "run/best.safetensors"));
+  assert_non_null(strstr(o.err, "step 20 is saved"));
+  outcome_clear(&o);
+  g_rmdir("run/best.safetensors");
+  expect_status(0, "train", "--resume", "run", NULL);
+  expect_same_files("straight/best.safetensors", "run/best.safetensors");
+  expect_same_files("straight/validation.csv", "run/validation.csv");
 }
 
 /* ---- Keeping ---- */
@@ -484,10 +525,12 @@ int main(void) {
                                      TEST(a_photo_that_is_replaced_costs_nothing),
                                      TEST(a_folder_that_vanishes_costs_nothing),
                                      TEST(pictures_that_changed_are_noticed),
+                                     TEST(another_validation_is_told_and_can_begin_anew),
                                      TEST(a_run_keeps_what_it_began_with),
                                      TEST(checkpoints_are_found_without_a_manifest),
                                      TEST(older_checkpoints_stand_in_for_lost_ones),
                                      TEST(a_disk_full_for_the_log_costs_nothing),
+                                     TEST(a_best_that_could_not_be_written_is_made_up_for),
                                      TEST(the_best_checkpoints_are_kept),
                                      TEST(all_checkpoints_are_kept_where_asked),
                                      TEST(a_budget_is_kept_by_a_resumed_run),
