@@ -14,14 +14,21 @@ typedef struct list {
   GPtrArray *jobs;
 } list;
 
-static const char *ending_of_format(const char *format) {
+/* NULL: it is none that is written. */
+static const char *written_as(const char *format) {
   static const char *const endings[][2] = {{"png", ".png"},  {"jpeg", ".jpg"}, {"jpg", ".jpg"},
                                            {"tiff", ".tif"}, {"tif", ".tif"},  {"webp", ".webp"}};
   for (size_t i = 0; i < G_N_ELEMENTS(endings); i++)
     if (!g_ascii_strcasecmp(format, endings[i][0]))
       return endings[i][1];
-  nd_fail("--format is '%s'; png, jpeg, tiff and webp are written", format);
   return NULL;
+}
+
+static const char *ending_of_format(const char *format) {
+  const char *ending = written_as(format);
+  if (!ending)
+    nd_fail("--format is '%s'; png, jpeg, tiff and webp are written", format);
+  return ending;
 }
 
 static void set_clear(gpointer set) {
@@ -213,10 +220,22 @@ static bool is_other_format(const char *path) {
   return false;
 }
 
+/* A file's name says a format, too. */
+static int check_format(const list *l) {
+  const char *out = l->wish->out;
+  if (!l->to_file || !l->ending || !strcmp(out, ND_STANDARD_STREAM) ||
+      !g_strcmp0(written_as(strrchr(out, '.') + 1), l->ending))
+    return 0;
+  return nd_fail("--format is '%s' and the result's name '%s': they say different formats, give one of them",
+                 l->wish->format, out);
+}
+
 static int check_wish(const list *l) {
   const nd_restore_wish *w = l->wish;
   if (w->out && is_other_format(w->out) && !g_file_test(w->out, G_FILE_TEST_IS_DIR))
     return nd_image_check_name(w->out);
+  if (check_format(l))
+    return -1;
   if (w->out && !strcmp(w->out, ND_STANDARD_STREAM) && !l->to_file)
     return nd_fail("one picture can go to the standard output, not several");
   if (w->out && !l->to_file && nd_cli_check_folder(w->out))

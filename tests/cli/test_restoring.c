@@ -99,6 +99,19 @@ static void alpha_is_not_lost_in_silence(void **state) {
   outcome_clear(&o);
 }
 
+/* Neither wins in silence. */
+static void a_name_and_a_format_must_agree(void **state) {
+  (void)state;
+  train_a_model("network: unet, width: 4, depth: 2");
+  make_kind("in.png", 30, 20, 3, 8, false);
+  outcome o = run_program("restore", "-m", MODEL, "in.png", "-o", "other.png", "-f", "jpeg", NULL);
+  assert_int_equal(o.status, 2);
+  assert_non_null(strstr(o.err, "--format is 'jpeg' and the result's name 'other.png'"));
+  assert_false(g_file_test("other.png", G_FILE_TEST_EXISTS));
+  outcome_clear(&o);
+  expect_status(0, "restore", "-m", MODEL, "in.png", "-o", "same.TIFF", "-f", "tif", NULL);
+}
+
 /* Turned upright, and what describes the picture comes along. */
 static void metadata_come_along(void **state) {
   (void)state;
@@ -308,6 +321,7 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {TEST(every_kind_of_picture_keeps_its_kind),
                                      TEST(alpha_is_not_lost_in_silence),
+                                     TEST(a_name_and_a_format_must_agree),
                                      TEST(metadata_come_along),
                                      TEST(results_stand_beside_their_inputs),
                                      TEST(folders_keep_their_shape),
