@@ -3,7 +3,7 @@
  * nine taps and a bias of each vector, two sums and what is read.
  */
 
-enum { ND_GROUP = ND_SWEEP_VECTORS * ND_LANES, ND_TAP_ROWS = 3, ND_AHEAD_LINE = 16 };
+enum { ND_GROUP = ND_SWEEP_VECTORS * ND_LANES, ND_TAP_ROWS = 3 };
 
 typedef float group_part[ND_GROUP];
 
@@ -30,9 +30,9 @@ ND_INLINE void put_group(float *to, const vec from[ND_SWEEP_VECTORS], const size
 
 /* As many numbers of the row ahead as a column has in a group. */
 ND_INLINE void fetch_group(nd_sweep_ahead *a) {
-  for (int i = 0; a->read && i < ND_GROUP; i += ND_AHEAD_LINE)
+  for (int i = 0; a->read && i < ND_GROUP; i += ND_LINE)
     __builtin_prefetch(a->read + i);
-  for (int i = 0; a->write && i < ND_GROUP; i += ND_AHEAD_LINE)
+  for (int i = 0; a->write && i < ND_GROUP; i += ND_LINE)
     __builtin_prefetch(a->write + i, 1);
   a->read = a->read ? a->read + ND_GROUP : NULL;
   a->write = a->write ? a->write + ND_GROUP : NULL;

@@ -68,9 +68,9 @@ ND_INLINE void store_as(const nd_dtype type, void *p, ptrdiff_t at, vec v) {
     store((float *)p + at, v);
 }
 
-/* Numbers of a row of A in a cache line. While a tile is summed its place in C and the rows of A that come
- * after its own are fetched: the sums must not wait for either. */
-enum { ND_AT_ONCE = 16 };
+/* Numbers in a cache line. While a tile is summed, line by line of A's rows, its place in C and the rows of A
+ * that come after its own are fetched: the sums must not wait for either. */
+enum { ND_LINE = 16 };
 
 /* X(row, name of the pointer to rows 3i, row - 3i): groups of three rows share an address register. */
 #define ND_EACH_ROW(X)                                                                                       \
@@ -117,7 +117,7 @@ ND_INLINE void tile(const bool pairs, const int rows, const int vectors, const n
   for (; nterms > 0; nterms--, t++) {
     const float *b = t->b, *a0 = t->a + first, *a3 = a0 + 3 * row, *a6 = a3 + 3 * row, *a9 = a6 + 3 * row;
     for (int k = t->k, now; k > 0; k -= now) {
-      now = k < ND_AT_ONCE ? k : ND_AT_ONCE;
+      now = k < ND_LINE ? k : ND_LINE;
 #define ND_PREFETCH_A(r, p, i)                                                                               \
   if (rows > r)                                                                                              \
     __builtin_prefetch(p + i * row + rows * row, 0, 2);

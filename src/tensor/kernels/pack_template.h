@@ -1,11 +1,11 @@
 /* Packing the factors of a product for one vector length; included by micro_template.h. Rows are read in
  * short pieces, of which no processor guesses the next: those to come are fetched meanwhile. */
 
-enum { ND_PACK_AHEAD = 8, ND_LINE_FLOATS = 16 };
+enum { ND_PACK_AHEAD = 8 };
 
 /* `count` numbers of a row. */
 ND_INLINE void fetch_piece(const float *x, int count) {
-  for (int i = 0; i < count; i += ND_LINE_FLOATS)
+  for (int i = 0; i < count; i += ND_LINE)
     __builtin_prefetch(x + i);
 }
 
