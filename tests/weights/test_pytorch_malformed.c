@@ -360,6 +360,17 @@ static void archives_are_checked(void **state) {
   expect(-1, damaged, n, "entry 'unet/data/0' cannot be unpacked");
 }
 
+/* A file of HEAD and the rest, parsed: it looks into *bytes, which the caller frees after it. */
+static nd_safetensors *parsed_behind_head(const char *body, size_t size, GByteArray **bytes) {
+  nd_safetensors *file;
+  *bytes = g_byte_array_new();
+  g_byte_array_append(*bytes, (const guint8 *)HEAD, sizeof HEAD - 1);
+  g_byte_array_append(*bytes, (const guint8 *)body, (guint)size);
+  if (nd_pytorch_parse((const char *)(*bytes)->data, (*bytes)->len, &file))
+    fail_msg("%s", nd_error());
+  return file;
+}
+
 /* A second storage, '1', behind the first. */
 #define OTHER(kind, count)                                                                                   \
   "(U\x07storagec" kind "\nU\x01"                                                                            \
@@ -414,12 +425,8 @@ static void weights_are_read_past_what_is_unknown(void **state) {
            "'q' (torch._utils._rebuild_qtensor)"),
   };
   for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-    nd_safetensors *file;
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-    g_byte_array_append(bytes, (const guint8 *)HEAD, sizeof HEAD - 1);
-    g_byte_array_append(bytes, (const guint8 *)cases[i].body, (guint)cases[i].size);
-    if (nd_pytorch_parse((const char *)bytes->data, bytes->len, &file))
-      fail_msg("%zu: %s", i, nd_error());
+    g_autoptr(GByteArray) bytes = NULL;
+    nd_safetensors *file = parsed_behind_head(cases[i].body, cases[i].size, &bytes);
     float w[4];
     assert_int_equal(nd_safetensors_count(file), 1);
     assert_int_equal(nd_st_to_f32(nd_safetensors_find(file, "w"), w), 0);
@@ -466,12 +473,8 @@ static void weights_are_found_beside_other_things(void **state) {
       FOUND("}(U\x01r" WHOLE "U\x05model}U\x02lrK\x01su." TAIL, "r"),
   };
   for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-    nd_safetensors *file;
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-    g_byte_array_append(bytes, (const guint8 *)HEAD, sizeof HEAD - 1);
-    g_byte_array_append(bytes, (const guint8 *)cases[i].body, (guint)cases[i].size);
-    if (nd_pytorch_parse((const char *)bytes->data, bytes->len, &file))
-      fail_msg("%s", nd_error());
+    g_autoptr(GByteArray) bytes = NULL;
+    nd_safetensors *file = parsed_behind_head(cases[i].body, cases[i].size, &bytes);
     assert_int_equal(nd_safetensors_count(file), 1);
     assert_string_equal(nd_safetensors_at(file, 0)->name, cases[i].name);
     nd_safetensors_close(file);

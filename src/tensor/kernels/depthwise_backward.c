@@ -30,10 +30,6 @@ typedef struct unit {
   float *desk;                   /* sums of each slice, rows of the gradient in a ring, a row of dx */
 } unit;
 
-static size_t sums_size(void) {
-  return (ND_TAPS + 1) * ND_SLICE;
-}
-
 static size_t ring_row_size(const both *b) {
   return (size_t)(b->width + 2) * ND_SLICE;
 }
@@ -41,7 +37,7 @@ static size_t ring_row_size(const both *b) {
 /* Floats before the row of dx. */
 static size_t spare_row_at(const both *b) {
   size_t slices = (size_t)b->slices_at_once * (size_t)b->parts;
-  return slices * (sums_size() + (b->parts > 1 ? RING * ring_row_size(b) : 0));
+  return slices * (ND_SLICE_SUMS + (b->parts > 1 ? RING * ring_row_size(b) : 0));
 }
 
 /* Number of a slice of a part on the desk. */
@@ -50,12 +46,12 @@ static size_t on_desk(const both *b, const unit *u, int part, size_t slice) {
 }
 
 static float *sums_of(const both *b, const unit *u, int part, size_t slice) {
-  return u->desk + on_desk(b, u, part, slice) * sums_size();
+  return u->desk + on_desk(b, u, part, slice) * ND_SLICE_SUMS;
 }
 
 static float *ring_row(const both *b, const unit *u, int part, size_t slice, int y) {
   size_t slices = (u->slice1 - u->slice0) * (size_t)b->parts;
-  return u->desk + slices * sums_size() +
+  return u->desk + slices * ND_SLICE_SUMS +
          (on_desk(b, u, part, slice) * RING + (size_t)(y % RING)) * ring_row_size(b);
 }
 
@@ -155,7 +151,7 @@ static void add_products(const both *b, const unit *u, int part, size_t slice, i
 }
 
 static void compute_unit(const both *b, const unit *u, float *sums) {
-  memset(u->desk, 0, (u->slice1 - u->slice0) * (size_t)b->parts * sums_size() * sizeof(float));
+  memset(u->desk, 0, (u->slice1 - u->slice0) * (size_t)b->parts * ND_SLICE_SUMS * sizeof(float));
   for (size_t slice = u->slice0; slice < u->slice1; slice++)
     make_row(b, u, slice, u->row0 - 1), make_row(b, u, slice, u->row0);
   for (int y = u->row0; y < u->row1; y++)

@@ -6,8 +6,14 @@
 
 #include <stddef.h>
 
-/* Slice: its channels. Filter: numbers of a packed slice of it, [taps, and the bias][slice]. */
-enum { ND_TAPS = 9, ND_SLICE = 64, ND_SLICE_FILTER = (ND_TAPS + 1) * ND_SLICE };
+/* Slice: its channels. Filter: numbers of a packed slice of it, [taps, and the bias][slice]. Sums: of its
+ * gradient, [taps, and dy][slice]. */
+enum {
+  ND_TAPS = 9,
+  ND_SLICE = 64,
+  ND_SLICE_FILTER = (ND_TAPS + 1) * ND_SLICE,
+  ND_SLICE_SUMS = ND_SLICE_FILTER
+};
 
 /* From pictures of h x w pixels to columns from ... end - 1 of oh x ow ones. Pixels of what is read lie
  * `pitch` numbers apart, and its rows start with column `first`. */

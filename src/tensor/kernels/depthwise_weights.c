@@ -14,7 +14,7 @@ typedef struct job {
 
 /* A slice's sums over rows row ... end - 1 of the output; to: [taps, and dy][c]. */
 static void sum_rows(const job *j, size_t row, size_t end, size_t slice, float *to) {
-  float sums[ND_SLICE_FILTER] = {0};
+  float sums[ND_SLICE_SUMS] = {0};
   const float *rows[3];
   size_t height = (size_t)j->sweep.oh, first = nd_slice_start(j->c, slice), lanes = nd_slice_lanes(j->c);
   for (; row < end; row++) {
