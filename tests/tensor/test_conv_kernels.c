@@ -432,13 +432,13 @@ static void kernels_strides_pads_dilations(void **state) {
   }
 }
 
-/* One and several blocks of pixels, of inputs and of outputs; few pixels for the weights' gradient and many.
- */
+/* One and several blocks of pixels, of inputs and of outputs; few pixels for the weights' gradient and many;
+ * rows a page apart, which are copied. */
 static void linear_layers(void **state) {
   (void)state;
   const int cases[][4] = {/* height, width, in, out */
-                          {1, 1, 3, 5},     {1, 3, 700, 300}, {10, 11, 64, 600},
-                          {9, 17, 600, 70}, {30, 40, 40, 33}, {10, 110, 300, 20}};
+                          {1, 1, 3, 5},     {1, 3, 700, 300},   {10, 11, 64, 600},   {9, 17, 600, 70},
+                          {30, 40, 40, 33}, {10, 110, 300, 20}, {10, 11, 1024, 270}, {7, 5, 130, 1024}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     nd_conv_shape s = shape(1 + (int)i % 2, cases[i][0], cases[i][1], cases[i][2], cases[i][3], 1, 1, 0, 1);
     run_all(&s);

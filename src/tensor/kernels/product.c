@@ -15,6 +15,8 @@ enum {
   DEPTH = 256,        /* summands of a block at most, */
   BLOCK_B = 64 << 10, /*   numbers of a block of b, */
   BLOCK_ROWS = 96,    /*   rows of one of a, a multiple of what any tile has */
+  PAGE = 1024,        /* rows so many numbers apart share the sets of a cache: they are copied */
+  WORTH_A_COPY = 8,   /*   for so many panels */
   ROWS = 1024         /* of c that are summed at a time where sums are not stored in between */
 };
 
@@ -23,7 +25,7 @@ typedef struct plan {
   const nd_micro *micro;
   int row_parts, panel_parts, depth_parts; /* among the threads */
   int panels, panels_at_once, depth_at_once, rows_at_once;
-  bool copies;  /* a is converted, */
+  bool copies;  /* a is converted or copied, */
   bool in_c;    /* sums of whole panels are stored where they belong, */
   int sum_rows; /*   those of others in so many rows */
   float *desks; /* for each thread: a block of b, of a converted, of a's tiles, sums, a bias */
@@ -55,7 +57,7 @@ static size_t aligned(size_t floats) {
   return (floats + 15) / 16 * 16;
 }
 
-/* Between converted rows of so many numbers: never a multiple of a page, whose lines would share a set. */
+/* Between copied rows of so many numbers: never a multiple of a page, whose lines would share a set. */
 static size_t row_pitch(size_t numbers) {
   return aligned(numbers + 16);
 }
@@ -109,7 +111,7 @@ static plan lay_out(const nd_product *q, nd_arena *a) {
   int panel = p.depth_at_once * width_of(&p);
   p.panels_at_once =
       nd_even_part((p.panels + p.panel_parts - 1) / p.panel_parts, (BLOCK_B + panel - 1) / panel);
-  p.copies = q->a.type != ND_F32;
+  p.copies = q->a.type != ND_F32 || (!q->a_transposed && q->k % PAGE == 0 && p.panels >= WORTH_A_COPY);
   p.in_c = q->c.type == ND_F32;
   bool at_once = p.depth_at_once >= q->k;
   p.rows_at_once = at_once || (p.in_c && q->n % width_of(&p) == 0) ? q->m : nd_least(q->m, ROWS);
@@ -179,7 +181,7 @@ typedef struct source {
   ptrdiff_t row, step;
 } source;
 
-/* Rows of a block as fp32, rows of the factor in memory. */
+/* Rows of a block as fp32 that lie well, rows of the factor in memory. */
 static source convert_rows(const plan *p, size_t first, size_t count, size_t width, size_t row, float *copy) {
   const nd_data a = p->p->a;
   size_t pitch = row_pitch(width);
