@@ -18,6 +18,8 @@ static const struct kind {
     {"unet", "width=4;depth=3"},
     {"dncnn", "width=4;depth=4"},
     {"dncnn", "width=4;depth=4;norm=0;subtract=1;grey=1"},
+    {"dncnn", "width=4;depth=4;norm=2;subtract=1"},
+    {"dncnn", "width=4;depth=4;bias=1"},
     {"nafnet", "width=4;middle_blocks=1;encoder_blocks=1,2;decoder_blocks=1,1"},
     {"nafnet", "width=4;middle_blocks=1;encoder_blocks=1,2;decoder_blocks=1,1;local=21"},
     {"restormer", "width=4;blocks=1,2,1;refinement=1;heads=1,2,4"},

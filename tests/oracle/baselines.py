@@ -91,10 +91,11 @@ class NAFNet(nn.Module):
 class DnCNN(nn.Module):
     """x (n,3,h,w) -> what is added to x. Batch normalisation follows train()/eval().
 
-    norm=False: as published with the normalisation in the convolutions; subtract: the layers give what is subtracted.
+    norm=False: as published with the normalisation in the convolutions; kair: beside biases, as that repository
+    trains it; subtract: the layers give what is subtracted.
     """
 
-    def __init__(self, width=64, depth=17, norm=True, subtract=False, grey=False):
+    def __init__(self, width=64, depth=17, norm=True, subtract=False, grey=False, bias=False, kair=False):
         super().__init__()
         channels = 1 if grey else 3
         self.norm, self.subtract, self.grey = norm, subtract, grey
@@ -102,12 +103,14 @@ class DnCNN(nn.Module):
             ends = [channels] + [width] * (depth - 1) + [channels]
             self.model = nn.ModuleDict({f"{2 * i}": conv3(ends[i], ends[i + 1]) for i in range(depth)})
             return
-        layers = {"0": nn.Conv2d(channels, width, 3, padding=1, bias=False)}
+        bias, settings = bias or kair, {"eps": 1e-4, "momentum": 0.9} if kair else {}
+        layers = {"0": nn.Conv2d(channels, width, 3, padding=1, bias=bias)}
         for i in range(1, depth - 1):
-            layers[f"{3 * i - 1}"] = nn.Conv2d(width, width, 3, padding=1, bias=False)
-            layers[f"{3 * i}"] = nn.BatchNorm2d(width)
-        layers[f"{3 * depth - 4}"] = nn.Conv2d(width, channels, 3, padding=1, bias=False)
-        self.dncnn = nn.ModuleDict(layers)
+            layers[f"{3 * i - 1}"] = nn.Conv2d(width, width, 3, padding=1, bias=bias)
+            layers[f"{3 * i}"] = nn.BatchNorm2d(width, **settings)
+        layers[f"{3 * depth - 4}"] = nn.Conv2d(width, channels, 3, padding=1, bias=bias)
+        self.list = "model" if kair else "dncnn"
+        self.add_module(self.list, nn.ModuleDict(layers))
 
     def forward(self, x):
         y = through_luma(self.layers, x) if self.grey else self.layers(x)
@@ -119,7 +122,7 @@ class DnCNN(nn.Module):
             for conv in inner:
                 x = F.relu(conv(x))
             return last(x)
-        first, *middle, last = self.dncnn.values()
+        first, *middle, last = getattr(self, self.list).values()
         x = F.relu(first(x))
         for conv, norm in zip(middle[::2], middle[1::2]):
             x = F.relu(norm(conv(x)))

@@ -272,6 +272,8 @@ CASES = [
      (64, 96)),
     ("DnCNN of KAIR, grey, 17 layers", KAIR, {"nb": 17, "act_mode": "R"}, ("model.32", 1), top, [], (63, 97)),
     ("DnCNN of KAIR, grey, 20 layers", KAIR, {"nb": 20, "act_mode": "R"}, ("model.38", 1), top, [], (63, 97)),
+    ("DnCNN of KAIR, grey, before its normalisation is merged", KAIR, {"nb": 17, "act_mode": "BR"}, ("model.47", 1),
+     top, [], (63, 97)),
     ("DnCNN of KAIR, colour", KAIR, {"in_nc": 3, "out_nc": 3, "nb": 20, "act_mode": "R"}, ("model.38", 1), top, [],
      (63, 97)),
 ]

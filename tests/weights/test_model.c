@@ -112,6 +112,12 @@ static void buffers_are_passed_over_and_other_extras_are_not(void **state) {
     fail_msg("%s", nd_error());
   assert_true(m->values[nd_params_find(m->params, "dncnn.3.running_var")->offset] == 1);
   nd_model_free(m);
+  /* As KAIR leaves it: "model." is no prefix of a module that held the network. */
+  save_with(path, "dncnn", "width=4;depth=3;norm=2;subtract=1", "model.3.num_batches_tracked");
+  if (nd_model_load(path, &m))
+    fail_msg("%s", nd_error());
+  assert_true(m->values[nd_params_find(m->params, "model.3.running_var")->offset] == 1);
+  nd_model_free(m);
   g_unlink(path);
   g_rmdir(folder);
 }

@@ -55,7 +55,7 @@ static const struct {
      "PyTorch checkpoint (zip), under 'params'", ND_RESTORATION, 0},
     {"swinir_old.pth", "swinir", "width=8;depths=2,1;heads=2,4;window=4;mlp_ratio=1.5;range=1;grey=0", "F32",
      "PyTorch checkpoint (format before 1.6), under 'params'", ND_RESTORATION, 0},
-    {"dncnn_old.pth", "dncnn", "width=4;depth=4;norm=1;subtract=0;grey=0", "F64",
+    {"dncnn_old.pth", "dncnn", "width=4;depth=4;norm=1;bias=0;subtract=0;grey=0", "F64",
      "PyTorch checkpoint (format before 1.6), at the top level", ND_RESTORATION, 0},
     {"sr3.pth", "sr3",
      "width=4;multipliers=1,2;res_blocks=1;attention_levels=1;dropout=0.2;norm_groups=32;affine=1", "F32",
