@@ -33,8 +33,10 @@ endef
 deps:
 	$(call install,$(BUILD_DEPS))
 
+# PREFIX: where `make install` is to put things; the program looks for its models below it.
 build: deps
 	$(call setup,$(BUILD),-Dtests=false)
+	$(if $(PREFIX),@meson configure $(BUILD) --prefix=$(abspath $(PREFIX)))
 	@ninja -C $(BUILD)
 
 # A build of its own, with tests, so that `make build` needs no test library.

@@ -118,7 +118,8 @@ void nd_restore_report_end(const nd_restore_report *r, bool interrupted) {
     put_count(b, "skipped", r->skipped);
     put_count(b, "failed", r->failed);
     print_json(b);
-  } else if (interrupted || r->failed)
-    fprintf(stderr, "noiseda: %s%d pictures %s, %d failed, %d skipped\n", interrupted ? "interrupted: " : "",
-            r->restored, r->planning ? "would be restored" : "restored", r->failed, r->skipped);
+  } else if (interrupted || r->failed || (r->total > 1 && !r->quiet))
+    fprintf(stderr, "noiseda: %s%d %s %s, %d failed, %d skipped\n", interrupted ? "interrupted: " : "",
+            r->restored, r->restored == 1 ? "picture" : "pictures",
+            r->planning ? "would be restored" : "restored", r->failed, r->skipped);
 }

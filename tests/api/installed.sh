@@ -44,6 +44,11 @@ brings_its_models() {
 has_its_soname() {
   objdump -p "$library"/libnoiseda.so | grep -q 'SONAME *libnoiseda.so.1$'
 }
+# `make install PREFIX=...` tells Meson so before it builds, for the program looks for its models there.
+goes_where_make_is_told() {
+  make -n -C "$source" install BUILD="$build" PREFIX=/opt/elsewhere >"$work/planned" &&
+    sed -n '/configure .*--prefix=\/opt\/elsewhere/,$p' "$work/planned" | grep -q '^ninja'
+}
 
 check builds_in_c
 check restores
@@ -52,4 +57,5 @@ check fails_with_a_message
 if command -v c++ >/dev/null; then check builds_in_cpp; fi
 check shows_its_interface_alone
 check has_its_soname
+check goes_where_make_is_told
 finish

@@ -98,12 +98,24 @@ static void a_camera_makes_colours_of_grey(void **state) {
   nd_image_free(&out);
 }
 
+static void help_tells_words_and_defaults(void **state) {
+  (void)state;
+  outcome o = run_program("degrade", "--help", NULL);
+  assert_int_equal(o.status, 0);
+  assert_non_null(
+      strstr(o.out, "whatever the iso [pixel; galaxy_s6, nexus_6, lg_g4, canon_s110, canon_g1x, dnd]\n"));
+  assert_non_null(strstr(o.out, "sensitivity, drawn uniformly in its logarithm [800 to 1600]\n"));
+  assert_non_null(strstr(o.out, "in degrees [3]\n"));
+  outcome_clear(&o);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(transparency_and_metadata_come_along),
       cmocka_unit_test(grey_stays_grey_with_the_noise_asked_for),
       cmocka_unit_test(a_chain_sees_grey_throughout),
       cmocka_unit_test(a_camera_makes_colours_of_grey),
+      cmocka_unit_test(help_tells_words_and_defaults),
   };
   return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
 }

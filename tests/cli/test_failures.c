@@ -60,6 +60,19 @@ static void a_folder_goes_on_past_a_bad_file(void **state) {
   outcome_clear(&o);
 }
 
+static void several_pictures_are_counted_at_the_end(void **state) {
+  (void)state;
+  train_a_model();
+  outcome o = run_program("restore", "--model", "run/model.safetensors", "clean", "-o", "counted", NULL);
+  assert_int_equal(o.status, 0);
+  assert_string_equal(o.err, "noiseda: 4 pictures restored, 0 failed, 0 skipped\n");
+  outcome_clear(&o);
+  o = run_program("restore", "--model", "run/model.safetensors", "clean", "-o", "quietly", "--quiet", NULL);
+  assert_int_equal(o.status, 0);
+  assert_string_equal(o.err, "");
+  outcome_clear(&o);
+}
+
 /* By every command that writes a file of the user's choice; before it looks at anything else. */
 static void existing_files_are_kept(void **state) {
   (void)state;
@@ -321,6 +334,7 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {TEST(bad_pictures_are_named),
                                      TEST(a_folder_goes_on_past_a_bad_file),
+                                     TEST(several_pictures_are_counted_at_the_end),
                                      TEST(existing_files_are_kept),
                                      TEST(several_pictures_go_into_a_folder),
                                      TEST(bad_data_folders_are_explained),

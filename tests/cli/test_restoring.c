@@ -301,7 +301,7 @@ static void interrupt(int signal_number, const char *out) {
   assert_string_equal(g_dir_read_name(dir), "0.png");
   assert_null(g_dir_read_name(dir));
   assert_true(g_file_get_contents("said", &said, NULL, NULL));
-  assert_non_null(strstr(said, "interrupted: 1 pictures restored"));
+  assert_non_null(strstr(said, "interrupted: 1 picture restored"));
 }
 
 static void an_interrupted_picture_leaves_nothing(void **state) {
