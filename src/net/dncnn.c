@@ -75,7 +75,7 @@ static int layers_numbered(const nd_shapes *s, const char *list, const char *wha
   return n;
 }
 
-/* The release has no grey networks: those are Zhang's. */
+/* The release has no grey networks and no biases: those are others', who subtract as published. */
 static int recognise(const nd_shapes *s, nd_net *net) {
   bool released = nd_shapes_has(s, "dncnn.0.weight");
   const char *list = released ? "dncnn" : "model";
@@ -87,7 +87,8 @@ static int recognise(const nd_shapes *s, nd_net *net) {
                                 norm == MERGED ? layers_numbered(s, list, "weight", 0, 2) : norms + 2) ||
                  nd_net_set_int(net, "norm", norm) ||
                  nd_net_set_int(net, "bias", released && nd_shapes_has(s, "dncnn.0.bias")) ||
-                 nd_net_set_int(net, "grey", grey) || nd_net_set_int(net, "subtract", grey || !released)
+                 nd_net_set_int(net, "grey", grey) ||
+                 nd_net_set_int(net, "subtract", grey || !released || nd_net_int(net, "bias"))
              ? -1
              : 0;
 }

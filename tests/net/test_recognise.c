@@ -20,7 +20,7 @@ static const struct {
     {"dncnn", "norm=0;subtract=1;grey=1"},
     {"dncnn", "norm=2;subtract=1;grey=1"},
     {"dncnn", "depth=20;norm=2;subtract=1"},
-    {"dncnn", "bias=1"},
+    {"dncnn", "bias=1;subtract=1"},
     {"nafnet", ""},
     {"nafnet", "width=64"},
     {"nafnet", "middle_blocks=1;encoder_blocks=1,1,1,28;decoder_blocks=1,1,1,1"},
