@@ -58,10 +58,21 @@ static void take_in(nd_graph *g, int i, int input, int before, readers *r) {
   count_reads(g, i, 1, r);
 }
 
+/* What is taken in has its own activation by then. */
+static void absorb_before(nd_graph *g, int i, const readers *r) {
+  const nd_node *n = nd_node_at(g, i);
+  const nd_value *v = n->n_in != 1 || n->in[0] < 0 ? NULL : nd_in_value(g, n, 0);
+  if (v && v->producer >= 0)
+    absorb_next(g, v->producer, r);
+}
+
 static void take_in_inputs(nd_graph *g, int i, readers *r) {
   nd_node *n = nd_node_at(g, i);
   for (int k = 0, n_in = n->n_in; n->op->take_in && k < n_in; k++) {
     const nd_value *v = n->in[k] < 0 ? NULL : nd_in_value(g, n, k);
+    if (v && v->producer >= 0)
+      absorb_before(g, v->producer, r);
+    v = n->in[k] < 0 ? NULL : nd_in_value(g, n, k);
     if (v && v->producer >= 0 && nd_node_at(g, v->producer)->n_out == 1 && reads_alone(r, n->in[k], i) &&
         !is_seen(v))
       take_in(g, i, k, v->producer, r);

@@ -5,6 +5,7 @@
 #include "tensor/kernels/depthwise.h"
 #include "tensor/kernels/direct.h"
 #include "tensor/kernels/linear.h"
+#include "tensor/kernels/separable.h"
 #include "tensor/kernels/winograd.h"
 
 static bool fits(int in, int out, int kernel, const nd_conv_shape *s) {
@@ -30,11 +31,17 @@ bool nd_conv_takes_sources(const nd_conv_shape *s) {
   return nd_conv_choose(s, ND_CONV_FORWARD) == ND_CONV_WINOGRAD;
 }
 
+bool nd_conv_takes_linear(const nd_conv_shape *s) {
+  return nd_separable_takes(s);
+}
+
 static size_t forward(const nd_conv_shape *s, const void *x, const float *weights, const nd_epilogue *e,
                       void *y, void *scratch) {
   nd_arena a = {scratch, 0};
   nd_conv_method method = nd_conv_choose(s, ND_CONV_FORWARD);
   nd_conv_source whole[2] = {{x, s->x_type, s->ci, NULL}};
+  if (s->through) /* this way to learn the size of the scratch memory alone */
+    return nd_separable_forward(s, NULL, NULL, NULL, e, NULL, a);
   if (method == ND_CONV_DEPTHWISE)
     return nd_depthwise_forward(s, x, weights, e, y, a);
   if (method == ND_CONV_WINOGRAD)
@@ -56,6 +63,13 @@ void nd_conv_forward(const nd_conv_shape *s, const void *x, const float *weights
 void nd_conv_forward_of(const nd_conv_shape *s, const nd_conv_source x[2], const float *weights,
                         const float *bias, nd_activation activation, float slope, void *y, void *scratch) {
   nd_winograd_forward(s, x, weights, &(nd_epilogue){bias, activation, slope}, y, (nd_arena){scratch, 0});
+}
+
+void nd_conv_forward_through(const nd_conv_shape *s, const float *x, const nd_conv_linear *first,
+                             const float *weights, const float *bias, nd_activation activation, float slope,
+                             float *y, void *scratch) {
+  nd_separable_forward(s, x, first, weights, &(nd_epilogue){bias, activation, slope}, y,
+                       (nd_arena){scratch, 0});
 }
 
 static size_t backward_data(const nd_conv_shape *s, const void *dy, const float *weights, void *dx,

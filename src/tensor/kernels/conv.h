@@ -27,6 +27,7 @@ typedef struct nd_conv_shape {
   /* Where nd_conv_takes_gate, forward and nd_conv_backward_both: y is n,oh,ow,co/2, the first half of the
    * channels, through the activation (ND_LINEAR or ND_GELU), times the second. */
   bool gated;
+  int through; /* forward alone: channels of x where nd_conv_forward_through makes the ci of them; else 0 */
 } nd_conv_shape;
 
 /* Of what x is made while it is read: images of c channels, as they are or (not NULL) enlarged to h x w. */
@@ -38,6 +39,12 @@ typedef struct nd_conv_source {
 } nd_conv_source;
 
 typedef enum nd_activation { ND_LINEAR, ND_RELU, ND_LEAKY_RELU, ND_GELU } nd_activation;
+
+/* A linear layer: weights co,ci; bias may be NULL; activation: ND_LINEAR or ND_GELU. */
+typedef struct nd_conv_linear {
+  const float *weights, *bias;
+  nd_activation activation;
+} nd_conv_linear;
 
 /* True when these kernels take the shape; otherwise the caller goes to oneDNN. */
 bool nd_conv_supported(const nd_conv_shape *s);
@@ -60,6 +67,12 @@ void nd_conv_forward(const nd_conv_shape *s, const void *x, const float *weights
 bool nd_conv_takes_sources(const nd_conv_shape *s);
 void nd_conv_forward_of(const nd_conv_shape *s, const nd_conv_source x[2], const float *weights,
                         const float *bias, nd_activation activation, float slope, void *y, void *scratch);
+
+/* The same of what a linear layer makes of x: n,h,w,through, fp32. Only of shapes that are taken. */
+bool nd_conv_takes_linear(const nd_conv_shape *s);
+void nd_conv_forward_through(const nd_conv_shape *s, const float *x, const nd_conv_linear *first,
+                             const float *weights, const float *bias, nd_activation activation, float slope,
+                             float *y, void *scratch);
 
 /* dx from dy. */
 size_t nd_conv_backward_data_scratch(const nd_conv_shape *s);

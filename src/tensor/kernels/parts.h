@@ -15,4 +15,9 @@ static inline int nd_even_part(int n, int most) {
   return nd_divide_up(n, nd_divide_up(n, most));
 }
 
+/* Where part i of n begins, of so many parts; part i + 1 where it ends. */
+static inline int nd_part_start(int n, int i, int parts) {
+  return (int)((long)n * i / parts);
+}
+
 #endif

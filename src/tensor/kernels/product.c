@@ -292,10 +292,6 @@ static void compute_job(const job *j) {
   }
 }
 
-static int cut(int n, int i, int parts) {
-  return (int)((long)n * i / parts);
-}
-
 static void compute_parts(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const plan *p = context;
@@ -305,9 +301,10 @@ static void compute_parts(size_t begin, size_t end, int thread, void *context) {
     int slice = (int)i % p->depth_parts, column = (int)i / p->depth_parts % p->panel_parts,
         row = (int)i / p->depth_parts / p->panel_parts;
     job j = {p,
-             {cut(q->m, row, p->row_parts), cut(q->m, row + 1, p->row_parts),
-              cut(p->panels, column, p->panel_parts), cut(p->panels, column + 1, p->panel_parts),
-              cut(q->k, slice, p->depth_parts), cut(q->k, slice + 1, p->depth_parts)},
+             {nd_part_start(q->m, row, p->row_parts), nd_part_start(q->m, row + 1, p->row_parts),
+              nd_part_start(p->panels, column, p->panel_parts),
+              nd_part_start(p->panels, column + 1, p->panel_parts),
+              nd_part_start(q->k, slice, p->depth_parts), nd_part_start(q->k, slice + 1, p->depth_parts)},
              slice ? p->slices + (size_t)(slice - 1) * size : q->c.at,
              q->a_sums ? p->slice_sums + (size_t)slice * (size_t)q->m : NULL,
              p->desks + i * p->desk};

@@ -9,9 +9,12 @@ typedef struct nd_conv_attr {
   nd_conv_shape shape;
   nd_conv2d_settings s;
   nd_upsample_attr enlarged; /* of a composed shape; factor 0: input 0 is as it is */
+  nd_act first;              /* of a shape with `through`: the linear layer's activation */
 } nd_conv_attr;
 
-/* conv_sources.c. nd_op.take_in of a convolution, by which its shape may become a composed one. */
+/* conv_sources.c. nd_op.take_in of a convolution, by which its shape may become a composed one or one with
+ * `through`; the linear layer's weights and bias are inputs then. */
+enum { ND_CONV_FIRST_WEIGHTS = 3, ND_CONV_FIRST_BIAS = 4 };
 bool nd_conv_take_in(const nd_graph *g, nd_node *n, int i, const nd_node *before);
 /* Where input 0 is enlarged: its rows that rows `of` of the output are made of. */
 nd_rows nd_conv_source_rows(const nd_graph *g, const nd_node *n, nd_rows of);

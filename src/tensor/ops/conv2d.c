@@ -120,6 +120,14 @@ static void run_composed(const nd_run_context *r, nd_conv_shape s, nd_activation
                      (char *)r->scratch + nd_conv_sources_scratch(a, s.h));
 }
 
+static void run_through(const nd_run_context *r, const nd_conv_shape *s, nd_activation act) {
+  const nd_conv_attr *a = attr_of(r);
+  nd_conv_linear first = {nd_run_in(r, ND_CONV_FIRST_WEIGHTS), nd_run_in(r, ND_CONV_FIRST_BIAS),
+                          kernel_activation(a->first)};
+  nd_conv_forward_through(s, nd_run_in(r, 0), &first, nd_run_in(r, 1), nd_run_in(r, 2), act, a->s.slope,
+                          nd_run_out(r, 0), r->scratch);
+}
+
 static void run_forward(const nd_run_context *r) {
   const nd_conv_attr *a = attr_of(r);
   const float *x = nd_run_in(r, 0), *w = nd_run_in(r, 1), *b = nd_run_in(r, 2);
@@ -128,6 +136,8 @@ static void run_forward(const nd_run_context *r) {
   nd_activation act = kernel_activation(a->s.activation);
   if (shape.composed)
     run_composed(r, shape, act);
+  else if (shape.through)
+    run_through(r, &shape, act);
   else if (r->node->state)
     nd_dnnl_conv_run(r->node->state, x, w, y, b, act, a->s.slope, r->scratch);
   else
@@ -154,7 +164,7 @@ static void run_weights(const nd_run_context *r) {
 static double flops(const nd_graph *g, const nd_node *n) {
   (void)g;
   const nd_conv_shape *s = &((const nd_conv_attr *)n->attr)->shape;
-  return 2.0 * s->n * s->oh * s->ow * s->co * (s->ci / s->groups) * s->kh * s->kw;
+  return 2.0 * s->n * s->oh * s->ow * s->co * (s->ci / s->groups * s->kh * s->kw + s->through);
 }
 
 const nd_op nd_op_conv2d_backward_data = {.name = "conv2d_backward_data",

@@ -1,6 +1,7 @@
 /* What is done to a convolution's input just before becomes a part of it: two tensors joined by channel are
- * read one after the other, an up-sampled one is sampled where it is read. What is between, in a U-Net the
- * largest tensors of all, is never stored. */
+ * read one after the other, an up-sampled one is sampled where it is read, a depth-wise convolution makes the
+ * rows of a linear layer that it needs. What is between, in such networks the largest tensors of all, is
+ * never stored. */
 #include "tensor/ops/conv-private.h"
 
 enum { WHOLE_VECTORS = 16, SECOND = 3 };
@@ -23,8 +24,29 @@ static bool take_in_upsample(nd_node *n, const nd_node *before) {
   return true;
 }
 
+/* The linear layer before a depth-wise convolution. In bf16 training what it makes is bf16, and read so by
+ * the backward pass; in use it would be widened anyway (precision.c). */
+static bool take_in_linear(nd_node *n, const nd_graph *g, const nd_node *before) {
+  nd_conv_attr *a = n->attr;
+  const nd_conv_attr *first = before->attr;
+  nd_act act = first->s.activation;
+  if ((g->dtype != ND_F32 && g->differentiated) || first->shape.kh != 1 || first->shape.kw != 1 ||
+      first->shape.stride != 1 || first->shape.pad || first->shape.groups != 1 ||
+      (act != ND_ACT_NONE && act != ND_ACT_GELU))
+    return false;
+  a->shape.through = first->shape.ci;
+  a->first = act;
+  n->in[ND_CONV_FIRST_WEIGHTS] = before->in[1];
+  n->in[ND_CONV_FIRST_BIAS] = before->in[2];
+  n->in[0] = before->in[0];
+  n->n_in = ND_CONV_FIRST_BIAS + 1;
+  return true;
+}
+
 bool nd_conv_take_in(const nd_graph *g, nd_node *n, int i, const nd_node *before) {
   nd_conv_attr *a = n->attr;
+  if (i == 0 && before->op == &nd_op_conv2d && !a->shape.through && nd_conv_takes_linear(&a->shape))
+    return take_in_linear(n, g, before);
   if (i || a->shape.composed || !nd_conv_takes_sources(&a->shape))
     return false;
   a->shape.composed = (before->op == &nd_op_concat && take_in_concat(n, g, before)) ||
