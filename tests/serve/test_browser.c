@@ -16,8 +16,9 @@
 #define TEXT(id) "document.getElementById('" id "').textContent"
 
 static browser *open_page(const site *s, const char *where) {
-  g_autofree char *address = g_strdup_printf("http://127.0.0.1:%d/%s", s->port, where);
+  char *address = g_strdup_printf("http://127.0.0.1:%d/%s", s->port, where);
   browser *b = browser_open(address);
+  g_free(address); /* before skip, which does not return */
   if (!b)
     skip();
   return b;
