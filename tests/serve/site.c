@@ -42,7 +42,8 @@ static void write_model(const site *s, const char *name, const char *settings) {
   nd_rng r = nd_rng_make(3, 0, 0, ND_RANDOM_TEST);
   for (size_t i = 0; i < nd_params_size(params); i++)
     values[i] = (float)(0.05 * nd_rng_normal(&r));
-  assert_int_equal(nd_model_save(path, net, true, params, "", values, NULL, 0), 0);
+  const nd_st_metadata task = {"noiseda.task", "denoise"};
+  assert_int_equal(nd_model_save(path, net, true, params, "", values, &task, 1), 0);
   nd_mem_free(values);
   nd_params_free(params);
   nd_net_free(net);
