@@ -96,12 +96,9 @@ static void write_folders(site *s) {
   link_to(s, "secret/log.csv", "runs/linked/log.csv");
 }
 
-int site_enter(void **state) {
-  site *s = g_new0(site, 1);
-  s->folder = g_strdup(base);
-  write_folders(s);
+void site_start(site *s, int port) {
   nd_serve_settings settings = nd_serve_defaults();
-  settings.port = 0;
+  settings.port = port;
   settings.models = s->models;
   settings.runs = s->runs;
   settings.program = ND_PROGRAM;
@@ -110,6 +107,13 @@ int site_enter(void **state) {
   if (nd_server_start(&settings, &s->server))
     fail_msg("%s", nd_error());
   s->port = nd_server_port(s->server);
+}
+
+int site_enter(void **state) {
+  site *s = g_new0(site, 1);
+  s->folder = g_strdup(base);
+  write_folders(s);
+  site_start(s, 0);
   *state = s;
   return 0;
 }

@@ -303,6 +303,27 @@ static void narrow_and_dark(void **state) {
   close_page(b);
 }
 
+/* And the page does not go on saying that it is gone. */
+static void a_server_that_comes_back_knows_no_photo(void **state) {
+  site *s = *state;
+  browser *b = open_page(s, "#restore");
+  if (!b)
+    return;
+  g_autofree char *file = photo_file(s, "lost.jpg", 1000, 1000);
+  choose_model(b, "slow.safetensors");
+  browser_choose_file(b, "#file", file);
+  browser_until(b, "!document.getElementById('start').disabled");
+  g_free(browser_value(b, "document.getElementById('start').click()"));
+  browser_until(b, STATUS ".startsWith('Restoring')");
+  nd_server_stop(s->server);
+  s->server = NULL;
+  browser_until(b, TROUBLE ".startsWith('The server does not answer')");
+  site_start(s, s->port);
+  browser_until(b, STATUS ".startsWith('This photo is no longer known')");
+  browser_expect(b, TROUBLE, "");
+  browser_close(b); /* the browser itself notes refusals as complaints */
+}
+
 static void a_server_that_is_gone_is_said(void **state) {
   site *s = *state;
   browser *b = open_page(s, "#run/group%2Fone");
@@ -328,6 +349,7 @@ int main(void) {
       cmocka_unit_test(runs_are_watched),
       cmocka_unit_test(a_narrow_scale_has_labels_that_differ),
       cmocka_unit_test(narrow_and_dark),
+      cmocka_unit_test(a_server_that_comes_back_knows_no_photo),
       cmocka_unit_test(a_server_that_is_gone_is_said),
   };
   return cmocka_run_group_tests(tests, site_enter, site_leave);
