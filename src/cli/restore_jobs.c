@@ -1,11 +1,12 @@
 /* Files, sets and patterns become a list of pictures to restore, each with the file it goes to. */
 #include "cli/restore_jobs.h"
 #include "cli/cli.h"
+#include "restore/restore.h"
 
 #include <glob.h>
 #include <string.h>
 
-static const char suffix[] = "_restored";
+static const char suffix[] = ND_RESTORED_SUFFIX;
 
 typedef struct list {
   const nd_restore_wish *wish;

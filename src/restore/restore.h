@@ -9,6 +9,9 @@
 #include "restore/lpips.h"
 #include "weights/model.h"
 
+/* Stands between the stem and the ending of a photo's name in its result's. */
+#define ND_RESTORED_SUFFIX "_restored"
+
 typedef struct nd_restorer nd_restorer;
 
 typedef struct nd_restorer_settings {

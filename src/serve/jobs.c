@@ -279,7 +279,7 @@ static int ahead_of(nd_jobs *jobs, const job *j) {
 static char *result_name(const job *j) {
   const char *dot = strrchr(j->order.name, '.');
   int stem = dot && dot > j->order.name ? (int)(dot - j->order.name) : (int)strlen(j->order.name);
-  return g_strdup_printf("%.*s-restored%s", stem, j->order.name, j->order.ending);
+  return g_strdup_printf("%.*s" ND_RESTORED_SUFFIX "%s", stem, j->order.name, j->order.ending);
 }
 
 static double seconds_of(const job *j) {

@@ -21,6 +21,7 @@ static void describe(const char *name, const char *path, JsonBuilder *b) {
   } else {
     nd_json_text(b, "network", nd_safetensors_metadata(file, "noiseda.network"));
     nd_json_text(b, "settings", nd_safetensors_metadata(file, "noiseda.settings"));
+    nd_json_text(b, "task", nd_safetensors_metadata(file, "noiseda.task"));
     nd_json_text(b, "step", nd_safetensors_metadata(file, "noiseda.step"));
     nd_safetensors_close(file);
   }

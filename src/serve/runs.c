@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { RUNS_DEPTH = 3, PICTURES_DEPTH = 3, PICTURES_MAX = 200 };
+enum { RUNS_DEPTH = 3, PICTURES_DEPTH = 3, PICTURES_MAX = 200, LATE_SECONDS = 180 };
 
 /* ---- One run's figures ---- */
 static bool has(const char *folder, const char *name) {
@@ -46,15 +46,21 @@ static double seconds_since_change(const char *file) {
   return g_stat(file, &s) ? NAN : MAX(0, difftime(time(NULL), s.st_mtime));
 }
 
+/* The lock is signed when training starts or goes on. */
+static double seconds_since_start(const char *path) {
+  g_autofree char *lock = nd_inside(path, "lock"), *recipe = nd_inside(path, "recipe.yaml");
+  return fmin(lock ? seconds_since_change(lock) : NAN, recipe ? seconds_since_change(recipe) : NAN);
+}
+
 /* A line is late after three times what the last took, but three minutes are always allowed for validation
  * and checkpoints. */
 static const char *state_of(const plan *p, double step, double age, double rate) {
   double expected = p->log_every * p->batch / rate;
-  if (!isfinite(step))
-    return "starting";
   if (step >= p->steps)
     return "finished";
-  return age <= fmax(180, isfinite(expected) ? 3 * expected : 0) ? "running" : "quiet";
+  if (!isfinite(step))
+    return age > LATE_SECONDS ? "quiet" : "starting"; /* NaN: nothing tells */
+  return age <= fmax(LATE_SECONDS, isfinite(expected) ? 3 * expected : 0) ? "running" : "quiet";
 }
 
 static void describe_run(const char *name, const char *path, JsonBuilder *b) {
@@ -67,7 +73,7 @@ static void describe_run(const char *name, const char *path, JsonBuilder *b) {
     nd_json_number(b, "wait_share", nd_csv_value(heading, last, "wait_share"));
   }
   nd_json_text(b, "name", name);
-  nd_json_text(b, "state", state_of(&p, step, age, rate));
+  nd_json_text(b, "state", state_of(&p, step, fmin(age, seconds_since_start(path)), rate));
   nd_json_number(b, "step", step);
   nd_json_number(b, "steps", p.steps);
   nd_json_number(b, "seconds_since", age);

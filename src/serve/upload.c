@@ -147,7 +147,12 @@ static void check_picture(nd_upload *u) {
     refuse(u, MHD_HTTP_BAD_REQUEST, "The photo is empty.");
   else if (nd_image_size(u->path, &width, &height)) {
     g_autofree char *words = nd_jobs_wording(nd_error(), u->folder, u->order.name);
-    refuse(u, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "This is no photo that can be used: %s.", words);
+    words[strcspn(words, ";")] = 0; /* what a library says further is about its insides */
+    refuse(
+        u, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+        "This is no photo that can be used: %s. Others than PNG, JPEG, TIFF and WebP, such as a camera's raw "
+        "files or HEIC, have to be exported as one of these first.",
+        words);
   } else if ((double)width * height > u->settings->max_megapixels * 1e6)
     refuse(u, MHD_HTTP_CONTENT_TOO_LARGE,
            "The photo has %d x %d pixels; this server takes up to %.4g million. Whoever started it can allow "

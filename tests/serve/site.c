@@ -42,7 +42,8 @@ static void write_model(const site *s, const char *name, const char *settings) {
   nd_rng r = nd_rng_make(3, 0, 0, ND_RANDOM_TEST);
   for (size_t i = 0; i < nd_params_size(params); i++)
     values[i] = (float)(0.05 * nd_rng_normal(&r));
-  assert_int_equal(nd_model_save(path, net, true, params, "", values, NULL, 0), 0);
+  const nd_st_metadata task = {"noiseda.task", "denoise"};
+  assert_int_equal(nd_model_save(path, net, true, params, "", values, &task, 1), 0);
   nd_mem_free(values);
   nd_params_free(params);
   nd_net_free(net);
@@ -95,12 +96,9 @@ static void write_folders(site *s) {
   link_to(s, "secret/log.csv", "runs/linked/log.csv");
 }
 
-int site_enter(void **state) {
-  site *s = g_new0(site, 1);
-  s->folder = g_strdup(base);
-  write_folders(s);
+void site_start(site *s, int port) {
   nd_serve_settings settings = nd_serve_defaults();
-  settings.port = 0;
+  settings.port = port;
   settings.models = s->models;
   settings.runs = s->runs;
   settings.program = ND_PROGRAM;
@@ -109,6 +107,13 @@ int site_enter(void **state) {
   if (nd_server_start(&settings, &s->server))
     fail_msg("%s", nd_error());
   s->port = nd_server_port(s->server);
+}
+
+int site_enter(void **state) {
+  site *s = g_new0(site, 1);
+  s->folder = g_strdup(base);
+  write_folders(s);
+  site_start(s, 0);
   *state = s;
   return 0;
 }

@@ -16,6 +16,8 @@ typedef struct site {
 
 /* Before anything else of the program: temporary files go to a folder of this test. */
 void site_prepare(void);
+/* Another server after one that was stopped; 0: any port. */
+void site_start(site *s, int port);
 /* 4 MiB and 1 megapixel are the limits. Fixtures; *state is the site. */
 int site_enter(void **state);
 int site_leave(void **state);

@@ -16,8 +16,9 @@
 #define TEXT(id) "document.getElementById('" id "').textContent"
 
 static browser *open_page(const site *s, const char *where) {
-  g_autofree char *address = g_strdup_printf("http://127.0.0.1:%d/%s", s->port, where);
+  char *address = g_strdup_printf("http://127.0.0.1:%d/%s", s->port, where);
   browser *b = browser_open(address);
+  g_free(address); /* before skip, which does not return */
   if (!b)
     skip();
   return b;
@@ -86,6 +87,7 @@ static void a_photo_by_hand(void **state) {
     return;
   g_autofree char *file = photo_file(s, "holiday.png", 480, 360);
   choose_model(b, "tiny.safetensors");
+  browser_until(b, TEXT("model-about") ".startsWith('Takes noise out')");
   browser_expect(b, "document.getElementById('start').disabled", "true");
   picture(b, "1-start");
   browser_choose_file(b, "#file", file);
@@ -133,6 +135,74 @@ static void a_dropped_photo_that_is_too_large_is_refused_in_words(void **state) 
   browser_until(b,
                 STATUS ".startsWith('The photo has 1001 x 1000 pixels; this server takes up to 1 million.')");
   picture(b, "3-refused");
+  browser_close(b); /* the browser itself notes refusals as complaints */
+}
+
+#define LET_FALL                                                                                             \
+  "window.fall = (names, where) => { const data = new DataTransfer();"                                       \
+  "for (const name of names) data.items.add(new File([new Uint8Array(100)], name));"                         \
+  "where.dispatchEvent(new DragEvent('drop', {dataTransfer: data, bubbles: true, cancelable: true})); }"
+#define CHOSEN "document.getElementById('file-name').textContent.split(',')[0]"
+
+/* Anywhere on the page, one of several, and the same one again after another. */
+static void a_photo_can_be_given_in_any_way(void **state) {
+  site *s = *state;
+  browser *b = open_page(s, "#restore");
+  if (!b)
+    return;
+  g_autofree char *file = photo_file(s, "first.png", 48, 36);
+  choose_model(b, "tiny.safetensors");
+  g_free(browser_value(b, LET_FALL));
+  browser_choose_file(b, "#file", file);
+  browser_until(b, CHOSEN " === 'first.png'");
+  g_free(browser_value(b, "fall(['beside.png'], document.body)"));
+  browser_until(b, CHOSEN " === 'beside.png'");
+  browser_choose_file(b, "#file", file);
+  browser_until(b, CHOSEN " === 'first.png'");
+  g_free(browser_value(b, "fall(['a.png', 'b.png'], document.body)"));
+  browser_until(b, STATUS ".startsWith('Ready. This page takes one photo at a time: a.png')");
+  g_free(browser_value(b, "document.getElementById('start').click()"));
+  browser_until(b, STATUS ".includes('HEIC, have to be exported as one of these first')");
+  browser_expect(b, "document.getElementById('empty').textContent", "There is nothing to show.");
+  browser_close(b); /* the browser itself notes refusals as complaints */
+}
+
+/* The photo at work is found again, and is not exchanged. */
+static void a_photo_at_work_is_not_lost(void **state) {
+  site *s = *state;
+  browser *b = open_page(s, "#restore");
+  if (!b)
+    return;
+  g_autofree char *file = photo_file(s, "work.jpg", 1000, 1000);
+  choose_model(b, "slow.safetensors");
+  g_free(browser_value(b, LET_FALL));
+  browser_choose_file(b, "#file", file);
+  browser_until(b, "!document.getElementById('start').disabled");
+  g_free(browser_value(b, "document.getElementById('start').focus()"));
+  browser_key(b, "Enter");
+  browser_until(b, STATUS ".startsWith('Restoring')");
+  browser_expect(b, "document.activeElement.id", "cancel");
+  g_free(browser_value(b, "fall(['other.png'], document.body)"));
+  browser_until(b, STATUS ".includes('s. Meanwhile other.png was not taken')"); /* also when more is told */
+  g_autofree char *address = browser_value(b, "location.hash");
+  g_free(browser_value(b, "document.getElementById('to-runs').click()"));
+  browser_until(b, "document.querySelectorAll('#charts figure').length > 0");
+  g_free(browser_value(b, "document.getElementById('to-restore').click()"));
+  browser_expect(b, "location.hash", address);
+  g_free(browser_call(b, "Page.reload", "{}"));
+  browser_until(b, STATUS ".startsWith('Restoring')");
+  g_free(browser_value(b, "document.getElementById('cancel').click()"));
+  browser_until(b, STATUS " === 'Cancelled. To restore it after all, choose it again.'");
+  close_page(b);
+}
+
+static void a_cut_off_address_still_shows_the_runs(void **state) {
+  site *s = *state;
+  browser *b = open_page(s, "#run/%");
+  if (!b)
+    return;
+  browser_until(b, TROUBLE ".startsWith('The run cannot be shown')");
+  browser_expect(b, "document.querySelectorAll('#run-list a').length > 0", "true");
   browser_close(b); /* the browser itself notes refusals as complaints */
 }
 
@@ -189,6 +259,19 @@ static void runs_are_watched(void **state) {
   close_page(b);
 }
 
+static void a_narrow_scale_has_labels_that_differ(void **state) {
+  browser *b = open_page(*state, "#restore");
+  if (!b)
+    return;
+  browser_expect(
+      b,
+      "import('./chart.js').then(({Chart}) => [...new Chart({title: 't', series: [{name: 's', points: "
+      "[[1, 7.64331], [2, 7.64395], [3, 7.64481]]}]}).node.querySelectorAll('[text-anchor=end]')]"
+      ".map((t) => t.textContent).join(' '))",
+      "7.6435 7.644 7.6445");
+  close_page(b);
+}
+
 static void narrow_and_dark(void **state) {
   site *s = *state;
   browser *b = open_page(s, "#restore");
@@ -206,6 +289,11 @@ static void narrow_and_dark(void **state) {
   g_free(browser_value(b, "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"));
   picture(b, "6-narrow-dark");
   browser_expect(b, "getComputedStyle(document.body).backgroundColor", "rgb(20, 24, 23)");
+  browser_size(b, 360, 600);
+  g_free(browser_value(b, "location.hash = ''; location.hash = 'restore'"));
+  g_free(browser_value(b, "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"));
+  browser_expect(b, "scrollY", "0"); /* the header is in sight */
+  browser_size(b, 360, 1300);
   g_free(browser_value(b, "location.hash = 'run/group%2Fone'"));
   browser_until(b, "document.querySelectorAll('#charts figure').length === 8");
   browser_until(b, "document.scrollingElement.scrollWidth <= 360");
@@ -213,6 +301,27 @@ static void narrow_and_dark(void **state) {
   browser_dark(b, FALSE);
   browser_expect(b, "getComputedStyle(document.body).backgroundColor", "rgb(246, 246, 243)");
   close_page(b);
+}
+
+/* And the page does not go on saying that it is gone. */
+static void a_server_that_comes_back_knows_no_photo(void **state) {
+  site *s = *state;
+  browser *b = open_page(s, "#restore");
+  if (!b)
+    return;
+  g_autofree char *file = photo_file(s, "lost.jpg", 1000, 1000);
+  choose_model(b, "slow.safetensors");
+  browser_choose_file(b, "#file", file);
+  browser_until(b, "!document.getElementById('start').disabled");
+  g_free(browser_value(b, "document.getElementById('start').click()"));
+  browser_until(b, STATUS ".startsWith('Restoring')");
+  nd_server_stop(s->server);
+  s->server = NULL;
+  browser_until(b, TROUBLE ".startsWith('The server does not answer')");
+  site_start(s, s->port);
+  browser_until(b, STATUS ".startsWith('This photo is no longer known')");
+  browser_expect(b, TROUBLE, "");
+  browser_close(b); /* the browser itself notes refusals as complaints */
 }
 
 static void a_server_that_is_gone_is_said(void **state) {
@@ -233,9 +342,14 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_photo_by_hand),
       cmocka_unit_test(a_dropped_photo_that_is_too_large_is_refused_in_words),
+      cmocka_unit_test(a_photo_can_be_given_in_any_way),
+      cmocka_unit_test(a_photo_at_work_is_not_lost),
+      cmocka_unit_test(a_cut_off_address_still_shows_the_runs),
       cmocka_unit_test(waiting_can_be_cancelled),
       cmocka_unit_test(runs_are_watched),
+      cmocka_unit_test(a_narrow_scale_has_labels_that_differ),
       cmocka_unit_test(narrow_and_dark),
+      cmocka_unit_test(a_server_that_comes_back_knows_no_photo),
       cmocka_unit_test(a_server_that_is_gone_is_said),
   };
   return cmocka_run_group_tests(tests, site_enter, site_leave);

@@ -3,10 +3,13 @@
 #include "serve/serve-private.h"
 #include "site.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <cmocka.h>
 
 #define TINY "/api/restore?model=tiny.safetensors&name=photo.png"
@@ -107,6 +110,7 @@ static void models_are_listed(void **state) {
   site *s = *state;
   reply r = http_get(s->port, "/api/about");
   assert_non_null(strstr(r.body, "\"name\":\"tiny.safetensors\",\"network\":\"unet\""));
+  assert_non_null(strstr(r.body, "\"task\":\"denoise\""));
   assert_non_null(strstr(r.body, "\"name\":\"broken.safetensors\",\"problem\""));
   assert_null(strstr(r.body, "out.safetensors"));
   reply_clear(&r);
@@ -239,6 +243,7 @@ static void what_is_no_photo_is_refused(void **state) {
   g_autofree char *png = photo(20, 20, 8, ".png", &n);
   send_to(s, TINY, NULL, "", 0, 400, "empty");
   send_to(s, TINY, NULL, "this is a text", 14, 415, "'photo.png'");
+  send_to(s, TINY, NULL, "II*\0nothing that a TIFF has", 27, 415, ". Others than PNG, JPEG, TIFF and WebP");
   send_to(s, TINY "&strength=2", NULL, png, n, 400, "strength goes from 0 to 1");
   send_to(s, TINY "&strength=nan", NULL, png, n, 400, "strength goes from 0 to 1");
   send_to(s, TINY "&strength=half", NULL, png, n, 400, "strength goes from 0 to 1");
@@ -291,6 +296,28 @@ static void runs_are_told_and_grow(void **state) {
   assert_true(g_file_set_contents(log, text, -1, NULL));
 }
 
+static void set_age(const char *path, int seconds) {
+  const struct timespec then[2] = {{.tv_sec = time(NULL) - seconds}, {.tv_sec = time(NULL) - seconds}};
+  assert_int_equal(utimensat(AT_FDCWD, path, then, 0), 0);
+}
+
+/* What ended before its first line does not start for ever; what is started again does. */
+static void a_run_that_never_logged_is_said(void **state) {
+  site *s = *state;
+  g_autofree char *folder = site_path(s, "runs/early"), *recipe = site_path(s, "runs/early/recipe.yaml"),
+                  *lock = site_path(s, "runs/early/lock");
+  g_mkdir(folder, 0777);
+  assert_true(g_file_set_contents(recipe, "mode: source\n", -1, NULL));
+  get(s, "/api/run?name=early", 200, "\"state\":\"starting\"");
+  set_age(recipe, 400);
+  get(s, "/api/run?name=early", 200, "\"state\":\"quiet\"");
+  assert_true(g_file_set_contents(lock, "process 1\n", -1, NULL));
+  get(s, "/api/run?name=early", 200, "\"state\":\"starting\"");
+  set_age(lock, 300);
+  get(s, "/api/run?name=early", 200, "\"state\":\"quiet\"");
+  nd_remove_all(folder);
+}
+
 static void every_mode_has_its_word(void **state) {
   static const char *const modes[] = {"source", "paired",    "unpaired", "noise2void",
                                       "graft",  "translate", "dann"};
@@ -340,6 +367,7 @@ int main(void) {
       cmocka_unit_test(what_is_no_photo_is_refused),
       cmocka_unit_test(a_connection_that_breaks_leaves_nothing),
       cmocka_unit_test(runs_are_told_and_grow),
+      cmocka_unit_test(a_run_that_never_logged_is_said),
       cmocka_unit_test(every_mode_has_its_word),
       cmocka_unit_test(a_taken_port_is_said),
   };

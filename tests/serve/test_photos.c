@@ -65,7 +65,7 @@ static void a_photo_is_restored_with_all_its_bits(void **state) {
                                   n);
   site_wait(s, id, "done");
   reply r = result_of(s, id, "result");
-  assert_non_null(strstr(r.head, "filename*=UTF-8''m%C3%B6we%22-restored.png"));
+  assert_non_null(strstr(r.head, "filename*=UTF-8''m%C3%B6we%22_restored.png"));
   nd_image there = decoded(&r), here = restored_here(s, png, n, 0.5), photo_itself;
   assert_int_equal(nd_image_decode(png, n, "photo", &photo_itself), 0);
   assert_int_equal(there.bits, 16);
@@ -123,7 +123,7 @@ static void formats_are_as_named_or_as_asked(void **state) {
   const char *cases[][2] = {{"name=a.TIF", "image/tiff"},
                             {"name=a.tif&format=.webp", "image/webp"},
                             {"name=no-ending", "image/tiff"},
-                            {"strength=0", "photo-restored.tif"}}; /* no name */
+                            {"strength=0", "photo_restored.tif"}}; /* no name */
   for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
     g_autofree char *query = g_strdup_printf("model=tiny.safetensors&%s", cases[i][0]),
                     *id = site_send(s, query, tiff, n);

@@ -25,6 +25,12 @@ export function figure(x) {
 
 const short = (x) => (Math.abs(x) >= 1e6 ? `${x / 1e6} M` : Math.abs(x) >= 1e4 ? `${x / 1e3} k` : figure(x));
 
+// A narrow scale far from 0 needs more digits to tell its labels apart.
+function labels(values) {
+  const words = values.map(short);
+  return new Set(words).size === words.length ? words : values.map((x) => String(Number(x.toPrecision(8))));
+}
+
 // A logarithmic scale has its labels at 1, 2, 5 times powers of ten; a narrow one all the same a few.
 function logTicks(low, high) {
   const out = [];
@@ -105,9 +111,10 @@ export class Chart {
   }
 
   axes() {
-    for (const y of this.what.log ? logTicks(this.y0, this.y1) : ticks(this.y0, this.y1, 5)) {
+    const at = this.what.log ? logTicks(this.y0, this.y1) : ticks(this.y0, this.y1, 5), words = labels(at);
+    for (const [i, y] of at.entries()) {
       this.svg.append(make("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: this.py(y), y2: this.py(y) }));
-      this.svg.append(make("text", { x: LEFT - 6, y: this.py(y) + 4, "text-anchor": "end" }, short(y)));
+      this.svg.append(make("text", { x: LEFT - 6, y: this.py(y) + 4, "text-anchor": "end" }, words[i]));
     }
     for (const x of ticks(this.x0, this.x1, 5))
       if (x % 1 === 0) this.svg.append(make("text", { x: this.px(x), y: HEIGHT - 6, "text-anchor": "middle" }, short(x)));

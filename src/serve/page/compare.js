@@ -61,6 +61,11 @@ export class Comparison {
     this.width = 0;
   }
 
+  // Other words where no photo is shown.
+  explain(words) {
+    if (!this.width) element("empty").textContent = words;
+  }
+
   reveal(width, height, keepPlace = false) {
     const both = !this.after.hidden;
     [this.width, this.height] = [width, height];

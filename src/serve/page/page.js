@@ -3,10 +3,19 @@ import { ask, element, trouble } from "./common.js";
 import { openRestore, showJob } from "./restore.js";
 import { openRuns, showRun, leaveRuns } from "./runs.js";
 
+// An address that somebody cut off is no reason to show nothing.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 // #restore, #job/ID, #runs, #run/NAME
 function follow(about) {
   const [where, ...rest] = location.hash.slice(1).split("/");
-  const what = decodeURIComponent(rest.join("/"));
+  const what = decoded(rest.join("/"));
   const first = about.restores || !about.watches ? "restore" : "runs";
   const page = where === "runs" || where === "run" ? "runs"
     : where === "restore" || where === "job" ? "restore" : first;

@@ -3,11 +3,13 @@ import { ask, duration, element, thousands, trouble } from "./common.js";
 import { Comparison } from "./compare.js";
 
 let about, file, job, comparison, request, timer;
+let notice = ""; // said behind whatever is said of the photo, until the next one
 
 const busy = () => request || (job && (job.state === "waiting" || job.state === "working"));
 
 function say(words, bad = false) {
   const status = element("status");
+  if (notice) words = `${words.replace(/[^.]$/, "$&.")} ${notice}`;
   if (status.textContent !== words) status.textContent = words;
   status.classList.toggle("bad", bad);
 }
@@ -19,7 +21,14 @@ function progress(value) {
   else bar.removeAttribute("value");
 }
 
+// Whoever pressed a button that goes away has the next one under the fingers.
+function keepFocus(buttons, focused) {
+  const left = buttons.find((button) => !button.hidden && !button.disabled);
+  if (buttons.includes(focused) && focused.hidden && left) left.focus();
+}
+
 function refresh() {
+  const focused = document.activeElement;
   element("start").disabled = busy() || !file || !element("model").value;
   element("start").hidden = Boolean(busy() || (job && !file)); // after a reload the photo is not at hand
   element("cancel").hidden = !busy();
@@ -27,15 +36,20 @@ function refresh() {
   element("download").hidden = !done;
   element("start").textContent = done ? "Restore again" : "Restore";
   element("start").classList.toggle("primary", !done);
+  keepFocus(["cancel", "download", "start"].map(element), focused);
 }
 
 // ---- The photo ----
-function choose(chosen) {
+function choose(files) {
+  const chosen = files[0];
+  if (!chosen) return;
   if (busy()) {
-    say("This photo is still being restored; cancel it first to take another.");
+    notice = `Meanwhile ${chosen.name} was not taken: wait, cancel, or use a second tab.`;
+    if (job) told();
     return;
   }
-  if (!chosen) return;
+  notice = files.length > 1 ? `This page takes one photo at a time: ${chosen.name} is the one of the ${files.length}. `
+    + "For whole folders there is the command noiseda restore." : "";
   if (chosen.size > about.max_upload) {
     say(`${chosen.name} has ${megabytes(chosen.size)}; this server takes up to ${megabytes(about.max_upload)}. `
       + "Whoever started it can allow more with --max-upload.", true);
@@ -43,6 +57,7 @@ function choose(chosen) {
   }
   file = chosen;
   job = null;
+  point();
   history.replaceState(null, "", "#restore");
   element("file-name").textContent = `${file.name}, ${megabytes(file.size)}`;
   progress(null);
@@ -51,22 +66,29 @@ function choose(chosen) {
   refresh();
 }
 
+// The way back from the training runs leads to the same photo.
+function point() {
+  element("to-restore").href = job ? `#job/${job.id}` : "#restore";
+}
+
 const megabytes = (bytes) => bytes < 1e5 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`;
 
 function takeDrops() {
-  const zones = [element("drop"), element("view")];
-  addEventListener("dragover", (event) => event.preventDefault());
-  addEventListener("drop", (event) => event.preventDefault());
-  for (const zone of zones) {
-    zone.addEventListener("dragover", () => zone.classList.add("over"));
-    zone.addEventListener("dragleave", () => zone.classList.remove("over"));
-    zone.addEventListener("drop", (event) => {
-      zone.classList.remove("over");
-      choose(event.dataTransfer.files[0]);
-    });
-  }
+  const mark = (over) => ["drop", "view"].forEach((zone) => element(zone).classList.toggle("over", over));
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    mark(true);
+  });
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) mark(false); // it has left the window
+  });
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    mark(false);
+    if (!element("restore").hidden) choose(event.dataTransfer.files);
+  });
   addEventListener("paste", (event) => {
-    if (!element("restore").hidden && event.clipboardData.files.length) choose(event.clipboardData.files[0]);
+    if (!element("restore").hidden) choose(event.clipboardData.files);
   });
 }
 
@@ -84,6 +106,7 @@ function send() {
   request.onerror = () => failed("The server does not answer. Is noiseda serve still running?");
   request.onabort = () => failed("Cancelled.", false);
   job = null;
+  notice = "";
   trouble();
   say("Sending");
   progress(0);
@@ -95,6 +118,7 @@ function failed(words, bad = true) {
   request = null;
   progress(null);
   say(words, bad);
+  comparison.explain("There is nothing to show.");
   refresh();
 }
 
@@ -117,6 +141,7 @@ function received(answer) {
 export function showJob(id) {
   if (job && job.id === id) return;
   job = { id, state: "waiting" };
+  point();
   clearTimeout(timer);
   poll(id);
 }
@@ -142,6 +167,8 @@ async function poll(id) {
       timer = setTimeout(poll, 2000, id);
     } else {
       job = null;
+      point();
+      trouble();
       failed(error.message);
     }
   }
@@ -154,7 +181,7 @@ function told() {
     done: () => `Done in ${job.seconds < 10 ? `${job.seconds.toFixed(1)} s` : duration(job.seconds)}: ${job.name}, `
       + `${thousands(job.width)} × ${thousands(job.height)} pixels, strength ${Math.round(100 * job.strength)} %`,
     failed: () => `It could not be restored: ${job.message}`,
-    cancelled: () => "Cancelled.",
+    cancelled: () => file ? "Cancelled." : "Cancelled. To restore it after all, choose it again.",
   };
   say(words[job.state](), job.state === "failed");
   progress(busy() ? (job.tiles ? job.tiles_done / job.tiles : 0) : null);
@@ -167,6 +194,8 @@ function told() {
     element("download").setAttribute("aria-label", `Download ${job.result}`);
   } else if (job.before && busy()) {
     comparison.showOne(address("before"), "", job.id);
+  } else if (!busy()) {
+    comparison.explain("There is nothing to show.");
   }
   refresh();
 }
@@ -185,11 +214,14 @@ async function cancel() {
 }
 
 // ---- The models ----
+const TASKS = { denoise: "Takes noise out", derain: "Takes rain out", deblur: "Takes blur out" };
+
 function aboutModel() {
   const model = about.models.find((m) => m.name === element("model").value);
   const settings = model && model.settings ? model.settings.replaceAll(";", ", ").replaceAll("=", " ") : "";
-  element("model-about").textContent = model && model.network
+  const inside = model && model.network
     ? `${model.network}: ${settings}` + (model.step ? `, ${thousands(model.step)} steps` : "") : "";
+  element("model-about").textContent = model && TASKS[model.task] ? `${TASKS[model.task]} (${inside})` : inside;
   refresh();
 }
 
@@ -217,7 +249,10 @@ export function openRestore(known) {
   comparison = new Comparison();
   listModels();
   takeDrops();
-  element("file").addEventListener("change", (event) => choose(event.target.files[0]));
+  element("file").addEventListener("change", (event) => {
+    choose(event.target.files);
+    event.target.value = ""; // else the same file cannot be chosen again
+  });
   element("model").addEventListener("change", aboutModel);
   element("strength").addEventListener("input", (event) => {
     element("strength-shown").textContent = `${event.target.value} %`;

@@ -36,7 +36,8 @@ const STATES = {
   starting: () => "starting",
   running: (r) => "running" + (r.seconds_left > 0 ? `, about ${duration(r.seconds_left)} left` : ""),
   finished: () => "finished",
-  quiet: (r) => `stopped, or stuck: its last line was written ${duration(r.seconds_since)} ago`,
+  quiet: (r) => "stopped, or stuck: " + (r.step === undefined ? "it has logged nothing yet"
+    : `its last line was written ${duration(r.seconds_since)} ago`),
 };
 
 function stateNode(run) {
@@ -60,7 +61,7 @@ function listRuns(runs) {
     if (run.name === shown) link.setAttribute("aria-current", "true");
     name.textContent = title(run.name);
     line.className = "quiet";
-    line.append(run.state === "quiet" ? "quiet" : run.state, run.step === undefined ? "" : `, ${steps(run)}`);
+    line.append(run.state === "quiet" ? "stopped, or stuck" : run.state, run.step === undefined ? "" : `, ${steps(run)}`);
     link.append(name, line);
     item.append(link);
     return item;
