@@ -203,7 +203,8 @@ static char *left_aside(const nd_st_part *p) {
       g_string_append_printf(s, "%s%s", n > 1 ? ", " : "", name);
   }
   if (n)
-    g_string_append_printf(s, "%s (%d tensors outside %s*)", n > LISTED ? ", ..." : "", n, p->scope);
+    g_string_append_printf(s, "%s (%s outside %s*)", n > LISTED ? ", ..." : "",
+                           nd_count((size_t)n, "tensor").text, p->scope);
   return g_string_free(s, !n);
 }
 

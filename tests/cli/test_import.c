@@ -124,7 +124,7 @@ static void one_network_of_several_can_be_named(void **state) {
     outcome o = run_program("import", "gan.safetensors", "--prefix", prefixes[i], "-o", "g.safetensors",
                             "--overwrite", NULL);
     assert_int_equal(o.status, 0);
-    expect_said(o.out, "left aside: netD.weight (1 tensors outside netG.*)\n");
+    expect_said(o.out, "left aside: netD.weight (1 tensor outside netG.*)\n");
     outcome_clear(&o);
     assert_int_equal(nd_model_load("g.safetensors", &part), 0);
     assert_int_equal(nd_params_size(part->params), nd_params_size(whole->params));
