@@ -90,6 +90,12 @@ typedef struct nd_bytes_text {
 } nd_bytes_text;
 nd_bytes_text nd_bytes(double n);
 
+/* "1 picture", "0 pictures", "3 patches": for messages, as nd_count(n, "patch").text. */
+typedef struct nd_count_text {
+  char text[64];
+} nd_count_text;
+nd_count_text nd_count(size_t n, const char *one);
+
 /* ---- Threads ------------------------------------------------------------------------------------------
  * Work is cut in a way that depends on n and the thread count alone, so sums are the same in every run.
  */

@@ -11,16 +11,15 @@
 static void print_check(const char *path, const nd_check *c, const char *other) {
   for (char **line = c->findings; *line; line++)
     printf("%s\n", *line);
-  printf(
-      "%s: %zu pictures read, %d x %d to %d x %d; %zu pairs, %zu unreadable, %zu grey, %zu smaller than 64 "
-      "pixels, %zu of a scene seen before\n",
-      path, c->pictures, c->least_width, c->least_height, c->most_width, c->most_height, c->pairs,
-      c->unreadable, c->grey, c->small, c->repeated);
+  printf("%s: %s read, %d x %d to %d x %d; %s, %zu unreadable, %zu grey, %zu smaller than 64 "
+         "pixels, %zu of a scene seen before\n",
+         path, nd_count(c->pictures, "picture").text, c->least_width, c->least_height, c->most_width,
+         c->most_height, nd_count(c->pairs, "pair").text, c->unreadable, c->grey, c->small, c->repeated);
   if (other)
-    printf("%zu of its scenes are in %s as well%s\n", c->leaked, other,
-           c->leaked ? ": take them out of one of the two, or figures on it mean little" : "");
+    printf("%s shared with %s%s\n", nd_count(c->leaked, "scene").text, other,
+           c->leaked ? ": take out of one what is in both, or figures on it mean little" : "");
   if (c->unreadable_there)
-    printf("%zu files of %s cannot be read and were not compared\n", c->unreadable_there, other);
+    printf("%s of %s cannot be read, so not compared\n", nd_count(c->unreadable_there, "file").text, other);
 }
 
 typedef struct options {
@@ -59,17 +58,22 @@ static size_t print_findings(char **findings) {
   return n;
 }
 
-static const char *unit(const nd_prepared_group *g) {
+/* "1 pair", "3 right views", "12 clean". */
+static nd_count_text amount(const nd_prepared_group *g) {
+  if (!strcmp(g->role, "pairs"))
+    return nd_count(g->found, "pair");
   if (!strcmp(g->role, "right"))
-    return "right views";
-  return strcmp(g->role, "pairs") ? g->role : g->found == 1 ? "pair" : "pairs";
+    return nd_count(g->found, "right view");
+  nd_count_text text;
+  snprintf(text.text, sizeof text.text, "%zu %s", g->found, g->role);
+  return text;
 }
 
 static void print_group(const nd_prepared_group *g, const options *o) {
-  printf("%s: %zu %s", g->folder, g->found, unit(g));
+  printf("%s: %s", g->folder, amount(g).text);
   if (!o->dry_run)
-    printf("; %zu prepared (%zu files), %zu there already, %zu failed", g->made, g->files, g->skipped,
-           g->failed);
+    printf("; %zu prepared (%s), %zu there already, %zu failed", g->made, nd_count(g->files, "file").text,
+           g->skipped, g->failed);
   printf("\n");
 }
 
@@ -171,8 +175,9 @@ static int average_frames(const char *path, const options *o) {
   s.response = (nd_response)response;
   if (nd_frames_average(&s, &made))
     return nd_cli_failed();
-  printf("%zu pairs of %zu films in %s; %zu frames at their ends left over\n", made.pairs, made.films, o->out,
-         made.unused);
+  printf("%s of %s in %s; %s at %s left over\n", nd_count(made.pairs, "pair").text,
+         nd_count(made.films, "film").text, o->out, nd_count(made.unused, "frame").text,
+         made.films == 1 ? "its end" : "their ends");
   return ND_EXIT_DONE;
 }
 

@@ -139,7 +139,7 @@ static int run(int argc, char **argv) {
   if (nd_cli_check_folder(out) || degrade_all(&j, argv + 2, argc - 2))
     return nd_cli_wrong("%s", nd_error());
   if (j.failed)
-    fprintf(stderr, "noiseda: %d pictures degraded, %d failed\n", j.done, j.failed);
+    fprintf(stderr, "noiseda: %s degraded, %d failed\n", nd_count((size_t)j.done, "picture").text, j.failed);
   return j.failed ? ND_EXIT_FAILED : ND_EXIT_DONE;
 }
 

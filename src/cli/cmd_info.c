@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { LARGEST_SIDE = 20000 }; /* that --size takes */
+
 typedef struct question {
   int height, width;
   gboolean plan, json;
@@ -202,8 +204,8 @@ static int run(int argc, char **argv) {
   if (q.plan && q.json)
     return nd_cli_wrong("--plan is text, and --json is not");
   if (size && (sscanf(size, "%dx%d%c", &q.width, &q.height, &end) != 2 || q.width < 1 || q.height < 1 ||
-               q.width > 20000 || q.height > 20000))
-    return nd_cli_wrong("--size is like 1920x1080");
+               q.width > LARGEST_SIDE || q.height > LARGEST_SIDE))
+    return nd_cli_wrong("--size is like 1920x1080, 1 to %d pixels a side", LARGEST_SIDE);
   return show(argv[1], &q) ? nd_cli_failed() : ND_EXIT_DONE;
 }
 

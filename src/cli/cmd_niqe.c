@@ -24,7 +24,7 @@ static int add_photo(job *j, const nd_set *set, size_t i) {
   nd_image_free(&photo);
   if (failed)
     return nd_fail_in("'%s'", label);
-  printf("%5zu blocks of %s\n", taken, label);
+  printf("%11s of %s\n", nd_count(taken, "block").text, label);
   j->photos++;
   j->blocks += taken;
   return 0;
@@ -50,8 +50,9 @@ static int fit(job *j, char *const *paths, int count, const char *out) {
   if (nd_niqe_fit_finish(j->fit, &model))
     return -1;
   g_autofree char *shrunk = j->side ? g_strdup_printf(" of at most %d pixels a side", j->side) : g_strdup("");
-  g_autofree char *text = g_strdup_printf(
-      "noiseda niqe: mean and covariance of %zu sharp blocks of %d photos%s", j->blocks, j->photos, shrunk);
+  g_autofree char *text = g_strdup_printf("noiseda niqe: mean and covariance of %s of %s%s",
+                                          nd_count(j->blocks, "sharp block").text,
+                                          nd_count((size_t)j->photos, "photo").text, shrunk);
   return nd_niqe_model_write(out, &model, text);
 }
 
@@ -80,7 +81,7 @@ static int run(int argc, char **argv) {
   nd_niqe_fit_free(j.fit);
   if (failed)
     return nd_cli_failed();
-  printf("%s: %zu blocks of %d photos\n", out, j.blocks, j.photos);
+  printf("%s: %s of %s\n", out, nd_count(j.blocks, "block").text, nd_count((size_t)j.photos, "photo").text);
   return ND_EXIT_DONE;
 }
 

@@ -62,9 +62,9 @@ static int dry_run(const nd_study *s, const char *dir) {
   bool measured = e.seconds > 0 && e.done > 0;
   double rate = measured ? e.done / e.seconds : assumed * nd_threads();
   g_autofree char *left = nd_cli_duration(e.left / rate);
-  printf("%d runs, %.1f TFLOP, %.1f of them to come: about %s at %.0f GFLOP/s (%s), validation and tests not "
+  printf("%s, %.1f TFLOP, %.1f of them to come: about %s at %.0f GFLOP/s (%s), validation and tests not "
          "counted\n",
-         s->run_count, e.total / 1e12, e.left / 1e12, left, rate / 1e9,
+         nd_count((size_t)s->run_count, "run").text, e.total / 1e12, e.left / 1e12, left, rate / 1e9,
          measured ? "measured in the runs so far" : "assumed; runs that have begun will tell");
   return ND_EXIT_DONE;
 }
@@ -82,8 +82,8 @@ static int write_results(const nd_study *s, const char *dir) {
 static int say_failures(const nd_study *s) {
   if (!s->failure_count)
     return ND_EXIT_DONE;
-  fprintf(stderr, "noiseda: %d of %d runs failed, as said above; the same command tries them again\n",
-          s->failure_count, s->failure_count + s->run_count);
+  fprintf(stderr, "noiseda: %d of %s failed, as said above; the same command tries them again\n",
+          s->failure_count, nd_count((size_t)(s->failure_count + s->run_count), "run").text);
   return ND_EXIT_FAILED;
 }
 

@@ -45,8 +45,8 @@ static void print_progress(const nd_train_report *r, void *context) {
 
 static void print_validated(uint64_t step, const nd_validation *v, void *context) {
   (void)context;
-  printf("step %" G_GUINT64_FORMAT "  validation on %d pictures: PSNR %.3f dB, SSIM %.4f\n", step,
-         v->pictures, v->psnr, v->ssim);
+  printf("step %" G_GUINT64_FORMAT "  validation on %s: PSNR %.3f dB, SSIM %.4f\n", step,
+         nd_count((size_t)v->pictures, "picture").text, v->psnr, v->ssim);
   fflush(stdout);
 }
 

@@ -52,16 +52,17 @@ static void print_row(const char *name, const nd_scores *s, const nd_eval_how *h
 
 void nd_eval_print_text(const nd_scores *s, const nd_eval_how *how) {
   const nd_protocol *p = s->protocol;
+  nd_count_text count = nd_count((size_t)s->count, "picture");
   print_row("picture", s, how, NULL);
   for (int i = 0; i < s->count; i++)
     print_row(s->at[i].name, s, how, &s->at[i]);
   print_row("mean", s, how, &s->mean);
   if (p)
-    printf("%d pictures, PSNR in dB; protocol %s (%s)\n  channels  %s\n  values    %s\n  range     %s\n"
+    printf("%s, PSNR in dB; protocol %s (%s)\n  channels  %s\n  values    %s\n  range     %s\n"
            "  window    %s\n  border    %s\n",
-           s->count, p->name, p->source, p->channels, rounding, data_range, p->window, p->border);
+           count.text, p->name, p->source, p->channels, rounding, data_range, p->window, p->border);
   else
-    printf("%d pictures, without truth\n", s->count);
+    printf("%s, without truth\n", count.text);
   if (how->lpips)
     printf("  LPIPS     %s, version 0.1, on R, G and B rounded to 8 bits\n", how->lpips);
   if (how->niqe)

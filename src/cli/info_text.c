@@ -10,7 +10,8 @@ static const char *role_of(const nd_net *net) {
 static void print_reach(const nd_net *net) {
   int reach = nd_net_reach(net);
   if (reach)
-    printf("receptive field: %d x %d pixels (reach: %d pixels)", 2 * reach + 1, 2 * reach + 1, reach);
+    printf("receptive field: %d x %d pixels (reach: %s)", 2 * reach + 1, 2 * reach + 1,
+           nd_count((size_t)reach, "pixel").text);
   else
     printf("receptive field: the whole picture");
   printf("; sizes are padded to multiples of %d\n", nd_net_multiple(net));

@@ -106,8 +106,8 @@ void nd_restore_report_planned(nd_restore_report *r, const nd_restore_job *job, 
   if (r->json)
     say_json(r, job, "planned", NULL, tiles);
   else
-    printf("%s -> %s  %d x %d, %d %s\n", job->in, job->out, r->width, r->height, tiles,
-           tiles == 1 ? "tile" : "tiles");
+    printf("%s -> %s  %d x %d, %s\n", job->in, job->out, r->width, r->height,
+           nd_count((size_t)tiles, "tile").text);
 }
 
 void nd_restore_report_end(const nd_restore_report *r, bool interrupted) {
@@ -119,7 +119,7 @@ void nd_restore_report_end(const nd_restore_report *r, bool interrupted) {
     put_count(b, "failed", r->failed);
     print_json(b);
   } else if (interrupted || r->failed || (r->total > 1 && !r->quiet))
-    fprintf(stderr, "noiseda: %s%d %s %s, %d failed, %d skipped\n", interrupted ? "interrupted: " : "",
-            r->restored, r->restored == 1 ? "picture" : "pictures",
-            r->planning ? "would be restored" : "restored", r->failed, r->skipped);
+    fprintf(stderr, "noiseda: %s%s %s, %d failed, %d skipped\n", interrupted ? "interrupted: " : "",
+            nd_count((size_t)r->restored, "picture").text, r->planning ? "would be restored" : "restored",
+            r->failed, r->skipped);
 }

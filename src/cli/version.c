@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 int nd_cli_version(void) {
-  printf("noiseda %s\nbuilt with %s\non this processor: %s kernels, %d threads\n", ND_VERSION, ND_BUILT_WITH,
-         nd_micro_best()->name, nd_threads());
+  printf("noiseda %s\nbuilt with %s\non this processor: %s kernels, %s\n", ND_VERSION, ND_BUILT_WITH,
+         nd_micro_best()->name, nd_count((size_t)nd_threads(), "thread").text);
   return ND_EXIT_DONE;
 }

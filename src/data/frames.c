@@ -136,8 +136,8 @@ static int average_set(const nd_frames_settings *s, const nd_set *set, nd_frames
       return -1;
   }
   return out->pairs ? 0
-                    : nd_fail("'%s' holds no film of %d frames: the most in one folder have to be that many",
-                              s->from, s->least | 1);
+                    : nd_fail("'%s' holds no film of %s: the most in one folder have to be that many",
+                              s->from, nd_count((size_t)s->least | 1, "frame").text);
 }
 
 /* Pairs made before are no films, and must not be written over by what is made of them. */

@@ -106,9 +106,9 @@ static int check_room(const nd_mat *m) {
     return nd_fail("cannot read '%s'", m->path);
   size_t bytes, most = (size_t)status.st_size * RATIO_MAX + SLACK;
   if (__builtin_mul_overflow(m->total, value_bytes(m->class), &bytes) || bytes > most)
-    return nd_fail(
-        "'%s' claims %zu pictures of %zu x %zu, more than a file of %zu bytes can hold: it is damaged",
-        m->path, m->count, m->dims[m->x], m->dims[m->y], (size_t)status.st_size);
+    return nd_fail("'%s' claims %s of %zu x %zu, more than a file of %zu bytes can hold: it is damaged",
+                   m->path, nd_count(m->count, "picture").text, m->dims[m->x], m->dims[m->y],
+                   (size_t)status.st_size);
   return m->total <= INT_MAX ? 0
                              : nd_fail("'%s' has %zu values; up to %d are read", m->path, m->total, INT_MAX);
 }

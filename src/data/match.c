@@ -60,9 +60,9 @@ static int match_names(const nd_set *input, nd_set *target) {
 static int match_order(const nd_set *input, const nd_set *target) {
   if (input->count == target->count)
     return 0;
-  return nd_fail("'%s' holds %zu pictures and '%s' %zu: they are pairs in the order in which they stand, so "
+  return nd_fail("'%s' holds %s and '%s' %zu: they are pairs in the order in which they stand, so "
                  "both need as many",
-                 input->path, input->count, target->path, target->count);
+                 input->path, nd_count(input->count, "picture").text, target->path, target->count);
 }
 
 /* ---- By order where no name is common ---- */

@@ -26,8 +26,8 @@ static int open_halves(nd_set *set, const char *path, const char *part) {
 }
 
 static int check_width(const nd_set_item *item, int width) {
-  return width % 2 ? nd_fail("'%s' is %d pixels wide; two pictures side by side make an even number",
-                             item->file, width)
+  return width % 2 ? nd_fail("'%s' is %s wide; two pictures side by side make an even number", item->file,
+                             nd_count((size_t)width, "pixel").text)
                    : 0;
 }
 

@@ -86,7 +86,7 @@ static nd_schedule *schedule_of(size_t kind, int steps, double start, double end
 int nd_schedule_new(const char *kind, int steps, double beta_start, double beta_end, nd_schedule **out) {
   *out = NULL;
   if (steps < 2 || steps > 100000)
-    return nd_fail("noise schedule: %d steps; there must be 2 to 100000", steps);
+    return nd_fail("noise schedule: steps are %d; there must be 2 to 100000", steps);
   if (!(beta_start > 0 && beta_start <= beta_end && beta_end < 1))
     return nd_fail("noise schedule: beta goes from %g to %g; it must rise inside (0, 1)", beta_start,
                    beta_end);

@@ -126,7 +126,7 @@ int nd_fit(const nd_fit_settings *settings, nd_degrade_settings *degradation, nd
   comparison c = {.settings = &s, .result = out, .least = HUGE_VAL};
   *out = (nd_fit_result){0};
   if (settings->patch_size < ND_FIT_LEAST || settings->patches < 2)
-    return nd_fail("%d patches of %d pixels: at least 2 of %d are needed", settings->patches,
+    return nd_fail("patches: %d of %d pixels; at least 2 of %d are needed", settings->patches,
                    settings->patch_size, ND_FIT_LEAST);
   int failed = nd_degrade_check(degradation) || read_real(&c) || read_clean(&c, degradation) ||
                search(&c, degradation);

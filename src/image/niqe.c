@@ -131,9 +131,8 @@ int nd_niqe_fit_finish(const nd_niqe_fit *fit, nd_niqe_model *out) {
   double factor[N][N];
   memcpy(factor, out->covariance, sizeof factor);
   if (used <= N || nd_niqe_factor(factor))
-    return nd_fail(
-        "%zu sharp blocks are too few, or too much alike, for a model of %d numbers: more photos are needed",
-        used, N);
+    return nd_fail("%s: too few, or too much alike, for a model of %d numbers; more photos are needed",
+                   nd_count(used, "sharp block").text, N);
   return 0;
 }
 

@@ -41,15 +41,13 @@ nd_bytes_text nd_restorer_more(double bytes) {
 static int too_small(const nd_restorer *r, const nd_layout *l, int side) {
   int multiple = nd_net_multiple(r->net), good = 2 * l->overlap + MAX(multiple, 64);
   if (r->settings.tile)
-    return nd_fail(
-        "tiles of %d pixels are too small for this network: they overlap by %d on each side; allow "
-        "at least --tile %d",
-        side, l->overlap, 2 * l->overlap + multiple);
+    return nd_fail("tiles of %s are too small for this network: they overlap by %d on each side; allow "
+                   "at least --tile %d",
+                   nd_count((size_t)side, "pixel").text, l->overlap, 2 * l->overlap + multiple);
   double more = r->bytes_a_pixel * good * good - (double)r->settings.memory;
-  return nd_fail(
-      "tiles of this network overlap by %d pixels on each side, and there is memory for tiles of %d: "
-      "allow %s more",
-      l->overlap, side, nd_restorer_more(more).text);
+  return nd_fail("tiles of this network overlap by %s on each side, and there is memory for tiles of %d: "
+                 "allow %s more",
+                 nd_count((size_t)l->overlap, "pixel").text, side, nd_restorer_more(more).text);
 }
 
 /* The side of n tiles that cover a length, overlaps included. */

@@ -58,10 +58,10 @@ static int bytes_a_pixel(const nd_staged *s, int i, double *out) {
 
 static int no_room(const nd_staged *s, int i, int least, double bytes) {
   if (s->r->settings.tile)
-    return nd_fail("tiles of %d pixels are too small for this network; allow at least --tile %d",
-                   s->r->settings.tile, least);
-  return nd_fail("stage %d of this network overlaps by %d pixels on each side: allow %s more", i + 1,
-                 s->tiles[i].overlap,
+    return nd_fail("tiles of %s are too small for this network; allow at least --tile %d",
+                   nd_count((size_t)s->r->settings.tile, "pixel").text, least);
+  return nd_fail("stage %d of this network overlaps by %s on each side: allow %s more", i + 1,
+                 nd_count((size_t)s->tiles[i].overlap, "pixel").text,
                  nd_restorer_more(bytes * least * least - (double)s->r->settings.memory).text);
 }
 

@@ -157,8 +157,8 @@ int nd_study_scores_load(const char *path, nd_scores *out) {
     return 0;
   int count = out->count;
   nd_scores_free(out);
-  return nd_fail("'%s': what stands behind %d pictures is no score; remove the file and it is made again",
-                 path, count);
+  return nd_fail("'%s': what stands behind %s is no score; remove the file and it is made again", path,
+                 nd_count((size_t)count, "picture").text);
 }
 
 /* ---- The study ---- */

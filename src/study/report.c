@@ -54,8 +54,8 @@ static void append_table(GString *out, const nd_study *s, const nd_study_results
       g_string_append_printf(out,
                              "<table><tr><th>%s</th><th>seeds</th><th>mean</th><th>seeds</th>"
                              "<th>pictures</th><th>closed, %%</th><th>seeds</th><th>pictures</th></tr>\n"
-                             "<tr><td>input as it is (%d pictures)</td><td></td><td>%.*f</td></tr>\n",
-                             titles[metric], x.pictures, digits, x.input);
+                             "<tr><td>input as it is (%s)</td><td></td><td>%.*f</td></tr>\n",
+                             titles[metric], nd_count((size_t)x.pictures, "picture").text, digits, x.input);
     begun = true;
     append_row(out, s->variants[v].name, &x, digits);
   }
@@ -222,13 +222,15 @@ static int append_details(GString *out, const nd_study *s, const char *dir, int 
 static void append_introduction(GString *out, const nd_study *s) {
   g_string_append_printf(
       out,
-      "<p>%d runs: %d tasks, %d variants, %d seeds. PSNR and SSIM on RGB, 8 bits, SSIM with a 7 x 7 uniform "
+      "<p>%s: %s, %s, %s. PSNR and SSIM on RGB, 8 bits, SSIM with a 7 x 7 uniform "
       "window; of photos without truth NIQE (lower is better). Intervals are of 95 %%: \"seeds\" is "
       "Student's t over the seeds' means, so it speaks of "
       "training again on the same photos; \"pictures\" is a bootstrap over the test's pictures (%d "
       "resamples, "
       "fixed seed), so it speaks of other photos of the same kind. ",
-      s->run_count, s->task_count, s->variant_count, s->seed_count, s->resamples);
+      nd_count((size_t)s->run_count, "run").text, nd_count((size_t)s->task_count, "task").text,
+      nd_count((size_t)s->variant_count, "variant").text, nd_count((size_t)s->seed_count, "seed").text,
+      s->resamples);
   if (s->source) {
     g_string_append(out, "\"closed\" is the share of the distance from ");
     nd_page_text(out, s->source);
@@ -242,7 +244,8 @@ static void append_introduction(GString *out, const nd_study *s) {
 static void append_failures(GString *out, const nd_study *s) {
   if (!s->failure_count)
     return;
-  g_string_append_printf(out, "<p>Left out, because they failed: %d runs.</p>\n<ul>\n", s->failure_count);
+  g_string_append_printf(out, "<p>Left out, because they failed: %s.</p>\n<ul>\n",
+                         nd_count((size_t)s->failure_count, "run").text);
   for (int i = 0; i < s->failure_count; i++) {
     g_string_append(out, "<li>");
     nd_page_text(out, s->failures[i].message);

@@ -92,9 +92,10 @@ int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char
                              const nd_validation *result) {
   g_autofree char *path = g_build_filename(folder, name, NULL), *recipe = nd_recipe_print(t->recipe);
   g_autofree char *step = g_strdup_printf("%" G_GUINT64_FORMAT, t->state.step);
-  g_autofree char *figures = result ? g_strdup_printf("PSNR %.4f dB, SSIM %.5f on %d validation pictures",
-                                                      result->psnr, result->ssim, result->pictures)
-                                    : g_strdup("");
+  g_autofree char *figures =
+      result ? g_strdup_printf("PSNR %.4f dB, SSIM %.5f on %s", result->psnr, result->ssim,
+                               nd_count((size_t)result->pictures, "validation picture").text)
+             : g_strdup("");
   nd_st_metadata metadata[] = {
       {"noiseda.recipe", recipe}, {"noiseda.step", step}, {"noiseda.metrics", figures}};
   return nd_model_save(path, t->restoration, t->recipe->restoration.residual, t->params,
@@ -142,9 +143,7 @@ char *nd_checkpoint_last(const char *folder) {
   char *named = named_by_manifest(folder);
   g_autofree char *newest = named ? NULL : nd_checkpoints_newest(folder);
   if (!named && !newest && !has_manifest(folder))
-    nd_fail(
-        "'%s' holds no run to resume: it has no checkpoint and no manifest.json (it appears with the first)",
-        folder);
+    nd_fail("'%s' holds no checkpoint of a run, and no manifest.json (it appears with the first)", folder);
   if (!newest)
     return named;
   nd_error_clear();

@@ -108,6 +108,11 @@ static int smaller_patch(nd_recipe *r, int processes, size_t limit) {
   return 0;
 }
 
+/* Besides the networks', which smaller ones would need less of. */
+static size_t without_networks(const need *n) {
+  return n->total - n->arena - n->state;
+}
+
 /* The trial recipe is a copy of the numbers alone; its texts are the recipe's. */
 static int does_not_fit(const nd_recipe *r, int processes, size_t limit, const need *n) {
   nd_recipe trial = *r;
@@ -123,6 +128,9 @@ static int does_not_fit(const nd_recipe *r, int processes, size_t limit, const n
   else if (smaller_patch(&trial, processes, limit))
     g_string_append_printf(advice, "data.patch_size=%d with training.accumulation_steps=%d would fit",
                            trial.data.patch_size, trial.training.accumulation_steps);
+  else if (!measure(&trial, processes, &then) && without_networks(&then) > limit)
+    g_string_append_printf(advice, "no network trains in less than %s",
+                           nd_bytes((double)without_networks(&then)).text);
   else
     g_string_append(advice, "smaller networks are needed");
   bool budget = r->training.memory > 0;
@@ -134,8 +142,8 @@ static int does_not_fit(const nd_recipe *r, int processes, size_t limit, const n
       "this run needs about %s (%s for the networks' values and gradients, %s for weights and moments, "
       "%s for batches and the program) and %s %s; %s%s",
       nd_bytes((double)n->total).text, nd_bytes((double)n->arena).text, nd_bytes((double)n->state).text,
-      nd_bytes((double)(n->total - n->arena - n->state)).text,
-      budget ? "training.memory allows" : "there are", nd_bytes((double)limit).text, advice->str,
+      nd_bytes((double)without_networks(n)).text, budget ? "training.memory allows" : "there are",
+      nd_bytes((double)limit).text, advice->str,
       budget ? "" : ". training.memory=MIB says how much to use instead");
 }
 

@@ -121,9 +121,9 @@ void nd_recipe_init(nd_recipe *recipe);
 void nd_recipe_clear(nd_recipe *recipe);
 
 /* Reads a file or a text over what recipe holds. Errors name file and line ("r.yaml:12: unknown key
- * 'training.lerning_rate'; did you mean 'learning_rate'?"): YAML that is broken, empty, has anchors, aliases
- * or tags, or more than one document; keys that are unknown or given twice; values of the wrong type or out
- * of range. name stands for the file in messages. */
+ * 'training.lerning_rate'; did you mean 'training.learning_rate'?"): YAML that is broken, empty, has anchors,
+ * aliases or tags, or more than one document; keys that are unknown or given twice; values of the wrong type
+ * or out of range. name stands for the file in messages. */
 int nd_recipe_load(nd_recipe *recipe, const char *path);
 int nd_recipe_parse(nd_recipe *recipe, const char *text, const char *name);
 /* One override, "training.steps=100" or "diffusion.multipliers=[1, 2, 4]"; text is taken as it stands. */

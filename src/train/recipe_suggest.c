@@ -71,9 +71,6 @@ int nd_recipe_unknown(const char *name, const GPtrArray *more) {
   if (nd_recipe_is_section(name))
     return nd_fail("'%s' is a section, not one of its keys", name);
   const char *best = nearest(name, more);
-  if (!best)
-    return nd_fail("unknown key '%.200s'", name);
-  gsize section = (gsize)(nd_recipe_leaf(name) - name);
-  bool same = section == (gsize)(nd_recipe_leaf(best) - best) && !strncmp(name, best, section);
-  return nd_fail("unknown key '%s'; did you mean '%s'?", name, same ? best + section : best);
+  return best ? nd_fail("unknown key '%s'; did you mean '%s'?", name, best)
+              : nd_fail("unknown key '%.200s'", name);
 }

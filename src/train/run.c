@@ -179,12 +179,11 @@ static int give_up(run *r, const nd_step_result *s) {
   g_autofree char *folder = g_build_filename(r->folder, name, NULL), *files = nd_bad_batch_names(s->batch);
   if (nd_bad_batch_save(folder, s->batch, nd_group_rank(r->t->group) * r->t->samples))
     nd_log(ND_LOG_WARNING, "%s", nd_error());
-  nd_fail("step %" G_GUINT64_FORMAT
-          ": the loss is %g and the gradient's norm %g, not finite for %" G_GINT64_FORMAT
-          " steps in a row; weights are as before them. Lower training.learning_rate or set "
+  nd_fail("step %" G_GUINT64_FORMAT ": the loss is %g and the gradient's norm %g, not finite for %s in a "
+          "row; weights are as before them. Lower training.learning_rate or set "
           "training.gradient_clip. The last batch is in '%s'; it is from %s",
-          r->t->state.step, fabs(s->loss), fabs(s->gradient_norm), r->t->state.skipped_in_a_row, folder,
-          files);
+          r->t->state.step, fabs(s->loss), fabs(s->gradient_norm),
+          nd_count((size_t)r->t->state.skipped_in_a_row, "step").text, folder, files);
   return nd_group_check(r->t->group, s->fault);
 }
 
@@ -203,11 +202,10 @@ static int check_learned(const run *r) {
   uint64_t steps = r->t->state.step, skipped = r->t->state.skipped;
   if (2 * skipped <= steps)
     return 0;
-  return nd_fail(
-      "%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-      " steps were skipped, their loss or gradient not being finite: the model in '%s' has learned "
-      "little, or nothing. Lower training.learning_rate or set training.gradient_clip",
-      skipped, steps, r->folder);
+  return nd_fail("%" G_GUINT64_FORMAT
+                 " of %s %s skipped, their loss or gradient not being finite: the model in '%s' has learned "
+                 "little, or nothing. Lower training.learning_rate or set training.gradient_clip",
+                 skipped, nd_count(steps, "step").text, skipped == 1 ? "was" : "were", r->folder);
 }
 
 /* ---- The loop ---- */
@@ -359,10 +357,21 @@ int nd_train_recipe_of(const char *folder, const char *const *overrides, nd_reci
   return nd_recipe_load(out, path) || nd_recipe_set_resumed(out, overrides) ? -1 : 0;
 }
 
+static int load_checkpoint(nd_trainer *t, const char *folder) {
+  if (nd_checkpoint_load(t, folder))
+    return -1;
+  int64_t steps = t->recipe->training.steps;
+  return t->state.step <= (uint64_t)steps
+             ? 0
+             : nd_fail("the run in '%s' has done %s, and training.steps is %" G_GINT64_FORMAT
+                       ": it is beyond that already; a larger number goes on from there",
+                       folder, nd_count(t->state.step, "step").text, steps);
+}
+
 /* A run that ended before its first checkpoint starts anew. */
 static int load_last(nd_trainer *t, const char *folder) {
   if (nd_checkpoint_exists(folder))
-    return nd_checkpoint_load(t, folder);
+    return load_checkpoint(t, folder);
   nd_log(ND_LOG_INFO, "'%s' holds no checkpoint yet; the run starts at its first step", folder);
   return nd_trainer_begin(t);
 }

@@ -51,11 +51,10 @@ static int share_batch(nd_trainer *t) {
   }
   if (batch / passes % processes) {
     g_autofree char *fit = divisors(batch / passes);
-    return nd_recipe_fail(
-        t->recipe, "data.batch_size",
-        "a batch of %d in %d passes cannot be shared equally by %d processes; with %s processes "
-        "it can (data.batch_size is that of all processes together)",
-        batch, passes, processes, fit);
+    return nd_recipe_fail(t->recipe, "data.batch_size",
+                          "a batch of %d in %s cannot be shared equally by %d processes; with %s processes "
+                          "it can (data.batch_size is that of all processes together)",
+                          batch, nd_count((size_t)passes, "pass").text, processes, fit);
   }
   t->samples = batch / processes;
   t->micro_batch = t->samples / passes;

@@ -82,16 +82,31 @@ char **nd_model_names(void) {
   return list;
 }
 
+/* What a run leaves in its folder, from its beginning on. */
+static bool holds_run(const char *folder) {
+  static const char *const files[] = {"recipe.yaml", "manifest.json", "model.safetensors",
+                                      "best.safetensors"};
+  for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+    g_autofree char *path = g_build_filename(folder, files[i], NULL);
+    if (g_file_test(path, G_FILE_TEST_EXISTS))
+      return true;
+  }
+  return false;
+}
+
 static int not_found(const char *name) {
+  const char *folder =
+      g_file_test(name, G_FILE_TEST_IS_DIR) ? ", and the folder of that name here is no run's" : "";
   g_auto(GStrv) names = nd_model_names(), folders = nd_model_folders();
   g_autofree char *there = g_strjoinv(", ", names), *places = g_strjoinv(", ", folders);
-  return nd_fail("there is no model '%s'; by name there %s %s (looked in %s); a file is given by its path",
-                 name, names[0] && names[1] ? "are" : "is", *there ? there : "none", places);
+  return nd_fail("there is no model '%s'%s; by name there %s %s (looked in %s); a file is given by its path",
+                 name, folder, names[0] && names[1] ? "are" : "is", *there ? there : "none", places);
 }
 
 int nd_model_find(const char *name, char **path) {
   *path = is_name(name) ? find(name) : g_strdup(name);
-  if (!*path && g_file_test(name, G_FILE_TEST_EXISTS))
+  if (!*path && g_file_test(name, G_FILE_TEST_EXISTS) &&
+      (!g_file_test(name, G_FILE_TEST_IS_DIR) || holds_run(name)))
     *path = g_strdup(name);
   return *path ? 0 : not_found(name);
 }

@@ -176,13 +176,14 @@ static int fill(const nd_st_part *p, nd_model *m) {
 
 /* ---- What there is to say about it ---- */
 
+/* But for the kind of file: what is made of the model is no checkpoint, though it came from one. */
 static void keep_metadata(nd_model *m, const nd_safetensors *file) {
   const char *const *keys = nd_safetensors_metadata_keys(file);
-  while (keys && keys[m->n_metadata])
-    m->n_metadata++;
-  m->metadata = g_new0(nd_st_metadata, m->n_metadata);
-  for (size_t i = 0; i < m->n_metadata; i++)
-    m->metadata[i] = (nd_st_metadata){g_strdup(keys[i]), g_strdup(nd_safetensors_metadata(file, keys[i]))};
+  m->metadata = g_new0(nd_st_metadata, keys ? g_strv_length((char **)keys) : 0);
+  for (size_t i = 0; keys && keys[i]; i++)
+    if (strcmp(keys[i], "noiseda.kind"))
+      m->metadata[m->n_metadata++] =
+          (nd_st_metadata){g_strdup(keys[i]), g_strdup(nd_safetensors_metadata(file, keys[i]))};
 }
 
 static void free_metadata(nd_model *m) {
@@ -203,7 +204,8 @@ static char *left_aside(const nd_st_part *p) {
       g_string_append_printf(s, "%s%s", n > 1 ? ", " : "", name);
   }
   if (n)
-    g_string_append_printf(s, "%s (%d tensors outside %s*)", n > LISTED ? ", ..." : "", n, p->scope);
+    g_string_append_printf(s, "%s (%s outside %s*)", n > LISTED ? ", ..." : "",
+                           nd_count((size_t)n, "tensor").text, p->scope);
   return g_string_free(s, !n);
 }
 
@@ -244,6 +246,16 @@ static int load(nd_model *m, const nd_st_part *p, nd_role role, const char *cons
   return 0;
 }
 
+/* Its recipe alone says all settings of the networks in it. */
+static int check_kind(const nd_safetensors *file, const char *prefix) {
+  const char *kind = nd_safetensors_metadata(file, "noiseda.kind");
+  if (prefix || g_strcmp0(kind, "checkpoint"))
+    return 0;
+  return nd_fail(
+      "it is a checkpoint, to resume a run by: best.safetensors and model.safetensors beside it are "
+      "models; 'noiseda import --prefix ema." ND_PREFIX_RESTORATION "' makes one of it");
+}
+
 int nd_model_load_as(const char *name, nd_role role, const char *const *settings, const char *prefix,
                      nd_model **out) {
   *out = NULL;
@@ -252,7 +264,8 @@ int nd_model_load_as(const char *name, nd_role role, const char *const *settings
   if (nd_model_find(name, &path) || nd_weights_open(path, &file))
     return -1;
   nd_model *m = g_new0(nd_model, 1);
-  int failed = find_scope(file, role, prefix, &scope) || load(m, &(nd_st_part){file, scope}, role, settings);
+  int failed = check_kind(file, prefix) || find_scope(file, role, prefix, &scope) ||
+               load(m, &(nd_st_part){file, scope}, role, settings);
   if (failed && file->unread)
     nd_fail_in("without %s, since such are not read", file->unread);
   nd_safetensors_close(file);

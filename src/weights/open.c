@@ -39,7 +39,10 @@ static int parse_named(const void *bytes, size_t n, nd_safetensors **out) {
     return nd_pytorch_parse(bytes, n, out);
   if (!nd_safetensors_parse(bytes, n, out))
     return 0;
-  return n && *(const unsigned char *)bytes == 0x80 ? nd_fail("it is a pickle, but not of torch.save") : -1;
+  if (n && *(const unsigned char *)bytes == 0x80)
+    return nd_fail("it is a pickle, but not of torch.save");
+  return nd_safetensors_begins(bytes, n) ? -1
+                                         : nd_fail("it is no safetensors file and no checkpoint of PyTorch");
 }
 
 static int parse_any(const void *bytes, size_t n, nd_safetensors **out) {

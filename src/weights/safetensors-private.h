@@ -54,6 +54,8 @@ void nd_safetensors_tell(nd_safetensors *file, const char *key, const char *valu
 int nd_st_type_find(const char *name, nd_st_type *type);
 /* Elements and bytes that t's type and shape make; fails when they cannot be counted. */
 int nd_st_check_shape(const nd_st_tensor *t, size_t *count, size_t *bytes);
+/* Whether a length that a header may have stands at the beginning; of what is shorter than that, true. */
+bool nd_safetensors_begins(const void *bytes, size_t n);
 /* nd_safetensors_open on bytes in memory, which must outlive *out. */
 int nd_safetensors_parse(const void *bytes, size_t n, nd_safetensors **out);
 

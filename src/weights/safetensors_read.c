@@ -165,7 +165,7 @@ static int read_tensor(nd_safetensors *file, nd_json *j, const char *name) {
 
 static int read_header(nd_safetensors *file, const char *text, size_t size) {
   if (!g_utf8_validate_len(text, size, NULL))
-    return nd_fail("its header is not valid UTF-8; this is no safetensors file");
+    return nd_fail("it is no safetensors file: what should be its header is not valid UTF-8");
   nd_json j = {.text = text, .size = size};
   bool metadata_seen = false;
   if (nd_json_enter(&j, '{'))
@@ -219,13 +219,19 @@ static int check_cover(nd_safetensors *file) {
   return 0;
 }
 
+bool nd_safetensors_begins(const void *bytes, size_t n) {
+  uint64_t header = 0;
+  memcpy(&header, bytes, n < sizeof header ? 0 : sizeof header);
+  return header <= ND_ST_MAX_HEADER;
+}
+
 static int parse(nd_safetensors *file, const char *bytes, size_t n) {
   uint64_t header;
+  if (!nd_safetensors_begins(bytes, n))
+    return nd_fail("it is no safetensors file");
   if (n < sizeof header)
-    return nd_fail("it has %zu bytes; this is no safetensors file, or it was cut short", n);
+    return nd_fail("it is no safetensors file, or was cut short: it has %s", nd_count(n, "byte").text);
   memcpy(&header, bytes, sizeof header);
-  if (header > ND_ST_MAX_HEADER)
-    return nd_fail("its header would have %" G_GUINT64_FORMAT " bytes; this is no safetensors file", header);
   if (header > n - sizeof header)
     return nd_fail("its header should have %" G_GUINT64_FORMAT " bytes, the file has %zu; was it cut short?",
                    header, n);

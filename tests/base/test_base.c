@@ -248,6 +248,17 @@ static void amounts_have_the_unit_that_fits(void **state) {
     assert_string_equal(nd_bytes(cases[i].bytes).text, cases[i].text);
 }
 
+static void one_is_no_plural(void **state) {
+  (void)state;
+  static const struct {
+    size_t n;
+    const char *one, *text;
+  } cases[] = {{0, "pair", "0 pairs"},  {1, "pair", "1 pair"},     {2, "pair", "2 pairs"},
+               {1, "patch", "1 patch"}, {3, "patch", "3 patches"}, {2, "pass", "2 passes"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+    assert_string_equal(nd_count(cases[i].n, cases[i].one).text, cases[i].text);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(philox_known_answers),
@@ -257,6 +268,7 @@ int main(void) {
       cmocka_unit_test(errors_stack_their_context),
       cmocka_unit_test(memory_is_counted_and_refused),
       cmocka_unit_test(amounts_have_the_unit_that_fits),
+      cmocka_unit_test(one_is_no_plural),
       cmocka_unit_test(ranges_cover_all_once),
       cmocka_unit_test(short_jobs_are_whole),
       cmocka_unit_test(atomic_write_keeps_the_old_file_on_failure),

@@ -185,6 +185,15 @@ char *run_python(const char *modules, const char *program, char **args) {
   return out;
 }
 
+char *python_example(const char *page) {
+  g_autofree char *path = g_build_filename(ND_TESTS_DIR "/../docs", page, NULL), *text = NULL;
+  assert_true(g_file_get_contents(path, &text, NULL, NULL));
+  char *begin = strstr(text, "```python\n"), *end = begin ? strstr(begin + 3, "```") : NULL;
+  assert_non_null(end);
+  begin = strchr(begin, '\n') + 1;
+  return g_strndup(begin, (gsize)(end - begin));
+}
+
 void make_picture(const char *path, int width, int height, int which, double deviation) {
   nd_image image;
   assert_int_equal(nd_image_new(width, height, 3, &image), 0);

@@ -40,6 +40,9 @@ void expect_failure(const char *text, const char *other, const char *first, ...)
  * program does. */
 char *run_python(const char *modules, const char *program, char **arguments);
 
+/* The first example in Python on a page of docs/; g_free. */
+char *python_example(const char *page);
+
 /* A smooth picture with noise of the given deviation; which chooses the content. */
 void make_picture(const char *path, int width, int height, int which, double deviation);
 /* clean/ and noisy/ with four pictures of 40 x 36. */

@@ -81,12 +81,52 @@ static void json_is_json_whatever_the_figures_and_names(void **state) {
   outcome_clear(&o);
 }
 
+/* The example in docs/metrics.md, without weights from the net, then the package's own figure. */
+static void the_example_makes_a_file_for_lpips(void **state) {
+  (void)state;
+  make_pairs();
+  g_autofree char *text = python_example("metrics.md"), *program = NULL;
+  g_auto(GStrv) parts = g_strsplit(text, "weights=\"DEFAULT\"", 2);
+  assert_non_null(parts[1]);
+  g_auto(GStrv) rest = g_strsplit(parts[1], "LPIPS(net=\"alex\")", 2);
+  assert_non_null(rest[1]);
+  program = g_strconcat(
+      parts[0], "weights=None", rest[0], "LPIPS(net=\"alex\", pnet_rand=True, verbose=False)", rest[1],
+      "import numpy, torch\n"
+      "from PIL import Image\n"
+      "m = lpips.LPIPS(net='alex', pnet_rand=True, verbose=False).eval()\n"
+      "own = m.state_dict()\n"
+      "for k in own:\n"
+      "    if k.startswith('net.slice'): own[k] = weights['features.' + k.split('.', 2)[2]]\n"
+      "m.load_state_dict(own)\n"
+      "x, y = (torch.tensor(numpy.array(Image.open(f + '/0.png'))).permute(2, 0, 1)[None] / 127.5 - 1 for f "
+      "in ('noisy', 'clean'))\n"
+      "print('distance', float(m(x, y)))\n",
+      NULL);
+  g_autofree char *out = run_python("torch, torchvision, lpips, safetensors, PIL", program, NULL);
+  if (!out)
+    skip();
+  char *line = strstr(out, "distance ");
+  assert_non_null(line);
+  double expected = g_ascii_strtod(line + strlen("distance "), NULL);
+  outcome o = run_program("eval", "--input", "noisy/0.png", "--target", "clean/0.png", "--lpips",
+                          "alex.safetensors", "--json", NULL);
+  char *figure = g_strrstr(o.out, "\"lpips\" : "); /* of the mean; before it, how */
+  if (!figure)
+    fail_msg("%s%s", o.out, o.err);
+  double found = g_ascii_strtod(figure + strlen("\"lpips\" : "), NULL);
+  if (!(expected > 1e-4 && fabs(found - expected) <= 1e-4 * expected))
+    fail_msg("%g, and %g by the package", found, expected);
+  outcome_clear(&o);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(photos_without_truth_get_niqe_alone, folder_setup, folder_teardown),
       cmocka_unit_test_setup_teardown(beside_the_others_it_is_the_same, folder_setup, folder_teardown),
       cmocka_unit_test_setup_teardown(json_is_json_whatever_the_figures_and_names, folder_setup,
                                       folder_teardown),
+      cmocka_unit_test_setup_teardown(the_example_makes_a_file_for_lpips, folder_setup, folder_teardown),
       cmocka_unit_test_setup_teardown(a_model_of_ones_own_is_used, folder_setup, folder_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

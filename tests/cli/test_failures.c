@@ -108,6 +108,34 @@ static void existing_files_are_kept(void **state) {
     expect_status(0, "report", "run", NULL); /* the run's own */
 }
 
+/* "1 pictures" reads as a slip. */
+static void one_is_said_as_one(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 1);
+  g_mkdir("films", 0777);
+  make_picture("films/1.png", 40, 36, 1, 0);
+  static const struct {
+    const char *call[12], *said;
+  } cases[] = {
+      {{"data", "check", "clean/0.png"}, ": 1 picture read, "},
+      {{"data", "check", "clean/0.png", "--against", "clean/0.png"}, "1 scene shared with clean/0.png"},
+      {{"data", "frames", "films", "-o", "pairs", "--frames", "1"},
+       "1 pair of 1 film in pairs; 0 frames at its end"},
+      {{"eval", "--input", "noisy/0.png", "--target", "clean/0.png"}, "1 picture, PSNR"},
+      {{"train", "r.yaml", "-o", "run", "--set", "validation.input=noisy/0.png", "--set",
+        "validation.target=clean/0.png", "--set", "validation.every=1"},
+       "validation on 1 picture:"},
+  };
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+    const char *const *c = cases[i].call;
+    outcome o = run_program(c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], NULL);
+    if (!strstr(o.out, cases[i].said))
+      fail_msg("%s %s said '%s%s'", c[0], c[1], o.out, o.err);
+    outcome_clear(&o);
+  }
+}
+
 /* Nor is a folder made of the name of a picture. */
 static void several_pictures_go_into_a_folder(void **state) {
   (void)state;
@@ -336,6 +364,7 @@ int main(void) {
                                      TEST(a_folder_goes_on_past_a_bad_file),
                                      TEST(several_pictures_are_counted_at_the_end),
                                      TEST(existing_files_are_kept),
+                                     TEST(one_is_said_as_one),
                                      TEST(several_pictures_go_into_a_folder),
                                      TEST(bad_data_folders_are_explained),
                                      TEST(a_picture_that_breaks_stops_training_and_is_named),

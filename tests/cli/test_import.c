@@ -124,7 +124,7 @@ static void one_network_of_several_can_be_named(void **state) {
     outcome o = run_program("import", "gan.safetensors", "--prefix", prefixes[i], "-o", "g.safetensors",
                             "--overwrite", NULL);
     assert_int_equal(o.status, 0);
-    expect_said(o.out, "left aside: netD.weight (1 tensors outside netG.*)\n");
+    expect_said(o.out, "left aside: netD.weight (1 tensor outside netG.*)\n");
     outcome_clear(&o);
     assert_int_equal(nd_model_load("g.safetensors", &part), 0);
     assert_int_equal(nd_params_size(part->params), nd_params_size(whole->params));
@@ -192,22 +192,28 @@ static void training_starts_from_a_checkpoint(void **state) {
   nd_model_free(to);
 }
 
-/* ---- Back to Python ---- */
-
-/* The example in docs/weights.md. */
-static char *example(void) {
-  g_autofree char *page = NULL;
-  assert_true(g_file_get_contents(ND_TESTS_DIR "/../docs/weights.md", &page, NULL, NULL));
-  char *begin = strstr(page, "```python\n"), *end = begin ? strstr(begin + 3, "```") : NULL;
-  assert_non_null(end);
-  begin = strchr(begin, '\n') + 1;
-  return g_strndup(begin, (gsize)(end - begin));
+/* A checkpoint of a run is no model, and what is made of one no checkpoint. */
+static void a_model_is_made_of_a_checkpoint(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 3);
+  expect_status(0, "train", "r.yaml", "-o", "run", NULL);
+  static const char checkpoint[] = "run/checkpoint-00000003.safetensors";
+  expect_failure("best.safetensors and model.safetensors beside it", "import --prefix ema.RestorationNet.",
+                 "restore", "-m", checkpoint, "noisy/0.png", "-o", "x.png", NULL);
+  expect_status(0, "import", checkpoint, "--prefix", "ema.RestorationNet.", "-o", "m.safetensors", NULL);
+  expect_status(0, "info", "m.safetensors", NULL);
+  expect_status(0, "restore", "-m", "m.safetensors", "noisy/0.png", "-o", "a.png", NULL);
+  expect_status(0, "restore", "-m", "run/model.safetensors", "noisy/0.png", "-o", "b.png", NULL);
+  expect_same_files("a.png", "b.png");
 }
+
+/* ---- Back to Python ---- */
 
 static void the_example_brings_weights_back(void **state) {
   (void)state;
   expect_status(0, "import", CHECKPOINT("noise_da.pth"), "-o", "model.safetensors", NULL);
-  g_autofree char *text = example();
+  g_autofree char *text = python_example("weights.md");
   g_autofree char *program = g_strconcat(text, "print(float(net.last.weight[2, 3, 1, 0]))\n", NULL);
   g_autofree char *out = run_python("torch, safetensors", program, NULL);
   if (!out)
@@ -230,6 +236,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(what_the_weights_do_not_show_can_be_given, folder_setup,
                                       folder_teardown),
       cmocka_unit_test_setup_teardown(one_network_of_several_can_be_named, folder_setup, folder_teardown),
+      cmocka_unit_test_setup_teardown(a_model_is_made_of_a_checkpoint, folder_setup, folder_teardown),
       cmocka_unit_test_setup_teardown(bad_checkpoints_leave_nothing, folder_setup, folder_teardown),
       cmocka_unit_test_setup_teardown(checkpoints_are_used_as_they_are, folder_setup, folder_teardown),
       cmocka_unit_test_setup_teardown(training_starts_from_a_checkpoint, folder_setup, folder_teardown),

@@ -138,6 +138,9 @@ static void wrong_questions_exit_2(void **state) {
   static const char *const sizes[] = {"100", "100x", "0x5", "100x50x3", "-4x4", "30000x4"};
   for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++)
     expect_status(2, "info", "--size", sizes[i], "m.safetensors", NULL);
+  outcome o = run_program("info", "--size", "30000x4", "m.safetensors", NULL);
+  assert_non_null(strstr(o.err, "1 to 20000 pixels a side"));
+  outcome_clear(&o);
   expect_status(0, "info", "--plan", "m.safetensors", NULL);
 }
 

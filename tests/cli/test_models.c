@@ -82,6 +82,24 @@ static void a_word_may_be_a_file(void **state) {
   take_away("own/run.safetensors");
 }
 
+/* Not so a folder, unless it is a run's: a model was meant. */
+static void a_word_may_be_a_runs_folder(void **state) {
+  (void)state;
+  g_autofree char *path = NULL;
+  put("own/apple.safetensors");
+  assert_int_equal(g_mkdir("deblur", 0777), 0);
+  expect_failure("there is no model 'deblur', and the folder of that name here is no run's", "apple", "info",
+                 "deblur", NULL);
+  expect_failure("there is no model 'deblur', and the folder of that name here is no run's", "apple",
+                 "restore", "-m", "deblur", "x.png", NULL);
+  put("deblur/recipe.yaml");
+  assert_int_equal(nd_model_find("deblur", &path), 0);
+  assert_string_equal(path, "deblur");
+  take_away("deblur/recipe.yaml");
+  take_away("deblur");
+  take_away("own/apple.safetensors");
+}
+
 static int place_of(char **names, const char *name) {
   for (int i = 0; names[i]; i++)
     if (!strcmp(names[i], name))
@@ -246,6 +264,7 @@ int main(void) {
       cmocka_unit_test(folders_stand_in_order),
       cmocka_unit_test(paths_are_left_alone),
       cmocka_unit_test(a_word_may_be_a_file),
+      cmocka_unit_test(a_word_may_be_a_runs_folder),
       cmocka_unit_test(names_are_listed_once_and_in_order),
       cmocka_unit_test(what_is_not_there_is_said),
       cmocka_unit_test(a_photo_is_denoised_without_more_ado),

@@ -408,7 +408,10 @@ static void a_run_keeps_the_recipe_that_worked(void **state) {
   expect_status(0, "train", "r.yaml", "-o", "run", NULL);
   expect_failure("gone", "", "train", "--resume", "run", "--set", "training.steps=30", "--set",
                  "data.clean=gone", NULL);
+  expect_failure("has done 20 steps", "training.steps is 2:", "train", "--resume", "run", "--set",
+                 "training.steps=2", NULL);
   expect_in_file("run/recipe.yaml", "clean: clean");
+  expect_in_file("run/recipe.yaml", "steps: 20");
   expect_status(0, "train", "--resume", "run", "--set", "training.steps=30", NULL);
 }
 

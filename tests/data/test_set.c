@@ -199,7 +199,7 @@ static void lists_of_other_lengths_are_no_pairs(void **state) {
   nd_pairs *pairs;
   nd_pair_source source = {.input_dir = "one.flist", .target_dir = "two.flist"};
   assert_int_equal(nd_pairs_open(&source, 1, &pairs), -1);
-  assert_error_has("'one.flist' holds 1 pictures and 'two.flist' 2");
+  assert_error_has("'one.flist' holds 1 picture and 'two.flist' 2");
   source.target_dir = ".";
   assert_int_equal(nd_pairs_open(&source, 1, &pairs), -1);
   assert_error_has("folders are by name");

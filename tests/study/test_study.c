@@ -253,7 +253,7 @@ static void scores_are_read_as_they_were_written(void **state) {
     g_autofree char *text =
         g_strdup_printf("picture,psnr,ssim,psnr_input,ssim_input\nb.png,1,1,1,1\n%s\n", wrong[i]);
     assert_true(g_file_set_contents("scores.csv", text, -1, NULL));
-    if (!nd_study_scores_load("scores.csv", &found) || !strstr(nd_error(), "behind 1 pictures"))
+    if (!nd_study_scores_load("scores.csv", &found) || !strstr(nd_error(), "behind 1 picture is"))
       fail_msg("%s: %s", wrong[i], nd_error());
   }
   g_unlink("scores.csv");

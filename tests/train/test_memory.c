@@ -73,6 +73,20 @@ static void smaller_patches_are_advised_where_passes_do_not_do(void **state) {
   nd_recipe_clear(&r);
 }
 
+/* The program itself takes more than that. */
+static void smaller_networks_are_advised_where_they_do(void **state) {
+  (void)state;
+  nd_recipe r = make("");
+  size_t cache;
+  assert_int_equal(nd_memory_fit_in(&r, 1, PROGRAM / 2, &cache), -1);
+  assert_non_null(strstr(nd_error(), "no network trains in less than"));
+  nd_recipe_clear(&r);
+  r = make("");
+  assert_int_equal(nd_memory_fit_in(&r, 1, PROGRAM + 2 * MEGABYTE, &cache), -1);
+  assert_non_null(strstr(nd_error(), "smaller networks are needed"));
+  nd_recipe_clear(&r);
+}
+
 static void a_budget_chooses_the_fewest_passes(void **state) {
   (void)state;
   nd_recipe one = make(""), four = make("training: {accumulation_steps: 4}\n");
@@ -121,6 +135,7 @@ static void processes_share_the_batch(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(the_estimate_is_what_is_taken),
                                      cmocka_unit_test(the_advice_fits),
+                                     cmocka_unit_test(smaller_networks_are_advised_where_they_do),
                                      cmocka_unit_test(smaller_patches_are_advised_where_passes_do_not_do),
                                      cmocka_unit_test(a_budget_chooses_the_fewest_passes),
                                      cmocka_unit_test(processes_share_the_batch),

@@ -126,7 +126,7 @@ static const struct {
   const char *text, *message;
 } broken[] = {
     {"training:\n  lerning_rate: 1\n",
-     "r.yaml:2: unknown key 'training.lerning_rate'; did you mean 'learning_rate'?"},
+     "r.yaml:2: unknown key 'training.lerning_rate'; did you mean 'training.learning_rate'?"},
     {"trainig:\n  steps: 1\n", "r.yaml:1: unknown key 'trainig'; did you mean 'training'?"},
     {"\n\nbatch_size: 1\n", "r.yaml:3: unknown key 'batch_size'; did you mean 'data.batch_size'?"},
     {"training:\n  patch_size: 1\n",
@@ -286,7 +286,7 @@ static void overrides_win(void **state) {
       {"seed", "--set: 'seed' is not of the form key=value"},
       {"=1", "--set: unknown key ''"},
       {"sed=1", "--set: unknown key 'sed'; did you mean 'seed'?"},
-      {"training.stepps=1", "--set: unknown key 'training.stepps'; did you mean 'steps'?"},
+      {"training.stepps=1", "--set: unknown key 'training.stepps'; did you mean 'training.steps'?"},
       {"training=1", "--set: 'training' is a section, not one of its keys"},
       {"seed=x", "--set: seed is x; it must be a whole number between 0 and 9007199254740991"},
       {"seed=[1]", "--set: seed is [1]; it must be a whole number"},
@@ -412,7 +412,7 @@ static void keys_are_explained(void **state) {
   assert_non_null(strstr(some, "training.steps: a whole number between 1 and 1000000000; default 100000\n"));
   assert_null(strstr(some, "schedule"));
   assert_null(nd_recipe_explain("training.step"));
-  assert_string_equal(nd_error(), "unknown key 'training.step'; did you mean 'steps'?");
+  assert_string_equal(nd_error(), "unknown key 'training.step'; did you mean 'training.steps'?");
   assert_null(nd_recipe_explain(""));
 }
 

@@ -38,9 +38,9 @@ static const struct {
     {PICTURES "restoration: {network: unett}\n", "r.yaml:6: there is no restoration network 'unett'"},
     {PICTURES "diffusion: {network: unet}\n", "r.yaml:6: there is no diffusion network 'unet'"},
     {PICTURES "restoration:\n  widht: 8\n",
-     "r.yaml:7: network unet: unknown key 'restoration.widht'; did you mean 'width'?"},
+     "r.yaml:7: network unet: unknown key 'restoration.widht'; did you mean 'restoration.width'?"},
     {PICTURES "restoration:\n  netwrok: unet\n",
-     "r.yaml:7: network unet: unknown key 'restoration.netwrok'; did you mean 'network'?"},
+     "r.yaml:7: network unet: unknown key 'restoration.netwrok'; did you mean 'restoration.network'?"},
     {PICTURES "restoration:\n  width: 0\n", "r.yaml:7: "},
     {PICTURES "restoration:\n  width: ''\n", "r.yaml:7: "},
     {PICTURES "diffusion:\n  multipliers: [1, x]\n", "r.yaml:7: "},
@@ -170,7 +170,7 @@ static void settings_are_explained(void **state) {
   assert_non_null(strstr(all, "(camera)"));
   assert_non_null(strstr(all, "data.degradation.kind: "));
   assert_null(nd_recipe_explain("restoration.widht"));
-  assert_string_equal(nd_error(), "unknown key 'restoration.widht'; did you mean 'width'?");
+  assert_string_equal(nd_error(), "unknown key 'restoration.widht'; did you mean 'restoration.width'?");
 }
 
 int main(void) {

@@ -250,6 +250,27 @@ static void a_folder_of_a_run_says_which_file_it_is(void **state) {
   remove_folder(folder, model);
 }
 
+/* Not what its first bytes would be as a length. */
+static void what_is_no_model_is_called_that(void **state) {
+  (void)state;
+  static const char *const others[] = {"\xff\xd8\xff\xe0\0\x10JFIF", "\x89PNG\r\n\x1a\n\0\0",
+                                       "II*\0\x08\0\0\0\0\0", "hello, this is no model"};
+  g_autofree char *folder = NULL, *path = temporary_file(&folder);
+  for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
+    nd_safetensors *file;
+    assert_true(g_file_set_contents(path, others[i], 10, NULL));
+    g_autofree char *any = g_strdup_printf(
+                        "cannot read weights '%s': it is no safetensors file and no checkpoint of PyTorch",
+                        path),
+                    *own = g_strdup_printf("cannot read weights '%s': it is no safetensors file", path);
+    assert_int_equal(nd_weights_open(path, &file), -1);
+    assert_string_equal(nd_error(), any);
+    assert_int_equal(nd_safetensors_open(path, &file), -1);
+    assert_string_equal(nd_error(), own);
+  }
+  remove_folder(folder, path);
+}
+
 static void files_that_are_not_there_or_not_files(void **state) {
   (void)state;
   nd_safetensors *file;
@@ -274,6 +295,7 @@ int main(void) {
       cmocka_unit_test(a_discarded_file_leaves_nothing),
       cmocka_unit_test(what_cannot_be_saved_is_refused),
       cmocka_unit_test(a_folder_of_a_run_says_which_file_it_is),
+      cmocka_unit_test(what_is_no_model_is_called_that),
       cmocka_unit_test(files_that_are_not_there_or_not_files),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

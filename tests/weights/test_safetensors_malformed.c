@@ -187,7 +187,7 @@ static void a_header_beyond_the_limit(void **state) {
   const uint64_t length = ND_ST_MAX_HEADER + 1;
   memcpy(bytes, &length, sizeof length);
   assert_int_equal(parse(bytes, sizeof bytes), -1);
-  assert_non_null(strstr(nd_error(), "would have 100000001 bytes"));
+  assert_non_null(strstr(nd_error(), "it is no safetensors file"));
   g_autoptr(GString) text = g_string_new("{\"__metadata__\":{\"a\":\"");
   for (int i = 0; i < 1 << 20; i++)
     g_string_append(text, "long");
