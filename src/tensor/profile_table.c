@@ -120,9 +120,9 @@ static void add_shapes(GString *text, const nd_profile *p) {
 }
 
 static void add_head(GString *text, const nd_profile *p, const char *unit) {
-  g_string_append_printf(text, "profile of %" G_GUINT64_FORMAT " %s%s, %.2f ms each; %s, %d threads",
-                         p->units, unit, p->units == 1 ? "" : "s", 1e-6 * (double)p->total / (double)p->units,
-                         nd_micro_best()->name, nd_threads());
+  g_string_append_printf(text, "profile of %s, %.2f ms each; %s, %s", nd_count(p->units, unit).text,
+                         1e-6 * (double)p->total / (double)p->units, nd_micro_best()->name,
+                         nd_count((size_t)nd_threads(), "thread").text);
   if (p->peak_flops > 0)
     g_string_append_printf(text, "; the machine's peak: %.0f GFLOP/s, %.1f GB/s", p->peak_flops * 1e-9,
                            p->peak_bandwidth * 1e-9);
