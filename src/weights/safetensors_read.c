@@ -221,7 +221,8 @@ static int check_cover(nd_safetensors *file) {
 
 bool nd_safetensors_begins(const void *bytes, size_t n) {
   uint64_t header = 0;
-  memcpy(&header, bytes, n < sizeof header ? 0 : sizeof header);
+  if (n >= sizeof header)
+    memcpy(&header, bytes, sizeof header);
   return header <= ND_ST_MAX_HEADER;
 }
 
