@@ -1,5 +1,5 @@
 /* Activations and gates become part of the convolution before them, whose sums are still in the cache, and
- * what is joined or enlarged a part of the one after, which reads it where it is. Networks know nothing of
+ * what is joined or enlarged, or made by a linear layer, a part of the one after. Networks know nothing of
  * it. What a backward pass asks for is read by it as well, so it stays; what that computes again is not.
  *
  * The last nodes come first: a gate's gradient that has become a part of another node no longer asks for what
