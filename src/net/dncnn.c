@@ -100,8 +100,7 @@ const nd_network nd_dncnn = {
                  {"depth", ND_SETTING_INT, "17", 2, 64, "convolutions"},
                  {"norm", ND_SETTING_INT, "1", 0, 2,
                   "1: batch normalisation; 0: convolutions with biases instead (published files without it); "
-                  "2: both, "
-                  "as KAIR trains it"},
+                  "2: both, as KAIR trains it"},
                  {"bias", ND_SETTING_INT, "0", 0, 1, "1: biases in the convolutions beside `norm: 1`"},
                  {"subtract", ND_SETTING_INT, "0", 0, 1,
                   "1: the result is noise to be subtracted, as published; 0: added, as in the release"},

@@ -1,6 +1,5 @@
 #include "tensor/kernels/depthwise.h"
 #include "tensor/kernels/depthwise_private.h"
-#include "tensor/kernels/elementary.h"
 
 typedef struct job {
   nd_sweep sweep;
@@ -44,13 +43,8 @@ static place find_place(const job *j, const nd_sweep *strip, size_t row, size_t 
 static void sweep_activated(const job *j, const nd_sweep *strip, const place *p, size_t k, size_t lanes,
                             const float *filter, nd_sweep_to to) {
   const float *rows[3];
-  bool gelu = j->e->activation == ND_GELU;
   nd_find_rows(strip, j->x, p->image, p->y, k, rows);
-  to.activation = gelu ? ND_LINEAR : j->e->activation;
-  to.slope = j->e->slope;
-  j->micro->sweep(strip, rows, lanes, filter, &to);
-  if (gelu)
-    nd_gelu_rows(to.y, strip->end - strip->from, (int)lanes, (ptrdiff_t)to.pitch);
+  nd_sweep_activated(j->micro, strip, rows, lanes, filter, j->e, to);
 }
 
 /* Rows begin ... end - 1 of a strip; `gate` is not used. */

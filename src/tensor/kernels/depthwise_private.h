@@ -8,6 +8,7 @@
 #define ND_KERNELS_DEPTHWISE_PRIVATE_H
 
 #include "tensor/kernels/arena.h"
+#include "tensor/kernels/elementary.h"
 #include "tensor/kernels/micro.h"
 #include "tensor/kernels/parts.h"
 #include "tensor/kernels/sums.h"
@@ -69,6 +70,18 @@ static inline void nd_find_rows(const nd_sweep *j, const float *x, size_t image,
   for (int i = 0; i < 3; i++, y++)
     rows[i] =
         y >= 0 && y < j->h ? x + (image * (size_t)j->h + (size_t)y) * (size_t)j->w * j->pitch + k : NULL;
+}
+
+/* A slice of a row through e's activation; its bias is in the filter. */
+static inline void nd_sweep_activated(const nd_micro *micro, const nd_sweep *strip,
+                                      const float *const rows[3], size_t lanes, const float *filter,
+                                      const nd_epilogue *e, nd_sweep_to to) {
+  bool gelu = e->activation == ND_GELU;
+  to.activation = gelu ? ND_LINEAR : e->activation;
+  to.slope = e->slope;
+  micro->sweep(strip, rows, lanes, filter, &to);
+  if (gelu)
+    nd_gelu_rows(to.y, strip->end - strip->from, (int)lanes, (ptrdiff_t)to.pitch);
 }
 
 /* ---- Sums of weights' gradients ---- */

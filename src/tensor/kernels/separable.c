@@ -158,9 +158,9 @@ static void make_rows(const job *j, const piece *p, int y, int rows) {
 
 /* ---- The depth-wise convolution ---- */
 
-static void sweep(const job *j, const piece *p, int y, int place, const float *filter, nd_sweep_to to) {
+static nd_sweep strip_of(const job *j, const piece *p) {
   const nd_conv_shape *s = j->s;
-  nd_sweep strip = {.h = s->h,
+  return (nd_sweep){.h = s->h,
                     .w = s->w,
                     .oh = s->oh,
                     .ow = s->ow,
@@ -170,41 +170,38 @@ static void sweep(const job *j, const piece *p, int y, int place, const float *f
                     .end = p->end,
                     .pitch = (size_t)j->pitch,
                     .zeros = j->zeros};
-  const float *rows[3];
-  for (int i = 0; i < 3; i++) {
-    int row = y - 1 + i;
-    rows[i] = row >= 0 && row < s->h ? ring_row(j, p, row) + place : NULL;
-  }
-  j->micro->sweep(&strip, rows, nd_slice_lanes(j->half), filter, &to);
 }
 
-static void activate_row(const job *j, const piece *p, float *y, size_t pitch) {
-  if (j->e->activation == ND_GELU)
-    nd_gelu_rows(y, p->end - p->from, (int)nd_slice_lanes(j->half), (ptrdiff_t)pitch);
+/* The three rows around y, from a slice's place on; NULL for one outside. */
+static void find_rows(const job *j, const piece *p, int y, int place, const float *rows[3]) {
+  for (int i = 0; i < 3; i++) {
+    int row = y - 1 + i;
+    rows[i] = row >= 0 && row < j->s->h ? ring_row(j, p, row) + place : NULL;
+  }
 }
 
 static void sweep_row(const job *j, const piece *p, int y) {
   const nd_conv_shape *s = j->s;
+  const float *rows[3];
+  size_t lanes = nd_slice_lanes(j->half);
+  nd_sweep strip = strip_of(j, p);
   float *gate = p->desk + j->gate_at;
-  nd_activation activation = j->e->activation == ND_GELU ? ND_LINEAR : j->e->activation;
   float *out =
       j->y + (((size_t)p->image * (size_t)s->oh + (size_t)y) * (size_t)s->ow + (size_t)p->from) * j->half;
+  nd_sweep_ahead ahead = {NULL, y + 1 < p->y1 ? out + (size_t)s->ow * j->half : NULL};
   for (int i = 0; i < p->slices; i++) {
-    int slice = p->first_slice + i;
-    const float *filter = j->filter + (size_t)slice * ND_SLICE_FILTER;
-    size_t channel = nd_slice_start(j->half, (size_t)slice);
-    nd_sweep_to to = {.y = out + channel, .pitch = j->half};
-    if (y + 1 < p->y1)
-      to.ahead.write = out + (size_t)s->ow * j->half + (size_t)(p->end - p->from) * channel;
-    nd_sweep_to first = j->halves > 1 ? (nd_sweep_to){.y = gate, .pitch = ND_SLICE} : to;
-    first.activation = activation;
-    first.slope = j->e->slope;
-    sweep(j, p, y, place_of(j, i, 0), filter, first);
-    activate_row(j, p, first.y, first.pitch);
+    size_t slice = (size_t)(p->first_slice + i), channel = nd_slice_start(j->half, slice);
+    const float *filter = j->filter + slice * ND_SLICE_FILTER;
+    nd_sweep_to to = {
+        .y = out + channel, .pitch = j->half, .ahead = nd_sweep_ahead_of(&strip, ahead, channel)};
+    find_rows(j, p, y, place_of(j, i, 0), rows);
+    nd_sweep_activated(j->micro, &strip, rows, lanes, filter, j->e,
+                       j->halves > 1 ? (nd_sweep_to){.y = gate, .pitch = ND_SLICE} : to);
     if (j->halves == 1)
       continue;
     to.times = gate;
-    sweep(j, p, y, place_of(j, i, 1), filter + (size_t)j->slices * ND_SLICE_FILTER, to);
+    find_rows(j, p, y, place_of(j, i, 1), rows);
+    j->micro->sweep(&strip, rows, lanes, filter + (size_t)j->slices * ND_SLICE_FILTER, &to);
   }
 }
 

@@ -12,9 +12,11 @@ typedef struct nd_conv_attr {
   nd_act first;              /* of a shape with `through`: the linear layer's activation */
 } nd_conv_attr;
 
-/* conv_sources.c. nd_op.take_in of a convolution, by which its shape may become a composed one or one with
- * `through`; the linear layer's weights and bias are inputs then. */
+/* Inputs of a convolution with `through`: the linear layer's. */
 enum { ND_CONV_FIRST_WEIGHTS = 3, ND_CONV_FIRST_BIAS = 4 };
+
+/* conv_sources.c. nd_op.take_in of a convolution, by which its shape may become a composed one or one with
+ * `through`. */
 bool nd_conv_take_in(const nd_graph *g, nd_node *n, int i, const nd_node *before);
 /* Where input 0 is enlarged: its rows that rows `of` of the output are made of. */
 nd_rows nd_conv_source_rows(const nd_graph *g, const nd_node *n, nd_rows of);

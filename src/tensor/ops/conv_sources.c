@@ -4,6 +4,8 @@
  * never stored. */
 #include "tensor/ops/conv-private.h"
 
+#include "tensor/kernels/linear.h"
+
 enum { WHOLE_VECTORS = 16, SECOND = 3 };
 
 static bool take_in_concat(nd_node *n, const nd_graph *g, const nd_node *before) {
@@ -30,8 +32,7 @@ static bool take_in_linear(nd_node *n, const nd_graph *g, const nd_node *before)
   nd_conv_attr *a = n->attr;
   const nd_conv_attr *first = before->attr;
   nd_act act = first->s.activation;
-  if ((g->dtype != ND_F32 && g->differentiated) || first->shape.kh != 1 || first->shape.kw != 1 ||
-      first->shape.stride != 1 || first->shape.pad || first->shape.groups != 1 ||
+  if ((g->dtype != ND_F32 && g->differentiated) || !nd_linear_takes(&first->shape) ||
       (act != ND_ACT_NONE && act != ND_ACT_GELU))
     return false;
   a->shape.through = first->shape.ci;
