@@ -15,6 +15,7 @@ typedef struct run {
   nd_step_result sum;             /* since the last report */
   int steps_in_sum, taken_in_sum; /* with and without skipped ones */
   gint64 since;                   /* of the last report, microseconds */
+  nd_runaway runaway;
   double best;
   uint64_t saved_at;
   nd_profile *profile; /* NULL: none is asked for, or it is over */
@@ -139,7 +140,9 @@ static int look_back(run *r) {
   return 0;
 }
 
-static int after_step(run *r) {
+static int after_step(run *r, const nd_step_result *s) {
+  if (leads(r) && !s->skipped)
+    nd_runaway_step(&r->runaway, r->t->state.step, s->restoration);
   if (nd_group_check(r->t->group, leads(r) && look_back(r)))
     return -1;
   int64_t at = nd_clock();
@@ -215,7 +218,7 @@ static int one_step(run *r) {
   if (nd_trainer_step(r->t, &s))
     return -1;
   add_result(r, &s);
-  if (check_skipped(r, &s) || after_step(r))
+  if (check_skipped(r, &s) || after_step(r, &s))
     return -1;
   nd_profile_end(r->t->profile);
   return 0;

@@ -147,6 +147,18 @@ int nd_bad_batch_save(const char *folder, const nd_batch *batch, int first);
 /* "'a.png', 'b.png'": the files its patches are from; the caller's. */
 char *nd_bad_batch_names(const nd_batch *batch);
 
+/* ---- runaway.c ---- */
+typedef struct nd_runaway {
+  double sum;         /* of the losses since the last comparison */
+  int steps;          /* of them */
+  double lowest;      /* mean so far, */
+  uint64_t lowest_at; /* up to this step; 0: there is none yet */
+  bool away;          /* that has been said */
+} nd_runaway;
+/* Takes note of the restoration loss of a step, and warns, once each time, where it has become many times
+ * what it was. All 0 at first. */
+void nd_runaway_step(nd_runaway *r, uint64_t step, double loss);
+
 /* ---- lock.c ---- */
 /* Takes the folder for this process, until nd_run_unlock or its end, and removes what a killed process left
  * unfinished there. Error: another process has it, and which. */
