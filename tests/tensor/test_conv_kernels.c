@@ -1,9 +1,9 @@
 /* The convolution kernels against plain loops in double precision: every pass, both methods, every
  * instruction set this processor has, several thread counts; twice, bit for bit; and nothing written outside
  * the buffers. */
+#include "../wide/micro_wide.h"
 #include "tensor/kernels/choose.h"
 #include "tensor/kernels/conv.h"
-#include "tensor/kernels/micro.h"
 
 #include "base/base.h"
 
@@ -256,16 +256,15 @@ static void run_passes(const reference *r, int threads) {
 static void run_all(const nd_conv_shape *s) {
   assert_true(nd_conv_supported(s));
   reference r = make_reference(s);
-  const nd_micro *micros[] = {&nd_micro_portable, NULL};
-  for (int m = 0; m < 2; m++)
+  for (int m = 0; m < ND_TESTED_MICROS; m++)
     for (int method = ND_CONV_AUTO; method <= ND_CONV_WINOGRAD; method++)
       for (int threads = 1; threads <= 3; threads++) {
-        nd_micro_force(micros[m]);
+        nd_micro_force(nd_tested_micro(m));
         nd_conv_force((nd_conv_method)method);
         nd_set_threads(threads);
         run_passes(&r, threads);
       }
-  nd_micro_force(NULL);
+  nd_micro_as_started();
   nd_conv_force(ND_CONV_AUTO);
   nd_set_threads(0);
   free_reference(&r);
@@ -357,14 +356,13 @@ static void bf16_pictures_are_read_and_rounded(void **state) {
                             shape(1, 12, 8, 16, 24, 1, 1, 0, 1),   shape(2, 7, 9, 5, 19, 5, 1, 2, 1),
                             shape(1, 8, 8, 256, 70, 3, 1, 1, 1),   shape(1, 6, 6, 16, 16, 2, 2, 0, 1),
                             shape(1, 10, 110, 300, 20, 1, 1, 0, 1)};
-  const nd_micro *micros[] = {&nd_micro_portable, NULL};
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     reference r = make_reference(&shapes[i]);
     halves half = {rounded(r.x, r.nx), rounded(r.dy, r.ny)};
     for (int types = 1; types < 4; types++)
       for (int method = ND_CONV_DIRECT; method <= ND_CONV_WINOGRAD; method++)
-        for (int m = 0; m < 2; m++) {
-          nd_micro_force(micros[m]);
+        for (int m = 0; m < ND_TESTED_MICROS; m++) {
+          nd_micro_force(nd_tested_micro(m));
           nd_conv_force((nd_conv_method)method);
           nd_set_threads(1 + m);
           passes_of_types(&r, &half, types & 1 ? ND_BF16 : ND_F32, types & 2 ? ND_BF16 : ND_F32);
@@ -372,7 +370,7 @@ static void bf16_pictures_are_read_and_rounded(void **state) {
     free(half.x), free(half.dy);
     free_reference(&r);
   }
-  nd_micro_force(NULL);
+  nd_micro_as_started();
   nd_conv_force(ND_CONV_AUTO);
   nd_set_threads(0);
 }

@@ -1,9 +1,9 @@
 /* Activations and gates that a convolution takes over, joined and enlarged tensors that it reads where they
  * are: the same numbers as from two nodes, and only where nobody sees what is between them. */
+#include "../wide/micro_wide.h"
 #include "tensor/graph-private.h"
 #include "tensor/plan-private.h"
 #include "tensor/kernels/choose.h"
-#include "tensor/kernels/micro.h"
 
 #include "base/base.h"
 
@@ -239,11 +239,10 @@ static run open_source(const source *s, nd_dtype dtype, int between) {
 /* With vectors of both lengths. */
 static void changed_inputs_are_read_where_they_are(void **state) {
   (void)state;
-  const nd_micro *micros[] = {&nd_micro_portable, NULL};
   nd_conv_force(ND_CONV_WINOGRAD);
   for (size_t i = 0; i < 2 * sizeof sources / sizeof *sources; i++) {
     const source *s = &sources[i / 2];
-    nd_micro_force(micros[i % 2]);
+    nd_micro_force(nd_tested_micro(i % 2));
     run one = open_source(s, ND_F32, NOTHING), two = open_source(s, ND_F32, AN_OUTPUT);
     assert_int_equal(nd_plan_nodes(one.plan), s->fuses ? 1 : 2);
     assert_int_equal(nd_plan_nodes(two.plan), 2);
@@ -252,7 +251,7 @@ static void changed_inputs_are_read_where_they_are(void **state) {
     close_run(&one);
     close_run(&two);
   }
-  nd_micro_force(NULL);
+  nd_micro_as_started();
   nd_conv_force(ND_CONV_AUTO);
 }
 

@@ -1,6 +1,6 @@
 /* The inner loops of each instruction set at hand against the plain functions that they speed up. */
+#include "../wide/micro_wide.h"
 #include "tensor/kernels/matmul.h"
-#include "tensor/kernels/micro.h"
 
 #include "base/base.h"
 
@@ -11,21 +11,15 @@
 #include <string.h>
 #include <cmocka.h>
 
-/* The portable one and the best; number i, NULL past the last. */
-static const nd_micro *variant(int i) {
-  const nd_micro *all[] = {&nd_micro_portable, nd_micro_best()};
-  return i < 2 ? all[i] : NULL;
-}
-
 static void philox_gives_the_numbers_of_base(void **state) {
   (void)state;
   const uint32_t keys[][2] = {{0, 0}, {0xffffffffu, 0xffffffffu}, {0xa4093822u, 0x299f31d0u}};
   const uint32_t firsts[][4] = {
       {0, 0, 0, 0}, {0xfffffff0u, 1, 2, 3}, {0x243f6a88u, 0x85a308d3u, ~0u, 0x03707344u}};
-  for (int v = 0; variant(v); v++)
+  for (int v = 0; v < ND_TESTED_MICROS; v++)
     for (int k = 0; k < 3; k++) {
       uint32_t out[4][ND_PHILOX_COUNTERS];
-      variant(v)->philox(keys[k], firsts[k], out);
+      nd_tested_micro(v)->philox(keys[k], firsts[k], out);
       for (uint32_t i = 0; i < ND_PHILOX_COUNTERS; i++) {
         uint32_t expect[4], counter[] = {firsts[k][0] + i, firsts[k][1], firsts[k][2], firsts[k][3]};
         nd_philox(keys[k], counter, expect);
@@ -69,13 +63,13 @@ static void products_agree_with_plain_sums(void **state) {
   (void)state;
   static const int sizes[][3] = {{1, 1, 1},    {7, 16, 4},  {13, 17, 256},
                                  {256, 33, 9}, {257, 5, 3}, {6, 50, 515}};
-  for (int v = 0; variant(v); v++) {
-    nd_micro_force(variant(v));
+  for (int v = 0; v < ND_TESTED_MICROS; v++) {
+    nd_micro_force(nd_tested_micro(v));
     for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++)
       for (int t = 0; t < 4; t++)
         check_product(
             &(nd_matmul_shape){2, sizes[i][0], sizes[i][1], sizes[i][2], t & 1, t & 2, t ? 0.5f : 1});
-    nd_micro_force(NULL);
+    nd_micro_as_started();
   }
 }
 

@@ -1,8 +1,8 @@
 /* Every operator in the table, on each of its examples: the compiled result, in fp32 and with bf16 between
  * the nodes, against the naive reference in double precision, and the compiled gradients against finite
  * differences of that reference. */
+#include "../wide/micro_wide.h"
 #include "tensor/graph-private.h"
-#include "tensor/kernels/micro.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -221,9 +221,9 @@ static void operators_agree_in_bf16(void **state) {
 }
 
 static void operators_agree_in_plain_c(void **state) {
-  nd_micro_force(&nd_micro_portable);
+  nd_micro_force(nd_tested_micro(0));
   operators_agree_with_reference_and_differences(state);
-  nd_micro_force(NULL);
+  nd_micro_as_started();
 }
 
 int main(void) {

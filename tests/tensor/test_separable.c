@@ -1,8 +1,8 @@
 /* A linear layer and the depth-wise convolution after it in one pass, held against plain loops in double
  * precision; and when a graph makes one node of the two. */
+#include "../wide/micro_wide.h"
 #include "tensor/graph-private.h"
 #include "tensor/kernels/conv.h"
-#include "tensor/kernels/micro.h"
 #include "tensor/plan-private.h"
 
 #include "base/base.h"
@@ -148,7 +148,6 @@ static void compare(size_t number, const separable *c, const float *y, const fac
 /* With vectors of both lengths, by one thread and by three. */
 static void as_plain_loops_compute_it(void **state) {
   (void)state;
-  const nd_micro *micros[] = {&nd_micro_portable, NULL};
   int threads = nd_threads();
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     const separable *c = &cases[i];
@@ -157,7 +156,7 @@ static void as_plain_loops_compute_it(void **state) {
     size_t numbers_out = (size_t)c->n * (size_t)c->h * (size_t)c->w * (size_t)c->channels;
     float *y = malloc(numbers_out * sizeof *y);
     for (int k = 0; k < 4; k++) {
-      nd_micro_force(micros[k % 2]);
+      nd_micro_force(nd_tested_micro(k % 2));
       nd_set_threads(k < 2 ? 1 : 3);
       memset(y, 0xff, numbers_out * sizeof *y);
       compute(c, &f, y);
@@ -166,7 +165,7 @@ static void as_plain_loops_compute_it(void **state) {
     free(y), free(x);
     free_factors(&f);
   }
-  nd_micro_force(NULL);
+  nd_micro_as_started();
   nd_set_threads(threads);
 }
 
