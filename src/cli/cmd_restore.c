@@ -12,7 +12,7 @@
 
 /* The program, its libraries, and what they hold for a moment; the rest of --memory is for pictures, weights
  * and the network's values. Pictures that would take more than a part of it are kept in a file. */
-enum { PROGRAM_BYTES = 112 << 20, PICTURE_PART = 12 };
+enum { PROGRAM_BYTES = 112 << 20, LEAST_BYTES = PROGRAM_BYTES + (16 << 20), PICTURE_PART = 12 };
 /* Where a single picture is all there is to do, smaller buffers are not used for long enough to be in huge
  * pages. */
 enum { LONG_LIVED = 128 << 20 };
@@ -222,9 +222,9 @@ static int check_numbers(const work *w, const nd_restorer_settings *s) {
     return nd_fail("--strength goes from 0 to 1, --bits is 8 or 16, --quality 1 to 100, --tile positive");
   if (w->overwrite && w->skip_existing)
     return nd_fail("--overwrite and --skip-existing cannot both be");
-  if (w->memory <= PROGRAM_BYTES + (16 << 20))
-    return nd_fail("--memory is %s; the program and its libraries alone take %s",
-                   nd_bytes((double)w->memory).text, nd_bytes(PROGRAM_BYTES).text);
+  if (w->memory <= LEAST_BYTES)
+    return nd_fail("--memory is %s; the program and its libraries alone take %s: give it more than %dM",
+                   nd_bytes((double)w->memory).text, nd_bytes(PROGRAM_BYTES).text, LEAST_BYTES >> 20);
   return 0;
 }
 

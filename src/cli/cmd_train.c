@@ -142,7 +142,7 @@ static int finish(training *t, int failed) {
 static int megabytes_of(const char *text) {
   size_t bytes = nd_cli_bytes(text);
   if (bytes && bytes < 1 << 20)
-    nd_fail("'%s' is too little memory to train in", text);
+    nd_fail("--memory: '%s' is too little to train in", text);
   return (int)MIN(bytes >> 20, 1u << 30);
 }
 

@@ -473,9 +473,18 @@ static void a_budget_is_kept_by_a_resumed_run(void **state) {
   make_pairs();
   write_recipe_of("r.yaml", "source", 6, "network: unet, width: 32, depth: 2", "network: guided");
 #define BIG QUIET, "--set", "data.patch_size=32", "--set", "data.batch_size=32", "--memory", "128M"
-  expect_failure("this run needs about", "allows 50.0 MiB; no network trains in less", "train", "r.yaml",
-                 "-o", "run", "--memory", "50M", NULL);
+  outcome o = run_program("train", "r.yaml", "-o", "run", "--memory", "50M", NULL);
+  assert_true(o.status == 1 && g_str_has_prefix(o.err, "noiseda: --memory: this run needs about"));
+  assert_non_null(strstr(o.err, "allows 50.0 MiB; no network trains in less"));
+  const char *advice = strstr(o.err, "; --memory "),
+             *end = advice ? strstr(advice, " (training.memory=") : NULL;
+  assert_non_null(end);
+  g_autofree char *least =
+      g_strndup(advice + strlen("; --memory "), (gsize)(end - advice) - strlen("; --memory "));
   assert_false(g_file_test("run", G_FILE_TEST_EXISTS));
+  outcome_clear(&o);
+  expect_status(0, "train", "r.yaml", "-o", "least", QUIET, "--memory", least, "--set", "training.steps=1",
+                NULL);
   expect_status(0, "train", "r.yaml", "-o", "straight", BIG, NULL);
   expect_status(0, "train", "r.yaml", "-o", "run", BIG, "--set", "training.steps=3", NULL);
   g_autofree char *recipe = NULL;
