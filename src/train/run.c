@@ -391,15 +391,22 @@ static bool validates_alike(const nd_recipe *a, const nd_recipe *b) {
          a->validation.pictures == b->validation.pictures;
 }
 
-/* Figures of other pictures may never be reached again. */
+/* Figures of other pictures may never be reached again, and best.safetensors is what it was. */
 static void compare_validation(const nd_recipe *now, const char *folder) {
   nd_recipe then;
-  if (!nd_train_recipe_of(folder, NULL, &then) && !validates_alike(now, &then) &&
-      isfinite(nd_journal_best(folder, now->output.best_by)))
-    nd_log(ND_LOG_WARNING,
-           "validation is on other pictures than before, whose figures do not compare, and best.safetensors "
-           "changes only where one is higher than all so far; without '%s/validation.csv' it begins anew",
-           folder);
+  if (!nd_train_recipe_of(folder, NULL, &then) && nd_journal_best(folder, now->output.best_by) > -INFINITY) {
+    if (!validates_alike(now, &then))
+      nd_log(
+          ND_LOG_WARNING,
+          "validation is on other pictures than before, whose figures do not compare, and best.safetensors "
+          "changes only where one is higher than all so far; without '%s/validation.csv' it begins anew",
+          folder);
+    if (now->output.best_by != then.output.best_by)
+      nd_log(ND_LOG_WARNING,
+             "output.best_by was %s: best.safetensors is the best by that until %s is higher than in all "
+             "validations so far; without '%s/validation.csv' it begins anew",
+             nd_recipe_word(&then, "output.best_by"), nd_recipe_word(now, "output.best_by"), folder);
+  }
   nd_recipe_clear(&then);
 }
 

@@ -457,6 +457,34 @@ static void the_best_checkpoints_are_kept(void **state) {
   expect_best_and_newest_kept("training.learning_rate=0.001");
 }
 
+/* A result that equals its target has no error, and no finite PSNR. */
+static void a_perfect_validation_is_among_the_best(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 20);
+  expect_status(0, "train", "r.yaml", "-o", "run", QUIET, "--set", "output.checkpoint_every=4", "--set",
+                "output.keep_last=0", "--set", "validation.every=0", NULL);
+  write_text("run/validation.csv",
+             "step,psnr,ssim,pictures\n4,30.0,0.9,4\n8,inf,1.0,4\n12,31.0,0.9,4\n16,29.0,0.8,4\n");
+  expect_status(0, "train", "--resume", "run", "--set", "output.keep_last=1", "--set", "output.keep_best=2",
+                NULL);
+  static const struct {
+    const char *path;
+    bool stays;
+  } all[] = {{"run/checkpoint-00000004.safetensors", false},
+             {"run/checkpoint-00000008.safetensors", true},
+             {"run/checkpoint-00000012.safetensors", true},
+             {"run/checkpoint-00000016.safetensors", false},
+             {"run/checkpoint-00000020.safetensors", true}};
+  for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
+    if (g_file_test(all[i].path, G_FILE_TEST_EXISTS) != all[i].stays)
+      fail_msg("%s", all[i].path);
+  outcome o = run_program("train", "--resume", "run", "--set", "output.best_by=ssim", NULL);
+  assert_int_equal(o.status, 0);
+  assert_non_null(strstr(o.err, "output.best_by was psnr: best.safetensors is the best by that until ssim"));
+  outcome_clear(&o);
+}
+
 static void all_checkpoints_are_kept_where_asked(void **state) {
   (void)state;
   make_pairs();
@@ -542,6 +570,7 @@ int main(void) {
                                      TEST(a_disk_full_for_the_log_costs_nothing),
                                      TEST(a_best_that_could_not_be_written_is_made_up_for),
                                      TEST(the_best_checkpoints_are_kept),
+                                     TEST(a_perfect_validation_is_among_the_best),
                                      TEST(all_checkpoints_are_kept_where_asked),
                                      TEST(a_budget_is_kept_by_a_resumed_run),
                                      TEST(a_clock_set_back_costs_nothing)};
