@@ -96,6 +96,12 @@ typedef struct nd_count_text {
 } nd_count_text;
 nd_count_text nd_count(size_t n, const char *one);
 
+/* "1.50", "-0.25", and "0.00" where rounding would leave "-0.00": for people, as nd_fixed(x, 2).text. */
+typedef struct nd_fixed_text {
+  char text[344]; /* the largest double has 309 digits before the point */
+} nd_fixed_text;
+nd_fixed_text nd_fixed(double x, int decimals); /* up to 32 of them */
+
 /* ---- Threads ------------------------------------------------------------------------------------------
  * Work is cut in a way that depends on n and the thread count alone, so sums are the same in every run.
  */
