@@ -15,6 +15,11 @@
 int nd_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Puts context in front of the message already there ("context: message"); returns -1. */
 int nd_fail_in(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Adds what follows from it, or would help, to the message already there: "message; more" or, where that ends
+ * as a sentence does, "Message? More"; returns -1. Arguments may not be nd_error(). */
+int nd_fail_and(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* What a sentence that ends in text still needs: "." or "". */
+const char *nd_full_stop(const char *text);
 /* The message of the last failure on this thread; "" when there was none. Valid until the next failure. */
 const char *nd_error(void);
 void nd_error_clear(void);

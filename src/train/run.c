@@ -233,12 +233,14 @@ static int keep_what_there_is(run *r) {
   g_autofree char *why = g_strdup(nd_error());
   uint64_t step = r->t->state.step;
   if (nd_group_broken(r->t->group))
-    return nd_fail("%s", why);
-  if (step && step != r->saved_at && !save(r))
-    return nd_fail("%s; step %" G_GUINT64_FORMAT " is saved, --resume goes on from there", why, step);
+    return -1;
+  bool saved = step && step != r->saved_at && !save(r);
+  nd_fail("%s", why);
+  if (saved)
+    return nd_fail_and("step %" G_GUINT64_FORMAT " is saved, --resume goes on from there", step);
   if (nd_checkpoint_exists(r->folder))
-    return nd_fail("%s; the last checkpoint is whole, --resume goes on from there", why);
-  return nd_fail("%s", why);
+    return nd_fail_and("the last checkpoint is whole, --resume goes on from there");
+  return -1;
 }
 
 /* A run that ended between a step and its validation makes up for it. */

@@ -373,8 +373,8 @@ static void older_checkpoints_stand_in_for_lost_ones(void **state) {
   outcome_clear(&o);
   expect_status(0, "train", "--resume", "run", NULL);
   truncate_file("run/checkpoint-00000020.safetensors", 1000);
-  expect_failure("without 'run/checkpoint-00000020.safetensors'", "the checkpoint before it", "train",
-                 "--resume", "run", NULL);
+  expect_failure("was it cut short? Without 'run/checkpoint-00000020.safetensors'",
+                 "the checkpoint before it", "train", "--resume", "run", NULL);
   assert_int_equal(g_unlink("run/checkpoint-00000020.safetensors"), 0);
   o = resume_to("training.steps=25");
   assert_int_equal(o.status, 0);
