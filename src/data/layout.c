@@ -335,15 +335,15 @@ static void add_match(const search *s, const GMatchInfo *match, const nd_tree_fi
 }
 
 /* ---- By order ---- */
-/* Takes those of one folder off the end of what is alone. */
-static GPtrArray *last_folder(GPtrArray *alone, const char *targets) {
-  GPtrArray *together = g_ptr_array_new_with_free_func(nd_alone_free);
-  while (alone->len) {
-    const nd_alone *last = alone->pdata[alone->len - 1];
-    g_autofree char *dir = g_path_get_dirname(last->wanted);
+/* Those of what is alone, from the one at `begin` on, whose partners should be in one folder. */
+static GPtrArray *together_from(const GPtrArray *alone, guint begin, const char *targets) {
+  GPtrArray *together = g_ptr_array_new();
+  for (guint i = begin; i < alone->len; i++) {
+    const nd_alone *a = alone->pdata[i];
+    g_autofree char *dir = g_path_get_dirname(a->wanted);
     if (strcmp(dir, targets))
       break;
-    g_ptr_array_insert(together, 0, g_ptr_array_steal_index(alone, alone->len - 1));
+    g_ptr_array_add(together, alone->pdata[i]);
   }
   return together;
 }
@@ -358,11 +358,13 @@ static void add_in_order(const search *s, const GPtrArray *alone) {
   }
 }
 
+/* A folder after the other: they stand in the order of the tree. */
 static void add_alone(const search *s) {
-  while (s->alone->len) {
-    const nd_alone *last = s->alone->pdata[s->alone->len - 1];
-    g_autofree char *targets = g_path_get_dirname(last->wanted);
-    g_autoptr(GPtrArray) together = last_folder(s->alone, targets);
+  for (guint begin = 0; begin < s->alone->len;) {
+    const nd_alone *first = s->alone->pdata[begin];
+    g_autofree char *targets = g_path_get_dirname(first->wanted);
+    g_autoptr(GPtrArray) together = together_from(s->alone, begin, targets);
+    begin += together->len;
     bool some_found = g_hash_table_contains(s->by_name, targets);
     for (guint i = 0; some_found && i < together->len; i++) {
       const nd_alone *a = together->pdata[i];

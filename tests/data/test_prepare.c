@@ -419,6 +419,27 @@ static void names_of_one_exposure_each_are_paired_by_order(void **state) {
   nd_pairs_close(pairs);
 }
 
+/* What is found stands in the order of the tree, by order as by name. */
+static void sets_found_by_order_keep_their_place(void **state) {
+  (void)state;
+  static const char *const parts[] = {"test", "train", "val"};
+  for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+    g_autofree char *source = g_strdup_printf("from/%s_c/source", parts[i]),
+                    *target = g_strdup_printf("from/%s_c/target", parts[i]);
+    write_places(source, "1P0A0001.png", 20, 10, 1);
+    write_places(target, "1P0A0002.png", 20, 10, 2);
+  }
+  char *from[] = {"from", NULL};
+  nd_prepare_settings s = settings(ND_TASK_DEBLUR, from);
+  nd_prepared p;
+  s.dry_run = true;
+  prepare(&s, &p);
+  assert_int_equal(p.count, 3);
+  for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
+    assert_true(g_str_has_suffix(p.groups[i].folder, parts[i]));
+  nd_prepared_free(&p);
+}
+
 /* Of an incomplete download no picture may get another one's truth. */
 static void what_is_missing_is_noticed_where_order_pairs(void **state) {
   (void)state;
@@ -518,6 +539,7 @@ int main(void) {
       TEST(layouts_are_known),
       TEST(views_stay_together),
       TEST(names_of_one_exposure_each_are_paired_by_order),
+      TEST(sets_found_by_order_keep_their_place),
       TEST(what_is_missing_is_noticed_where_order_pairs),
       TEST(what_is_missing_or_broken_is_told),
       TEST(a_dry_run_writes_nothing),
