@@ -106,6 +106,14 @@ static void warn_of_alpha(const nd_raster *in, const nd_raster *out, const char 
     nd_log(ND_LOG_WARNING, "'%s' has no alpha: JPEG holds none; PNG, TIFF and WebP do", path);
 }
 
+/* Which --memory the picture that failed fits into, where that is what it wants. With it pictures may stay in
+ * memory that are in a file now: input, right view, result. */
+static int say_memory(const work *w) {
+  size_t more = nd_restorer_lacking(w->restorer),
+         all = (w->memory + more) / (PICTURE_PART - 3) * PICTURE_PART;
+  return more ? nd_fail_and("--memory %zuM is enough", (all >> 20) + 1) : -1;
+}
+
 /* right: NULL, or the right view. */
 static int restore_raster(work *w, const char *out_path, const nd_raster *in, const nd_raster *right) {
   nd_raster *out;
@@ -116,7 +124,9 @@ static int restore_raster(work *w, const char *out_path, const nd_raster *in, co
   nd_restorer_fit_memory(w->restorer, w->memory - PROGRAM_BYTES);
   int failed = nd_restorer_run_raster(w->restorer, in, right, out, tile_done, &w->report);
   int64_t at = nd_clock();
-  if (!failed)
+  if (failed)
+    say_memory(w);
+  else
     failed = save(w, out_path, name, out);
   nd_profile_stage(w->profile, "save the picture", at, 0);
   nd_raster_free(out);
@@ -153,7 +163,7 @@ static int plan_picture(work *w, const nd_restore_job *job) {
     return -1;
   nd_restorer_fit_memory(w->restorer, w->memory - PROGRAM_BYTES);
   if (nd_restorer_count_tiles(w->restorer, w->report.height, w->report.width, &tiles))
-    return nd_fail_in("'%s'", job->in);
+    return say_memory(w), nd_fail_in("'%s'", job->in);
   nd_restore_report_planned(&w->report, job, tiles);
   return 0;
 }
