@@ -181,6 +181,8 @@ static int run(int argc, char **argv) {
                                 : "one recipe and -o RUN are needed");
   if (memory && !(megabytes = megabytes_of(memory)))
     return nd_cli_wrong("%s", nd_error());
+  if (nd_cli_set_threads(threads))
+    return nd_cli_wrong("%s", nd_error());
   if (t.profile_steps < 1)
     return nd_cli_wrong("--profile-steps is at least 1");
   nd_cli_listen("noiseda: finishing this step and saving; once more leaves at once\n");

@@ -40,8 +40,8 @@ int nd_recipe_origin(const nd_recipe *recipe, const char *name) {
 
 /* What sets a key that no file gives: `noiseda train` has options for some. */
 static const char *option_of(const char *key) {
-  static const char *const options[][2] = {{"training.memory", "--memory"},
-                                           {"training.threads", "--threads"}};
+  static const char *const options[][2] = {{"training.memory", "--memory or --set"},
+                                           {"training.threads", "--threads or --set"}};
   for (size_t i = 0; i < G_N_ELEMENTS(options); i++)
     if (!strcmp(options[i][0], key))
       return options[i][1];
