@@ -15,6 +15,11 @@
 int nd_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Puts context in front of the message already there ("context: message"); returns -1. */
 int nd_fail_in(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Adds what follows from it, or would help, to the message already there: "message; more" or, where that ends
+ * as a sentence does, "Message? More"; returns -1. Arguments may not be nd_error(). */
+int nd_fail_and(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* What a sentence that ends in text still needs: "." or "". */
+const char *nd_full_stop(const char *text);
 /* The message of the last failure on this thread; "" when there was none. Valid until the next failure. */
 const char *nd_error(void);
 void nd_error_clear(void);
@@ -95,6 +100,12 @@ typedef struct nd_count_text {
   char text[64];
 } nd_count_text;
 nd_count_text nd_count(size_t n, const char *one);
+
+/* "1.50", "-0.25", and "0.00" where rounding would leave "-0.00": for people, as nd_fixed(x, 2).text. */
+typedef struct nd_fixed_text {
+  char text[344]; /* the largest double has 309 digits before the point */
+} nd_fixed_text;
+nd_fixed_text nd_fixed(double x, int decimals); /* up to 32 of them */
 
 /* ---- Threads ------------------------------------------------------------------------------------------
  * Work is cut in a way that depends on n and the thread count alone, so sums are the same in every run.

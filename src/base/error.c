@@ -1,5 +1,6 @@
 #include "base/base.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,26 @@ int nd_fail_in(const char *format, ...) {
   vsnprintf(context, sizeof context, format, args);
   va_end(args);
   snprintf(message, sizeof message, "%s: %.*s", context, (int)(sizeof message - strlen(context) - 3), cause);
+  return -1;
+}
+
+const char *nd_full_stop(const char *text) {
+  size_t n = strlen(text);
+  return n && strchr(".!?", text[n - 1]) ? "" : ".";
+}
+
+int nd_fail_and(const char *format, ...) {
+  char more[MESSAGE_BYTES / 2];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(more, sizeof more, format, args);
+  va_end(args);
+  bool goes_on = *nd_full_stop(message);
+  if (!goes_on)
+    more[0] = (char)toupper((unsigned char)more[0]);
+  size_t kept = strlen(message), most = sizeof message - strlen(more) - 3;
+  kept = kept < most ? kept : most;
+  snprintf(message + kept, sizeof message - kept, "%s%s", goes_on ? "; " : " ", more);
   return -1;
 }
 

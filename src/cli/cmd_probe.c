@@ -87,8 +87,8 @@ static int directions(const study *s, nd_trained *t) {
     nd_direction_found d;
     failed = nd_direction(t, &s->photos, from, to, s->draws, (uint64_t)s->seed, &d);
     if (!failed)
-      printf("%4d-%-4d   %+.4f +- %.4f   %12.2f   %.6f\n", from, to, d.cosine, 2 * d.error, d.real_share,
-             d.loss);
+      printf("%4d-%-4d   %7s +- %.4f   %12s   %.6f\n", from, to, nd_fixed(d.cosine, 4).text, 2 * d.error,
+             nd_fixed(d.real_share, 2).text, d.loss);
     fflush(stdout);
   }
   return failed;

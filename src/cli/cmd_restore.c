@@ -12,7 +12,7 @@
 
 /* The program, its libraries, and what they hold for a moment; the rest of --memory is for pictures, weights
  * and the network's values. Pictures that would take more than a part of it are kept in a file. */
-enum { PROGRAM_BYTES = 112 << 20, PICTURE_PART = 12 };
+enum { PROGRAM_BYTES = 112 << 20, LEAST_BYTES = PROGRAM_BYTES + (16 << 20), PICTURE_PART = 12 };
 /* Where a single picture is all there is to do, smaller buffers are not used for long enough to be in huge
  * pages. */
 enum { LONG_LIVED = 128 << 20 };
@@ -106,6 +106,14 @@ static void warn_of_alpha(const nd_raster *in, const nd_raster *out, const char 
     nd_log(ND_LOG_WARNING, "'%s' has no alpha: JPEG holds none; PNG, TIFF and WebP do", path);
 }
 
+/* Which --memory the picture that failed fits into, where that is what it wants. With it pictures may stay in
+ * memory that are in a file now: input, right view, result. */
+static int say_memory(const work *w) {
+  size_t more = nd_restorer_lacking(w->restorer),
+         all = (w->memory + more) / (PICTURE_PART - 3) * PICTURE_PART;
+  return more ? nd_fail_and("--memory %zuM is enough", (all >> 20) + 1) : -1;
+}
+
 /* right: NULL, or the right view. */
 static int restore_raster(work *w, const char *out_path, const nd_raster *in, const nd_raster *right) {
   nd_raster *out;
@@ -116,7 +124,9 @@ static int restore_raster(work *w, const char *out_path, const nd_raster *in, co
   nd_restorer_fit_memory(w->restorer, w->memory - PROGRAM_BYTES);
   int failed = nd_restorer_run_raster(w->restorer, in, right, out, tile_done, &w->report);
   int64_t at = nd_clock();
-  if (!failed)
+  if (failed)
+    say_memory(w);
+  else
     failed = save(w, out_path, name, out);
   nd_profile_stage(w->profile, "save the picture", at, 0);
   nd_raster_free(out);
@@ -153,7 +163,7 @@ static int plan_picture(work *w, const nd_restore_job *job) {
     return -1;
   nd_restorer_fit_memory(w->restorer, w->memory - PROGRAM_BYTES);
   if (nd_restorer_count_tiles(w->restorer, w->report.height, w->report.width, &tiles))
-    return nd_fail_in("'%s'", job->in);
+    return say_memory(w), nd_fail_in("'%s'", job->in);
   nd_restore_report_planned(&w->report, job, tiles);
   return 0;
 }
@@ -222,9 +232,9 @@ static int check_numbers(const work *w, const nd_restorer_settings *s) {
     return nd_fail("--strength goes from 0 to 1, --bits is 8 or 16, --quality 1 to 100, --tile positive");
   if (w->overwrite && w->skip_existing)
     return nd_fail("--overwrite and --skip-existing cannot both be");
-  if (w->memory <= PROGRAM_BYTES + (16 << 20))
-    return nd_fail("--memory is %s; the program and its libraries alone take %s",
-                   nd_bytes((double)w->memory).text, nd_bytes(PROGRAM_BYTES).text);
+  if (w->memory <= LEAST_BYTES)
+    return nd_fail("--memory is %s; the program and its libraries alone take %s: give it more than %dM",
+                   nd_bytes((double)w->memory).text, nd_bytes(PROGRAM_BYTES).text, LEAST_BYTES >> 20);
   return 0;
 }
 

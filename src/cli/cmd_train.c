@@ -142,7 +142,7 @@ static int finish(training *t, int failed) {
 static int megabytes_of(const char *text) {
   size_t bytes = nd_cli_bytes(text);
   if (bytes && bytes < 1 << 20)
-    nd_fail("'%s' is too little memory to train in", text);
+    nd_fail("--memory: '%s' is too little to train in", text);
   return (int)MIN(bytes >> 20, 1u << 30);
 }
 
@@ -180,6 +180,8 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong(resumed ? "--resume takes the recipe and the folder of the run it continues"
                                 : "one recipe and -o RUN are needed");
   if (memory && !(megabytes = megabytes_of(memory)))
+    return nd_cli_wrong("%s", nd_error());
+  if (nd_cli_set_threads(threads))
     return nd_cli_wrong("%s", nd_error());
   if (t.profile_steps < 1)
     return nd_cli_wrong("--profile-steps is at least 1");

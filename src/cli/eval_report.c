@@ -41,7 +41,7 @@ static void print_row(const char *name, const nd_scores *s, const nd_eval_how *h
       if (!measured(s, how, i))
         continue;
       if (one)
-        printf(" %*.*f", figures[i].width, figures[i].decimals, value_of(one, i, (place)p));
+        printf(" %*s", figures[i].width, nd_fixed(value_of(one, i, (place)p), figures[i].decimals).text);
       else
         printf(" %*s", figures[i].width, first ? first : figures[i].name);
       first = NULL;

@@ -22,4 +22,18 @@ void nd_found_free(void *found);
 /* What is known for a task, a line each; the caller's, g_free. */
 char *nd_layout_known(nd_task task);
 
+/* ---- layout_order.c: folders whose pictures share no name ---------------------------------------------
+ * A picture without a partner of the name that it should have.
+ */
+typedef struct nd_alone {
+  char *folder, *name; /* as of nd_found */
+  const nd_tree_file *input;
+  char *wanted;
+} nd_alone;
+void nd_alone_free(void *alone);
+/* The partners of what is alone (nd_alone, of one folder), the pictures of the folder of what they wanted:
+ * both in the order of their names, as many here as there, and numbers at their ends that are near to one
+ * another. An array of nd_tree_file; NULL and an error: they are no pairs. */
+GPtrArray *nd_layout_partners_in_order(const nd_tree *tree, const GPtrArray *alone);
+
 #endif

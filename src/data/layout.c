@@ -5,11 +5,12 @@
 
 enum { DENOISE = 1 << ND_TASK_DENOISE, DERAIN = 1 << ND_TASK_DERAIN, DEBLUR = 1 << ND_TASK_DEBLUR };
 enum { ANY = DENOISE | DERAIN | DEBLUR, TARGETS = 3 };
-typedef enum kind { PAIRS, CLEAN, REAL, RIGHT, INPUT_FIRST, TARGET_FIRST, BLOCKS } kind;
+typedef enum kind { PAIRS, ORDERED, CLEAN, REAL, RIGHT, INPUT_FIRST, TARGET_FIRST, BLOCKS } kind;
 
 /* input is what a path must match (in any case of letters); the others are made of its parts. part "?x": the
  * folder train, val or test of the path, else x. For lists, targets[0] is what the paths of the inputs must
- * match, and name is made of the parts of that. */
+ * match, and name is made of the parts of that. ORDERED: pairs by name or, where two folders have no name in
+ * common, by order. */
 typedef struct layout {
   int tasks;
   kind kind;
@@ -157,29 +158,53 @@ static const layout layouts[] = {
      {"([^/]+)/blur/blur_(\\d+)\\.\\w+$"},
      "RealBlur: RealBlur_J_train_list.txt (and R, and test) beside the folders it names"},
     {DEBLUR,
-     PAIRS,
+     ORDERED,
+     "dpdd",
+     "\\L\\2",
+     "\\3",
+     UP ")(train|val|test)_l/source/([^/]+?)(?:_L)?" END,
+     {"\\1\\2_c/target/\\3.\\4"},
+     "DPDD, two views: {train,val,test}_l/source, train_c/target ..."},
+    {DEBLUR,
+     RIGHT,
+     "dpdd",
+     "\\L\\2",
+     "\\3",
+     UP ")(train|val|test)_r/source/([^/]+?)(?:_R)?" END,
+     {NULL},
+     "DPDD's right views: {train,val,test}_r/source"},
+    {DEBLUR,
+     ORDERED,
+     "dpdd_combined",
+     "\\L\\2",
+     "\\3",
+     UP ")(train|val|test)_c/source/([^/]+)" END,
+     {"\\1\\2_c/target/\\3.\\4"},
+     "DPDD, both views in one: {train,val,test}_c/{source,target}"},
+    {DEBLUR,
+     ORDERED,
      "dpdd",
      "?test",
      "\\3",
-     UP ")inputL(_crops)?/([^/]+)" END,
+     UP ")inputL(_crops)?/([^/]+?)(?:_L)?" END,
      {"\\1target\\2/\\3.\\4"},
-     "DPDD, two views: inputL, inputR, target"},
+     "DPDD as Restormer's, two views: inputL, inputR, target"},
     {DEBLUR,
      RIGHT,
      "dpdd",
      "?test",
      "\\2",
-     UP ")inputR(?:_crops)?/([^/]+)" END,
+     UP ")inputR(?:_crops)?/([^/]+?)(?:_R)?" END,
      {NULL},
-     "DPDD's right views: inputR"},
+     "DPDD's right views as Restormer's: inputR"},
     {DEBLUR,
-     PAIRS,
+     ORDERED,
      "dpdd_combined",
      "?test",
      "\\3",
      UP ")inputC(_crops)?/([^/]+)" END,
      {"\\1target\\2/\\3.\\4"},
-     "DPDD, both views in one: inputC, target"},
+     "DPDD as Restormer's, both views in one: inputC, target"},
     {ANY,
      CLEAN,
      "div2k",
@@ -230,6 +255,8 @@ typedef struct search {
   GRegex *pattern;
   char *const *only;
   GPtrArray *found, *missing;
+  GPtrArray *alone;    /* nd_alone: of ORDERED, until all files were seen */
+  GHashTable *by_name; /* folders of targets that were found by their names */
 } search;
 
 void nd_found_free(void *p) {
@@ -280,6 +307,11 @@ static void add(const search *s, char *folder, char *name, const nd_tree_file *i
   g_ptr_array_add(s->found, f);
 }
 
+static void add_missing(const search *s, const char *path, const char *wanted) {
+  g_ptr_array_add(s->missing, g_strdup_printf("'%s' has no partner: '%s' is not there", path, wanted));
+}
+
+/* Takes over folder. */
 static void add_match(const search *s, const GMatchInfo *match, const nd_tree_file *file, char *folder) {
   const nd_tree_file *target = NULL;
   const layout *l = s->layout;
@@ -287,13 +319,60 @@ static void add_match(const search *s, const GMatchInfo *match, const nd_tree_fi
     g_autofree char *path = expand(match, l->targets[t]);
     target = nd_tree_find(s->tree, path);
   }
-  if (target || !l->targets[0]) {
+  g_autofree char *wanted = l->targets[0] ? expand(match, l->targets[0]) : NULL;
+  if (l->kind == ORDERED && target)
+    g_hash_table_add(s->by_name, g_path_get_dirname(wanted));
+  if (target || !wanted) {
     add(s, folder, expand(match, l->name), file, target);
-    return;
+  } else if (l->kind == ORDERED) {
+    nd_alone *a = g_new(nd_alone, 1);
+    *a = (nd_alone){folder, expand(match, l->name), file, g_steal_pointer(&wanted)};
+    g_ptr_array_add(s->alone, a);
+  } else {
+    add_missing(s, file->path, wanted);
+    g_free(folder);
   }
-  g_autofree char *wanted = expand(match, l->targets[0]);
-  g_ptr_array_add(s->missing, g_strdup_printf("'%s' has no partner: '%s' is not there", file->path, wanted));
-  g_free(folder);
+}
+
+/* ---- By order ---- */
+/* Those of what is alone, from the one at `begin` on, whose partners should be in one folder. */
+static GPtrArray *together_from(const GPtrArray *alone, guint begin, const char *targets) {
+  GPtrArray *together = g_ptr_array_new();
+  for (guint i = begin; i < alone->len; i++) {
+    const nd_alone *a = alone->pdata[i];
+    g_autofree char *dir = g_path_get_dirname(a->wanted);
+    if (strcmp(dir, targets))
+      break;
+    g_ptr_array_add(together, alone->pdata[i]);
+  }
+  return together;
+}
+
+static void add_in_order(const search *s, const GPtrArray *alone) {
+  g_autoptr(GPtrArray) partners = nd_layout_partners_in_order(s->tree, alone);
+  if (!partners)
+    g_ptr_array_add(s->missing, g_strdup(nd_error()));
+  for (guint i = 0; partners && i < alone->len; i++) {
+    const nd_alone *a = alone->pdata[i];
+    add(s, g_strdup(a->folder), g_strdup(a->name), a->input, partners->pdata[i]);
+  }
+}
+
+/* A folder after the other: they stand in the order of the tree. */
+static void add_alone(const search *s) {
+  for (guint begin = 0; begin < s->alone->len;) {
+    const nd_alone *first = s->alone->pdata[begin];
+    g_autofree char *targets = g_path_get_dirname(first->wanted);
+    g_autoptr(GPtrArray) together = together_from(s->alone, begin, targets);
+    begin += together->len;
+    bool some_found = g_hash_table_contains(s->by_name, targets);
+    for (guint i = 0; some_found && i < together->len; i++) {
+      const nd_alone *a = together->pdata[i];
+      add_missing(s, a->input->path, a->wanted);
+    }
+    if (!some_found)
+      add_in_order(s, together);
+  }
 }
 
 /* ---- Lists ---- */
@@ -371,9 +450,12 @@ void nd_layout_find(const nd_tree *tree, nd_task task, char *const *only, GPtrAr
     if (!(layouts[k].tasks & 1 << task))
       continue;
     g_autoptr(GRegex) pattern = g_regex_new(layouts[k].input, G_REGEX_CASELESS | G_REGEX_OPTIMIZE, 0, NULL);
-    search s = {tree, &layouts[k], pattern, only, found, missing};
+    g_autoptr(GPtrArray) alone = g_ptr_array_new_with_free_func(nd_alone_free);
+    g_autoptr(GHashTable) by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    search s = {tree, &layouts[k], pattern, only, found, missing, alone, by_name};
     for (guint i = 0; i < tree->files->len; i++)
       try_file(&s, tree->files->pdata[i]);
+    add_alone(&s);
   }
 }
 

@@ -75,18 +75,25 @@ static int by_key(const void *a, const void *b) {
   return strcmp(((const place_key *)a)->key, ((const place_key *)b)->key);
 }
 
-static place_key *in_order(const nd_set *set) {
-  place_key *keys = g_new(place_key, set->count);
-  for (size_t i = 0; i < set->count; i++)
-    keys[i] = (place_key){i, g_utf8_collate_key_for_filename(set->at[i].name, -1)};
-  qsort(keys, set->count, sizeof *keys, by_key);
-  return keys;
+size_t *nd_names_in_order(const GPtrArray *names) {
+  g_autofree place_key *keys = g_new(place_key, names->len);
+  size_t *order = g_new(size_t, names->len);
+  for (guint i = 0; i < names->len; i++)
+    keys[i] = (place_key){i, g_utf8_collate_key_for_filename(names->pdata[i], -1)};
+  if (names->len)
+    qsort(keys, names->len, sizeof *keys, by_key);
+  for (guint i = 0; i < names->len; i++) {
+    order[i] = keys[i].index;
+    g_free(keys[i].key);
+  }
+  return order;
 }
 
-static void free_keys(place_key *keys, size_t n) {
-  for (size_t i = 0; i < n; i++)
-    g_free(keys[i].key);
-  g_free(keys);
+static size_t *in_order(const nd_set *set) {
+  g_autoptr(GPtrArray) names = g_ptr_array_new();
+  for (size_t i = 0; i < set->count; i++)
+    g_ptr_array_add(names, set->at[i].name);
+  return nd_names_in_order(names);
 }
 
 static bool share_a_name(const nd_set *input, const nd_set *target) {
@@ -104,13 +111,10 @@ static bool share_a_name(const nd_set *input, const nd_set *target) {
 static int match_sorted(const nd_set *input, nd_set *target) {
   if (match_order(input, target))
     return -1;
-  place_key *a = in_order(input), *b = in_order(target);
-  g_autofree size_t *place = g_new(size_t, input->count);
+  g_autofree size_t *a = in_order(input), *b = in_order(target), *place = g_new(size_t, input->count);
   for (size_t i = 0; i < input->count; i++)
-    place[a[i].index] = b[i].index;
+    place[a[i]] = b[i];
   reorder(target->at, target->count, place);
-  free_keys(a, input->count);
-  free_keys(b, input->count);
   return 0;
 }
 

@@ -49,8 +49,8 @@ static int nothing_known(const nd_tree *tree, nd_task task, const GPtrArray *fin
                            ((const nd_tree_file *)tree->files->pdata[i * (n / shown)])->path);
   if (findings->len)
     g_string_append_printf(seen, "; %s", (char *)findings->pdata[0]);
-  return nd_fail("nothing to prepare for %s among %s%s. Known are:%s", nd_task_name((int)task),
-                 nd_count(n, "file").text, seen->str, known);
+  return nd_fail("nothing to prepare for %s among %s%s%s Known are:%s", nd_task_name((int)task),
+                 nd_count(n, "file").text, seen->str, nd_full_stop(seen->str), known);
 }
 
 /* Two pictures that would become one file, as when one set was given twice. The first stays. */

@@ -34,6 +34,8 @@ typedef struct nd_sized {
   int width, height;
 } nd_sized;
 int nd_compare_sizes(const nd_sized *a, const nd_sized *b);
+/* The places of names (strings) in their order, numbers in them by their value; the caller's, g_free. */
+size_t *nd_names_in_order(const GPtrArray *names);
 
 /* ---- walk.c: the files below a folder -----------------------------------------------------------------
  * Appends their paths relative to root, sorted bytewise, of those that are wanted by name. Hidden ones are

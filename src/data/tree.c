@@ -108,10 +108,9 @@ static int check_entries(const nd_zip *zip, const char *disk) {
 
 static int open_archive(const char *disk, nd_zip **zip) {
   if (nd_zip_open(disk, zip)) {
-    g_autofree char *cause = g_strdup(nd_error());
-    return nd_fail("cannot read archive '%s': %s; was it cut short, or is it one part of several? Parts are "
-                   "joined first (zip -s 0 FIRST.zip --out whole.zip, or cat x.zip.* > x.zip)",
-                   disk, cause);
+    nd_fail_in("cannot read archive '%s'", disk);
+    return nd_fail_and("was it cut short, or is it one part of several? Parts are joined first "
+                       "(zip -s 0 FIRST.zip --out whole.zip, or cat x.zip.* > x.zip)");
   }
   if (!check_entries(*zip, disk))
     return 0;

@@ -19,6 +19,7 @@ void nd_restorer_fit_memory(nd_restorer *r, size_t all) {
                                    : r->slide ? nd_slide_bytes(r->slide)
                                               : 0);
   r->settings.memory = all > others ? all - others : 1;
+  r->beyond = all > others ? 0 : others - all;
 }
 
 static int largest_tile(nd_restorer *r, int *out) {
@@ -33,21 +34,26 @@ static int largest_tile(nd_restorer *r, int *out) {
   return 0;
 }
 
-nd_bytes_text nd_restorer_more(double bytes) {
-  return nd_bytes(1.01 * bytes);
+nd_bytes_text nd_restorer_want(nd_restorer *r, double bytes) {
+  r->lacking = (size_t)(1.01 * (bytes - (double)r->settings.memory + (double)r->beyond));
+  return nd_bytes((double)r->lacking);
+}
+
+size_t nd_restorer_lacking(const nd_restorer *r) {
+  return r->lacking;
 }
 
 /* What is asked for is what is possible; what memory is asked for is to be worth it. */
-static int too_small(const nd_restorer *r, const nd_layout *l, int side) {
+static int too_small(nd_restorer *r, const nd_layout *l, int side) {
   int multiple = nd_net_multiple(r->net), good = 2 * l->overlap + MAX(multiple, 64);
   if (r->settings.tile)
     return nd_fail("tiles of %s are too small for this network: they overlap by %d on each side; allow "
                    "at least --tile %d",
                    nd_count((size_t)side, "pixel").text, l->overlap, 2 * l->overlap + multiple);
-  double more = r->bytes_a_pixel * good * good - (double)r->settings.memory;
   return nd_fail("tiles of this network overlap by %s on each side, and there is memory for tiles of %d: "
                  "allow %s more",
-                 nd_count((size_t)l->overlap, "pixel").text, side, nd_restorer_more(more).text);
+                 nd_count((size_t)l->overlap, "pixel").text, side,
+                 nd_restorer_want(r, r->bytes_a_pixel * good * good).text);
 }
 
 /* The side of n tiles that cover a length, overlaps included. */
@@ -136,6 +142,7 @@ int nd_restorer_lay_out(nd_restorer *r, int height, int width, nd_layout *l) {
   l->band = 0;
   l->steps = 1;
   l->staged = false;
+  r->lacking = 0;
   if (largest_tile(r, &side))
     return -1;
   if (l->height <= side && l->width <= side)

@@ -18,6 +18,8 @@ struct nd_restorer {
   nd_tensor x, y;
   int plan_height, plan_width;
   double bytes_a_pixel; /* of the plan; 0: not known yet */
+  size_t beyond;        /* what others take of the memory that the buffers were to have, and more */
+  size_t lacking;       /* nd_restorer_lacking */
 };
 
 typedef struct nd_layout {
@@ -38,8 +40,9 @@ typedef struct nd_span {
 int nd_restorer_lay_out(nd_restorer *r, int height, int width, nd_layout *l);
 /* The grid of tiles of at most `area` pixels that computes the fewest; false: there is none. */
 bool nd_restorer_divide(const nd_restorer *r, nd_layout *l, double area);
-/* How much more memory to ask for, a little above what is needed: texts are rounded. */
-nd_bytes_text nd_restorer_more(double bytes);
+/* Notes that so much memory is wanted in place of the settings', and says how much more that is; a little
+ * above what is needed, since texts are rounded. */
+nd_bytes_text nd_restorer_want(nd_restorer *r, double bytes);
 int nd_spans_count(int length, int tile, int overlap);
 nd_span nd_span_at(int i, int length, int tile, int overlap);
 
@@ -60,7 +63,7 @@ int nd_tile_out(const nd_restorer *r, const nd_picture *p, const nd_layout *l, n
 
 /* ---- Networks that see the whole picture, in stages (tensor/cuts.h) ---- */
 typedef struct nd_staged nd_staged;
-int nd_staged_new(const nd_restorer *r, int height, int width, nd_staged **out);
+int nd_staged_new(nd_restorer *r, int height, int width, nd_staged **out);
 void nd_staged_free(nd_staged *s); /* NULL is fine */
 int nd_staged_tiles(const nd_staged *s);
 int nd_staged_run(nd_staged *s, const nd_picture *p, nd_tile_progress progress, void *context);

@@ -33,6 +33,8 @@ void nd_restorer_free(nd_restorer *r); /* NULL is fine */
 /* For pictures from now on: `all` bytes less what weights, pictures and whatever else is counted
  * (nd_mem_used) have taken by now. */
 void nd_restorer_fit_memory(nd_restorer *r, size_t all);
+/* How many bytes more the last picture takes, if it failed for want of them; else 0. */
+size_t nd_restorer_lacking(const nd_restorer *r);
 
 /* Tiles, or steps of the way down. false: stop; the run fails. */
 typedef bool (*nd_tile_progress)(int done, int tiles, void *context);

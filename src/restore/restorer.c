@@ -216,7 +216,7 @@ static int run_tiles(nd_restorer *r, const nd_picture *p, const nd_layout *l, nd
   return 0;
 }
 
-static int count_staged(const nd_restorer *r, int height, int width, int *tiles) {
+static int count_staged(nd_restorer *r, int height, int width, int *tiles) {
   nd_staged *s;
   if (nd_staged_new(r, height, width, &s))
     return -1;

@@ -8,7 +8,7 @@
 #include <string.h>
 
 struct nd_staged {
-  const nd_restorer *r;
+  nd_restorer *r;
   const nd_picture *picture;
   nd_graph *model; /* the network for a picture of `side` pixels: what stages and shapes were found with */
   int side;
@@ -18,6 +18,8 @@ struct nd_staged {
   float **statistics; /* by stage, once it is over */
   GHashTable *left;   /* nd_spool, by tensor */
   int done, total;    /* tiles */
+  double wanted;      /* bytes, of the stage that wants the most and has not got it; 0: all have */
+  int wanting;        /* which that is */
 };
 
 /* ---- How a stage is divided ---- */
@@ -56,13 +58,29 @@ static int bytes_a_pixel(const nd_staged *s, int i, double *out) {
   return plan ? 0 : -1;
 }
 
-static int no_room(const nd_staged *s, int i, int least, double bytes) {
+static int least_side(const nd_staged *s, int i) {
+  return 2 * s->tiles[i].overlap + nd_net_multiple(s->r->net);
+}
+
+/* All stages have been looked at, so that there is one answer for all. */
+static int no_room(const nd_staged *s) {
+  int i = s->wanting, overlap = s->tiles[i].overlap;
   if (s->r->settings.tile)
     return nd_fail("tiles of %s are too small for this network; allow at least --tile %d",
-                   nd_count((size_t)s->r->settings.tile, "pixel").text, least);
+                   nd_count((size_t)s->r->settings.tile, "pixel").text, least_side(s, i));
   return nd_fail("stage %d of this network overlaps by %s on each side: allow %s more", i + 1,
-                 nd_count((size_t)s->tiles[i].overlap, "pixel").text,
-                 nd_restorer_more(bytes * least * least - (double)s->r->settings.memory).text);
+                 nd_count((size_t)overlap, "pixel").text, nd_restorer_want(s->r, s->wanted).text);
+}
+
+/* The smallest tile is not always one that divides the picture. */
+static void want_room(nd_staged *s, int i, double bytes) {
+  double area = (double)least_side(s, i) * least_side(s, i);
+  while (!nd_restorer_divide(s->r, &s->tiles[i], area))
+    area *= 1.05;
+  if (bytes * area <= s->wanted)
+    return;
+  s->wanted = bytes * area;
+  s->wanting = i;
 }
 
 /* At least a pixel of the coarsest level as overlap: a network may be built differently for a single one. */
@@ -75,11 +93,11 @@ static int divide_stage(nd_staged *s, int i, int height, int width) {
   t->overlap = nd_net_padded(net, MAX(nd_stages_at(s->stages, i)->reach, 1));
   if (bytes_a_pixel(s, i, &bytes))
     return -1;
-  int least = 2 * t->overlap + nd_net_multiple(net), side = nd_net_padded(net, s->r->settings.tile);
+  int least = least_side(s, i), side = nd_net_padded(net, s->r->settings.tile);
   double area = s->r->settings.tile ? (double)side * side : (double)s->r->settings.memory / bytes;
   if ((double)t->height * t->width > area) {
     if (area < (double)least * least || !nd_restorer_divide(s->r, t, area))
-      return no_room(s, i, least, bytes);
+      want_room(s, i, bytes);
   }
   s->total += count_tiles(t);
   return 0;
@@ -102,10 +120,10 @@ static int find_stages(nd_staged *s, int height, int width) {
   for (int i = 0; i < count; i++)
     if (divide_stage(s, i, height, width))
       return -1;
-  return 0;
+  return s->wanted > 0 ? no_room(s) : 0;
 }
 
-int nd_staged_new(const nd_restorer *r, int height, int width, nd_staged **out) {
+int nd_staged_new(nd_restorer *r, int height, int width, nd_staged **out) {
   nd_staged *s = *out = g_new0(nd_staged, 1);
   s->r = r;
   s->side = nd_net_padded(r->net, MAX(128, 4 * nd_net_multiple(r->net)));

@@ -84,7 +84,8 @@ static nd_answer runs(nd_server *s, struct MHD_Connection *c) {
 }
 
 static nd_answer no_such_run(struct MHD_Connection *c) {
-  return nd_reply_error(c, MHD_HTTP_NOT_FOUND, "The run cannot be shown: %s.", nd_error());
+  return nd_reply_error(c, MHD_HTTP_NOT_FOUND, "The run cannot be shown: %s%s", nd_error(),
+                        nd_full_stop(nd_error()));
 }
 
 static nd_answer run(nd_server *s, struct MHD_Connection *c) {

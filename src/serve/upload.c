@@ -83,7 +83,7 @@ static void read_order(nd_upload *u, struct MHD_Connection *c) {
   u->order.model_name = g_strdup(model);
   u->order.model = nd_models_find(u->settings->models, model);
   if (!u->order.model)
-    refuse(u, MHD_HTTP_NOT_FOUND, "The model cannot be used: %s.", nd_error());
+    refuse(u, MHD_HTTP_NOT_FOUND, "The model cannot be used: %s%s", nd_error(), nd_full_stop(nd_error()));
 }
 
 static void check_length(nd_upload *u, struct MHD_Connection *c) {
@@ -98,9 +98,9 @@ static void open_file(nd_upload *u) {
     u->path = g_build_filename(u->folder, "upload", NULL);
     u->fd = open(u->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   }
+  const char *why = u->folder ? g_strerror(errno) : nd_error();
   if (u->fd < 0)
-    refuse(u, MHD_HTTP_INSUFFICIENT_STORAGE, "There is no room for the photo: %s.",
-           u->folder ? g_strerror(errno) : nd_error());
+    refuse(u, MHD_HTTP_INSUFFICIENT_STORAGE, "There is no room for the photo: %s%s", why, nd_full_stop(why));
 }
 
 nd_upload *nd_upload_new(const nd_serve_settings *settings, nd_jobs *jobs, struct MHD_Connection *c) {

@@ -13,7 +13,8 @@ enum { CROP = 128, MARGIN = 64 };
 /* ---- Pieces ---- */
 static void append_interval(GString *out, nd_interval i, double scale, int digits) {
   if (isfinite(i.low) && isfinite(i.high))
-    g_string_append_printf(out, "<td>%.*f to %.*f</td>", digits, scale * i.low, digits, scale * i.high);
+    g_string_append_printf(out, "<td>%s to %s</td>", nd_fixed(scale * i.low, digits).text,
+                           nd_fixed(scale * i.high, digits).text);
   else
     g_string_append(out, "<td>-</td>");
 }
@@ -22,7 +23,7 @@ static void append_value(GString *out, double x, double scale, int digits) {
   if (isnan(x))
     g_string_append(out, "<td>-</td>");
   else
-    g_string_append_printf(out, "<td>%.*f</td>", digits, scale * x);
+    g_string_append_printf(out, "<td>%s</td>", nd_fixed(scale * x, digits).text);
 }
 
 /* ---- Tables ---- */
@@ -54,8 +55,9 @@ static void append_table(GString *out, const nd_study *s, const nd_study_results
       g_string_append_printf(out,
                              "<table><tr><th>%s</th><th>seeds</th><th>mean</th><th>seeds</th>"
                              "<th>pictures</th><th>closed, %%</th><th>seeds</th><th>pictures</th></tr>\n"
-                             "<tr><td>input as it is (%s)</td><td></td><td>%.*f</td></tr>\n",
-                             titles[metric], nd_count((size_t)x.pictures, "picture").text, digits, x.input);
+                             "<tr><td>input as it is (%s)</td><td></td><td>%s</td></tr>\n",
+                             titles[metric], nd_count((size_t)x.pictures, "picture").text,
+                             nd_fixed(x.input, digits).text);
     begun = true;
     append_row(out, s->variants[v].name, &x, digits);
   }

@@ -172,11 +172,9 @@ static bool read_count(const nd_safetensors *file, const char *key, guint64 most
 }
 
 static int other_networks(void) {
-  g_autofree char *cause = g_strdup(nd_error());
-  return nd_fail(
-      "%s; a run keeps its networks: start another for other ones, or for a mode that has other ones "
-      "(training.init_from takes weights along)",
-      cause);
+  return nd_fail_and(
+      "a run keeps its networks: start another for other ones, or for a mode that has other ones "
+      "(training.init_from takes weights along)");
 }
 
 static int read_parts(nd_trainer *t, const nd_safetensors *file) {
@@ -210,9 +208,7 @@ static void compare_clock(const char *path) {
 }
 
 static int damaged(const char *path) {
-  g_autofree char *cause = g_strdup(nd_error());
-  return nd_fail("%s; without '%s' the run goes on from the checkpoint before it, if there is one", cause,
-                 path);
+  return nd_fail_and("without '%s' the run goes on from the checkpoint before it, if there is one", path);
 }
 
 int nd_checkpoint_load(nd_trainer *t, const char *folder) {

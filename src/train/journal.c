@@ -119,7 +119,7 @@ static void look_at_figures(const double *x, void *context) {
 }
 
 static figures read_figures(const char *folder, uint64_t step, int by) {
-  figures f = {1 + by, (double)step, -1, -INFINITY};
+  figures f = {1 + by, (double)step, -INFINITY, -INFINITY};
   nd_journal_each(folder, "validation.csv", 4, look_at_figures, &f);
   return f;
 }

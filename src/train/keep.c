@@ -54,7 +54,7 @@ char *nd_checkpoints_newest(const char *folder) {
 static void keep_first(GArray *all, int count, bool validated) {
   for (guint i = 0; i < MIN((guint)count, all->len); i++) {
     kept *k = &g_array_index(all, kept, i);
-    k->stays |= !validated || isfinite(k->figure);
+    k->stays |= !validated || k->figure > -INFINITY; /* PSNR without an error is infinite */
   }
 }
 

@@ -113,13 +113,27 @@ static size_t without_networks(const need *n) {
   return n->total - n->arena - n->state;
 }
 
+/* What is said after the advice: the budget with which trial, a recipe in as many passes as can be, fits. */
+static char *say_budget(const nd_recipe *trial, bool budget, int processes) {
+  need least;
+  if (!budget)
+    return g_strdup(". training.memory=MIB says how much to use instead");
+  if (measure(trial, processes, &least))
+    return g_strdup("");
+  size_t megabytes = (least.total + (1 << 20) - 1) >> 20;
+  return g_strdup_printf("; --memory %zuM (training.memory=%zu) would do for the recipe as it is", megabytes,
+                         megabytes);
+}
+
 /* The trial recipe is a copy of the numbers alone; its texts are the recipe's. */
 static int does_not_fit(const nd_recipe *r, int processes, size_t limit, const need *n) {
   nd_recipe trial = *r;
   need then;
   recompute(&trial, processes, limit, &then);
   g_autoptr(GString) advice = g_string_new(NULL);
-  if (cut_batch(&trial, processes, limit, &then))
+  bool cut = cut_batch(&trial, processes, limit, &then), budget = r->training.memory > 0;
+  g_autofree char *more = say_budget(&trial, budget, processes);
+  if (cut)
     g_string_append_printf(advice,
                            "training.accumulation_steps=%d gives the same result in %s; "
                            "data.batch_size=%d would fit as well",
@@ -133,7 +147,6 @@ static int does_not_fit(const nd_recipe *r, int processes, size_t limit, const n
                            nd_bytes((double)without_networks(&then)).text);
   else
     g_string_append(advice, "smaller networks are needed");
-  bool budget = r->training.memory > 0;
   if (n->total == SIZE_MAX)
     return nd_recipe_fail(r, "data.batch_size",
                           "so many samples in one pass make a tensor of too many numbers; %s", advice->str);
@@ -143,8 +156,7 @@ static int does_not_fit(const nd_recipe *r, int processes, size_t limit, const n
       "%s for batches and the program) and %s %s; %s%s",
       nd_bytes((double)n->total).text, nd_bytes((double)n->arena).text, nd_bytes((double)n->state).text,
       nd_bytes((double)without_networks(n)).text, budget ? "training.memory allows" : "there are",
-      nd_bytes((double)limit).text, advice->str,
-      budget ? "" : ". training.memory=MIB says how much to use instead");
+      nd_bytes((double)limit).text, advice->str, more);
 }
 
 /* A share of what the machine has left for each of its processes. */

@@ -38,6 +38,16 @@ int nd_recipe_origin(const nd_recipe *recipe, const char *name) {
   return g_hash_table_lookup_extended(recipe->origins, name, NULL, &line) ? GPOINTER_TO_INT(line) : -1;
 }
 
+/* What sets a key that no file gives: `noiseda train` has options for some. */
+static const char *option_of(const char *key) {
+  static const char *const options[][2] = {{"training.memory", "--memory or --set"},
+                                           {"training.threads", "--threads or --set"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(options); i++)
+    if (!strcmp(options[i][0], key))
+      return options[i][1];
+  return "--set";
+}
+
 int nd_recipe_fail(const nd_recipe *recipe, const char *key, const char *format, ...) {
   va_list args;
   va_start(args, format);
@@ -45,7 +55,7 @@ int nd_recipe_fail(const nd_recipe *recipe, const char *key, const char *format,
   va_end(args);
   int line = nd_recipe_origin(recipe, key);
   if (!line)
-    return nd_fail("--set: %s", message);
+    return nd_fail("%s: %s", option_of(key), message);
   const char *path = recipe->path ? recipe->path : "recipe";
   return line > 0 ? nd_fail("%s:%d: %s", path, line, message) : nd_fail("%s: %s", path, message);
 }
@@ -73,7 +83,7 @@ int nd_recipe_set(nd_recipe *recipe, const char *assignment) {
   if (!equals || !g_utf8_validate(assignment, -1, NULL))
     return nd_fail("--set: '%s' is not of the form key=value", assignment);
   g_autofree char *name = g_strndup(assignment, (gsize)(equals - assignment));
-  return nd_recipe_set_key(recipe, name, equals + 1) ? nd_fail_in("--set") : 0;
+  return nd_recipe_set_key(recipe, name, equals + 1) ? nd_fail_in("%s", option_of(name)) : 0;
 }
 
 static int check_pairs(const nd_recipe *r) {

@@ -236,12 +236,14 @@ static int keep_what_there_is(run *r) {
   g_autofree char *why = g_strdup(nd_error());
   uint64_t step = r->t->state.step;
   if (nd_group_broken(r->t->group))
-    return nd_fail("%s", why);
-  if (step && step != r->saved_at && !save(r))
-    return nd_fail("%s; step %" G_GUINT64_FORMAT " is saved, --resume goes on from there", why, step);
+    return -1;
+  bool saved = step && step != r->saved_at && !save(r);
+  nd_fail("%s", why);
+  if (saved)
+    return nd_fail_and("step %" G_GUINT64_FORMAT " is saved, --resume goes on from there", step);
   if (nd_checkpoint_exists(r->folder))
-    return nd_fail("%s; the last checkpoint is whole, --resume goes on from there", why);
-  return nd_fail("%s", why);
+    return nd_fail_and("the last checkpoint is whole, --resume goes on from there");
+  return -1;
 }
 
 /* A run that ended between a step and its validation makes up for it. */
@@ -394,15 +396,22 @@ static bool validates_alike(const nd_recipe *a, const nd_recipe *b) {
          a->validation.pictures == b->validation.pictures;
 }
 
-/* Figures of other pictures may never be reached again. */
+/* Figures of other pictures may never be reached again, and best.safetensors is what it was. */
 static void compare_validation(const nd_recipe *now, const char *folder) {
   nd_recipe then;
-  if (!nd_train_recipe_of(folder, NULL, &then) && !validates_alike(now, &then) &&
-      isfinite(nd_journal_best(folder, now->output.best_by)))
-    nd_log(ND_LOG_WARNING,
-           "validation is on other pictures than before, whose figures do not compare, and best.safetensors "
-           "changes only where one is higher than all so far; without '%s/validation.csv' it begins anew",
-           folder);
+  if (!nd_train_recipe_of(folder, NULL, &then) && nd_journal_best(folder, now->output.best_by) > -INFINITY) {
+    if (!validates_alike(now, &then))
+      nd_log(
+          ND_LOG_WARNING,
+          "validation is on other pictures than before, whose figures do not compare, and best.safetensors "
+          "changes only where one is higher than all so far; without '%s/validation.csv' it begins anew",
+          folder);
+    if (now->output.best_by != then.output.best_by)
+      nd_log(ND_LOG_WARNING,
+             "output.best_by was %s: best.safetensors is the best by that until %s is higher than in all "
+             "validations so far; without '%s/validation.csv' it begins anew",
+             nd_recipe_word(&then, "output.best_by"), nd_recipe_word(now, "output.best_by"), folder);
+  }
   nd_recipe_clear(&then);
 }
 

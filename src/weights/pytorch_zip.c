@@ -21,8 +21,8 @@ bool nd_pytorch_is_zip(const char *bytes, size_t n) {
 static int open_archive(nd_pytorch_zip *z, const char *bytes, size_t n) {
   if (!nd_zip_open_bytes(bytes, n, &z->zip))
     return 0;
-  g_autofree char *cause = g_strdup(nd_error());
-  return nd_fail("it begins as a zip archive, but: %s; was it cut short?", cause);
+  nd_fail_in("it begins as a zip archive, but");
+  return nd_fail_and("was it cut short?");
 }
 
 /* The one folder that holds everything has the name of the file that was written. */

@@ -248,6 +248,40 @@ static void amounts_have_the_unit_that_fits(void **state) {
     assert_string_equal(nd_bytes(cases[i].bytes).text, cases[i].text);
 }
 
+static void nothing_has_no_sign(void **state) {
+  (void)state;
+  static const struct {
+    double x;
+    int decimals;
+    const char *text;
+  } cases[] = {{-0.4, 0, "0"},       {-0.6, 0, "-1"},        {-0.004, 2, "0.00"},
+               {-0.006, 2, "-0.01"}, {-0.0, 1, "0.0"},       {0.25, 2, "0.25"},
+               {-10, 0, "-10"},      {-INFINITY, 2, "-inf"}, {-1e-300, 4, "0.0000"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+    assert_string_equal(nd_fixed(cases[i].x, cases[i].decimals).text, cases[i].text);
+  assert_int_equal(strlen(nd_fixed(-1.7e308, 32).text), 1 + 309 + 1 + 32);
+}
+
+static void what_is_added_follows_a_sentence_as_one(void **state) {
+  (void)state;
+  nd_fail("no file");
+  assert_int_equal(nd_fail_and("without '%s' it goes on", "x"), -1);
+  assert_string_equal(nd_error(), "no file; without 'x' it goes on");
+  nd_fail("was it cut short?");
+  nd_fail_and("without it all goes on");
+  assert_string_equal(nd_error(), "was it cut short? Without it all goes on");
+  nd_fail("no disk.");
+  nd_fail_and("%d steps are saved", 3);
+  assert_string_equal(nd_error(), "no disk. 3 steps are saved");
+  g_autofree char *endless = g_strnfill(5000, 'x');
+  nd_fail("%s", endless);
+  nd_fail_and("the end");
+  assert_true(g_str_has_suffix(nd_error(), "xxx; the end"));
+  assert_string_equal(nd_full_stop("is it?"), "");
+  assert_string_equal(nd_full_stop("no"), ".");
+  nd_error_clear();
+}
+
 static void one_is_no_plural(void **state) {
   (void)state;
   static const struct {
@@ -268,6 +302,8 @@ int main(void) {
       cmocka_unit_test(errors_stack_their_context),
       cmocka_unit_test(memory_is_counted_and_refused),
       cmocka_unit_test(amounts_have_the_unit_that_fits),
+      cmocka_unit_test(nothing_has_no_sign),
+      cmocka_unit_test(what_is_added_follows_a_sentence_as_one),
       cmocka_unit_test(one_is_no_plural),
       cmocka_unit_test(ranges_cover_all_once),
       cmocka_unit_test(short_jobs_are_whole),

@@ -331,6 +331,7 @@ static void wrong_usage_exits_2(void **state) {
   expect_status(2, "restore", "--model", "m", "in.png", "--memory", "2X", NULL);
   expect_status(2, "restore", "--model", "m", "in.png", "--threads=-3", NULL);
   expect_status(2, "eval", "--input", "a", "--target", "b", "--threads=-3", NULL);
+  expect_status(2, "train", "r.yaml", "-o", "run", "--threads=-3", NULL);
   expect_status(2, "serve", "--port", "0", "--threads=-3", NULL);
   outcome o = run_program("restore", "--model", "m", "in.png", "--memory", "0.5", NULL);
   assert_int_equal(o.status, 2);

@@ -285,7 +285,28 @@ static void memory_is_a_limit_that_is_kept(void **state) {
     fail_msg("%ld MB were taken, %d allowed", peak, MEGABYTES);
   expect_status(0, "restore", "-m", MODEL, "in.tif", "-o", "roomy.tif", "--memory", "2G", NULL);
   assert_true(largest_difference("tight.tif", "roomy.tif") <= 1);
-  expect_status(2, "restore", "-m", MODEL, "in.tif", "-o", "no.tif", "--memory", "1M", NULL);
+  outcome o = run_program("restore", "-m", MODEL, "in.tif", "-o", "no.tif", "--memory", "1M", NULL);
+  assert_int_equal(o.status, 2);
+  assert_non_null(strstr(o.err, "--memory is 1"));
+  assert_non_null(strstr(o.err, "give it more than 128M"));
+  outcome_clear(&o);
+}
+
+/* The weights alone take what there is. */
+static void what_does_not_fit_says_what_does(void **state) {
+  (void)state;
+  train_a_model("network: nafnet, width: 16");
+  make_kind("in.png", 300, 200, 3, 8, false);
+  outcome o = run_program("restore", "-m", MODEL, "in.png", "-o", "out.png", "--memory", "129M", NULL);
+  assert_int_equal(o.status, 1);
+  const char *advice = strstr(o.err, " more; --memory "), *end = advice ? strstr(advice, " is enough") : NULL;
+  if (!end)
+    fail_msg("%s", o.err);
+  advice += strlen(" more; --memory ");
+  g_autofree char *enough = g_strndup(advice, (gsize)(end - advice));
+  outcome_clear(&o);
+  expect_status(1, "restore", "-m", MODEL, "in.png", "-o", "out.png", "--memory", "129M", "--dry-run", NULL);
+  expect_status(0, "restore", "-m", MODEL, "in.png", "-o", "out.png", "--memory", enough, NULL);
 }
 
 /* After the first picture is there, the second is under way. */
@@ -330,6 +351,7 @@ int main(void) {
                                      TEST(a_dry_run_writes_nothing),
                                      TEST(json_says_what_became_of_each),
                                      TEST(memory_is_a_limit_that_is_kept),
+                                     TEST(what_does_not_fit_says_what_does),
                                      TEST(an_interrupted_picture_leaves_nothing)};
   return cmocka_run_group_tests(tests, start, NULL);
 }

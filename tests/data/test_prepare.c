@@ -304,6 +304,14 @@ static void layouts_are_known(void **state) {
        "realblur_j/test/input/scene230_7.png"},
       {ND_TASK_DEBLUR, "DPDD/val/inputL_crops/7-1.png", "DPDD/val/target_crops/7-1.png", NULL, NULL,
        "dpdd/val/target/7-1.png"},
+      {ND_TASK_DEBLUR, "dd_dp_dataset_canon/val_l/source/1P0A0894_L.png",
+       "dd_dp_dataset_canon/val_c/target/1P0A0895.png", NULL, NULL, "dpdd/val/target/1P0A0894.png"},
+      {ND_TASK_DEBLUR, "dd_dp_dataset_canon/test_r/source/1P0A0917_R.png", NULL, NULL, NULL,
+       "dpdd/test/right/1P0A0917.png"},
+      {ND_TASK_DEBLUR, "dd_dp_dataset_png/test_c/source/1P0A0917.png",
+       "dd_dp_dataset_png/test_c/target/1P0A0916.png", NULL, NULL, "dpdd_combined/test/input/1P0A0917.png"},
+      {ND_TASK_DEBLUR, "DPDD/test/inputL/1P0A0917_L.png", "DPDD/test/target/1P0A0916.png", NULL, NULL,
+       "dpdd/test/target/1P0A0917.png"},
       {ND_TASK_DEBLUR, "DPDD/train/train/inputR/7.png", NULL, NULL, NULL, "dpdd/train/right/7.png"},
       {ND_TASK_DEBLUR, "test/DPDD/inputC/7.png", "test/DPDD/target/7.png", NULL, NULL,
        "dpdd_combined/test/input/7.png"},
@@ -367,6 +375,94 @@ static void views_stay_together(void **state) {
   assert_int_equal(byte_of(pair.target[2]), 3);
   nd_pair_free(&pair);
   nd_pairs_close(pairs);
+}
+
+/* DPDD as its authors have it: the truth is the exposure before or after, up to two away, and no name is
+ * shared by two folders. Sorted as text, 1P0A999 would come after 1P0A1002. */
+static void write_dpdd(void) {
+  static const struct {
+    const char *input, *target;
+  } pairs[] = {{"1P0A999", "1P0A998"}, {"1P0A1002", "1P0A1004"}, {"1P0A1006", "1P0A1007"}};
+  for (int i = 0; i < 3; i++) {
+    g_autofree char *input = g_strconcat(pairs[i].input, ".png", NULL),
+                    *left = g_strconcat(pairs[i].input, "_L.png", NULL),
+                    *right = g_strconcat(pairs[i].input, "_R.png", NULL),
+                    *target = g_strconcat(pairs[i].target, ".png", NULL);
+    write_places("from/dd_dp_dataset_canon/train_c/source", input, 20, 10, i);
+    write_places("from/dd_dp_dataset_canon/train_c/target", target, 20, 10, 10 + i);
+    write_places("from/dd_dp_dataset_canon/train_l/source", left, 20, 10, 20 + i);
+    write_places("from/dd_dp_dataset_canon/train_r/source", right, 20, 10, 30 + i);
+  }
+}
+
+static void names_of_one_exposure_each_are_paired_by_order(void **state) {
+  (void)state;
+  write_dpdd();
+  char *from[] = {"from", NULL};
+  nd_prepare_settings s = settings(ND_TASK_DEBLUR, from);
+  nd_prepared p;
+  prepare(&s, &p);
+  assert_true(group(&p, "dpdd/train", "pairs")->made == 3 && group(&p, "dpdd/train", "right")->made == 3);
+  assert_true(group(&p, "dpdd_combined/train", "pairs")->made == 3 && !p.findings[0]);
+  nd_prepared_free(&p);
+  nd_pairs *pairs;
+  nd_pair pair;
+  nd_pair_source source = {.input_dir = "out/dpdd/train", .right_dir = "out/dpdd/train/right"};
+  assert_int_equal(nd_pairs_open(&source, 1, &pairs), 0);
+  assert_int_equal(nd_pairs_count(pairs), 3);
+  for (size_t i = 0; i < 3; i++) {
+    assert_int_equal(nd_pairs_load(pairs, i, &pair), 0);
+    int which = byte_of(pair.target[2]) - 10;
+    assert_true(byte_of(pair.input[2]) == 20 + which && byte_of(pair.input[5]) == 30 + which);
+    nd_pair_free(&pair);
+  }
+  nd_pairs_close(pairs);
+}
+
+/* What is found stands in the order of the tree, by order as by name. */
+static void sets_found_by_order_keep_their_place(void **state) {
+  (void)state;
+  static const char *const parts[] = {"test", "train", "val"};
+  for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+    g_autofree char *source = g_strdup_printf("from/%s_c/source", parts[i]),
+                    *target = g_strdup_printf("from/%s_c/target", parts[i]);
+    write_places(source, "1P0A0001.png", 20, 10, 1);
+    write_places(target, "1P0A0002.png", 20, 10, 2);
+  }
+  char *from[] = {"from", NULL};
+  nd_prepare_settings s = settings(ND_TASK_DEBLUR, from);
+  nd_prepared p;
+  s.dry_run = true;
+  prepare(&s, &p);
+  assert_int_equal(p.count, 3);
+  for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
+    assert_true(g_str_has_suffix(p.groups[i].folder, parts[i]));
+  nd_prepared_free(&p);
+}
+
+/* Of an incomplete download no picture may get another one's truth. */
+static void what_is_missing_is_noticed_where_order_pairs(void **state) {
+  (void)state;
+  write_dpdd();
+  assert_int_equal(g_unlink("from/dd_dp_dataset_canon/train_l/source/1P0A999_L.png"), 0);
+  char *from[] = {"from", NULL}, *only[] = {"dpdd", NULL};
+  nd_prepare_settings s = settings(ND_TASK_DEBLUR, from);
+  nd_prepared p;
+  s.only = only;
+  prepare(&s, &p);
+  assert_string_equal(p.findings[0],
+                      "'from/dd_dp_dataset_canon/train_l/source' holds 2 pictures and "
+                      "'from/dd_dp_dataset_canon/train_c/target' 3: they are pairs in the order of their "
+                      "numbers, so both need as many");
+  assert_true(!p.findings[1] && p.count == 1 && group(&p, "dpdd/train", "right")->made == 3);
+  nd_prepared_free(&p);
+  assert_int_equal(g_unlink("from/dd_dp_dataset_canon/train_c/target/1P0A1007.png"), 0);
+  prepare(&s, &p);
+  assert_non_null(strstr(p.findings[0], "1P0A1002_L.png' and"));
+  assert_non_null(strstr(p.findings[0], "target/1P0A998.png'"));
+  assert_non_null(strstr(p.findings[0], "differ by 2 at most"));
+  assert_int_equal(p.count, 1);
+  nd_prepared_free(&p);
 }
 
 static void what_is_missing_or_broken_is_told(void **state) {
@@ -442,6 +538,9 @@ int main(void) {
       TEST(blocks_become_files),
       TEST(layouts_are_known),
       TEST(views_stay_together),
+      TEST(names_of_one_exposure_each_are_paired_by_order),
+      TEST(sets_found_by_order_keep_their_place),
+      TEST(what_is_missing_is_noticed_where_order_pairs),
       TEST(what_is_missing_or_broken_is_told),
       TEST(a_dry_run_writes_nothing),
       TEST(what_is_not_known_is_explained),

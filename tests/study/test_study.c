@@ -179,6 +179,46 @@ static void photos_without_truth_have_a_niqe(void **state) {
   nd_study_clear(&s);
 }
 
+static void write_picture(const char *folder) {
+  nd_image image;
+  g_autofree char *path = g_build_filename(folder, "p.png", NULL);
+  assert_int_equal(g_mkdir(folder, 0777), 0);
+  assert_int_equal(nd_image_new(8, 8, 3, &image), 0);
+  assert_int_equal(nd_image_save(path, &image, NULL), 0);
+  nd_image_free(&image);
+}
+
+static void remove_picture(const char *folder) {
+  g_autofree char *path = g_build_filename(folder, "p.png", NULL);
+  assert_true(!g_unlink(path) && !g_rmdir(folder));
+}
+
+/* A variant that closes -0.1 % is told to close none of it. */
+static void nothing_closed_has_no_sign(void **state) {
+  (void)state;
+  nd_study s;
+  nd_study_results r;
+  open_study(&s);
+  make_scores(&s, &r);
+  for (int i = 0; i < s.run_count; i++)
+    for (int p = 0; p < 3 && s.runs[i].variant == 1; p++)
+      r.at[i].at[p].psnr = 20 + p - 0.004;
+  write_picture("i");
+  write_picture("o");
+  s.crops = 0;
+  if (nd_study_write_report(&s, &r, "."))
+    fail_msg("%s", nd_error());
+  remove_picture("i");
+  remove_picture("o");
+  g_autofree char *page = NULL;
+  assert_true(g_file_get_contents("report.html", &page, NULL, NULL));
+  assert_non_null(strstr(page, "<td>0</td><td>0 to 0</td><td>0 to 0</td>"));
+  assert_null(strstr(page, "-0<"));
+  g_unlink("report.html");
+  nd_study_results_clear(&r);
+  nd_study_clear(&s);
+}
+
 /* ---- Mistakes ---- */
 static void expect_refusal(const char *text, const char *const *overrides, const char *wanted) {
   nd_study s;
@@ -280,6 +320,7 @@ int main(void) {
       cmocka_unit_test(the_matrix_is_laid_out_and_merged),
       cmocka_unit_test(shares_and_intervals_are_those_of_the_closed_form),
       cmocka_unit_test(photos_without_truth_have_a_niqe),
+      cmocka_unit_test(nothing_closed_has_no_sign),
       cmocka_unit_test(mistakes_are_named_with_their_line),
       cmocka_unit_test(exclusions_leave_runs_out),
       cmocka_unit_test(scores_are_read_as_they_were_written),

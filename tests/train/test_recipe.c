@@ -291,6 +291,7 @@ static void overrides_win(void **state) {
       {"seed=x", "--set: seed is x; it must be a whole number between 0 and 9007199254740991"},
       {"seed=[1]", "--set: seed is [1]; it must be a whole number"},
       {"seed=", "--set: seed has no value; it must be"},
+      {"training.threads=-3", "--threads or --set: training.threads is -3; it must be"},
       {"data.clean=\xff", "is not of the form"},
   };
   for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
