@@ -20,7 +20,7 @@ void nd_validator_close(nd_validator *v);
 int nd_validator_run(const nd_net *net, nd_params *params, const float *values, nd_validation *out,
                      void *validator);
 
-/* ---- The file (study.c) -------------------------------------------------------------------------------- */
+/* ---- The file (study_file.c), its runs (study.c) ------------------------------------------------------- */
 /* Keys of a recipe with their values as nd_recipe_set_key takes them, and the lines they stand in. */
 typedef struct nd_study_set {
   int count;
