@@ -66,9 +66,8 @@ static void append_score(GString *out, const nd_score *s, const column *c) {
 }
 
 /* ---- One run on one test ---- */
-char *nd_study_scores_path(const nd_study *s, const nd_study_run *run, const nd_study_test *test,
-                           const char *dir) {
-  g_autofree char *folder = nd_study_folder(s, run, dir);
+char *nd_study_scores_path(const nd_study_run *run, const nd_study_test *test, const char *dir) {
+  g_autofree char *folder = nd_study_folder(run, dir);
   return g_strdup_printf("%s/scores-%s.csv", folder, test->name);
 }
 

@@ -108,7 +108,7 @@ static void append_curves(GString *out, const nd_study *s, const char *dir, int 
     const nd_study_run *run = first_run(s, task, v);
     if (!run)
       continue;
-    g_autofree char *folder = nd_study_folder(s, run, dir);
+    g_autofree char *folder = nd_study_folder(run, dir);
     nd_points *c = &curves[v];
     *c = nd_journal_points(folder, "validation.csv", 4, 1);
     if (c->x->len)
@@ -185,7 +185,7 @@ static int append_picture(GString *out, const nd_study *s, const char *dir, int 
     return -1;
   for (int v = 0; v < s->variant_count; v++) {
     const nd_study_run *run = first_run(s, task, v);
-    g_autofree char *folder = run ? nd_study_folder(s, run, dir) : NULL,
+    g_autofree char *folder = run ? nd_study_folder(run, dir) : NULL,
                     *model = run ? g_build_filename(folder, "model.safetensors", NULL) : NULL;
     if (run && append_restored(out, model, p, w, s->variants[v].name))
       return -1;

@@ -15,7 +15,7 @@ int nd_study_results_load(const nd_study *s, const char *dir, nd_study_results *
   for (int i = 0; i < s->run_count; i++) {
     const nd_study_task *task = &s->tasks[s->runs[i].task];
     for (int k = 0; k < task->test_count; k++) {
-      g_autofree char *path = nd_study_scores_path(s, &s->runs[i], &task->tests[k], dir);
+      g_autofree char *path = nd_study_scores_path(&s->runs[i], &task->tests[k], dir);
       if (nd_study_scores_load(path, &out->at[i * out->test_count + k])) {
         nd_study_results_clear(out);
         return -1;

@@ -117,8 +117,7 @@ int nd_study_recipe(const nd_study *s, const nd_study_run *run, nd_recipe *out) 
   return nd_recipe_check(out) ? nd_fail_in("%s: run %s", s->path, run->name) : 0;
 }
 
-char *nd_study_folder(const nd_study *s, const nd_study_run *run, const char *dir) {
-  (void)s;
+char *nd_study_folder(const nd_study_run *run, const char *dir) {
   return g_build_filename(dir, "runs", run->name, NULL);
 }
 
@@ -148,6 +147,7 @@ static void clear_task(nd_study_task *t) {
     g_free(t->tests[i].input);
     g_free(t->tests[i].right);
     g_free(t->tests[i].target);
+    g_free(t->tests[i].pictures);
   }
   g_free(t->tests);
 }

@@ -33,6 +33,7 @@ typedef struct nd_study_set {
 typedef struct nd_study_test {
   char *name, *input, *target; /* sets; target NULL: input holds pairs, or there is no truth */
   char *right;                 /* right views of input's left ones, for networks that take two; or NULL */
+  char *pictures;              /* what they are, as kept beside scores; NULL before nd_study_train */
 } nd_study_test;
 
 typedef struct nd_study_variant {
@@ -89,7 +90,7 @@ void nd_study_clear(nd_study *s);
 /* The complete, checked recipe of a run; to be cleared, also after a failure. */
 int nd_study_recipe(const nd_study *s, const nd_study_run *run, nd_recipe *out);
 /* "DIR/runs/NAME"; the caller's. */
-char *nd_study_folder(const nd_study *s, const nd_study_run *run, const char *dir);
+char *nd_study_folder(const nd_study_run *run, const char *dir);
 /* Index of the task or variant of that name; -1: none. */
 int nd_study_variant_of(const nd_study *s, const char *name);
 
