@@ -110,7 +110,7 @@ static void append_curves(GString *out, const nd_study *s, const char *dir, int 
       continue;
     g_autofree char *folder = nd_study_folder(run, dir);
     nd_points *c = &curves[v];
-    *c = nd_journal_points(folder, "validation.csv", 4, 1);
+    *c = nd_journal_points(folder, ND_VALIDATION_CSV, ND_VALIDATED_COLUMNS, ND_VALIDATED_PSNR);
     if (c->x->len)
       series[count++] = (nd_plot_series){.name = s->variants[v].name,
                                          .x = (const double *)(void *)c->x->data,

@@ -13,9 +13,10 @@ typedef struct timing {
 /* A line of log.csv stands for the steps since the one before, and tells their rate. */
 static void add_time(const double *x, void *context) {
   timing *t = context;
-  if (x[8] > 0)
-    t->seconds += (x[0] - t->step) * t->batch / x[8];
-  t->step = x[0];
+  double step = x[ND_JOURNAL_STEP], speed = x[ND_LOGGED_IMAGES_PER_SECOND];
+  if (speed > 0)
+    t->seconds += (step - t->step) * t->batch / speed;
+  t->step = step;
 }
 
 int nd_study_progress_of(const nd_study *s, const nd_study_run *run, const char *dir,
@@ -26,7 +27,7 @@ int nd_study_progress_of(const nd_study *s, const nd_study_run *run, const char 
   int failed = nd_study_recipe(s, run, &recipe);
   if (!failed) {
     timing t = {.batch = recipe.data.batch_size};
-    nd_journal_each(folder, "log.csv", 9, add_time, &t);
+    nd_journal_each(folder, ND_LOG_CSV, ND_LOGGED_IMAGES_PER_SECOND + 1, add_time, &t);
     *out = (nd_study_progress){nd_train_step_of(folder), (uint64_t)recipe.training.steps, t.seconds};
   }
   nd_recipe_clear(&recipe);
@@ -45,7 +46,7 @@ int nd_study_cost(const nd_study *s, const nd_study_run *run, double *out) {
 /* ---- Training ---- */
 /* A folder that was made but holds no checkpoint starts anew. */
 static void sweep(const char *folder) {
-  static const char *const files[] = {"recipe.yaml", "log.csv", "validation.csv", "curve.svg",
+  static const char *const files[] = {"recipe.yaml", ND_LOG_CSV, ND_VALIDATION_CSV, "curve.svg",
                                       "best.safetensors"};
   for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
     g_autofree char *path = g_build_filename(folder, files[i], NULL);
