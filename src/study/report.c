@@ -40,10 +40,8 @@ static void append_row(GString *out, const char *name, const nd_study_summary *x
 }
 
 static void append_table(GString *out, const nd_study *s, const nd_study_results *r, int task, int test,
-                         nd_study_metric metric) {
-  static const char *const titles[ND_STUDY_METRICS] = {"PSNR (dB)", "SSIM", "NIQE, lower is better"};
-  static const int precisions[ND_STUDY_METRICS] = {2, 4, 3};
-  int digits = precisions[metric];
+                         nd_metric metric) {
+  int digits = nd_metrics[metric].digits;
   bool begun = false;
   for (int v = 0; v < s->variant_count; v++) {
     nd_study_summary x;
@@ -55,7 +53,8 @@ static void append_table(GString *out, const nd_study *s, const nd_study_results
                              "<table><tr><th>%s</th><th>seeds</th><th>mean</th><th>seeds</th>"
                              "<th>pictures</th><th>closed, %%</th><th>seeds</th><th>pictures</th></tr>\n"
                              "<tr><td>input as it is (%s)</td><td></td><td>%.*f</td></tr>\n",
-                             titles[metric], nd_count((size_t)x.pictures, "picture").text, digits, x.input);
+                             nd_metrics[metric].title, nd_count((size_t)x.pictures, "picture").text, digits,
+                             x.input);
     begun = true;
     append_row(out, s->variants[v].name, &x, digits);
   }
@@ -264,7 +263,7 @@ static int append_task(GString *out, const nd_study *s, const nd_study_results *
     nd_page_text(out, s->tasks[task].tests[k].name);
     g_string_append(out, "</h3>\n");
     for (int m = 0; m < ND_STUDY_METRICS; m++)
-      append_table(out, s, r, task, k, (nd_study_metric)m);
+      append_table(out, s, r, task, k, nd_study_metrics[m]);
     if (append_details(out, s, dir, task, k))
       return -1;
   }

@@ -126,13 +126,9 @@ typedef struct nd_study_results {
 int nd_study_results_load(const nd_study *s, const char *dir, nd_study_results *out);
 void nd_study_results_clear(nd_study_results *r);
 
-/* The first two of tests with truth, the third of those without. */
-typedef enum nd_study_metric {
-  ND_STUDY_PSNR,
-  ND_STUDY_SSIM,
-  ND_STUDY_NIQE,
-  ND_STUDY_METRICS
-} nd_study_metric;
+/* What a study measures: the first two of tests with truth, the third of those without. */
+enum { ND_STUDY_METRICS = 3 };
+extern const nd_metric nd_study_metrics[ND_STUDY_METRICS];
 typedef struct nd_interval {
   double low, high; /* NaN: cannot be told */
 } nd_interval;
@@ -148,7 +144,7 @@ typedef struct nd_study_summary {
 } nd_study_summary;
 /* Of one task, variant and test. seeds 0: no run, or not a metric of that test. */
 void nd_study_summarise(const nd_study *s, const nd_study_results *r, int task, int variant, int test,
-                        nd_study_metric metric, nd_study_summary *out);
+                        nd_metric metric, nd_study_summary *out);
 
 /* results.csv (run x test x picture), summary.csv and report.html in dir. */
 int nd_study_write_csv(const nd_study *s, const nd_study_results *r, const char *dir);
