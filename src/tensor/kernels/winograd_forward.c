@@ -29,7 +29,6 @@ typedef struct plan {
   nd_tiles tiles;
   nd_images x[2]; /* one after the other by channel; the second may have none */
   nd_images y;    /* pixels: written */
-  int pad;
   nd_filter filter;
   bool turned;
   nd_epilogue epilogue;
@@ -40,7 +39,7 @@ typedef struct plan {
   int panels, group; /* of output channels; those taken together */
   int pitch, block;
   ptrdiff_t u_plane, v_plane, m_plane;
-  float *zeros, *dump;
+  float *dump;
   float *common;   /* u, 36 x panels x in x width; by_channel v, 36 x all tiles x pitch */
   float *own;      /* for each thread the other factor: v of a block, by_channel u of a group; then m,  */
   ptrdiff_t apart; /*   36 x panels of a group x tiles of a block x width; a thread's to the next one's */
@@ -73,11 +72,14 @@ static void set_sizes(plan *p) {
 
 static void take_buffers(plan *p, nd_arena *a) {
   size_t threads = (size_t)nd_threads(), in = (size_t)p->filter.in, out = (size_t)p->filter.out;
-  p->zeros = nd_arena_floats(a, in);
+  float *zeros = nd_arena_floats(a, in);
+  p->x[0].zeros = p->x[1].zeros = zeros;
   p->dump = nd_arena_floats(a, out * threads);
   p->apart = nd_winograd_apart((p->by_channel ? p->u_plane : p->v_plane) + p->m_plane, p->m_plane);
   p->common = nd_arena_floats(a, ND_FREQUENCIES * (size_t)(p->by_channel ? p->v_plane : p->u_plane));
   p->own = nd_arena_floats(a, threads * (size_t)p->apart);
+  if (a->base)
+    memset(zeros, 0, in * sizeof *zeros);
 }
 
 /* A thread's own factor, and its m. */
@@ -108,13 +110,12 @@ static void transform_weights(const plan *p, int panel, int in0, int in1, float 
 }
 
 static void transform_tiles(const plan *p, int first, int count, float *v) {
-  nd_into into = p->pairs ? ND_INTO_HALVES : ND_INTO_F32;
-  for (int i = 0; i < count; i++, v += p->pitch) {
-    nd_tile_input(p->micro, &p->tiles, first + i, &p->x[0], p->pad, p->zeros, 0, p->x[0].c, into, v,
-                  p->v_plane);
+  nd_spectrum to = {v, p->v_plane, p->pairs ? ND_INTO_HALVES : ND_INTO_F32};
+  for (int i = 0; i < count; i++, to.at += p->pitch) {
+    nd_tile_input(p->micro, &p->tiles, first + i, &p->x[0], 0, p->x[0].c, to);
     if (p->x[1].c)
-      nd_tile_input(p->micro, &p->tiles, first + i, &p->x[1], p->pad, p->zeros, 0, p->x[1].c, into,
-                    v + p->x[0].c, p->v_plane);
+      nd_tile_input(p->micro, &p->tiles, first + i, &p->x[1], 0, p->x[1].c,
+                    (nd_spectrum){to.at + p->x[0].c, to.plane, to.into});
   }
 }
 
@@ -227,7 +228,6 @@ static size_t run(plan *p, nd_arena *a) {
   take_buffers(p, a);
   if (!a->base)
     return a->used;
-  memset(p->zeros, 0, sizeof(float) * (size_t)p->filter.in);
   if (p->by_channel)
     run_by_channel(p);
   else
@@ -243,20 +243,25 @@ size_t nd_winograd_forward(const nd_conv_shape *s, const nd_conv_source x[2], co
                            const nd_epilogue *e, void *y, nd_arena scratch) {
   plan p = {.tiles = nd_tiles_of(s->n, s->oh, s->ow),
             .y = {.pixels = y, .type = s->y_type, .h = s->oh, .w = s->ow, .c = s->co},
-            .pad = s->pad,
             .filter = nd_filter_forward(s, weights),
             .epilogue = *e};
   for (int k = 0; k < 2; k++)
-    p.x[k] = (nd_images){x[k].pixels, x[k].type, s->h, s->w, x[k].c, s->above, x[k].enlarged};
+    p.x[k] = (nd_images){.pixels = x[k].pixels,
+                         .type = x[k].type,
+                         .h = s->h,
+                         .w = s->w,
+                         .c = x[k].c,
+                         .above = s->above,
+                         .pad = s->pad,
+                         .enlarged = x[k].enlarged};
   return run(&p, &scratch);
 }
 
 size_t nd_winograd_backward_data(const nd_conv_shape *s, const void *dy, const float *weights, void *dx,
                                  nd_arena scratch) {
   plan p = {.tiles = nd_tiles_of(s->n, s->h, s->w),
-            .x = {{.pixels = dy, .type = s->y_type, .h = s->oh, .w = s->ow, .c = s->co}},
+            .x = {{.pixels = dy, .type = s->y_type, .h = s->oh, .w = s->ow, .c = s->co, .pad = 2 - s->pad}},
             .y = {.pixels = dx, .type = s->x_type, .h = s->h, .w = s->w, .c = s->ci},
-            .pad = 2 - s->pad,
             .filter = nd_filter_backward(s, weights),
             .turned = true,
             .pairs = nd_winograd_rounds(s),

@@ -39,7 +39,6 @@ typedef struct plan {
   int chunk, in0, in1; /* input channels at a time, and the current ones */
   int pitch;
   ptrdiff_t v_plane, z_plane, u_plane;
-  float *zeros;
   float *v;        /* 36 x chunks x tiles x pitch; by_channel: all chunks, else one */
   float *z;        /* 36 x panels x tiles x width */
   float *u;        /* the sums: 36 x panels x chunk x width */
@@ -93,13 +92,16 @@ static void take_buffers(plan *p, nd_arena *a) {
   p->u_plane = nd_winograd_plane(sum_panels * (size_t)p->chunk * width);
   ptrdiff_t shared = p->by_channel ? ND_FREQUENCIES * (p->v_plane + p->z_plane) : 0;
   p->apart = nd_winograd_apart((p->by_channel ? 0 : p->v_plane + p->z_plane) + p->u_plane, p->u_plane);
-  p->zeros = nd_arena_floats(a, (size_t)widest);
+  float *zeros = nd_arena_floats(a, (size_t)widest);
+  p->x.zeros = p->dy.zeros = zeros;
   p->v = nd_arena_floats(a, (size_t)(shared + p->slices * p->apart));
   if (p->v) {
     p->z = p->v + ND_FREQUENCIES * p->v_plane;
     p->u = p->z + ND_FREQUENCIES * p->z_plane;
   }
   p->bias = nd_arena_floats(a, (size_t)p->slices * 2 * panels * width);
+  if (a->base)
+    memset(zeros, 0, (size_t)widest * sizeof *zeros);
 }
 
 static float *bias_of(const plan *p, ptrdiff_t slice) {
@@ -109,9 +111,8 @@ static float *bias_of(const plan *p, ptrdiff_t slice) {
 static void transform_input(const plan *p, int tile, int row, float *v) {
   int at = rows_of(p, row + 1) - 1;
   for (int in = p->in0; in < p->in1; in += p->chunk, v += (ptrdiff_t)rows_of(p, p->block) * p->pitch)
-    nd_tile_input(p->micro, &p->tiles, tile, &p->x, p->s->pad, p->zeros, in,
-                  p->in1 - in < p->chunk ? p->in1 - in : p->chunk, into_of(p, row),
-                  v + (ptrdiff_t)at * p->pitch, p->v_plane);
+    nd_tile_input(p->micro, &p->tiles, tile, &p->x, in, nd_least(p->in1 - in, p->chunk),
+                  (nd_spectrum){v + (ptrdiff_t)at * p->pitch, p->v_plane, into_of(p, row)});
 }
 
 static void transform_gradient(const plan *p, int tile, int row, float *z, float *sums) {
@@ -119,8 +120,8 @@ static void transform_gradient(const plan *p, int tile, int row, float *z, float
   for (int panel = 0; panel < p->panels; panel++) {
     int vectors = vectors_of(p, panel), channel = panel * width_of(p);
     float *to = z + (ptrdiff_t)rows_of(p, p->block) * channel + (ptrdiff_t)at * vectors * p->micro->lanes;
-    nd_tile_gradient(p->micro, &p->tiles, tile, &p->dy, p->zeros, channel, vectors, into_of(p, row), to,
-                     p->z_plane, sums ? sums + channel : NULL);
+    nd_tile_gradient(p->micro, &p->tiles, tile, &p->dy, channel, vectors,
+                     (nd_spectrum){to, p->z_plane, into_of(p, row)}, sums ? sums + channel : NULL);
   }
 }
 
@@ -276,7 +277,7 @@ size_t nd_winograd_backward_weights(const nd_conv_shape *s, const void *x, const
   plan p = {.s = s,
             .micro = nd_micro_best(),
             .tiles = nd_tiles_of(s->n, s->oh, s->ow),
-            .x = {.pixels = x, .type = s->x_type, .h = s->h, .w = s->w, .c = s->ci},
+            .x = {.pixels = x, .type = s->x_type, .h = s->h, .w = s->w, .c = s->ci, .pad = s->pad},
             .dy = {.pixels = dy, .type = s->y_type, .h = s->oh, .w = s->ow, .c = s->co},
             .dweights = dweights,
             .dbias = dbias};
@@ -286,7 +287,6 @@ size_t nd_winograd_backward_weights(const nd_conv_shape *s, const void *x, const
   take_buffers(&p, &scratch);
   if (!scratch.base)
     return scratch.used;
-  memset(p.zeros, 0, sizeof(float) * (size_t)(s->ci > s->co ? s->ci : s->co));
   memset(p.bias, 0, sizeof(float) * (size_t)p.slices * 2 * (size_t)(p.panels * width_of(&p)));
   if (p.by_channel)
     run_by_channel(&p);
