@@ -1,5 +1,6 @@
 /* Cutting patches: place, orientation, reflection at the borders. */
 #include "data/loader-private.h"
+#include "data/reflect.h"
 
 #include <glib.h>
 
@@ -19,18 +20,10 @@ nd_patch nd_patch_draw(int width, int height, int size, int transforms, nd_rng *
   return patch;
 }
 
-static int reflect(int i, int n) {
-  if (n == 1)
-    return 0;
-  int period = 2 * (n - 1);
-  i = (i % period + period) % period;
-  return i < n ? i : period - i;
-}
-
 /* Where in the picture each row or column of the patch comes from, in values from the start. */
 static void sources(int start, int size, bool mirror, int length, size_t stride, size_t *out) {
   for (int i = 0; i < size; i++)
-    out[i] = (size_t)reflect(start + (mirror ? size - 1 - i : i), length) * stride;
+    out[i] = (size_t)nd_reflect(start + (mirror ? size - 1 - i : i), length) * stride;
 }
 
 static void cut_8(const uint8_t *pixels, const size_t *outer, const size_t *inner, int size, int step,
