@@ -288,7 +288,7 @@ static int run_with(options *o, int argc, char **argv) {
        "left",
        "RIGHT"},
       {"format", 'f', 0, G_OPTION_ARG_STRING, &o->format,
-       "of the results (default: as the output's name says, or the input's)", "png|jpeg|tiff|webp"},
+       "of the results (default: as the output's name says, or the input's)", ND_CLI_FORMATS},
       {"strength", 's', 0, G_OPTION_ARG_DOUBLE, &o->settings.strength,
        "how much of the correction to apply, 0 to 1 (default 1)", "X"},
       ND_CLI_OVERWRITE(&o->work.overwrite),
