@@ -8,6 +8,7 @@
  * thread takes groups of output channels, transforming their weights just before use.
  */
 #include "tensor/kernels/filter.h"
+#include "tensor/kernels/parts.h"
 #include "tensor/kernels/tiles.h"
 #include "tensor/kernels/winograd.h"
 #include "tensor/kernels/winograd_private.h"
@@ -129,35 +130,60 @@ static void multiply(const plan *p, int vectors, int count, const float *v, cons
   }
 }
 
-/* Panels panel0 .. panel1-1 of `count` tiles from the first: their products and outputs. u, m: of panel0.
- * next: what is read next of both images, or NULL. */
-static void multiply_and_put(const plan *p, int first, int count, int panel0, int panel1, const float *v,
-                             const float *u, float *m, float *dump, nd_ahead *next) {
-  ptrdiff_t u_panel = (ptrdiff_t)p->words * width_of(p), m_panel = (ptrdiff_t)p->block * width_of(p);
-  int channel0 = panel0 * width_of(p),
-      channel1 = panel1 * width_of(p) < p->y.c ? panel1 * width_of(p) : p->y.c;
-  nd_ahead targets = {
-      &p->tiles, &p->y, first, count, channel0, channel1 - channel0, ND_FREQUENCIES * (panel1 - panel0), 0};
+/* Some panels of some tiles. */
+typedef struct block {
+  int first, count;   /* tiles */
+  int panel0, panel1; /* the last one is left out */
+  const float *v, *u; /* of the first tile; of panel0 */
+  float *m;           /* of panel0 */
+  nd_ahead *next;     /* what is read next of both images, or NULL */
+} block;
+
+static ptrdiff_t m_panel(const plan *p) {
+  return (ptrdiff_t)p->block * width_of(p);
+}
+
+static void multiply_block(const plan *p, const block *b) {
+  ptrdiff_t u_panel = (ptrdiff_t)p->words * width_of(p);
+  int channel0 = b->panel0 * width_of(p), channel1 = nd_least(b->panel1 * width_of(p), p->y.c);
+  nd_ahead targets = {&p->tiles,
+                      &p->y,
+                      b->first,
+                      b->count,
+                      channel0,
+                      channel1 - channel0,
+                      ND_FREQUENCIES * (b->panel1 - b->panel0),
+                      0};
   for (int f = 0; f < ND_FREQUENCIES; f++)
-    for (int i = panel0; i < panel1; i++) {
-      multiply(p, vectors_of(p, i), count, v + f * p->v_plane, u + f * p->u_plane + (i - panel0) * u_panel,
-               m + f * p->m_plane + (i - panel0) * m_panel);
+    for (int i = b->panel0; i < b->panel1; i++) {
+      multiply(p, vectors_of(p, i), b->count, b->v + f * p->v_plane,
+               b->u + f * p->u_plane + (i - b->panel0) * u_panel,
+               b->m + f * p->m_plane + (i - b->panel0) * m_panel(p));
       nd_ahead_step(&targets);
-      for (int k = 0; next && k < 2; k++)
-        nd_ahead_step(&next[k]);
+      for (int k = 0; b->next && k < 2; k++)
+        nd_ahead_step(&b->next[k]);
     }
-  for (int i = 0; i < count; i++) {
+}
+
+/* dump: a row of outputs, for those outside of the image. */
+static void put_block(const plan *p, const block *b, float *dump) {
+  for (int i = 0; i < b->count; i++) {
     void *target[16];
-    nd_tile_targets(&p->tiles, first + i, &p->y, dump, target);
-    for (int j = panel0; j < panel1; j++) {
+    nd_tile_targets(&p->tiles, b->first + i, &p->y, dump, target);
+    for (int j = b->panel0; j < b->panel1; j++) {
       int vectors = vectors_of(p, j), channel = j * width_of(p);
       nd_epilogue e = p->epilogue;
       if (e.bias)
         e.bias += channel;
-      nd_tile_output(p->micro, m + (j - panel0) * m_panel + (ptrdiff_t)i * vectors * p->micro->lanes,
+      nd_tile_output(p->micro, b->m + (j - b->panel0) * m_panel(p) + (ptrdiff_t)i * vectors * p->micro->lanes,
                      p->m_plane, vectors, &e, &p->y, target, channel);
     }
   }
+}
+
+static void compute_block(const plan *p, const block *b, int thread) {
+  multiply_block(p, b);
+  put_block(p, b, p->dump + (ptrdiff_t)thread * p->filter.out);
 }
 
 static void transform_panels(size_t begin, size_t end, int thread, void *context) {
@@ -173,19 +199,20 @@ static void transform_panels(size_t begin, size_t end, int thread, void *context
 
 static void compute_blocks(size_t begin, size_t end, int thread, void *context) {
   const plan *p = context;
-  float *v = factor_of(p, thread), *m = products_of(p, thread);
+  float *v = factor_of(p, thread);
   for (size_t i = begin; i < end; i++) {
-    int first = (int)i * p->block,
-        count = p->tiles.count - first < p->block ? p->tiles.count - first : p->block;
+    int first = (int)i * p->block, count = nd_least(p->tiles.count - first, p->block);
     nd_ahead next[2];
     for (int k = 0; k < 2; k++)
       next[k] = (nd_ahead){
           &p->tiles, &p->x[k], first + count, p->block, 0, p->x[k].c, ND_FREQUENCIES * p->panels, 0};
     transform_tiles(p, first, count, v);
-    for (int panel = 0; panel < p->panels; panel += p->group)
-      multiply_and_put(p, first, count, panel, panel + p->group < p->panels ? panel + p->group : p->panels, v,
-                       p->common + (ptrdiff_t)panel * p->words * width_of(p), m,
-                       p->dump + (ptrdiff_t)thread * p->filter.out, next);
+    block b = {.first = first, .count = count, .v = v, .m = products_of(p, thread), .next = next};
+    for (b.panel0 = 0; b.panel0 < p->panels; b.panel0 = b.panel1) {
+      b.panel1 = nd_least(b.panel0 + p->group, p->panels);
+      b.u = p->common + (ptrdiff_t)b.panel0 * p->words * width_of(p);
+      compute_block(p, &b, thread);
+    }
   }
 }
 
@@ -203,15 +230,16 @@ static void transform_all_tiles(size_t begin, size_t end, int thread, void *cont
 
 static void compute_panels(size_t begin, size_t end, int thread, void *context) {
   const plan *p = context;
-  float *u = factor_of(p, thread), *m = products_of(p, thread);
-  for (int panel = (int)begin, last; panel < (int)end; panel = last) {
-    last = panel + p->group < (int)end ? panel + p->group : (int)end;
-    for (int i = panel; i < last; i++)
-      transform_weights(p, i, 0, p->filter.in, u + (ptrdiff_t)(i - panel) * p->words * width_of(p));
-    for (int first = 0; first < p->tiles.count; first += p->block) {
-      int count = p->tiles.count - first < p->block ? p->tiles.count - first : p->block;
-      multiply_and_put(p, first, count, panel, last, p->common + (ptrdiff_t)first * p->pitch, u, m,
-                       p->dump + (ptrdiff_t)thread * p->filter.out, NULL);
+  float *u = factor_of(p, thread);
+  block b = {.u = u, .m = products_of(p, thread)};
+  for (b.panel0 = (int)begin; b.panel0 < (int)end; b.panel0 = b.panel1) {
+    b.panel1 = nd_least(b.panel0 + p->group, (int)end);
+    for (int i = b.panel0; i < b.panel1; i++)
+      transform_weights(p, i, 0, p->filter.in, u + (ptrdiff_t)(i - b.panel0) * p->words * width_of(p));
+    for (b.first = 0; b.first < p->tiles.count; b.first += b.count) {
+      b.count = nd_least(p->tiles.count - b.first, p->block);
+      b.v = p->common + (ptrdiff_t)b.first * p->pitch;
+      compute_block(p, &b, thread);
     }
   }
 }
