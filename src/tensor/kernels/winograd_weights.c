@@ -160,16 +160,25 @@ static void multiply(const plan *p, int vectors, int in, int count, const float 
   }
 }
 
-/* Sums of all frequencies for panels panel0 .. panel1-1; u: of panel0, z: of panel 0. */
-static void multiply_all(const plan *p, int panel0, int panel1, int in, int count, const float *v,
-                         const float *z, float *u, bool accumulate, nd_ahead *next) {
+/* Some panels and input channels, summed over some tiles. */
+typedef struct block {
+  int panel0, panel1; /* the last one is left out */
+  int in, count;      /* how many input channels and tiles */
+  const float *v, *z; /* of the first of them; of panel 0 */
+  float *u;           /* of panel0 */
+  bool accumulate;
+  nd_ahead *next; /* what is read next of x and dy, or NULL */
+} block;
+
+/* The sums of all frequencies. */
+static void multiply_block(const plan *p, const block *b) {
   for (int f = 0; f < ND_FREQUENCIES; f++)
-    for (int i = panel0; i < panel1; i++) {
-      multiply(p, vectors_of(p, i), in, rows_of(p, count), v + f * p->v_plane,
-               z + f * p->z_plane + (ptrdiff_t)i * rows_of(p, p->block) * width_of(p),
-               u + f * p->u_plane + (ptrdiff_t)(i - panel0) * p->chunk * width_of(p), accumulate);
-      for (int j = 0; next && j < 2; j++)
-        nd_ahead_step(next + j);
+    for (int i = b->panel0; i < b->panel1; i++) {
+      multiply(p, vectors_of(p, i), b->in, rows_of(p, b->count), b->v + f * p->v_plane,
+               b->z + f * p->z_plane + (ptrdiff_t)i * rows_of(p, p->block) * width_of(p),
+               b->u + f * p->u_plane + (ptrdiff_t)(i - b->panel0) * p->chunk * width_of(p), b->accumulate);
+      for (int j = 0; b->next && j < 2; j++)
+        nd_ahead_step(&b->next[j]);
     }
 }
 
@@ -207,7 +216,7 @@ static void sum_slices(size_t begin, size_t end, int thread, void *context) {
       nd_ahead next[2] = {{&p->tiles, &p->x, tile + count, p->block, p->in0, p->in1 - p->in0, steps, 0},
                           {&p->tiles, &p->dy, tile + count, p->block, 0, p->s->co, steps, 0}};
       transform_tiles(p, (int)slice, tile, count, 0, v, z);
-      multiply_all(p, 0, p->panels, p->in1 - p->in0, count, v, z, u, i > first, next);
+      multiply_block(p, &(block){0, p->panels, p->in1 - p->in0, count, v, z, u, i > first, next});
     }
   }
 }
@@ -255,10 +264,9 @@ static void compute_chunks(size_t begin, size_t end, int thread, void *context) 
   int groups = nd_divide_up(p->panels, p->group);
   for (size_t i = begin; i < end; i++) {
     int panel0 = (int)i % groups * p->group, in0 = (int)i / groups * p->chunk;
-    int panel1 = panel0 + p->group < p->panels ? panel0 + p->group : p->panels;
-    int in1 = in0 + p->chunk < p->s->ci ? in0 + p->chunk : p->s->ci;
-    multiply_all(p, panel0, panel1, in1 - in0, p->tiles.count,
-                 p->v + (ptrdiff_t)in0 / p->chunk * rows_of(p, p->block) * p->pitch, p->z, u, false, NULL);
+    int panel1 = nd_least(panel0 + p->group, p->panels), in1 = nd_least(in0 + p->chunk, p->s->ci);
+    const float *v = p->v + (ptrdiff_t)in0 / p->chunk * rows_of(p, p->block) * p->pitch;
+    multiply_block(p, &(block){panel0, panel1, in1 - in0, p->tiles.count, v, p->z, u, false, NULL});
     for (int panel = panel0; panel < panel1; panel++)
       put_kernels(p, panel, in0, in1, u + (ptrdiff_t)(panel - panel0) * p->chunk * width_of(p), 1, 0);
   }
