@@ -43,7 +43,7 @@ static void cut_16(const uint16_t *pixels, const size_t *outer, const size_t *in
 }
 
 /* step: from pixel to pixel of out. */
-static void cut(const nd_picture *picture, nd_patch patch, int step, float *out) {
+static void cut(const nd_cached *picture, nd_patch patch, int step, float *out) {
   int size = patch.size;
   size_t row = (size_t)picture->width * 3;
   g_autofree size_t *rows = g_new(size_t, size), *columns = g_new(size_t, size);
@@ -57,7 +57,7 @@ static void cut(const nd_picture *picture, nd_patch patch, int step, float *out)
     cut_16(picture->pixels, outer, inner, size, step, out);
 }
 
-void nd_patch_cut(const nd_picture *picture, nd_patch patch, float *out) {
+void nd_patch_cut(const nd_cached *picture, nd_patch patch, float *out) {
   cut(picture, patch, 3, out);
 }
 
@@ -66,7 +66,7 @@ void nd_patch_cut(const nd_picture *picture, nd_patch patch, float *out) {
  * views; mirrored rows do not, and a transposed picture is none that a sensor split into left and right could
  * see. (The published training code turns and mirrors all arrays alike, which teaches that sides tell
  * nothing.) */
-void nd_patch_cut_views(const nd_picture *left, const nd_picture *right, nd_patch patch, float *out) {
+void nd_patch_cut_views(const nd_cached *left, const nd_cached *right, nd_patch patch, float *out) {
   bool swap = patch.transform & MIRROR_COLUMNS;
   cut(swap ? right : left, patch, 6, out);
   cut(swap ? left : right, patch, 6, out + 3);

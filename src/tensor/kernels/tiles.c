@@ -67,7 +67,7 @@ static void input_of_enlarged(const nd_micro *micro, const corner *at, const nd_
   _Alignas(64) float sampled[ND_TILE_IN * ND_TILE_IN][ND_SAMPLED_CHANNELS];
   const void *pixel[36];
   int up, left, row = at->y - x->pad + x->above, column = at->x - x->pad;
-  nd_patch p;
+  nd_enlarged_part p;
   clip(row, x->h, &up, &p.rows);
   clip(column, x->w, &left, &p.columns);
   p.row = row + up, p.column = column + left;
