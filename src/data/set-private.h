@@ -33,6 +33,7 @@ typedef struct nd_sized {
   const char *label;
   int width, height;
 } nd_sized;
+/* 0: they are the same. */
 int nd_compare_sizes(const nd_sized *a, const nd_sized *b);
 
 /* ---- walk.c: the files below a folder -----------------------------------------------------------------

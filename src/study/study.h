@@ -123,6 +123,7 @@ typedef struct nd_study_results {
   int run_count, test_count; /* test_count: the most a task has */
   nd_scores *at;             /* run_count x test_count; count 0 where a task has no such test */
 } nd_study_results;
+/* Error: a run has no scores, or what is there is none; nothing is to be cleared then. */
 int nd_study_results_load(const nd_study *s, const char *dir, nd_study_results *out);
 void nd_study_results_clear(nd_study_results *r);
 
@@ -146,7 +147,7 @@ typedef struct nd_study_summary {
 void nd_study_summarise(const nd_study *s, const nd_study_results *r, int task, int variant, int test,
                         nd_metric metric, nd_study_summary *out);
 
-/* results.csv (run x test x picture), summary.csv and report.html in dir. */
+/* csv.c, report.c: results.csv (run x test x picture), summary.csv and report.html in dir. */
 int nd_study_write_csv(const nd_study *s, const nd_study_results *r, const char *dir);
 int nd_study_write_report(const nd_study *s, const nd_study_results *r, const char *dir);
 
