@@ -90,7 +90,7 @@ typedef struct buffers {
 
 static void run_ours(const nd_conv_shape *s, nd_conv_pass pass, const buffers *b) {
   if (pass == ND_CONV_FORWARD)
-    nd_conv_forward(s, b->x, b->w, b->bias, ND_LINEAR, 0, b->y, b->scratch);
+    nd_conv_forward(s, b->x, b->w, &(nd_epilogue){b->bias, ND_LINEAR, 0}, b->y, b->scratch);
   else if (pass == ND_CONV_BACKWARD_DATA)
     nd_conv_backward_data(s, b->y, b->w, b->x, b->scratch);
   else

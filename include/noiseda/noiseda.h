@@ -103,7 +103,7 @@ NOISEDA_API int noiseda_restore_file(noiseda_model *model, const char *from, con
                                      const noiseda_options *options);
 
 /* ---- The rest ---- */
-/* How many threads a call uses; 0: one a processor, the default. Of the process, not of a call. */
+/* How many threads a call uses; 0 or less: one a processor, the default. Of the process, not of a call. */
 NOISEDA_API void noiseda_set_threads(int threads);
 
 /* The last failure on this thread, "" when there was none; valid until the next call on this thread. */

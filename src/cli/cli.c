@@ -51,6 +51,16 @@ int nd_cli_wrong(const char *format, ...) {
   return ND_EXIT_USAGE;
 }
 
+const char *nd_cli_format_ending(const char *format) {
+  static const char *const endings[][2] = {{"png", ".png"},  {"jpeg", ".jpg"}, {"jpg", ".jpg"},
+                                           {"tiff", ".tif"}, {"tif", ".tif"},  {"webp", ".webp"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(endings); i++)
+    if (!g_ascii_strcasecmp(format, endings[i][0]))
+      return endings[i][1];
+  nd_fail("--format is '%s'; png, jpeg, tiff and webp are written", format);
+  return NULL;
+}
+
 char *nd_cli_duration(double seconds) {
   int s = (int)(seconds + 0.5);
   if (s >= 3600)

@@ -40,6 +40,10 @@ char *nd_cli_identity(const char *path);
 int nd_cli_check_folder(const char *path);
 /* "2G", "512M", "1048576": bytes; 0 and an error when it is none. */
 size_t nd_cli_bytes(const char *text);
+/* What --format takes, and the ending of such files: ".jpg" of "jpeg", "JPG". NULL and an error: it is none.
+ */
+#define ND_CLI_FORMATS "png|jpeg|tiff|webp"
+const char *nd_cli_format_ending(const char *format);
 /* Does what --threads says. Error: a negative number. */
 int nd_cli_set_threads(int threads);
 

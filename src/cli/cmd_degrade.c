@@ -9,7 +9,7 @@
 typedef struct job {
   nd_degrade_settings settings;
   uint64_t seed;
-  const char *out, *format; /* format: ".png", or NULL: as the input */
+  const char *out, *ending; /* ending: ".png", or NULL: as the input's */
   gboolean overwrite;
   int done, failed;
 } job;
@@ -38,9 +38,9 @@ static int degrade_picture(const job *j, const nd_set *set, size_t i, const char
 
 static char *target_of(const job *j, const char *name) {
   const char *dot = strrchr(name, '.');
-  if (!j->format || !dot)
+  if (!j->ending || !dot)
     return g_build_filename(j->out, name, NULL);
-  g_autofree char *stem = g_strndup(name, (gsize)(dot - name)), *renamed = g_strconcat(stem, j->format, NULL);
+  g_autofree char *stem = g_strndup(name, (gsize)(dot - name)), *renamed = g_strconcat(stem, j->ending, NULL);
   return g_build_filename(j->out, renamed, NULL);
 }
 
@@ -122,7 +122,7 @@ static int run(int argc, char **argv) {
        "\"NAME KEY=VALUE ...\""},
       {"seed", 0, 0, G_OPTION_ARG_INT64, &seed, "of the random draws (default 1)", "N"},
       {"format", 0, 0, G_OPTION_ARG_STRING, &format, "of the results (default: as the input)",
-       "png|jpg|tif|webp"},
+       ND_CLI_FORMATS},
       ND_CLI_OVERWRITE(&j.overwrite),
       {0}};
   g_autofree char *about = nd_cli_degradations();
@@ -130,11 +130,9 @@ static int run(int argc, char **argv) {
     return ND_EXIT_USAGE;
   if (argc < 3 || !out)
     return nd_cli_wrong("a degradation, at least one picture or set and -o DIR are needed");
-  g_autofree char *extension = format ? g_strconcat(".", format, NULL) : NULL;
-  j.seed = (uint64_t)seed, j.out = out, j.format = extension;
-  if (extension && !nd_image_named(extension))
-    return nd_cli_wrong("'%s' is no picture format; png, jpg, tif and webp are", format);
-  if (nd_cli_degradation(argv[1], settings, then, &j.settings))
+  j.seed = (uint64_t)seed, j.out = out;
+  if ((format && !(j.ending = nd_cli_format_ending(format))) ||
+      nd_cli_degradation(argv[1], settings, then, &j.settings))
     return nd_cli_wrong("%s", nd_error());
   if (nd_cli_check_folder(out) || degrade_all(&j, argv + 2, argc - 2))
     return nd_cli_wrong("%s", nd_error());

@@ -34,7 +34,7 @@ static int load_patches(const study *s, float *clean) {
     }
     int p = s->patch_size, y = (image.height - p) / 2, x = (image.width - p) / 2;
     if (y < 0 || x < 0)
-      failed = nd_fail("'%s' is smaller than a patch of %d pixels; use --patch", f.at[index].label, p);
+      failed = nd_fail("'%s' is smaller than a patch of %d pixels; use --patch-size", f.at[index].label, p);
     for (int row = 0; row < p && !failed; row++)
       memcpy(clean + ((size_t)i * (size_t)p + (size_t)row) * (size_t)p * 3,
              image.data + ((size_t)(y + row) * (size_t)image.width + (size_t)x) * 3,
@@ -140,7 +140,8 @@ static int run(int argc, char **argv) {
        "SET"},
       {"plot", 'o', 0, G_OPTION_ARG_FILENAME, &plot, "draw the curve into this SVG", "FILE.svg"},
       {"pictures", 0, 0, G_OPTION_ARG_INT, &s.pictures, "how many (default 8)", "N"},
-      {"patch", 0, 0, G_OPTION_ARG_INT, &s.patch_size, "side of the patches (default 128)", "N"},
+      {"patch-size", 0, 0, G_OPTION_ARG_INT, &s.patch_size, "side of the patches (default 128)", "N"},
+      {"patch", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_INT, &s.patch_size, NULL, NULL}, /* its name before */
       {"draws", 0, 0, G_OPTION_ARG_INT, &s.draws,
        "draws of noise and level a picture, or batches a band (default 16)", "N"},
       {"seed", 0, 0, G_OPTION_ARG_INT64, &s.seed, "of the draws (default 1)", "N"},
@@ -158,7 +159,7 @@ static int run(int argc, char **argv) {
   if (!checkpoint || !folder == !(real && truth) || !real != !truth || (right && !real) || argc != 1)
     return nd_cli_wrong("--run RUN and either --clean SET or --real SET with --truth SET are needed");
   if (s.pictures < 1 || s.patch_size < 8 || s.draws < 1)
-    return nd_cli_wrong("--pictures and --draws go from 1, --patch from 8");
+    return nd_cli_wrong("--pictures and --draws go from 1, --patch-size from 8");
   if (plot && real)
     return nd_cli_wrong("-o draws the curve of --clean; there is none of --real");
   s.folder = folder;

@@ -254,40 +254,69 @@ static int check_streams(work *w, const GPtrArray *jobs) {
   return 0;
 }
 
-static int run(int argc, char **argv) {
-  g_autofree char *model = NULL, *out = NULL, *right = NULL, *memory = NULL, *trace = NULL, *precision = NULL,
-                  *format = NULL;
-  nd_cli_profile profile = {0};
-  nd_restorer_settings s = nd_restorer_defaults();
-  work w = {.memory = (size_t)1 << 30};
+typedef struct options {
+  char *model, *out, *right, *memory, *trace, *precision, *format;
+  nd_cli_profile profile;
+  nd_restorer_settings settings;
+  work work;
+} options;
+
+static void clear(options *o) {
+  g_free(o->model), g_free(o->out), g_free(o->right), g_free(o->memory), g_free(o->trace);
+  g_free(o->precision), g_free(o->format);
+}
+
+/* inputs: NULL at the end. */
+static int restore_inputs(options *o, char **inputs) {
+  work *w = &o->work;
+  if (o->memory && !(w->memory = nd_cli_bytes(o->memory)))
+    return nd_cli_wrong("%s", nd_error());
+  w->format = o->format;
+  w->left = inputs[0];
+  w->right = o->right;
+  o->profile.trace = o->trace;
+  if (check_numbers(w, &o->settings) || check_precision(o->precision, &w->bf16))
+    return nd_cli_wrong("%s", nd_error());
+  g_autoptr(GPtrArray) jobs = nd_restore_jobs(&(nd_restore_wish){inputs, o->right, o->out, o->format});
+  if (!jobs || check_streams(w, jobs))
+    return nd_cli_wrong("%s", nd_error());
+  if (jobs->len == 1)
+    nd_mem_set_huge(LONG_LIVED);
+  nd_cli_listen(NULL);
+  return restore_profiled(o->model ? o->model : ND_DEFAULT_MODEL, o->settings, w, jobs, &o->profile);
+}
+
+static int run_with(options *o, int argc, char **argv) {
   int threads = 0;
   const GOptionEntry entries[] = {
-      {"model", 'm', 0, G_OPTION_ARG_FILENAME, &model,
+      {"model", 'm', 0, G_OPTION_ARG_FILENAME, &o->model,
        "a model file or name (default denoise; see noiseda models)", "M"},
-      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &out,
+      {"output", 'o', 0, G_OPTION_ARG_FILENAME, &o->out,
        "a folder, a file for one picture, or - (default: beside the input, NAME_restored)", "OUT"},
-      {"right", 0, 0, G_OPTION_ARG_FILENAME, &right,
+      {"right", 0, 0, G_OPTION_ARG_FILENAME, &o->right,
        "for a model that takes two views of a dual-pixel sensor: the right one, a file or a set; IN is the "
        "left",
        "RIGHT"},
-      {"format", 'f', 0, G_OPTION_ARG_STRING, &format,
-       "of the results (default: as the output's name says, or the input's)", "png|jpeg|tiff|webp"},
-      {"strength", 's', 0, G_OPTION_ARG_DOUBLE, &s.strength,
+      {"format", 'f', 0, G_OPTION_ARG_STRING, &o->format,
+       "of the results (default: as the output's name says, or the input's)", ND_CLI_FORMATS},
+      {"strength", 's', 0, G_OPTION_ARG_DOUBLE, &o->settings.strength,
        "how much of the correction to apply, 0 to 1 (default 1)", "X"},
-      ND_CLI_OVERWRITE(&w.overwrite),
-      {"skip-existing", 0, 0, G_OPTION_ARG_NONE, &w.skip_existing, "leave out what is there already", NULL},
-      {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &w.dry_run, "only say what would become what", NULL},
-      {"json", 0, 0, G_OPTION_ARG_NONE, &w.report.json, "a line of JSON for each picture", NULL},
-      {"quiet", 'q', 0, G_OPTION_ARG_NONE, &w.report.quiet, "say nothing but what failed", NULL},
-      {"bits", 0, 0, G_OPTION_ARG_INT, &w.save.bits, "of the results (default: as the input)", "8|16"},
-      {"quality", 0, 0, G_OPTION_ARG_INT, &w.save.quality, "of JPEG and WebP, 1 to 100 (default 95)", "N"},
-      {"memory", 0, 0, G_OPTION_ARG_STRING, &memory, "what the program may take in all (default 1G)",
+      ND_CLI_OVERWRITE(&o->work.overwrite),
+      {"skip-existing", 0, 0, G_OPTION_ARG_NONE, &o->work.skip_existing, "leave out what is there already",
+       NULL},
+      {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &o->work.dry_run, "only say what would become what", NULL},
+      {"json", 0, 0, G_OPTION_ARG_NONE, &o->work.report.json, "a line of JSON for each picture", NULL},
+      {"quiet", 'q', 0, G_OPTION_ARG_NONE, &o->work.report.quiet, "say nothing but what failed", NULL},
+      {"bits", 0, 0, G_OPTION_ARG_INT, &o->work.save.bits, "of the results (default: as the input)", "8|16"},
+      {"quality", 0, 0, G_OPTION_ARG_INT, &o->work.save.quality, "of JPEG and WebP, 1 to 100 (default 95)",
+       "N"},
+      {"memory", 0, 0, G_OPTION_ARG_STRING, &o->memory, "what the program may take in all (default 1G)",
        "BYTES"},
-      {"tile", 0, 0, G_OPTION_ARG_INT, &s.tile,
+      {"tile", 0, 0, G_OPTION_ARG_INT, &o->settings.tile,
        "go in tiles of this side in pixels (default: as --memory allows)", "N"},
-      {"precision", 0, 0, G_OPTION_ARG_STRING, &precision, "fp32 (default), or bf16 where the processor can",
-       "fp32|bf16"},
-      ND_CLI_PROFILE_ENTRIES(&profile.table, &trace),
+      {"precision", 0, 0, G_OPTION_ARG_STRING, &o->precision,
+       "fp32 (default), or bf16 where the processor can", "fp32|bf16"},
+      ND_CLI_PROFILE_ENTRIES(&o->profile.table, &o->trace),
       {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "threads to use (default: all processors)", "N"},
       {0}};
   if (!nd_cli_parse(
@@ -298,23 +327,16 @@ static int run(int argc, char **argv) {
     return ND_EXIT_USAGE;
   if (argc < 2)
     return nd_cli_wrong("at least one input is needed");
-  if (memory && !(w.memory = nd_cli_bytes(memory)))
-    return nd_cli_wrong("%s", nd_error());
   if (nd_cli_set_threads(threads))
     return nd_cli_wrong("%s", nd_error());
-  w.format = format;
-  w.left = argv[1];
-  w.right = right;
-  profile.trace = trace;
-  if (check_numbers(&w, &s) || check_precision(precision, &w.bf16))
-    return nd_cli_wrong("%s", nd_error());
-  g_autoptr(GPtrArray) jobs = nd_restore_jobs(&(nd_restore_wish){argv + 1, right, out, format});
-  if (!jobs || check_streams(&w, jobs))
-    return nd_cli_wrong("%s", nd_error());
-  if (jobs->len == 1)
-    nd_mem_set_huge(LONG_LIVED);
-  nd_cli_listen(NULL);
-  return restore_profiled(model ? model : ND_DEFAULT_MODEL, s, &w, jobs, &profile);
+  return restore_inputs(o, argv + 1);
+}
+
+static int run(int argc, char **argv) {
+  options o = {.settings = nd_restorer_defaults(), .work = {.memory = (size_t)1 << 30}};
+  int status = run_with(&o, argc, argv);
+  clear(&o);
+  return status;
 }
 
 const nd_command nd_cmd_restore = {"restore", "restore photographs with a model", run};

@@ -10,25 +10,8 @@ static const char data_range[] = "0 to 255";
 
 typedef enum place { RESULT, INPUT } place;
 
-/* What can be measured. */
-typedef struct figure {
-  const char *name, *key;
-  size_t at[2]; /* in nd_score: of the result, of the input */
-  int width, decimals;
-} figure;
-#define FIGURE(name, field, width, decimals)                                                                 \
-  { name, #field, {offsetof(nd_score, field), offsetof(nd_score, field##_input)}, width, decimals }
-static const figure figures[] = {FIGURE("PSNR", psnr, 9, 4), FIGURE("SSIM", ssim, 8, 5),
-                                 FIGURE("LPIPS", lpips, 8, 5), FIGURE("NIQE", niqe, 8, 4)};
-enum { FIGURES = G_N_ELEMENTS(figures) };
-
-static bool measured(const nd_scores *s, const nd_eval_how *how, int i) {
-  const bool wanted[FIGURES] = {s->protocol, s->protocol, how->lpips, how->niqe};
-  return wanted[i];
-}
-
-static double value_of(const nd_score *one, int i, place p) {
-  return *(const double *)(const void *)((const char *)one + figures[i].at[p]);
+static double value_of(const nd_score *one, nd_metric m, place p) {
+  return (p == INPUT ? one->input : one->result)[m];
 }
 
 /* one NULL: the head. The first figure of the inputs says whose they are. */
@@ -37,13 +20,14 @@ static void print_row(const char *name, const nd_scores *s, const nd_eval_how *h
   for (int p = RESULT; p <= (how->model ? INPUT : RESULT); p++) {
     const char *first = p == INPUT ? "input" : NULL;
     printf(p == INPUT ? " " : "");
-    for (int i = 0; i < FIGURES; i++) {
-      if (!measured(s, how, i))
+    for (nd_metric m = 0; m < ND_METRICS; m++) {
+      if (!s->measured[m])
         continue;
       if (one)
-        printf(" %*s", figures[i].width, nd_fixed(value_of(one, i, (place)p), figures[i].decimals).text);
+        printf(" %*s", nd_metrics[m].width,
+               nd_fixed(value_of(one, m, (place)p), nd_metrics[m].decimals).text);
       else
-        printf(" %*s", figures[i].width, first ? first : figures[i].name);
+        printf(" %*s", nd_metrics[m].width, first ? first : nd_metrics[m].name);
       first = NULL;
     }
   }
@@ -79,12 +63,12 @@ static void add_number(JsonBuilder *b, double value) {
 
 static void add_figures(JsonBuilder *b, const nd_scores *s, const nd_eval_how *how, const nd_score *one) {
   for (int p = RESULT; p <= (how->model ? INPUT : RESULT); p++)
-    for (int i = 0; i < FIGURES; i++) {
-      g_autofree char *key = g_strconcat(figures[i].key, p == INPUT ? "_input" : "", NULL);
-      if (!measured(s, how, i))
+    for (nd_metric m = 0; m < ND_METRICS; m++) {
+      g_autofree char *key = g_strconcat(nd_metrics[m].key, p == INPUT ? "_input" : "", NULL);
+      if (!s->measured[m])
         continue;
       json_builder_set_member_name(b, key);
-      add_number(b, value_of(one, i, (place)p));
+      add_number(b, value_of(one, m, (place)p));
     }
 }
 

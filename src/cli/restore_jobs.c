@@ -15,23 +15,6 @@ typedef struct list {
   GPtrArray *jobs;
 } list;
 
-/* NULL: it is none that is written. */
-static const char *written_as(const char *format) {
-  static const char *const endings[][2] = {{"png", ".png"},  {"jpeg", ".jpg"}, {"jpg", ".jpg"},
-                                           {"tiff", ".tif"}, {"tif", ".tif"},  {"webp", ".webp"}};
-  for (size_t i = 0; i < G_N_ELEMENTS(endings); i++)
-    if (!g_ascii_strcasecmp(format, endings[i][0]))
-      return endings[i][1];
-  return NULL;
-}
-
-static const char *ending_of_format(const char *format) {
-  const char *ending = written_as(format);
-  if (!ending)
-    nd_fail("--format is '%s'; png, jpeg, tiff and webp are written", format);
-  return ending;
-}
-
 static void set_clear(gpointer set) {
   nd_set_free(set);
 }
@@ -225,7 +208,7 @@ static bool is_other_format(const char *path) {
 static int check_format(const list *l) {
   const char *out = l->wish->out;
   if (!l->to_file || !l->ending || !strcmp(out, ND_STANDARD_STREAM) ||
-      !g_strcmp0(written_as(strrchr(out, '.') + 1), l->ending))
+      !g_strcmp0(nd_cli_format_ending(strrchr(out, '.') + 1), l->ending))
     return 0;
   return nd_fail("--format is '%s' and the result's name '%s': they say different formats, give one of them",
                  l->wish->format, out);
@@ -251,7 +234,7 @@ static int check_wish(const list *l) {
 
 GPtrArray *nd_restore_jobs(const nd_restore_wish *wish) {
   list l = {.wish = wish, .to_file = goes_to_file(wish)};
-  if ((wish->format && !(l.ending = ending_of_format(wish->format))) || check_wish(&l))
+  if ((wish->format && !(l.ending = nd_cli_format_ending(wish->format))) || check_wish(&l))
     return NULL;
   l.jobs = g_ptr_array_new_with_free_func(job_free);
   for (int i = 0; wish->in[i]; i++)

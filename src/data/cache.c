@@ -6,7 +6,7 @@
 
 /* The public part comes first, so that one pointer serves for both. */
 typedef struct entry {
-  nd_picture picture;
+  nd_cached picture;
   atomic_int users; /* the cache counts as one */
   size_t bytes;
   char *label;
@@ -28,7 +28,7 @@ nd_cache *nd_cache_new(size_t limit_bytes) {
   return cache;
 }
 
-void nd_picture_release(const nd_picture *picture) {
+void nd_cached_release(const nd_cached *picture) {
   entry *e = (entry *)picture;
   if (!e || atomic_fetch_sub(&e->users, 1) > 1)
     return;
@@ -53,7 +53,7 @@ static entry *entry_new(const char *label, int width, int height, int bits) {
   if (!pixels)
     return NULL;
   entry *e = g_new0(entry, 1);
-  e->picture = (nd_picture){width, height, bits, pixels};
+  e->picture = (nd_cached){width, height, bits, pixels};
   e->bytes = bytes;
   e->label = g_strdup(label);
   e->link.data = e;
@@ -71,7 +71,7 @@ static entry *read_file(const nd_set_item *item) {
   size_t row = (size_t)s->width * 3 * (size_t)s->bits / 8;
   for (int y = 0; y < s->height && e; y++)
     if (nd_raster_get_samples(r, y, (char *)e->picture.pixels + (size_t)y * row))
-      nd_picture_release(&e->picture), e = NULL;
+      nd_cached_release(&e->picture), e = NULL;
   nd_raster_free(r);
   return e;
 }
@@ -109,7 +109,7 @@ static void drop_oldest(nd_cache *cache) {
   g_queue_unlink(&cache->recent, &e->link);
   g_hash_table_remove(cache->entries, e->label);
   cache->bytes -= e->bytes;
-  nd_picture_release(&e->picture);
+  nd_cached_release(&e->picture);
 }
 
 /* The lock is held. A picture larger than the whole cache is not kept. */
@@ -124,7 +124,7 @@ static void keep(nd_cache *cache, entry *e) {
   atomic_fetch_add(&e->users, 1);
 }
 
-const nd_picture *nd_cache_get(nd_cache *cache, const nd_set *set, size_t index) {
+const nd_cached *nd_cache_get(nd_cache *cache, const nd_set *set, size_t index) {
   const char *label = set->at[index].label;
   g_mutex_lock(&cache->lock);
   entry *e = find(cache, label);
@@ -142,7 +142,7 @@ const nd_picture *nd_cache_get(nd_cache *cache, const nd_set *set, size_t index)
   g_mutex_unlock(&cache->lock);
   if (!other)
     return &e->picture;
-  nd_picture_release(&e->picture);
+  nd_cached_release(&e->picture);
   return &other->picture;
 }
 

@@ -20,7 +20,7 @@ static int add_layer(const nd_sampler *sampler, const nd_rng *rng, int k, float 
   return 0;
 }
 
-static int pile(const nd_sampler *sampler, nd_place at, const float *synthetic, const float *clean,
+static int pile(const nd_sampler *sampler, nd_sample_place at, const float *synthetic, const float *clean,
                 float *out) {
   const nd_damage_settings *d = &sampler->settings.damage;
   nd_rng rng = nd_sample_stream(sampler, at, ND_RANDOM_DAMAGE);
@@ -42,24 +42,24 @@ static double mean(const float *values, size_t n) {
 }
 
 /* Of the real photo that the sample has a patch of. */
-static int noise_of_real(const nd_sampler *sampler, nd_place at, const float *clean, float *out) {
+static int noise_of_real(const nd_sampler *sampler, nd_sample_place at, const float *clean, float *out) {
   const nd_damage_settings *d = &sampler->settings.damage;
   size_t index = nd_sample_pick(sampler, at, ND_RANDOM_PICK_REAL, sampler->real.count),
          n = nd_sampler_patch_values(sampler);
-  const nd_picture *picture = nd_cache_get(sampler->cache, &sampler->real, index);
+  const nd_cached *picture = nd_cache_get(sampler->cache, &sampler->real, index);
   if (!picture)
     return -1;
   nd_rng rng = nd_sample_stream(sampler, at, ND_RANDOM_DAMAGE);
   float strength = (float)nd_rng_between(&rng, d->least, d->most);
   nd_flat_noise(sampler->flat, index, picture, mean(clean, n), sampler->settings.patch_size, &rng, out);
-  nd_picture_release(picture);
+  nd_cached_release(picture);
   for (size_t i = 0; i < n; i++)
     out[i] *= strength;
   return 0;
 }
 
-int nd_sample_damage(const nd_sampler *sampler, nd_place at, const float *synthetic, const float *clean,
-                     float *out) {
+int nd_sample_damage(const nd_sampler *sampler, nd_sample_place at, const float *synthetic,
+                     const float *clean, float *out) {
   switch (sampler->settings.damage.of) {
   case ND_DAMAGE_PILE:
     return pile(sampler, at, synthetic, clean, out);

@@ -1,29 +1,21 @@
 /* Malvar, He and Cutler's linear 5x5 demosaicing: bilinear interpolation, corrected by the Laplacian of the
  * colour that was measured at the place. The gains of the correction are the paper's 1/2, 5/8 and 3/4. */
 #include "data/camera-private.h"
+#include "data/reflect.h"
 
 #include <stddef.h>
 
 enum { BORDER = 2 };
 
-/* Reflection about the edge pixel keeps the Bayer phase; a picture one pixel high has nothing to reflect. */
-static int reflect(int i, int n) {
-  if (n == 1)
-    return 0;
-  int period = 2 * (n - 1);
-  i = (i % period + period) % period;
-  return i < n ? i : period - i;
-}
-
 static void pad(const float *raw, int height, int width, float *out) {
   int stride = width + 2 * BORDER;
   for (int y = -BORDER; y < height + BORDER; y++, out += stride) {
-    const float *row = raw + (size_t)reflect(y, height) * (size_t)width;
+    const float *row = raw + (size_t)nd_reflect(y, height) * (size_t)width;
     for (int x = 0; x < width; x++)
       out[x + BORDER] = row[x];
     for (int x = 1; x <= BORDER; x++) {
-      out[BORDER - x] = row[reflect(-x, width)];
-      out[width + BORDER - 1 + x] = row[reflect(width - 1 + x, width)];
+      out[BORDER - x] = row[nd_reflect(-x, width)];
+      out[width + BORDER - 1 + x] = row[nd_reflect(width - 1 + x, width)];
     }
   }
 }

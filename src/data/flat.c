@@ -80,7 +80,7 @@ static double take_off_plane(float *values) {
   return mean;
 }
 
-double nd_flat_residual(const nd_picture *picture, int x, int y, float *out, bool *cut_off) {
+double nd_flat_residual(const nd_cached *picture, int x, int y, float *out, bool *cut_off) {
   double tone = 0;
   nd_patch_cut(picture, (nd_patch){x, y, SIDE, 0}, out);
   *cut_off = false;
@@ -92,7 +92,7 @@ double nd_flat_residual(const nd_picture *picture, int x, int y, float *out, boo
   return tone;
 }
 
-static square look_at(const nd_picture *picture, nd_rng *rng, bool *cut_off) {
+static square look_at(const nd_cached *picture, nd_rng *rng, bool *cut_off) {
   float values[3 * PIXELS];
   nd_patch at = nd_patch_draw(picture->width, picture->height, SIDE, 1, rng);
   double tone = nd_flat_residual(picture, at.x, at.y, values, cut_off), sum = 0;
@@ -125,7 +125,7 @@ static void keep_of_tone(const GArray *of, int tone, GArray *kept) {
 
 /* A function of (seed, index) and the picture. A photo that is too dark or bright all over, or has too few
  * places, keeps the flattest one of what there is. */
-static GArray *find_squares(const nd_picture *picture, uint64_t seed, size_t index) {
+static GArray *find_squares(const nd_cached *picture, uint64_t seed, size_t index) {
   nd_rng rng = nd_rng_make(seed, index, 0, ND_RANDOM_FLAT);
   g_autoptr(GArray) good = g_array_new(FALSE, FALSE, sizeof(square));
   GArray *kept = g_array_new(FALSE, FALSE, sizeof(square));
@@ -146,7 +146,7 @@ static GArray *find_squares(const nd_picture *picture, uint64_t seed, size_t ind
   return kept;
 }
 
-static const GArray *squares_of(nd_flat *flat, size_t index, const nd_picture *picture) {
+static const GArray *squares_of(nd_flat *flat, size_t index, const nd_cached *picture) {
   photo *p = &flat->photos[index];
   g_mutex_lock(&flat->lock);
   bool known = p->known;
@@ -198,7 +198,7 @@ void nd_flat_texture(const float *values, int size, nd_rng *rng, float *out) {
     }
 }
 
-void nd_flat_noise(nd_flat *flat, size_t index, const nd_picture *picture, double tone, int size, nd_rng *rng,
+void nd_flat_noise(nd_flat *flat, size_t index, const nd_cached *picture, double tone, int size, nd_rng *rng,
                    float *out) {
   float values[3 * PIXELS];
   bool cut_off;

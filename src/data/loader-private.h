@@ -8,20 +8,20 @@
  */
 
 /* Dense height x width x 3, 8 or 16 bits a value. Read-only once made. */
-typedef struct nd_picture {
+typedef struct nd_cached {
   int width, height, bits;
   const void *pixels;
-} nd_picture;
+} nd_cached;
 
 typedef struct nd_cache nd_cache;
 nd_cache *nd_cache_new(size_t limit_bytes);
 /* That picture of the set, read when it is not kept; NULL and an error when it cannot be read. To be given
- * back with nd_picture_release, also after the cache has dropped it. Thread-safe. */
-const nd_picture *nd_cache_get(nd_cache *cache, const nd_set *set, size_t index);
-void nd_picture_release(const nd_picture *picture); /* NULL is fine */
-size_t nd_cache_bytes(nd_cache *cache);             /* held now, at most the limit */
-size_t nd_cache_misses(nd_cache *cache);            /* pictures read so far */
-void nd_cache_free(nd_cache *cache);                /* all pictures given back before; NULL is fine */
+ * back with nd_cached_release, also after the cache has dropped it. Thread-safe. */
+const nd_cached *nd_cache_get(nd_cache *cache, const nd_set *set, size_t index);
+void nd_cached_release(const nd_cached *picture); /* NULL is fine */
+size_t nd_cache_bytes(nd_cache *cache);           /* held now, at most the limit */
+size_t nd_cache_misses(nd_cache *cache);          /* pictures read so far */
+void nd_cache_free(nd_cache *cache);              /* all pictures given back before; NULL is fine */
 
 /* ---- patch.c: a square cut out of a picture, in one of the eight orientations -------------------------
  */
@@ -35,10 +35,10 @@ typedef struct nd_patch {
 nd_patch nd_patch_draw(int width, int height, int size, int transforms, nd_rng *rng);
 /* out: size x size x 3 in [0, 1]. What lies outside the picture is its reflection (edge pixel not repeated).
  */
-void nd_patch_cut(const nd_picture *picture, nd_patch patch, float *out);
+void nd_patch_cut(const nd_cached *picture, nd_patch patch, float *out);
 /* The same of two views of one size; out: size x size x 6. Of the transforms those below
  * ND_TRANSFORMS_OF_VIEWS are what such a sensor could have seen. */
-void nd_patch_cut_views(const nd_picture *left, const nd_picture *right, nd_patch patch, float *out);
+void nd_patch_cut_views(const nd_cached *left, const nd_cached *right, nd_patch patch, float *out);
 
 /* ---- order.c: shuffled epochs -------------------------------------------------------------------------
  * Each run of `count` positions, from a multiple of count on, visits every index once.
@@ -68,11 +68,11 @@ nd_flat *nd_flat_new(size_t photos, uint64_t seed);
 void nd_flat_free(nd_flat *flat); /* NULL is fine */
 /* Noise as that photo (the index-th) has over flat places of about that brightness (0 to 1). out: size x size
  * x 3, of mean zero. Thread-safe; a function of (seed, index, the picture, what rng gives). */
-void nd_flat_noise(nd_flat *flat, size_t index, const nd_picture *picture, double tone, int size, nd_rng *rng,
+void nd_flat_noise(nd_flat *flat, size_t index, const nd_cached *picture, double tone, int size, nd_rng *rng,
                    float *out);
 /* The square at x, y less its plane, channel by channel: out, ND_FLAT_SIDE squared x 3. Returns its mean;
  * cut_off: a channel is close to black or white. */
-double nd_flat_residual(const nd_picture *picture, int x, int y, float *out, bool *cut_off);
+double nd_flat_residual(const nd_cached *picture, int x, int y, float *out, bool *cut_off);
 /* A Gaussian texture, size x size x 3, whose covariance is that of such a square: between channels c and d of
  * pixels (u, v) apart, the sum of values[p][c] values[p + (u, v)][d] over the square, divided by its pixels.
  */
@@ -103,18 +103,19 @@ size_t nd_sampler_patch_values(const nd_sampler *sampler); /* patch_size x patch
  */
 
 /* A place in the whole run: which sample of which step. */
-typedef struct nd_place {
+typedef struct nd_sample_place {
   uint64_t step;
   uint32_t sample;
-} nd_place;
-nd_rng nd_sample_stream(const nd_sampler *sampler, nd_place at, nd_purpose purpose);
+} nd_sample_place;
+nd_rng nd_sample_stream(const nd_sampler *sampler, nd_sample_place at, nd_purpose purpose);
 /* Of `count` pictures, each once before any comes again. */
-size_t nd_sample_pick(const nd_sampler *sampler, nd_place at, nd_purpose purpose, size_t count);
+size_t nd_sample_pick(const nd_sampler *sampler, nd_sample_place at, nd_purpose purpose, size_t count);
 /* A patch of a picture that has no partner: a real photo, or an unrelated clean one. right: the right views
  * of a set of left ones, or an empty set. */
-int nd_sample_single(const nd_sampler *sampler, nd_place at, nd_purpose purpose, const nd_set *set,
+int nd_sample_single(const nd_sampler *sampler, nd_sample_place at, nd_purpose purpose, const nd_set *set,
                      const nd_set *right, float *out, const char **name);
-int nd_sample_pair(const nd_sampler *sampler, nd_place at, float *synthetic, float *clean, const char **name);
+int nd_sample_pair(const nd_sampler *sampler, nd_sample_place at, float *synthetic, float *clean,
+                   const char **name);
 /* Of the index-th pair. where: gives the place of the patch; how: the degradation. */
 int nd_sample_cut_pair(const nd_sampler *sampler, size_t index, nd_rng where, nd_rng how, float *synthetic,
                        float *clean);
@@ -122,7 +123,7 @@ int nd_sample_cut_pair(const nd_sampler *sampler, size_t index, nd_rng where, nd
 /* ---- damage.c: damage by itself, to be put on clean pictures ------------------------------------------
  * As settings.damage says. synthetic, clean: the sample's own pair. out: a patch, to be added to a clean one.
  */
-int nd_sample_damage(const nd_sampler *sampler, nd_place at, const float *synthetic, const float *clean,
-                     float *out);
+int nd_sample_damage(const nd_sampler *sampler, nd_sample_place at, const float *synthetic,
+                     const float *clean, float *out);
 
 #endif

@@ -1,5 +1,6 @@
 /* Cutting patches: place, orientation, reflection at the borders. */
 #include "data/loader-private.h"
+#include "data/reflect.h"
 
 #include <glib.h>
 
@@ -19,18 +20,10 @@ nd_patch nd_patch_draw(int width, int height, int size, int transforms, nd_rng *
   return patch;
 }
 
-static int reflect(int i, int n) {
-  if (n == 1)
-    return 0;
-  int period = 2 * (n - 1);
-  i = (i % period + period) % period;
-  return i < n ? i : period - i;
-}
-
 /* Where in the picture each row or column of the patch comes from, in values from the start. */
 static void sources(int start, int size, bool mirror, int length, size_t stride, size_t *out) {
   for (int i = 0; i < size; i++)
-    out[i] = (size_t)reflect(start + (mirror ? size - 1 - i : i), length) * stride;
+    out[i] = (size_t)nd_reflect(start + (mirror ? size - 1 - i : i), length) * stride;
 }
 
 static void cut_8(const uint8_t *pixels, const size_t *outer, const size_t *inner, int size, int step,
@@ -50,7 +43,7 @@ static void cut_16(const uint16_t *pixels, const size_t *outer, const size_t *in
 }
 
 /* step: from pixel to pixel of out. */
-static void cut(const nd_picture *picture, nd_patch patch, int step, float *out) {
+static void cut(const nd_cached *picture, nd_patch patch, int step, float *out) {
   int size = patch.size;
   size_t row = (size_t)picture->width * 3;
   g_autofree size_t *rows = g_new(size_t, size), *columns = g_new(size_t, size);
@@ -64,7 +57,7 @@ static void cut(const nd_picture *picture, nd_patch patch, int step, float *out)
     cut_16(picture->pixels, outer, inner, size, step, out);
 }
 
-void nd_patch_cut(const nd_picture *picture, nd_patch patch, float *out) {
+void nd_patch_cut(const nd_cached *picture, nd_patch patch, float *out) {
   cut(picture, patch, 3, out);
 }
 
@@ -73,7 +66,7 @@ void nd_patch_cut(const nd_picture *picture, nd_patch patch, float *out) {
  * views; mirrored rows do not, and a transposed picture is none that a sensor split into left and right could
  * see. (The published training code turns and mirrors all arrays alike, which teaches that sides tell
  * nothing.) */
-void nd_patch_cut_views(const nd_picture *left, const nd_picture *right, nd_patch patch, float *out) {
+void nd_patch_cut_views(const nd_cached *left, const nd_cached *right, nd_patch patch, float *out) {
   bool swap = patch.transform & MIRROR_COLUMNS;
   cut(swap ? right : left, patch, 6, out);
   cut(swap ? left : right, patch, 6, out + 3);

@@ -4,16 +4,16 @@
 
 #include <glib.h>
 
-nd_rng nd_sample_stream(const nd_sampler *sampler, nd_place at, nd_purpose purpose) {
+nd_rng nd_sample_stream(const nd_sampler *sampler, nd_sample_place at, nd_purpose purpose) {
   return nd_rng_make(sampler->settings.seed, at.step, at.sample, purpose);
 }
 
-size_t nd_sample_pick(const nd_sampler *sampler, nd_place at, nd_purpose purpose, size_t count) {
+size_t nd_sample_pick(const nd_sampler *sampler, nd_sample_place at, nd_purpose purpose, size_t count) {
   uint64_t position = at.step * (uint64_t)sampler->settings.batch_size + at.sample;
   return nd_order_pick(sampler->settings.seed, purpose, position, count);
 }
 
-static nd_patch draw_patch(const nd_sampler *sampler, const nd_picture *picture, nd_rng *rng) {
+static nd_patch draw_patch(const nd_sampler *sampler, const nd_cached *picture, nd_rng *rng) {
   const nd_loader_settings *s = &sampler->settings;
   int transforms = !s->augment                                    ? 1
                    : nd_pair_files_channels(&sampler->pairs) == 6 ? ND_TRANSFORMS_OF_VIEWS
@@ -23,16 +23,16 @@ static nd_patch draw_patch(const nd_sampler *sampler, const nd_picture *picture,
 
 /* ---- Pictures of one or two views ---- */
 typedef struct views {
-  const nd_picture *left, *right; /* right NULL: there is one */
+  const nd_cached *left, *right; /* right NULL: there is one */
 } views;
 
 static void release(views v) {
-  nd_picture_release(v.left);
-  nd_picture_release(v.right);
+  nd_cached_release(v.left);
+  nd_cached_release(v.right);
 }
 
 /* Headers promised the same size; trust the pixels. */
-static int compare(const nd_picture *a, const char *a_label, const nd_picture *b, const char *b_label) {
+static int compare(const nd_cached *a, const char *a_label, const nd_cached *b, const char *b_label) {
   return nd_compare_sizes(&(nd_sized){a_label, a->width, a->height},
                           &(nd_sized){b_label, b->width, b->height});
 }
@@ -58,7 +58,7 @@ static void cut(views v, nd_patch patch, float *out) {
     nd_patch_cut(v.left, patch, out);
 }
 
-int nd_sample_single(const nd_sampler *sampler, nd_place at, nd_purpose purpose, const nd_set *set,
+int nd_sample_single(const nd_sampler *sampler, nd_sample_place at, nd_purpose purpose, const nd_set *set,
                      const nd_set *right, float *out, const char **name) {
   size_t index = nd_sample_pick(sampler, at, purpose, set->count);
   nd_rng rng = nd_sample_stream(sampler, at, purpose);
@@ -72,7 +72,7 @@ int nd_sample_single(const nd_sampler *sampler, nd_place at, nd_purpose purpose,
 }
 
 /* The partner's patch: the same place and orientation. */
-static int cut_input(const nd_sampler *sampler, size_t index, const nd_picture *target, nd_patch patch,
+static int cut_input(const nd_sampler *sampler, size_t index, const nd_cached *target, nd_patch patch,
                      float *out) {
   const nd_pair_files *pairs = &sampler->pairs;
   views v;
@@ -86,7 +86,7 @@ static int cut_input(const nd_sampler *sampler, size_t index, const nd_picture *
 }
 
 /* With as much of the picture around the patch as the degradation brings into it. */
-static int degrade(const nd_sampler *sampler, size_t index, const nd_picture *target, nd_patch patch,
+static int degrade(const nd_sampler *sampler, size_t index, const nd_cached *target, nd_patch patch,
                    nd_rng rng, float *out) {
   const nd_degrade_settings *how = &sampler->pairs.degradation;
   int reach = nd_degrade_reach(how), side = patch.size + 2 * reach;
@@ -104,18 +104,18 @@ static int degrade(const nd_sampler *sampler, size_t index, const nd_picture *ta
 int nd_sample_cut_pair(const nd_sampler *sampler, size_t index, nd_rng where, nd_rng how, float *synthetic,
                        float *clean) {
   const nd_pair_files *pairs = &sampler->pairs;
-  const nd_picture *target = nd_cache_get(sampler->cache, &pairs->target, index);
+  const nd_cached *target = nd_cache_get(sampler->cache, &pairs->target, index);
   if (!target)
     return -1;
   nd_patch patch = draw_patch(sampler, target, &where);
   nd_patch_cut(target, patch, clean);
   int failed = pairs->input.count ? cut_input(sampler, index, target, patch, synthetic)
                                   : degrade(sampler, index, target, patch, how, synthetic);
-  nd_picture_release(target);
+  nd_cached_release(target);
   return failed;
 }
 
-int nd_sample_pair(const nd_sampler *sampler, nd_place at, float *synthetic, float *clean,
+int nd_sample_pair(const nd_sampler *sampler, nd_sample_place at, float *synthetic, float *clean,
                    const char **name) {
   size_t index = nd_sample_pick(sampler, at, ND_RANDOM_PICK, sampler->pairs.target.count);
   *name = nd_pair_files_name(&sampler->pairs, index);

@@ -127,7 +127,7 @@ void nd_batch_free(nd_batch *batch) {
   memset(batch, 0, sizeof *batch);
 }
 
-static int fill_sample(const nd_sampler *sampler, nd_place at, nd_batch *batch, size_t k) {
+static int fill_sample(const nd_sampler *sampler, nd_sample_place at, nd_batch *batch, size_t k) {
   static const nd_set none = {0};
   size_t values = nd_sampler_patch_values(sampler), offset = k * values,
          seen = k * (values / 3 * (size_t)batch->channels);
@@ -148,7 +148,7 @@ static int fill_sample(const nd_sampler *sampler, nd_place at, nd_batch *batch, 
 int nd_sampler_fill(const nd_sampler *sampler, uint64_t step, nd_batch *batch) {
   batch->step = step;
   for (int k = 0; k < batch->samples; k++) {
-    nd_place at = {step, (uint32_t)(sampler->settings.sample_begin + k)};
+    nd_sample_place at = {step, (uint32_t)(sampler->settings.sample_begin + k)};
     if (fill_sample(sampler, at, batch, (size_t)k))
       return nd_fail_in("training data, step %llu", (unsigned long long)step);
   }

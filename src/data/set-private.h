@@ -33,6 +33,7 @@ typedef struct nd_sized {
   const char *label;
   int width, height;
 } nd_sized;
+/* 0: they are the same. */
 int nd_compare_sizes(const nd_sized *a, const nd_sized *b);
 /* The places of names (strings) in their order, numbers in them by their value; the caller's, g_free. */
 size_t *nd_names_in_order(const GPtrArray *names);

@@ -97,25 +97,25 @@ int nd_raster_new_for(const nd_raster *like, const char *path, const nd_save_opt
   return 0;
 }
 
-static nd_pixels pixels_of(const nd_raster *r) {
-  return (nd_pixels){.width = r->shape.width,
-                     .height = r->shape.height,
-                     .bands = r->shape.channels + r->shape.alpha,
-                     .deep = r->shape.bits == 16,
-                     .memory = nd_spool_memory(r->samples),
-                     .descriptor = nd_spool_descriptor(r->samples),
-                     .meta = r->meta};
+static nd_written_pixels pixels_of(const nd_raster *r) {
+  return (nd_written_pixels){.width = r->shape.width,
+                             .height = r->shape.height,
+                             .bands = r->shape.channels + r->shape.alpha,
+                             .deep = r->shape.bits == 16,
+                             .memory = nd_spool_memory(r->samples),
+                             .descriptor = nd_spool_descriptor(r->samples),
+                             .meta = r->meta};
 }
 
 int nd_raster_save(const char *path, const nd_raster *r, const nd_save_options *options) {
-  nd_pixels p = pixels_of(r);
+  nd_written_pixels p = pixels_of(r);
   const nd_format *format = nd_format_for(path, p.width, p.height, options);
   return format ? nd_pixels_save(path, &p, format, nd_save_quality(options)) : -1;
 }
 
 int nd_raster_encode(const nd_raster *r, const char *name, const nd_save_options *options, void **bytes,
                      size_t *size) {
-  nd_pixels p = pixels_of(r);
+  nd_written_pixels p = pixels_of(r);
   const nd_format *format = nd_format_for(name, p.width, p.height, options);
   return format ? nd_pixels_encode(name, &p, format, nd_save_quality(options), bytes, size) : -1;
 }

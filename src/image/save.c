@@ -48,7 +48,7 @@ static void pack_rows(size_t begin, size_t end, int thread, void *context) {
 
 /* The pixels as `format` will have them; *pixels is the caller's, nd_mem_free. */
 static int pack(const nd_image *image, const nd_format *format, const nd_save_options *options,
-                nd_pixels *out, void **pixels) {
+                nd_written_pixels *out, void **pixels) {
   packing p = {.image = image,
                .deep = nd_format_deep(format, options, image->bits),
                .alpha = format->alpha && image->alpha};
@@ -58,12 +58,12 @@ static int pack(const nd_image *image, const nd_format *format, const nd_save_op
   if (!p.pixels)
     return -1;
   nd_parallel((size_t)image->height, 64, pack_rows, &p);
-  *out = (nd_pixels){.width = image->width,
-                     .height = image->height,
-                     .bands = bands,
-                     .deep = p.deep,
-                     .memory = p.pixels,
-                     .meta = image->meta};
+  *out = (nd_written_pixels){.width = image->width,
+                             .height = image->height,
+                             .bands = bands,
+                             .deep = p.deep,
+                             .memory = p.pixels,
+                             .meta = image->meta};
   return 0;
 }
 
@@ -74,7 +74,7 @@ int nd_save_quality(const nd_save_options *o) {
 int nd_image_encode(const nd_image *image, const char *name, const nd_save_options *options, void **bytes,
                     size_t *size) {
   void *packed;
-  nd_pixels p;
+  nd_written_pixels p;
   *bytes = NULL;
   *size = 0;
   const nd_format *format = nd_format_for(name, image->width, image->height, options);
@@ -89,7 +89,7 @@ int nd_image_encode(const nd_image *image, const char *name, const nd_save_optio
 
 int nd_image_save(const char *path, const nd_image *image, const nd_save_options *options) {
   void *packed;
-  nd_pixels p;
+  nd_written_pixels p;
   const nd_format *format = nd_format_for(path, image->width, image->height, options);
   if (!format)
     return -1;

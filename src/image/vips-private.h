@@ -79,22 +79,22 @@ void nd_floats_to_samples(const float *from, size_t n, bool deep, void *to);
 int nd_pixels_read(const char *name, const void *bytes, size_t size, const nd_pixel_sink *sink, void *to);
 
 /* Pixels to be written: 8 or 16 bits, interleaved, alpha last. */
-typedef struct nd_pixels {
+typedef struct nd_written_pixels {
   int width, height, bands;
   bool deep;
   const void *memory; /* NULL: in the file of this descriptor */
   int descriptor;
   void *meta; /* or NULL */
-} nd_pixels;
+} nd_written_pixels;
 /* The format for a name, and options that it can keep; NULL and an error: none. */
 const nd_format *nd_format_for(const char *path, int width, int height, const nd_save_options *options);
 /* The bits a file of this format will have, when the picture has some. */
 bool nd_format_deep(const nd_format *format, const nd_save_options *options, int bits);
 int nd_save_quality(const nd_save_options *options); /* NULL is fine */
-int nd_pixels_save(const char *path, const nd_pixels *p, const nd_format *format, int quality);
+int nd_pixels_save(const char *path, const nd_written_pixels *p, const nd_format *format, int quality);
 /* Into memory: *bytes is the caller's, g_free. name is for messages. */
-int nd_pixels_encode(const char *name, const nd_pixels *p, const nd_format *format, int quality, void **bytes,
-                     size_t *size);
+int nd_pixels_encode(const char *name, const nd_written_pixels *p, const nd_format *format, int quality,
+                     void **bytes, size_t *size);
 
 /* nd_image.meta is a VipsImage without pixels that carries what describes the picture but not its pixels:
  * EXIF, XMP, IPTC, ICC profile, text, resolution. Not the embedded thumbnail: it shows the unrestored

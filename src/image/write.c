@@ -8,7 +8,7 @@
 
 typedef struct writing {
   const char *name;
-  const nd_pixels *pixels;
+  const nd_written_pixels *pixels;
   const nd_format *format;
   int quality;
   int descriptor; /* -1: into bytes */
@@ -54,7 +54,7 @@ bool nd_format_deep(const nd_format *format, const nd_save_options *options, int
   return format->deep && (options && options->bits ? options->bits : bits) == 16;
 }
 
-static VipsImage *open_pixels(const nd_pixels *p) {
+static VipsImage *open_pixels(const nd_written_pixels *p) {
   VipsBandFormat format = p->deep ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR;
   size_t bytes = (size_t)p->width * (size_t)p->height * (size_t)p->bands * (p->deep ? 2 : 1);
   if (p->memory)
@@ -64,7 +64,7 @@ static VipsImage *open_pixels(const nd_pixels *p) {
   return vips_rawload(path, &image, p->width, p->height, p->bands, "format", format, NULL) ? NULL : image;
 }
 
-static VipsInterpretation interpretation(const nd_pixels *p) {
+static VipsInterpretation interpretation(const nd_written_pixels *p) {
   if (p->bands < 3)
     return p->deep ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W;
   return p->deep ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB;
@@ -148,8 +148,8 @@ static int write_once(void *context, bool alone) {
   return failed ? nd_vips_fail("write", w->name) : write_exif(w);
 }
 
-int nd_pixels_encode(const char *name, const nd_pixels *p, const nd_format *format, int quality, void **bytes,
-                     size_t *size) {
+int nd_pixels_encode(const char *name, const nd_written_pixels *p, const nd_format *format, int quality,
+                     void **bytes, size_t *size) {
   writing w = {.name = name, .pixels = p, .format = format, .quality = quality, .descriptor = -1};
   int failed = nd_vips_run(write_once, &w);
   *bytes = w.bytes;
@@ -157,7 +157,7 @@ int nd_pixels_encode(const char *name, const nd_pixels *p, const nd_format *form
   return failed;
 }
 
-int nd_pixels_save(const char *path, const nd_pixels *p, const nd_format *format, int quality) {
+int nd_pixels_save(const char *path, const nd_written_pixels *p, const nd_format *format, int quality) {
   nd_file_out *file = nd_file_begin(path);
   if (!file)
     return -1;

@@ -48,7 +48,9 @@ typedef struct nd_ratio {
   double low, high;
 } nd_ratio;
 nd_ratio nd_ratio_any(void);
+/* What is left of it where it made `result` of a width `of`; of < 1: all. */
 void nd_ratio_narrow(nd_ratio *r, int of, int result);
+/* The setting's default where that is such a ratio, else the shortest number that is. Error: none is. */
 int nd_net_set_ratio(nd_net *net, const char *setting, nd_ratio r);
 
 /* ---- Grey pictures (grey.c): the luma of colour ones goes in, and what comes out is added to all channels.
@@ -105,6 +107,7 @@ typedef struct nd_diffusion_shape {
         "down-sampling rates that get attention besides the middle"                                          \
   }
 nd_diffusion_shape nd_diffusion_shape_of(const nd_net *net);
+/* Whether that level, from 0, has attention. */
 bool nd_diffusion_attends(const nd_diffusion_shape *s, int level);
 /* The settings of a shape. */
 int nd_diffusion_set_shape(nd_net *net, const nd_diffusion_shape *s);

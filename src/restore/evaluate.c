@@ -6,57 +6,48 @@
 /* Where the right views are given. */
 #define RIGHT "--right (in a study: right)"
 
-typedef struct measures {
-  double psnr, ssim, lpips, niqe;
-} measures;
+static bool measures(const nd_evaluation *e, nd_metric m, bool truth) {
+  return nd_metrics[m].wanted(e) && (truth || !nd_metrics[m].needs_truth);
+}
 
 /* Of a picture of p's size. Without a target there is no truth. */
-static int measure(const nd_evaluation *e, const nd_pair *p, const float *rgb, measures *m) {
-  if (p->target && nd_protocol_measure(e->protocol, rgb, p->target, p->height, p->width, &m->psnr, &m->ssim))
-    return -1;
-  if (p->target && e->lpips && nd_lpips_measure(e->lpips, rgb, p->target, p->height, p->width, &m->lpips))
-    return -1;
-  return e->niqe ? nd_niqe_measure(e->niqe, rgb, p->height, p->width, &m->niqe) : 0;
+static int measure(const nd_evaluation *e, const nd_pair *p, const float *rgb, double out[ND_METRICS]) {
+  for (nd_metric m = 0; m < ND_METRICS; m++)
+    if (measures(e, m, p->target) && nd_metrics[m].measure(e, p, rgb, &out[m]))
+      return -1;
+  return 0;
 }
 
 /* rgb: room for the picture, p->input where there is one view. */
-static int measure_both(nd_restorer *r, const nd_evaluation *e, const nd_pair *p, float *rgb,
-                        measures *before, measures *after) {
+static int measure_both(nd_restorer *r, const nd_evaluation *e, const nd_pair *p, float *rgb, nd_score *out) {
   if (r && nd_net_check_views(r->net, p->channels == 6, RIGHT))
     return -1;
   if (rgb != p->input)
     nd_views_photo(p->input, (size_t)p->width * (size_t)p->height, p->channels, rgb);
-  if (measure(e, p, rgb, before))
+  if (measure(e, p, rgb, out->input))
     return -1;
-  *after = *before;
+  memcpy(out->result, out->input, sizeof out->result);
   return r && (nd_restorer_run(r, p->input, p->height, p->width, rgb, NULL, NULL) ||
-               measure(e, p, rgb, after))
+               measure(e, p, rgb, out->result))
              ? -1
              : 0;
 }
 
 static int score_pair(nd_restorer *r, const nd_evaluation *e, const nd_pair *p, nd_score *out) {
-  measures before = {0}, after = {0};
   size_t bytes = (size_t)p->width * (size_t)p->height * 3 * sizeof *p->input;
   float *rgb = p->channels == 3 ? p->input : nd_mem_alloc(bytes, p->name);
-  int failed = !rgb || measure_both(r, e, p, rgb, &before, &after);
+  int failed = !rgb || measure_both(r, e, p, rgb, out);
   if (rgb != p->input)
     nd_mem_free(rgb);
   out->name = g_strdup(p->name);
-  if (failed)
-    return nd_fail_in("'%s'", p->name);
-  out->psnr = after.psnr, out->psnr_input = before.psnr;
-  out->ssim = after.ssim, out->ssim_input = before.ssim;
-  out->lpips = after.lpips, out->lpips_input = before.lpips;
-  out->niqe = after.niqe, out->niqe_input = before.niqe;
-  return 0;
+  return failed ? nd_fail_in("'%s'", p->name) : 0;
 }
 
 static void add_to_mean(nd_score *mean, const nd_score *one, double n) {
-  mean->psnr += one->psnr / n, mean->psnr_input += one->psnr_input / n;
-  mean->ssim += one->ssim / n, mean->ssim_input += one->ssim_input / n;
-  mean->lpips += one->lpips / n, mean->lpips_input += one->lpips_input / n;
-  mean->niqe += one->niqe / n, mean->niqe_input += one->niqe_input / n;
+  for (nd_metric m = 0; m < ND_METRICS; m++) {
+    mean->result[m] += one->result[m] / n;
+    mean->input[m] += one->input[m] / n;
+  }
 }
 
 static int score_one(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, size_t i, nd_score *out) {
@@ -72,9 +63,11 @@ static int check_size(const nd_evaluation *e, const nd_pairs *pairs, size_t i) {
   int width, height;
   if (nd_pairs_size(pairs, i, &width, &height))
     return -1;
-  int failed = (nd_pairs_have_truth(pairs) && nd_ssim_check_size(height, width, e->protocol->options)) ||
-               (e->niqe && nd_niqe_check_size(height, width));
-  return failed ? nd_fail_in("'%s'", nd_pairs_name(pairs, i)) : 0;
+  for (nd_metric m = 0; m < ND_METRICS; m++)
+    if (measures(e, m, nd_pairs_have_truth(pairs)) && nd_metrics[m].check_size &&
+        nd_metrics[m].check_size(e, height, width))
+      return nd_fail_in("'%s'", nd_pairs_name(pairs, i));
+  return 0;
 }
 
 /* How many of the pictures are measured. */
@@ -95,6 +88,8 @@ int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, n
   *out = (nd_scores){.protocol = nd_pairs_have_truth(pairs) ? e->protocol : NULL,
                      .at = g_new0(nd_score, n),
                      .count = (int)n};
+  for (nd_metric m = 0; m < ND_METRICS; m++)
+    out->measured[m] = measures(e, m, nd_pairs_have_truth(pairs));
   for (size_t i = 0; i < n; i++) {
     if (score_one(r, e, pairs, i, &out->at[i])) {
       nd_scores_free(out);

@@ -85,7 +85,7 @@ bool nd_restorer_divide(const nd_restorer *r, nd_layout *l, double area) {
   return best < INFINITY;
 }
 
-int nd_spans_count(int length, int tile, int overlap) {
+int nd_tile_spans(int length, int tile, int overlap) {
   return length <= tile ? 1 : 1 + (length - tile + tile - 2 * overlap - 1) / (tile - 2 * overlap);
 }
 
@@ -112,7 +112,7 @@ static int fit_strips(nd_restorer *r, const nd_layout *whole, int band, nd_layou
     l->tile_width = width;
     l->band = band;
     l->steps = nd_slide_steps(r->slide);
-    *work = nd_slide_work(r->slide) * nd_spans_count(whole->width, width, whole->overlap);
+    *work = nd_slide_work(r->slide) * nd_tile_spans(whole->width, width, whole->overlap);
     return 0;
   }
 }
@@ -166,9 +166,9 @@ int nd_restorer_lay_out(nd_restorer *r, int height, int width, nd_layout *l) {
   return 0;
 }
 
-nd_span nd_span_at(int i, int length, int tile, int overlap) {
-  int n = nd_spans_count(length, tile, overlap), step = tile - 2 * overlap;
-  nd_span s = {MIN(i * step, length - tile), 0, length};
+nd_tile_span nd_tile_span_at(int i, int length, int tile, int overlap) {
+  int n = nd_tile_spans(length, tile, overlap), step = tile - 2 * overlap;
+  nd_tile_span s = {MIN(i * step, length - tile), 0, length};
   s.from = i ? i * step + overlap : 0;
   s.to = i + 1 < n ? (i + 1) * step + overlap : length;
   return s;

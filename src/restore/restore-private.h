@@ -32,9 +32,9 @@ typedef struct nd_layout {
 } nd_layout;
 
 /* Along one axis, tile i starts at start and its result is used from `from` up to `to`. */
-typedef struct nd_span {
+typedef struct nd_tile_span {
   int start, from, to;
-} nd_span;
+} nd_tile_span;
 
 /* With the memory there is now. Plans may be lost. */
 int nd_restorer_lay_out(nd_restorer *r, int height, int width, nd_layout *l);
@@ -43,8 +43,8 @@ bool nd_restorer_divide(const nd_restorer *r, nd_layout *l, double area);
 /* Notes that so much memory is wanted in place of the settings', and says how much more that is; a little
  * above what is needed, since texts are rounded. */
 nd_bytes_text nd_restorer_want(nd_restorer *r, double bytes);
-int nd_spans_count(int length, int tile, int overlap);
-nd_span nd_span_at(int i, int length, int tile, int overlap);
+int nd_tile_spans(int length, int tile, int overlap);
+nd_tile_span nd_tile_span_at(int i, int length, int tile, int overlap);
 
 void nd_restorer_drop_plan(nd_restorer *r);
 /* Ready to run on height x width; band: rows at a time, 0: a plan of the whole height. */
@@ -58,8 +58,8 @@ int nd_restorer_append(const nd_restorer *r, nd_graph *g, nd_dtype dtype, int he
 /* The tile at (y, x) of the picture padded by replication, as the network takes it. */
 int nd_tile_in(const nd_restorer *r, const nd_picture *p, int y, int x, int height, int width, float *tile);
 /* What of a tile's result is used, by the restorer's strength, into the picture. */
-int nd_tile_out(const nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_span rows, nd_span columns,
-                const float *tile);
+int nd_tile_out(const nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_tile_span rows,
+                nd_tile_span columns, const float *tile);
 
 /* ---- Networks that see the whole picture, in stages (tensor/cuts.h) ---- */
 typedef struct nd_staged nd_staged;

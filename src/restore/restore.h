@@ -66,14 +66,17 @@ int nd_restorer_run_picture(nd_restorer *r, const nd_picture *picture, nd_tile_p
 int nd_restorer_count_tiles(nd_restorer *r, int height, int width, int *tiles);
 
 /* ---- Evaluation ---- */
+/* What is measured, in the order of the table in metrics.c. */
+typedef enum nd_metric { ND_PSNR, ND_SSIM, ND_LPIPS, ND_NIQE, ND_METRICS } nd_metric;
+
 typedef struct nd_score {
   char *name;
-  double psnr, ssim, psnr_input, ssim_input; /* of the result and of the unrestored input (nd_views_photo) */
-  double lpips, lpips_input, niqe, niqe_input; /* 0 where it was not asked for */
+  double result[ND_METRICS], input[ND_METRICS]; /* of the unrestored input: nd_views_photo; 0: not measured */
 } nd_score;
 
 typedef struct nd_scores {
-  const nd_protocol *protocol; /* NULL: there was no truth, neither PSNR nor SSIM nor LPIPS */
+  const nd_protocol *protocol; /* NULL: there was no truth */
+  bool measured[ND_METRICS];   /* set by nd_evaluate */
   int count;
   nd_score *at;
   nd_score mean; /* over the pictures; without a name */
@@ -85,6 +88,19 @@ typedef struct nd_evaluation {
   const nd_niqe_model *niqe; /* NULL: not measured */
   size_t limit;              /* only so many pictures; 0: all */
 } nd_evaluation;
+
+typedef struct nd_metric_kind {
+  const char *name, *key;      /* "PSNR"; "psnr", in JSON and tables */
+  const char *title;           /* of a report's table, where it has `digits` decimals */
+  int width, decimals, digits; /* the first two: in a line of noiseda eval */
+  bool needs_truth;
+  bool (*wanted)(const nd_evaluation *e);
+  /* NULL: pictures of any size will do. */
+  int (*check_size)(const nd_evaluation *e, int height, int width);
+  /* Of rgb, height x width x 3 in [0, 1] of p's size, for the input or the result of p. */
+  int (*measure)(const nd_evaluation *e, const nd_pair *p, const float *rgb, double *out);
+} nd_metric_kind;
+extern const nd_metric_kind nd_metrics[ND_METRICS];
 /* Whether the pictures are large enough for what is to be measured of them, before that takes hours. */
 int nd_evaluation_check(const nd_evaluation *e, const nd_pairs *pairs);
 /* Restores each input and compares with its target, where it has one. r NULL: the inputs are the results. */

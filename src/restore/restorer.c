@@ -121,8 +121,8 @@ static void correct(const nd_restorer *r, const float *network, float *x, int n)
     x[i] += strength * (r->settings.residual ? network[i] : network[i] - x[i]);
 }
 
-int nd_tile_out(const nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_span rows, nd_span columns,
-                const float *tile) {
+int nd_tile_out(const nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_tile_span rows,
+                nd_tile_span columns, const float *tile) {
   int n = MIN(columns.to, p->width) - columns.from, channels = nd_net_channels(r->net);
   g_autofree float *seen = g_new(float, channels *(size_t)MAX(n, 1)),
                    *row = g_new(float, 3 * (size_t)MAX(n, 1));
@@ -140,7 +140,8 @@ int nd_tile_out(const nd_restorer *r, const nd_picture *p, const nd_layout *l, n
   return 0;
 }
 
-static int run_tile(nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_span rows, nd_span columns) {
+static int run_tile(nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_tile_span rows,
+                    nd_tile_span columns) {
   nd_plan_set_window(
       r->plan, (nd_window){rows.start, columns.start, l->tile_height, l->tile_width, l->height, l->width});
   int64_t begun = nd_clock();
@@ -160,7 +161,7 @@ typedef struct descent {
   const nd_restorer *r;
   const nd_picture *p;
   const nd_layout *l;
-  nd_span columns;
+  nd_tile_span columns;
   nd_tile_progress progress;
   void *context;
   int done, all; /* steps */
@@ -177,7 +178,7 @@ static int take_rows(void *context, int y, int rows, float *to) {
 static int give_rows(void *context, int y, int rows, const float *from) {
   const descent *d = context;
   int64_t begun = nd_clock();
-  int failed = nd_tile_out(d->r, d->p, d->l, (nd_span){y, y, y + rows}, d->columns, from);
+  int failed = nd_tile_out(d->r, d->p, d->l, (nd_tile_span){y, y, y + rows}, d->columns, from);
   nd_profile_stage(d->r->settings.profile, "copy rows out", begun, 0);
   return failed;
 }
@@ -190,10 +191,10 @@ static int step_done(void *context) {
 
 static int run_strips(nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_tile_progress progress,
                       void *context) {
-  int across = nd_spans_count(l->width, l->tile_width, l->overlap);
+  int across = nd_tile_spans(l->width, l->tile_width, l->overlap);
   descent d = {r, p, l, {0}, progress, context, 0, across * l->steps};
   for (int i = 0; i < across; i++) {
-    d.columns = nd_span_at(i, l->width, l->tile_width, l->overlap);
+    d.columns = nd_tile_span_at(i, l->width, l->tile_width, l->overlap);
     nd_window window = {0, d.columns.start, l->height, l->tile_width, l->height, l->width};
     if (nd_slide_run(r->slide, window, &(nd_slide_ends){take_rows, give_rows, step_done, &d}))
       return -1;
@@ -203,12 +204,12 @@ static int run_strips(nd_restorer *r, const nd_picture *p, const nd_layout *l, n
 
 static int run_tiles(nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_tile_progress progress,
                      void *context) {
-  int down = nd_spans_count(l->height, l->tile_height, l->overlap),
-      across = nd_spans_count(l->width, l->tile_width, l->overlap);
+  int down = nd_tile_spans(l->height, l->tile_height, l->overlap),
+      across = nd_tile_spans(l->width, l->tile_width, l->overlap);
   for (int i = 0; i < down; i++)
     for (int j = 0; j < across; j++) {
-      if (run_tile(r, p, l, nd_span_at(i, l->height, l->tile_height, l->overlap),
-                   nd_span_at(j, l->width, l->tile_width, l->overlap)))
+      if (run_tile(r, p, l, nd_tile_span_at(i, l->height, l->tile_height, l->overlap),
+                   nd_tile_span_at(j, l->width, l->tile_width, l->overlap)))
         return -1;
       if (progress && !progress(i * across + j + 1, down * across, context))
         return nd_fail("stopped");
@@ -252,7 +253,7 @@ int nd_restorer_count_tiles(nd_restorer *r, int height, int width, int *tiles) {
     return -1;
   if (l.staged)
     return count_staged(r, height, width, tiles);
-  *tiles = nd_spans_count(l.height, l.tile_height, l.overlap) *
-           nd_spans_count(l.width, l.tile_width, l.overlap) * l.steps;
+  *tiles = nd_tile_spans(l.height, l.tile_height, l.overlap) *
+           nd_tile_spans(l.width, l.tile_width, l.overlap) * l.steps;
   return 0;
 }

@@ -24,16 +24,16 @@ struct nd_staged {
 
 /* ---- How a stage is divided ---- */
 static int count_across(const nd_layout *l) {
-  return nd_spans_count(l->width, l->tile_width, l->overlap);
+  return nd_tile_spans(l->width, l->tile_width, l->overlap);
 }
 
 static int count_tiles(const nd_layout *l) {
-  return nd_spans_count(l->height, l->tile_height, l->overlap) * count_across(l);
+  return nd_tile_spans(l->height, l->tile_height, l->overlap) * count_across(l);
 }
 
-static void tile_at(const nd_layout *l, int i, nd_span *rows, nd_span *columns) {
-  *rows = nd_span_at(i / count_across(l), l->height, l->tile_height, l->overlap);
-  *columns = nd_span_at(i % count_across(l), l->width, l->tile_width, l->overlap);
+static void tile_at(const nd_layout *l, int i, nd_tile_span *rows, nd_tile_span *columns) {
+  *rows = nd_tile_span_at(i / count_across(l), l->height, l->tile_height, l->overlap);
+  *columns = nd_tile_span_at(i % count_across(l), l->width, l->tile_width, l->overlap);
 }
 
 /* A plan of stage i on a tile of that size; lay_out: one that is not to run. */
@@ -215,7 +215,7 @@ typedef struct running {
   double *sums;
 } running;
 
-static int fill_in(const nd_staged *s, const running *at, nd_span rows, nd_span columns) {
+static int fill_in(const nd_staged *s, const running *at, nd_tile_span rows, nd_tile_span columns) {
   const nd_layout *l = &s->tiles[at->i];
   for (int k = 0; k < at->i; k++)
     if (s->statistics[k])
@@ -232,7 +232,7 @@ static int fill_in(const nd_staged *s, const running *at, nd_span rows, nd_span 
   return 0;
 }
 
-static int take_out(const nd_staged *s, const running *at, nd_span rows, nd_span columns) {
+static int take_out(const nd_staged *s, const running *at, nd_tile_span rows, nd_tile_span columns) {
   const nd_layout *l = &s->tiles[at->i];
   for (int k = 0; k < at->stage->out.count; k++) {
     nd_tensor t = at->stage->out.at[k];
@@ -257,7 +257,7 @@ static int take_out(const nd_staged *s, const running *at, nd_span rows, nd_span
 static int run_tiles(nd_staged *s, const running *at, nd_tile_progress progress, void *context) {
   const nd_layout *l = &s->tiles[at->i];
   for (int k = 0; k < count_tiles(l); k++) {
-    nd_span rows, columns;
+    nd_tile_span rows, columns;
     tile_at(l, k, &rows, &columns);
     nd_plan_set_window(
         at->plan, (nd_window){rows.start, columns.start, l->tile_height, l->tile_width, l->height, l->width});

@@ -6,35 +6,34 @@
 #include <math.h>
 #include <string.h>
 
-/* What is told of a picture with truth, and of one without. */
+/* A metric of the result, or of the input. */
 typedef struct column {
-  const char *name;
-  size_t place; /* in an nd_score */
+  nd_metric metric;
+  bool input;
 } column;
-static const column with_truth[] = {{"psnr", offsetof(nd_score, psnr)},
-                                    {"ssim", offsetof(nd_score, ssim)},
-                                    {"psnr_input", offsetof(nd_score, psnr_input)},
-                                    {"ssim_input", offsetof(nd_score, ssim_input)},
-                                    {NULL, 0}};
-static const column without_truth[] = {
-    {"niqe", offsetof(nd_score, niqe)}, {"niqe_input", offsetof(nd_score, niqe_input)}, {NULL, 0}};
 
-static const column *columns_of(const nd_scores *s) {
-  return s->protocol ? with_truth : without_truth;
+enum { MOST_COLUMNS = 2 * ND_STUDY_METRICS };
+
+/* What is told of a picture with truth, or of one without: results, then inputs. Returns how many they are.
+ */
+static int columns_of(bool truth, column out[MOST_COLUMNS]) {
+  int count = 0;
+  for (int input = 0; input < 2; input++)
+    for (int i = 0; i < ND_STUDY_METRICS; i++)
+      if (nd_metrics[nd_study_metrics[i]].needs_truth == truth)
+        out[count++] = (column){nd_study_metrics[i], input};
+  return count;
 }
 
-static double *number_at(const nd_score *s, const column *c) {
-  return (double *)((char *)s + c->place);
+static void append_names(GString *out, bool truth) {
+  column c[MOST_COLUMNS];
+  for (int i = 0, count = columns_of(truth, c); i < count; i++)
+    g_string_append_printf(out, ",%s%s", nd_metrics[c[i].metric].key, c[i].input ? "_input" : "");
 }
 
-static void append_names(GString *out, const column *c) {
-  for (; c->name; c++)
-    g_string_append_printf(out, ",%s", c->name);
-}
-
-static char *head_of(const nd_scores *s) {
+static char *head_of(bool truth) {
   GString *head = g_string_new("picture");
-  append_names(head, columns_of(s));
+  append_names(head, truth);
   g_string_append_c(head, '\n');
   return g_string_free(head, FALSE);
 }
@@ -60,24 +59,24 @@ static void append_number(GString *out, double x) {
 }
 
 /* s NULL: the columns are left empty. */
-static void append_score(GString *out, const nd_score *s, const column *c) {
-  for (; c->name; c++)
-    append_number(out, s ? *number_at(s, c) : NAN);
+static void append_score(GString *out, const nd_score *s, bool truth) {
+  column c[MOST_COLUMNS];
+  for (int i = 0, count = columns_of(truth, c); i < count; i++)
+    append_number(out, s ? (c[i].input ? s->input : s->result)[c[i].metric] : NAN);
 }
 
 /* ---- One run on one test ---- */
-char *nd_study_scores_path(const nd_study *s, const nd_study_run *run, const nd_study_test *test,
-                           const char *dir) {
-  g_autofree char *folder = nd_study_folder(s, run, dir);
+char *nd_study_scores_path(const nd_study_run *run, const nd_study_test *test, const char *dir) {
+  g_autofree char *folder = nd_study_folder(run, dir);
   return g_strdup_printf("%s/scores-%s.csv", folder, test->name);
 }
 
 int nd_study_scores_save(const char *path, const nd_scores *scores) {
-  g_autofree char *head = head_of(scores);
+  g_autofree char *head = head_of(scores->protocol);
   g_autoptr(GString) out = g_string_new(head);
   for (int i = 0; i < scores->count; i++) {
     append_cell(out, scores->at[i].name);
-    append_score(out, &scores->at[i], columns_of(scores));
+    append_score(out, &scores->at[i], scores->protocol);
     g_string_append_c(out, '\n');
   }
   return nd_file_write_atomic(path, out->str, out->len);
@@ -111,12 +110,13 @@ static bool read_number(const char *cell, double *out) {
   return !*cell || (end != cell && !*end);
 }
 
-static bool read_score(char **at, const column *columns, nd_score *out) {
+static bool read_score(char **at, bool truth, nd_score *out) {
+  column c[MOST_COLUMNS];
   char behind, *name = take_cell(at, &behind);
   bool good = name && *name;
-  for (; good && columns->name; columns++) {
+  for (int i = 0, count = columns_of(truth, c); good && i < count; i++) {
     const char *cell = behind == ',' ? take_cell(at, &behind) : NULL;
-    good = cell && read_number(cell, number_at(out, columns));
+    good = cell && read_number(cell, &(c[i].input ? out->input : out->result)[c[i].metric]);
   }
   if (!good || behind == ',')
     return false;
@@ -128,7 +128,7 @@ static bool read_score(char **at, const column *columns, nd_score *out) {
 static bool read_head(const char *text, nd_scores *out) {
   for (int truth = 0; truth < 2; truth++) {
     out->protocol = truth ? nd_protocol_at(0) : NULL;
-    g_autofree char *head = head_of(out);
+    g_autofree char *head = head_of(truth);
     if (g_str_has_prefix(text, head))
       return true;
   }
@@ -148,7 +148,7 @@ int nd_study_scores_load(const char *path, nd_scores *out) {
   bool good = true;
   while (good && *at) {
     nd_score next = {0};
-    if ((good = read_score(&at, columns_of(out), &next)))
+    if ((good = read_score(&at, out->protocol, &next)))
       g_array_append_val(scores, next);
   }
   out->count = (int)scores->len;
@@ -164,8 +164,8 @@ int nd_study_scores_load(const char *path, nd_scores *out) {
 /* ---- The study ---- */
 static int write_results(const nd_study *s, const nd_study_results *r, const char *dir) {
   g_autoptr(GString) out = g_string_new("task,variant,seed,test,picture");
-  append_names(out, with_truth);
-  append_names(out, without_truth);
+  append_names(out, true);
+  append_names(out, false);
   g_string_append_c(out, '\n');
   for (int i = 0; i < s->run_count; i++) {
     const nd_study_run *run = &s->runs[i];
@@ -176,19 +176,14 @@ static int write_results(const nd_study *s, const nd_study_results *r, const cha
         g_string_append_printf(out, "%s,%s,%" G_GINT64_FORMAT ",%s,", task->name,
                                s->variants[run->variant].name, run->seed, task->tests[k].name);
         append_cell(out, scores->at[p].name);
-        append_score(out, scores->protocol ? &scores->at[p] : NULL, with_truth);
-        append_score(out, scores->protocol ? NULL : &scores->at[p], without_truth);
+        append_score(out, scores->protocol ? &scores->at[p] : NULL, true);
+        append_score(out, scores->protocol ? NULL : &scores->at[p], false);
         g_string_append_c(out, '\n');
       }
     }
   }
   g_autofree char *path = g_build_filename(dir, "results.csv", NULL);
   return nd_file_write_atomic(path, out->str, out->len);
-}
-
-static const char *metric_name(nd_study_metric m) {
-  static const char *const names[ND_STUDY_METRICS] = {"psnr", "ssim", "niqe"};
-  return names[m];
 }
 
 static void append_summary(GString *out, const nd_study_summary *x) {
@@ -218,11 +213,11 @@ static int write_summary(const nd_study *s, const nd_study_results *r, const cha
       for (int v = 0; v < s->variant_count; v++)
         for (int m = 0; m < ND_STUDY_METRICS; m++) {
           nd_study_summary x;
-          nd_study_summarise(s, r, t, v, k, m, &x);
+          nd_study_summarise(s, r, t, v, k, nd_study_metrics[m], &x);
           if (!x.seeds)
             continue;
           g_string_append_printf(out, "%s,%s,%s,%s", s->tasks[t].name, s->variants[v].name,
-                                 s->tasks[t].tests[k].name, metric_name((nd_study_metric)m));
+                                 s->tasks[t].tests[k].name, nd_metrics[nd_study_metrics[m]].key);
           append_summary(out, &x);
         }
   g_autofree char *path = g_build_filename(dir, "summary.csv", NULL);

@@ -41,10 +41,8 @@ static void append_row(GString *out, const char *name, const nd_study_summary *x
 }
 
 static void append_table(GString *out, const nd_study *s, const nd_study_results *r, int task, int test,
-                         nd_study_metric metric) {
-  static const char *const titles[ND_STUDY_METRICS] = {"PSNR (dB)", "SSIM", "NIQE, lower is better"};
-  static const int precisions[ND_STUDY_METRICS] = {2, 4, 3};
-  int digits = precisions[metric];
+                         nd_metric metric) {
+  int digits = nd_metrics[metric].digits;
   bool begun = false;
   for (int v = 0; v < s->variant_count; v++) {
     nd_study_summary x;
@@ -56,7 +54,7 @@ static void append_table(GString *out, const nd_study *s, const nd_study_results
                              "<table><tr><th>%s</th><th>seeds</th><th>mean</th><th>seeds</th>"
                              "<th>pictures</th><th>closed, %%</th><th>seeds</th><th>pictures</th></tr>\n"
                              "<tr><td>input as it is (%s)</td><td></td><td>%s</td></tr>\n",
-                             titles[metric], nd_count((size_t)x.pictures, "picture").text,
+                             nd_metrics[metric].title, nd_count((size_t)x.pictures, "picture").text,
                              nd_fixed(x.input, digits).text);
     begun = true;
     append_row(out, s->variants[v].name, &x, digits);
@@ -110,9 +108,9 @@ static void append_curves(GString *out, const nd_study *s, const char *dir, int 
     const nd_study_run *run = first_run(s, task, v);
     if (!run)
       continue;
-    g_autofree char *folder = nd_study_folder(s, run, dir);
+    g_autofree char *folder = nd_study_folder(run, dir);
     nd_points *c = &curves[v];
-    *c = nd_journal_points(folder, "validation.csv", 4, 1);
+    *c = nd_journal_points(folder, ND_VALIDATION_CSV, ND_VALIDATED_COLUMNS, ND_VALIDATED_PSNR);
     if (c->x->len)
       series[count++] = (nd_plot_series){.name = s->variants[v].name,
                                          .x = (const double *)(void *)c->x->data,
@@ -187,7 +185,7 @@ static int append_picture(GString *out, const nd_study *s, const char *dir, int 
     return -1;
   for (int v = 0; v < s->variant_count; v++) {
     const nd_study_run *run = first_run(s, task, v);
-    g_autofree char *folder = run ? nd_study_folder(s, run, dir) : NULL,
+    g_autofree char *folder = run ? nd_study_folder(run, dir) : NULL,
                     *model = run ? g_build_filename(folder, "model.safetensors", NULL) : NULL;
     if (run && append_restored(out, model, p, w, s->variants[v].name))
       return -1;
@@ -266,7 +264,7 @@ static int append_task(GString *out, const nd_study *s, const nd_study_results *
     nd_page_text(out, s->tasks[task].tests[k].name);
     g_string_append(out, "</h3>\n");
     for (int m = 0; m < ND_STUDY_METRICS; m++)
-      append_table(out, s, r, task, k, (nd_study_metric)m);
+      append_table(out, s, r, task, k, nd_study_metrics[m]);
     if (append_details(out, s, dir, task, k))
       return -1;
   }

@@ -7,6 +7,8 @@
 static const uint64_t BOOTSTRAP_SEED = 1;
 static const double CONFIDENCE = 0.95;
 
+const nd_metric nd_study_metrics[ND_STUDY_METRICS] = {ND_PSNR, ND_SSIM, ND_NIQE};
+
 int nd_study_results_load(const nd_study *s, const char *dir, nd_study_results *out) {
   *out = (nd_study_results){.run_count = s->run_count};
   for (int t = 0; t < s->task_count; t++)
@@ -15,7 +17,7 @@ int nd_study_results_load(const nd_study *s, const char *dir, nd_study_results *
   for (int i = 0; i < s->run_count; i++) {
     const nd_study_task *task = &s->tasks[s->runs[i].task];
     for (int k = 0; k < task->test_count; k++) {
-      g_autofree char *path = nd_study_scores_path(s, &s->runs[i], &task->tests[k], dir);
+      g_autofree char *path = nd_study_scores_path(&s->runs[i], &task->tests[k], dir);
       if (nd_study_scores_load(path, &out->at[i * out->test_count + k])) {
         nd_study_results_clear(out);
         return -1;
@@ -38,14 +40,6 @@ typedef struct table {
   double *x, *source, *oracle; /* seeds x pictures; the last two NULL where there is no distance */
 } table;
 
-static double value_of(const nd_score *s, nd_study_metric metric) {
-  return metric == ND_STUDY_PSNR ? s->psnr : metric == ND_STUDY_SSIM ? s->ssim : s->niqe;
-}
-
-static double value_of_input(const nd_score *s, nd_study_metric metric) {
-  return metric == ND_STUDY_PSNR ? s->psnr_input : metric == ND_STUDY_SSIM ? s->ssim_input : s->niqe_input;
-}
-
 static const nd_scores *scores_of(const nd_study *s, const nd_study_results *r, int task, int variant,
                                   int64_t seed, int test) {
   for (int i = 0; i < s->run_count; i++)
@@ -54,15 +48,15 @@ static const nd_scores *scores_of(const nd_study *s, const nd_study_results *r, 
   return NULL;
 }
 
-static void copy_row(double *to, const nd_scores *from, int pictures, nd_study_metric metric) {
+static void copy_row(double *to, const nd_scores *from, int pictures, nd_metric metric) {
   for (int p = 0; p < pictures; p++)
-    to[p] = value_of(&from->at[p], metric);
+    to[p] = from->at[p].result[metric];
 }
 
 /* With `distance`, seeds that have all three runs; else those of the variant. Infinite PSNRs (equal pictures)
  * stay as they are: a mean that is infinite says so. */
 static void fill(const nd_study *s, const nd_study_results *r, int task, int variant, int test,
-                 nd_study_metric metric, bool distance, table *out) {
+                 nd_metric metric, bool distance, table *out) {
   *out = (table){0};
   for (int k = 0; k < s->seed_count; k++) {
     const nd_scores *x = scores_of(s, r, task, variant, s->seeds[k], test), *a = NULL, *b = NULL;
@@ -137,12 +131,12 @@ static nd_interval between_seeds(const table *t, double (*f)(const table *, int,
 }
 
 static double input_mean(const nd_study *s, const nd_study_results *r, int task, int variant, int test,
-                         nd_study_metric metric) {
+                         nd_metric metric) {
   for (int k = 0; k < s->seed_count; k++) {
     const nd_scores *x = scores_of(s, r, task, variant, s->seeds[k], test);
     double sum = 0;
     for (int p = 0; x && p < x->count; p++)
-      sum += value_of_input(&x->at[p], metric);
+      sum += x->at[p].input[metric];
     if (x)
       return sum / x->count;
   }
@@ -159,11 +153,11 @@ static void summarise_share(const nd_study *s, const table *t, nd_study_summary 
 }
 
 void nd_study_summarise(const nd_study *s, const nd_study_results *r, int task, int variant, int test,
-                        nd_study_metric metric, nd_study_summary *out) {
+                        nd_metric metric, nd_study_summary *out) {
   const nd_interval none = {NAN, NAN};
   table t;
   *out = (nd_study_summary){.share = NAN, .share_seeds = none, .share_pictures = none};
-  if (nd_study_has_truth(&s->tasks[task].tests[test]) == (metric == ND_STUDY_NIQE))
+  if (nd_study_has_truth(&s->tasks[task].tests[test]) != nd_metrics[metric].needs_truth)
     return;
   fill(s, r, task, variant, test, metric, false, &t);
   out->seeds = t.seeds;

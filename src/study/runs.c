@@ -13,20 +13,21 @@ typedef struct timing {
 /* A line of log.csv stands for the steps since the one before, and tells their rate. */
 static void add_time(const double *x, void *context) {
   timing *t = context;
-  if (x[8] > 0)
-    t->seconds += (x[0] - t->step) * t->batch / x[8];
-  t->step = x[0];
+  double step = x[ND_JOURNAL_STEP], speed = x[ND_LOGGED_IMAGES_PER_SECOND];
+  if (speed > 0)
+    t->seconds += (step - t->step) * t->batch / speed;
+  t->step = step;
 }
 
 int nd_study_progress_of(const nd_study *s, const nd_study_run *run, const char *dir,
                          nd_study_progress *out) {
-  g_autofree char *folder = nd_study_folder(s, run, dir);
+  g_autofree char *folder = nd_study_folder(run, dir);
   nd_recipe recipe;
   *out = (nd_study_progress){0};
   int failed = nd_study_recipe(s, run, &recipe);
   if (!failed) {
     timing t = {.batch = recipe.data.batch_size};
-    nd_journal_each(folder, "log.csv", 9, add_time, &t);
+    nd_journal_each(folder, ND_LOG_CSV, ND_LOGGED_IMAGES_PER_SECOND + 1, add_time, &t);
     *out = (nd_study_progress){nd_train_step_of(folder), (uint64_t)recipe.training.steps, t.seconds};
   }
   nd_recipe_clear(&recipe);
@@ -45,7 +46,7 @@ int nd_study_cost(const nd_study *s, const nd_study_run *run, double *out) {
 /* ---- Training ---- */
 /* A folder that was made but holds no checkpoint starts anew. */
 static void sweep(const char *folder) {
-  static const char *const files[] = {"recipe.yaml", "log.csv", "validation.csv", "curve.svg",
+  static const char *const files[] = {"recipe.yaml", ND_LOG_CSV, ND_VALIDATION_CSV, "curve.svg",
                                       "best.safetensors"};
   for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
     g_autofree char *path = g_build_filename(folder, files[i], NULL);
@@ -132,22 +133,16 @@ static bool is_fresh(const char *path, const char *model) {
 }
 
 /* Beside the scores of a run on a test: which pictures they are of; the caller's. */
-static char *record_path(const nd_study *s, const nd_study_run *run, const nd_study_test *test,
-                         const char *dir) {
-  g_autofree char *folder = nd_study_folder(s, run, dir);
+static char *record_path(const nd_study_run *run, const nd_study_test *test, const char *dir) {
+  g_autofree char *folder = nd_study_folder(run, dir);
   return g_strdup_printf("%s/scores-%s.txt", folder, test->name);
 }
 
-/* What that says; the caller's, NULL on error. */
-static char *pictures_of(const nd_study_test *test) {
-  nd_pairs *pairs;
-  if (nd_study_open_test(test, &pairs))
-    return NULL;
-  uint64_t fingerprint = nd_pairs_fingerprint(pairs);
-  nd_pairs_close(pairs);
+/* What that says; the caller's. */
+static char *pictures_of(const nd_study_test *test, const nd_pairs *pairs) {
   return g_strdup_printf("input: %s\nright: %s\ntarget: %s\npictures: %016" G_GINT64_MODIFIER "x\n",
                          test->input, test->right ? test->right : "", test->target ? test->target : "",
-                         fingerprint);
+                         nd_pairs_fingerprint(pairs));
 }
 
 /* Scores of other pictures are taken away before it is said which pictures the next ones are of, so that a
@@ -182,14 +177,13 @@ static int evaluate_on(const char *model, const nd_study_test *test, const char 
 }
 
 static int evaluate(const nd_study *s, const nd_study_run *run, const char *dir) {
-  g_autofree char *folder = nd_study_folder(s, run, dir),
+  g_autofree char *folder = nd_study_folder(run, dir),
                   *model = g_build_filename(folder, "model.safetensors", NULL);
   const nd_study_task *task = &s->tasks[run->task];
   for (int i = 0; i < task->test_count; i++) {
     const nd_study_test *test = &task->tests[i];
-    g_autofree char *path = nd_study_scores_path(s, run, test, dir), *record = record_path(s, run, test, dir),
-                    *pictures = pictures_of(test);
-    if (!pictures || drop_scores_of_others(path, record, pictures) ||
+    g_autofree char *path = nd_study_scores_path(run, test, dir), *record = record_path(run, test, dir);
+    if (drop_scores_of_others(path, record, test->pictures) ||
         (!is_fresh(path, model) && evaluate_on(model, test, path)))
       return nd_fail_in("test %s", test->name);
   }
@@ -198,7 +192,7 @@ static int evaluate(const nd_study *s, const nd_study_run *run, const char *dir)
 
 /* ---- The matrix ---- */
 static int do_run(const nd_study *s, const nd_study_run *run, const char *dir, const nd_study_hooks *hooks) {
-  g_autofree char *folder = nd_study_folder(s, run, dir);
+  g_autofree char *folder = nd_study_folder(run, dir);
   nd_study_progress at;
   nd_recipe recipe;
   if (nd_study_progress_of(s, run, dir, &at))
@@ -214,24 +208,30 @@ static int do_run(const nd_study *s, const nd_study_run *run, const char *dir, c
   return failed ? nd_fail_in("run %s", run->name) : 0;
 }
 
-static int check_tests(const nd_study *s) {
+/* Looks at a test's pictures, once for all runs: later changes show when the study is called again. */
+static int look_at_test(nd_study_test *test) {
+  nd_niqe_model pristine;
+  nd_evaluation how = measures_of(test, &pristine);
+  nd_pairs *pairs = NULL;
+  int failed = nd_study_open_test(test, &pairs) || nd_evaluation_check(&how, pairs);
+  g_free(test->pictures);
+  test->pictures = failed ? NULL : pictures_of(test, pairs);
+  nd_pairs_close(pairs);
+  return failed;
+}
+
+static int look_at_tests(nd_study *s) {
   for (int t = 0; t < s->task_count; t++)
-    for (int i = 0; i < s->tasks[t].test_count; i++) {
-      nd_niqe_model pristine;
-      nd_evaluation how = measures_of(&s->tasks[t].tests[i], &pristine);
-      nd_pairs *pairs = NULL;
-      int failed = nd_study_open_test(&s->tasks[t].tests[i], &pairs) || nd_evaluation_check(&how, pairs);
-      nd_pairs_close(pairs);
-      if (failed)
+    for (int i = 0; i < s->tasks[t].test_count; i++)
+      if (look_at_test(&s->tasks[t].tests[i]))
         return nd_fail_in("task %s, test %s", s->tasks[t].name, s->tasks[t].tests[i].name);
-    }
   return 0;
 }
 
 /* Runs that were made before were made with the study's recipes. */
 static int check_runs(const nd_study *s, const char *dir) {
   for (int i = 0; i < s->run_count; i++) {
-    g_autofree char *folder = nd_study_folder(s, &s->runs[i], dir);
+    g_autofree char *folder = nd_study_folder(&s->runs[i], dir);
     nd_recipe recipe;
     int failed = nd_study_recipe(s, &s->runs[i], &recipe) ||
                  (nd_checkpoint_exists(folder) && check_same(&recipe, folder));
@@ -255,7 +255,7 @@ static void take_out(nd_study *s, int i, const nd_study_hooks *hooks) {
 
 int nd_study_train(nd_study *s, const char *dir, const nd_study_hooks *hooks, bool *stopped) {
   *stopped = false;
-  if (check_tests(s) || check_runs(s, dir))
+  if (look_at_tests(s) || check_runs(s, dir))
     return -1;
   for (int i = 0; i < s->run_count && !*stopped;) {
     if (do_run(s, &s->runs[i], dir, hooks))

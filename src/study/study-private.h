@@ -4,9 +4,10 @@
 
 #include "study/study.h"
 
+/* The file, and the overrides of nd_study_load, into *out, which has its defaults. */
+int nd_study_read(const char *path, const char *const *overrides, nd_study *out);
 /* Where the scores of a run on a test are kept: "DIR/runs/NAME/scores-TEST.csv"; the caller's. */
-char *nd_study_scores_path(const nd_study *s, const nd_study_run *run, const nd_study_test *test,
-                           const char *dir);
+char *nd_study_scores_path(const nd_study_run *run, const nd_study_test *test, const char *dir);
 /* The pictures of a test. */
 int nd_study_open_test(const nd_study_test *test, nd_pairs **out);
 /* Whether pictures of a test have a truth to be compared with. */

@@ -1,346 +1,10 @@
-/* The file of a study: YAML to tasks, variants, seeds, and the runs they make. */
+/* What a study comes to: the names in it checked, its runs, the recipe of each. */
 #include "study/study-private.h"
 
 #include <glib.h>
-#include <stddef.h>
 #include <string.h>
-#include <yaml.h>
 
-enum { LARGEST_FILE = 1 << 20, MOST_RUNS = 10000 };
-
-typedef struct reader {
-  yaml_document_t document;
-  const char *path;
-} reader;
-
-typedef yaml_node_t node;
-
-/* ---- Nodes ---- */
-static int line_of(const node *n) {
-  return (int)n->start_mark.line + 1;
-}
-
-/* Puts file and line in front of the message. */
-static int at_line(const reader *r, int line) {
-  return nd_fail_in("%s:%d", r->path, line);
-}
-
-static int wrong(const reader *r, const node *n, const char *format, ...) G_GNUC_PRINTF(3, 4);
-static int wrong(const reader *r, const node *n, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  g_autofree char *message = g_strdup_vprintf(format, args);
-  va_end(args);
-  nd_fail("%s", message);
-  return at_line(r, line_of(n));
-}
-
-static node *node_at(reader *r, int index) {
-  return yaml_document_get_node(&r->document, index);
-}
-
-static const char *text_of(const node *n) {
-  return n->type == YAML_SCALAR_NODE ? (const char *)n->data.scalar.value : NULL;
-}
-
-static int take_text(reader *r, node *n, char **out) {
-  const char *text = text_of(n);
-  if (!text || !*text || strlen(text) != n->data.scalar.length || !g_utf8_validate(text, -1, NULL))
-    return wrong(r, n, "a text is expected here");
-  g_free(*out);
-  *out = g_strdup(text);
-  return 0;
-}
-
-/* A name becomes part of a folder's name. */
-static int take_name(reader *r, node *n, char **out) {
-  if (take_text(r, n, out))
-    return -1;
-  if (strspn(*out, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.+") != strlen(*out) ||
-      **out == '.' || strlen(*out) > 80)
-    return wrong(r, n, "'%.80s' is no name; letters, digits and _ - . + make one", *out);
-  return 0;
-}
-
-static int take_whole(reader *r, node *n, int64_t low, int64_t high, int64_t *out) {
-  const char *text = text_of(n);
-  gint64 x;
-  if (!text || !g_ascii_string_to_signed(text, 10, low, high, &x, NULL))
-    return wrong(r, n, "a whole number between %" G_GINT64_FORMAT " and %" G_GINT64_FORMAT " is expected",
-                 low, high);
-  *out = x;
-  return 0;
-}
-
-/* Calls fn for each key of a mapping. */
-typedef int (*pair_fn)(reader *r, node *key, node *value, void *context);
-static int each_pair(reader *r, node *n, const char *what, pair_fn fn, void *context) {
-  if (n->type != YAML_MAPPING_NODE)
-    return wrong(r, n, "%s consists of lines 'key: value'", what);
-  for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
-    node *key = node_at(r, p->key), *value = node_at(r, p->value);
-    if (!text_of(key))
-      return wrong(r, key, "a key must be a word");
-    for (yaml_node_pair_t *q = n->data.mapping.pairs.start; q < p; q++)
-      if (!g_strcmp0(text_of(node_at(r, q->key)), text_of(key)))
-        return wrong(r, key, "'%s' was given before, in line %d", text_of(key), line_of(node_at(r, q->key)));
-    if (fn(r, key, value, context))
-      return -1;
-  }
-  return 0;
-}
-
-/* One of the table's keys, or an error that lists them. read gets the place at `offset` of the object. */
-typedef struct field {
-  const char *name;
-  pair_fn read;
-  size_t offset;
-} field;
-typedef struct fields {
-  const field *table; /* a NULL name ends it */
-  const char *what;
-  void *object;
-} fields;
-
-static int read_field(reader *r, node *key, node *value, void *context) {
-  const fields *f = context;
-  g_autoptr(GString) known = g_string_new(NULL);
-  for (const field *each = f->table; each->name; each++) {
-    if (!strcmp(each->name, text_of(key)))
-      return each->read(r, key, value, (char *)f->object + each->offset);
-    g_string_append_printf(known, "%s%s", known->len ? ", " : "", each->name);
-  }
-  return wrong(r, key, "unknown key '%.100s' of %s; there are %s", text_of(key), f->what, known->str);
-}
-
-static int read_fields(reader *r, node *n, const char *what, const field *table, void *object) {
-  return each_pair(r, n, what, read_field, &(fields){table, what, object});
-}
-
-static int read_text(reader *r, node *key, node *value, void *member) {
-  (void)key;
-  return take_text(r, value, member);
-}
-
-static int read_name(reader *r, node *key, node *value, void *member) {
-  (void)key;
-  return take_name(r, value, member);
-}
-
-/* ---- Keys of recipes ---- */
-static void add_value(nd_study_set *set, const char *name, const char *text, int line) {
-  set->at = g_renew(struct nd_study_value, set->at, set->count + 1);
-  set->at[set->count++] = (struct nd_study_value){g_strdup(name), g_strdup(text), line};
-}
-
-static char *list_text(reader *r, node *n) {
-  GString *text = g_string_new("[");
-  for (yaml_node_item_t *i = n->data.sequence.items.start; i < n->data.sequence.items.top; i++) {
-    const char *item = text_of(node_at(r, *i));
-    if (!item) {
-      g_string_free(text, TRUE);
-      return NULL;
-    }
-    g_string_append_printf(text, "%s%s", text->len > 1 ? "," : "", item);
-  }
-  return g_string_free(g_string_append_c(text, ']'), FALSE);
-}
-
-typedef struct set_reader {
-  nd_study_set *set;
-  const char *section;
-  int depth;
-} set_reader;
-
-/* A value, or a section of values: "data.real: x" and "data: {real: x}" are the same. The value is tried at
- * once, so that a mistake is found in its line. */
-static int read_value(reader *r, node *key, node *value, void *context) {
-  const set_reader *s = context;
-  g_autofree char *name = g_strconcat(s->section, *s->section ? "." : "", text_of(key), NULL);
-  if (value->type == YAML_MAPPING_NODE && s->depth < 4)
-    return each_pair(r, value, name, read_value, &(set_reader){s->set, name, s->depth + 1});
-  g_autofree char *list = value->type == YAML_SEQUENCE_NODE ? list_text(r, value) : NULL;
-  const char *text = list ? list : text_of(value);
-  if (!text)
-    return wrong(r, value, "%s: a value or a list of values is expected", name);
-  nd_recipe trial;
-  nd_recipe_init(&trial);
-  int failed = nd_recipe_set_key(&trial, name, text);
-  nd_recipe_clear(&trial);
-  if (failed)
-    return at_line(r, line_of(key));
-  add_value(s->set, name, text, line_of(key));
-  return 0;
-}
-
-static int read_set(reader *r, node *key, node *value, void *member) {
-  (void)key;
-  return each_pair(r, value, "a set", read_value, &(set_reader){member, "", 0});
-}
-
-/* ---- Variants, tests, tasks ---- */
-static int add_variant(reader *r, node *key, node *value, const char *what, nd_study_variant **all,
-                       int *count) {
-  static const field table[] = {{"set", read_set, offsetof(nd_study_variant, set)}, {0}};
-  *all = g_renew(nd_study_variant, *all, *count + 1);
-  nd_study_variant *v = &(*all)[(*count)++];
-  *v = (nd_study_variant){0};
-  return take_name(r, key, &v->name) || read_fields(r, value, what, table, v) ? -1 : 0;
-}
-
-static int read_variant(reader *r, node *key, node *value, void *context) {
-  nd_study *s = context;
-  return add_variant(r, key, value, "a variant", &s->variants, &s->variant_count);
-}
-
-static int read_special(reader *r, node *key, node *value, void *context) {
-  nd_study_task *t = context;
-  return add_variant(r, key, value, "a task's variant", &t->special, &t->special_count);
-}
-
-static int read_test(reader *r, node *key, node *value, void *context) {
-  static const field table[] = {{"input", read_text, offsetof(nd_study_test, input)},
-                                {"right", read_text, offsetof(nd_study_test, right)},
-                                {"target", read_text, offsetof(nd_study_test, target)},
-                                {0}};
-  nd_study_task *t = context;
-  t->tests = g_renew(nd_study_test, t->tests, t->test_count + 1);
-  nd_study_test *test = &t->tests[t->test_count++];
-  *test = (nd_study_test){0};
-  if (take_name(r, key, &test->name) || read_fields(r, value, "a test", table, test))
-    return -1;
-  return test->input ? 0
-                     : wrong(r, key,
-                             "test %s needs an input, and a target where the input does not hold pairs and "
-                             "there is truth",
-                             test->name);
-}
-
-bool nd_study_has_truth(const nd_study_test *test) {
-  return test->target || nd_set_holds_pairs(test->input);
-}
-
-static int task_variants(reader *r, node *key, node *value, void *object) {
-  (void)key;
-  return each_pair(r, value, "variants", read_special, object);
-}
-
-static int task_tests(reader *r, node *key, node *value, void *object) {
-  (void)key;
-  return each_pair(r, value, "tests", read_test, object);
-}
-
-static int read_task(reader *r, node *key, node *value, void *context) {
-  static const field table[] = {{"set", read_set, offsetof(nd_study_task, set)},
-                                {"variants", task_variants, 0},
-                                {"tests", task_tests, 0},
-                                {0}};
-  nd_study *s = context;
-  s->tasks = g_renew(nd_study_task, s->tasks, s->task_count + 1);
-  nd_study_task *t = &s->tasks[s->task_count++];
-  *t = (nd_study_task){0};
-  if (take_name(r, key, &t->name) || read_fields(r, value, "a task", table, t))
-    return -1;
-  return t->test_count ? 0 : wrong(r, key, "task %s has no tests", t->name);
-}
-
-/* ---- Exclusions ---- */
-static int excluded_seed(reader *r, node *key, node *value, void *member) {
-  (void)key;
-  return take_whole(r, value, 0, G_MAXINT32, member);
-}
-
-static int read_exclusions(reader *r, node *key, node *value, void *context) {
-  static const field table[] = {{"task", read_name, offsetof(nd_study_exclusion, task)},
-                                {"variant", read_name, offsetof(nd_study_exclusion, variant)},
-                                {"seed", excluded_seed, offsetof(nd_study_exclusion, seed)},
-                                {0}};
-  nd_study *s = context;
-  if (value->type != YAML_SEQUENCE_NODE)
-    return wrong(r, key, "exclude is a list of {task, variant, seed}");
-  for (yaml_node_item_t *i = value->data.sequence.items.start; i < value->data.sequence.items.top; i++) {
-    s->exclusions = g_renew(nd_study_exclusion, s->exclusions, s->exclusion_count + 1);
-    nd_study_exclusion *e = &s->exclusions[s->exclusion_count++];
-    *e = (nd_study_exclusion){.seed = -1};
-    if (read_fields(r, node_at(r, *i), "an exclusion", table, e))
-      return -1;
-  }
-  return 0;
-}
-
-/* ---- The top ---- */
-/* Beside the study, as its recipe is. */
-static int read_base(reader *r, node *key, node *value, void *context) {
-  (void)key;
-  nd_study *s = context;
-  g_autofree char *given = NULL;
-  if (take_text(r, value, &given))
-    return -1;
-  g_autofree char *folder = g_path_get_dirname(r->path);
-  s->base = g_path_is_absolute(given) ? g_strdup(given) : g_build_filename(folder, given, NULL);
-  return 0;
-}
-
-static int read_seeds(reader *r, node *key, node *value, void *context) {
-  nd_study *s = context;
-  if (value->type != YAML_SEQUENCE_NODE)
-    return wrong(r, key, "seeds is a list of whole numbers");
-  for (yaml_node_item_t *i = value->data.sequence.items.start; i < value->data.sequence.items.top; i++) {
-    s->seeds = g_renew(int64_t, s->seeds, s->seed_count + 1);
-    if (take_whole(r, node_at(r, *i), 0, G_MAXINT32, &s->seeds[s->seed_count]))
-      return -1;
-    for (int k = 0; k < s->seed_count; k++)
-      if (s->seeds[k] == s->seeds[s->seed_count])
-        return wrong(r, node_at(r, *i), "seed %" G_GINT64_FORMAT " is there twice", s->seeds[k]);
-    s->seed_count++;
-  }
-  return 0;
-}
-
-static int read_tasks(reader *r, node *key, node *value, void *s) {
-  (void)key;
-  return each_pair(r, value, "tasks", read_task, s);
-}
-
-static int read_variants(reader *r, node *key, node *value, void *s) {
-  (void)key;
-  return each_pair(r, value, "variants", read_variant, s);
-}
-
-static int take_count(reader *r, node *value, int low, int high, int *out) {
-  int64_t x = 0;
-  if (take_whole(r, value, low, high, &x))
-    return -1;
-  *out = (int)x;
-  return 0;
-}
-
-static int read_resamples(reader *r, node *key, node *value, void *member) {
-  (void)key;
-  return take_count(r, value, 1, 1000000, member);
-}
-
-static int read_crops(reader *r, node *key, node *value, void *member) {
-  (void)key;
-  return take_count(r, value, 0, 100, member);
-}
-
-static int read_top(reader *r, nd_study *s) {
-  static const field table[] = {{"title", read_text, offsetof(nd_study, title)},
-                                {"base", read_base, 0},
-                                {"set", read_set, offsetof(nd_study, set)},
-                                {"seeds", read_seeds, 0},
-                                {"tasks", read_tasks, 0},
-                                {"variants", read_variants, 0},
-                                {"exclude", read_exclusions, 0},
-                                {"source", read_name, offsetof(nd_study, source)},
-                                {"oracle", read_name, offsetof(nd_study, oracle)},
-                                {"resamples", read_resamples, offsetof(nd_study, resamples)},
-                                {"crops", read_crops, offsetof(nd_study, crops)},
-                                {0}};
-  node *root = yaml_document_get_root_node(&r->document);
-  return root ? read_fields(r, root, "a study", table, s) : nd_fail("%s: the study is empty", r->path);
-}
+enum { MOST_RUNS = 10000 };
 
 /* ---- Names that stand for something ---- */
 int nd_study_variant_of(const nd_study *s, const char *name) {
@@ -381,6 +45,10 @@ static int check_names(const nd_study *s) {
   return 0;
 }
 
+bool nd_study_has_truth(const nd_study_test *test) {
+  return test->target || nd_set_holds_pairs(test->input);
+}
+
 /* ---- Runs ---- */
 static bool is_excluded(const nd_study *s, int task, int variant, int64_t seed) {
   for (int i = 0; i < s->exclusion_count; i++) {
@@ -418,59 +86,10 @@ static int check_recipes(const nd_study *s) {
   return 0;
 }
 
-static int parse(reader *r, const char *text, size_t n, nd_study *out) {
-  yaml_parser_t parser;
-  if (!yaml_parser_initialize(&parser))
-    return nd_fail("%s: out of memory", r->path);
-  yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-  yaml_parser_set_input_string(&parser, (const unsigned char *)text, n);
-  int failed = !yaml_parser_load(&parser, &r->document);
-  if (failed)
-    nd_fail("%s:%d: not valid YAML: %s", r->path, (int)parser.problem_mark.line + 1,
-            parser.problem ? parser.problem : "out of memory");
-  yaml_parser_delete(&parser);
-  if (failed)
-    return -1;
-  failed = read_top(r, out);
-  yaml_document_delete(&r->document);
-  return failed;
-}
-
-/* "seed=N" stands in place of the study's seeds; other keys are set in every run. */
-static int read_overrides(nd_study *s, const char *const *overrides) {
-  for (int i = 0; overrides && overrides[i]; i++) {
-    const char *equals = strchr(overrides[i], '=');
-    gint64 seed;
-    if (!equals)
-      return nd_fail("--set: '%s' is not of the form key=value", overrides[i]);
-    g_autofree char *name = g_strndup(overrides[i], (gsize)(equals - overrides[i]));
-    if (strcmp(name, "seed")) {
-      add_value(&s->override, name, equals + 1, 0);
-      continue;
-    }
-    if (!g_ascii_string_to_signed(equals + 1, 10, 0, G_MAXINT32, &seed, NULL))
-      return nd_fail("--set: seed is %s; it must be a whole number", equals + 1);
-    s->seeds = g_renew(int64_t, s->seeds, 1);
-    s->seeds[0] = seed;
-    s->seed_count = 1;
-  }
-  return 0;
-}
-
 int nd_study_load(const char *path, const char *const *overrides, nd_study *out) {
-  g_autofree char *text = NULL;
-  g_autoptr(GError) error = NULL;
-  gsize n;
   *out = (nd_study){.path = g_strdup(path), .title = g_strdup(path), .resamples = 10000, .crops = 2};
-  if (!g_file_get_contents(path, &text, &n, &error))
-    return nd_fail("cannot read the study '%s': %s", path, error->message);
-  if (n > LARGEST_FILE)
-    return nd_fail("%s: a study of more than %d bytes is none", path, LARGEST_FILE);
-  reader r = {.path = path};
-  return parse(&r, text, n, out) || read_overrides(out, overrides) || check_names(out) || lay_out(out) ||
-                 check_recipes(out)
-             ? -1
-             : 0;
+  return nd_study_read(path, overrides, out) || check_names(out) || lay_out(out) || check_recipes(out) ? -1
+                                                                                                       : 0;
 }
 
 /* ---- Recipes ---- */
@@ -498,8 +117,7 @@ int nd_study_recipe(const nd_study *s, const nd_study_run *run, nd_recipe *out) 
   return nd_recipe_check(out) ? nd_fail_in("%s: run %s", s->path, run->name) : 0;
 }
 
-char *nd_study_folder(const nd_study *s, const nd_study_run *run, const char *dir) {
-  (void)s;
+char *nd_study_folder(const nd_study_run *run, const char *dir) {
   return g_build_filename(dir, "runs", run->name, NULL);
 }
 
@@ -529,6 +147,7 @@ static void clear_task(nd_study_task *t) {
     g_free(t->tests[i].input);
     g_free(t->tests[i].right);
     g_free(t->tests[i].target);
+    g_free(t->tests[i].pictures);
   }
   g_free(t->tests);
 }

@@ -20,7 +20,7 @@ void nd_validator_close(nd_validator *v);
 int nd_validator_run(const nd_net *net, nd_params *params, const float *values, nd_validation *out,
                      void *validator);
 
-/* ---- The file (study.c) -------------------------------------------------------------------------------- */
+/* ---- The file (study_file.c), its runs (study.c) ------------------------------------------------------- */
 /* Keys of a recipe with their values as nd_recipe_set_key takes them, and the lines they stand in. */
 typedef struct nd_study_set {
   int count;
@@ -33,6 +33,7 @@ typedef struct nd_study_set {
 typedef struct nd_study_test {
   char *name, *input, *target; /* sets; target NULL: input holds pairs, or there is no truth */
   char *right;                 /* right views of input's left ones, for networks that take two; or NULL */
+  char *pictures;              /* what they are, as kept beside scores; NULL before nd_study_train */
 } nd_study_test;
 
 typedef struct nd_study_variant {
@@ -89,7 +90,7 @@ void nd_study_clear(nd_study *s);
 /* The complete, checked recipe of a run; to be cleared, also after a failure. */
 int nd_study_recipe(const nd_study *s, const nd_study_run *run, nd_recipe *out);
 /* "DIR/runs/NAME"; the caller's. */
-char *nd_study_folder(const nd_study *s, const nd_study_run *run, const char *dir);
+char *nd_study_folder(const nd_study_run *run, const char *dir);
 /* Index of the task or variant of that name; -1: none. */
 int nd_study_variant_of(const nd_study *s, const char *name);
 
@@ -122,16 +123,13 @@ typedef struct nd_study_results {
   int run_count, test_count; /* test_count: the most a task has */
   nd_scores *at;             /* run_count x test_count; count 0 where a task has no such test */
 } nd_study_results;
+/* Error: a run has no scores, or what is there is none; nothing is to be cleared then. */
 int nd_study_results_load(const nd_study *s, const char *dir, nd_study_results *out);
 void nd_study_results_clear(nd_study_results *r);
 
-/* The first two of tests with truth, the third of those without. */
-typedef enum nd_study_metric {
-  ND_STUDY_PSNR,
-  ND_STUDY_SSIM,
-  ND_STUDY_NIQE,
-  ND_STUDY_METRICS
-} nd_study_metric;
+/* What a study measures: the first two of tests with truth, the third of those without. */
+enum { ND_STUDY_METRICS = 3 };
+extern const nd_metric nd_study_metrics[ND_STUDY_METRICS];
 typedef struct nd_interval {
   double low, high; /* NaN: cannot be told */
 } nd_interval;
@@ -147,9 +145,9 @@ typedef struct nd_study_summary {
 } nd_study_summary;
 /* Of one task, variant and test. seeds 0: no run, or not a metric of that test. */
 void nd_study_summarise(const nd_study *s, const nd_study_results *r, int task, int variant, int test,
-                        nd_study_metric metric, nd_study_summary *out);
+                        nd_metric metric, nd_study_summary *out);
 
-/* results.csv (run x test x picture), summary.csv and report.html in dir. */
+/* csv.c, report.c: results.csv (run x test x picture), summary.csv and report.html in dir. */
 int nd_study_write_csv(const nd_study *s, const nd_study_results *r, const char *dir);
 int nd_study_write_report(const nd_study *s, const nd_study_results *r, const char *dir);
 

@@ -37,7 +37,8 @@ int nd_validator_run(const nd_net *net, nd_params *params, const float *values, 
   nd_evaluation how = measures_of(v->recipe);
   int failed = nd_evaluate(restorer, &how, v->pairs, &scores);
   if (!failed) {
-    *out = (nd_validation){.psnr = scores.mean.psnr, .ssim = scores.mean.ssim, .pictures = scores.count};
+    *out = (nd_validation){
+        .psnr = scores.mean.result[ND_PSNR], .ssim = scores.mean.result[ND_SSIM], .pictures = scores.count};
     nd_scores_free(&scores);
     failed = nd_validator_crops(restorer, v->pairs, out);
   }

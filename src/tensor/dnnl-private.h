@@ -11,9 +11,11 @@ typedef struct nd_dnnl_conv nd_dnnl_conv;
 int nd_dnnl_conv_new(const nd_conv_shape *s, nd_dnnl_pass pass, nd_dnnl_conv **out);
 void nd_dnnl_conv_free(nd_dnnl_conv *c); /* NULL is fine */
 size_t nd_dnnl_conv_scratch(const nd_dnnl_conv *c);
-/* forward: x, weights -> y with bias (or NULL) and activation; backward data: dy, weights -> dx; backward
- * weights: x, dy -> dweights, and dbias into bias unless NULL. Layouts as in kernels/conv.h. */
-void nd_dnnl_conv_run(nd_dnnl_conv *c, const float *a, const float *b, float *out, const float *bias,
-                      nd_activation activation, float slope, void *scratch);
+/* As nd_conv_forward. */
+void nd_dnnl_conv_forward(nd_dnnl_conv *c, const float *x, const float *weights, const nd_epilogue *e,
+                          float *y, void *scratch);
+/* Backward data: dy, weights -> dx. Backward weights: x, dy -> dweights, and dbias unless NULL. */
+void nd_dnnl_conv_backward(nd_dnnl_conv *c, const float *a, const float *b, float *out, float *dbias,
+                           void *scratch);
 
 #endif

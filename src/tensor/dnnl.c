@@ -325,8 +325,9 @@ static void activate(float *y, size_t n, nd_activation activation, float slope) 
     y[i] = y[i] > 0 ? y[i] : slope * y[i];
 }
 
-void nd_dnnl_conv_run(nd_dnnl_conv *c, const float *a, const float *b, float *out, const float *bias,
-                      nd_activation activation, float slope, void *scratch) {
+/* bias: read in the forward pass, written in the backward one of weights. */
+static void run(nd_dnnl_conv *c, const float *a, const float *b, float *out, const float *bias,
+                void *scratch) {
   char *base = scratch;
   slot_bind(&c->a, a, base);
   slot_bind(&c->b, b, base);
@@ -343,7 +344,17 @@ void nd_dnnl_conv_run(nd_dnnl_conv *c, const float *a, const float *b, float *ou
   part_run(&c->main);
   slot_reorder(&c->out);
   dnnl_stream_wait(stream);
+}
+
+void nd_dnnl_conv_forward(nd_dnnl_conv *c, const float *x, const float *weights, const nd_epilogue *e,
+                          float *y, void *scratch) {
   const nd_conv_shape *s = &c->shape;
-  if (activation != ND_LINEAR)
-    activate(out, (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->co, activation, slope);
+  run(c, x, weights, y, e->bias, scratch);
+  if (e->activation != ND_LINEAR)
+    activate(y, (size_t)s->n * (size_t)s->oh * (size_t)s->ow * (size_t)s->co, e->activation, e->slope);
+}
+
+void nd_dnnl_conv_backward(nd_dnnl_conv *c, const float *a, const float *b, float *out, float *dbias,
+                           void *scratch) {
+  run(c, a, b, out, dbias, scratch);
 }

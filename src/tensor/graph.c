@@ -49,10 +49,6 @@ void nd_graph_set_dtype(nd_graph *g, nd_dtype activations) {
   g->dtype = activations;
 }
 
-nd_dtype nd_graph_dtype(const nd_graph *g) {
-  return g->dtype;
-}
-
 void nd_graph_set_training(nd_graph *g, bool training) {
   g->training = training;
 }

@@ -63,7 +63,6 @@ void nd_graph_free(nd_graph *g);
 /* How activations and their gradients are stored; before compiling. Sums, losses, pictures, weights and their
  * gradients stay fp32 whatever it is. */
 void nd_graph_set_dtype(nd_graph *g, nd_dtype activations); /* default ND_F32 */
-nd_dtype nd_graph_dtype(const nd_graph *g);
 /* The type to ask for where bf16 is wanted, or not: fp32 on a processor without bf16 instructions. */
 nd_dtype nd_precision(bool bf16);
 /* A line in the log if that is not what was wanted. */
@@ -89,6 +88,7 @@ void nd_dropout_from(nd_graph *g, uint32_t mark, int part);
 void nd_scope_push(nd_graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void nd_scope_pop(nd_graph *g);
 
+/* n,h,w,c, filled by way of nd_plan_tensor; the name is for messages and exports. */
 nd_tensor nd_input(nd_graph *g, const char *name, int n, int h, int w, int c);
 /* A network's innermost features: remembered for objectives that look at them. ND_NONE: none since the last
  * nd_deepest_features_set with ND_NONE. */
@@ -108,6 +108,7 @@ const int *nd_dims(const nd_graph *g, nd_tensor t);
 /* Tells the graph that building failed (with nd_fail's message set); later calls do nothing. */
 nd_tensor nd_graph_fail(nd_graph *g);
 bool nd_graph_failed(const nd_graph *g);
+/* An input whose gradient nd_backward is to append. */
 void nd_require_gradient(nd_graph *g, nd_tensor input);
 
 /* Appends the gradient of loss (one element) for every parameter that it depends on, and for inputs that
@@ -159,9 +160,8 @@ typedef struct nd_batch_norm_settings {
   float epsilon, momentum; /* momentum: the share of a batch in the running statistics */
 } nd_batch_norm_settings;
 /* Ioffe & Szegedy 2015, over all pixels of all samples; weight, bias, running mean and variance (state): c.
- * In a training graph by the statistics of the batch, which also move the running ones (the variance by n /
- * (n
- * - 1), as in PyTorch); else by the running ones. */
+ * In a training graph by the statistics of the batch, which also move the running ones (the variance times
+ * n / (n - 1), as in PyTorch); else by the running ones. */
 nd_tensor nd_batch_norm(nd_graph *g, nd_tensor x, nd_tensor weight, nd_tensor bias, nd_tensor running_mean,
                         nd_tensor running_variance, nd_batch_norm_settings s);
 
@@ -175,12 +175,13 @@ typedef struct nd_window_attention_settings {
 nd_tensor nd_window_attention(nd_graph *g, nd_tensor q, nd_tensor kv, nd_tensor bias,
                               nd_window_attention_settings s);
 
+/* slope: of LEAKY_RELU below zero. */
 nd_tensor nd_activate(nd_graph *g, nd_tensor x, nd_act kind, float slope);
 /* n,h,w,2c to n,h,w,c: the first half, through the activation (NONE or GELU), times the second. */
 nd_tensor nd_gate(nd_graph *g, nd_tensor x, nd_act activation);
-nd_tensor nd_softmax(nd_graph *g, nd_tensor x); /* over the last axis */
-nd_tensor nd_dropout(nd_graph *g, nd_tensor x, float probability);
-nd_tensor nd_average_pool(nd_graph *g, nd_tensor x, int size); /* window = stride = size */
+nd_tensor nd_softmax(nd_graph *g, nd_tensor x);                    /* over the last axis */
+nd_tensor nd_dropout(nd_graph *g, nd_tensor x, float probability); /* below 1; in training alone */
+nd_tensor nd_average_pool(nd_graph *g, nd_tensor x, int size);     /* window = stride = size */
 nd_tensor nd_max_pool(nd_graph *g, nd_tensor x, int size, int stride);
 nd_tensor nd_upsample_nearest(nd_graph *g, nd_tensor x, int factor);
 nd_tensor nd_upsample_bilinear(nd_graph *g, nd_tensor x, int factor);         /* corners aligned */

@@ -19,8 +19,8 @@ int nd_group_open(nd_group **out);
 void nd_group_close(nd_group *group);
 bool nd_group_broken(const nd_group *group);
 
-int nd_group_rank(const nd_group *group);
-int nd_group_size(const nd_group *group);
+int nd_group_rank(const nd_group *group); /* 0 .. size - 1 */
+int nd_group_size(const nd_group *group); /* processes */
 /* Processors for this process: its share of its machine, or fewer where it is bound to fewer. 0: alone, all.
  */
 int nd_group_threads(const nd_group *group);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* In the order of the columns (train.h). */
 static const char LOG_HEAD[] = "step,loss,restoration,diffusion,positive,negative,alpha,gradient_norm,"
                                "images_per_second,wait_share,skipped\n";
 static const char VALIDATION_HEAD[] = "step,psnr,ssim,pictures\n";
@@ -39,7 +40,7 @@ int nd_journal_report(const char *folder, const nd_train_report *r) {
                          {"training/skipped", (double)r->skipped},
                          {"speed/images_per_second", r->images_per_second},
                          {"speed/wait_share", r->wait_share}};
-  return append(folder, "log.csv", LOG_HEAD, line) ||
+  return append(folder, ND_LOG_CSV, LOG_HEAD, line) ||
                  nd_events_scalars(folder, r->step, scalars, G_N_ELEMENTS(scalars))
              ? -1
              : 0;
@@ -61,7 +62,7 @@ int nd_journal_validation(const char *folder, uint64_t step, const nd_validation
   g_autofree char *line =
       g_strdup_printf("%" G_GUINT64_FORMAT ",%.6f,%.8f,%d\n", step, v->psnr, v->ssim, v->pictures);
   nd_scalar scalars[] = {{"validation/psnr", v->psnr}, {"validation/ssim", v->ssim}};
-  int failed = append(folder, "validation.csv", VALIDATION_HEAD, line) ||
+  int failed = append(folder, ND_VALIDATION_CSV, VALIDATION_HEAD, line) ||
                nd_events_scalars(folder, step, scalars, G_N_ELEMENTS(scalars));
   for (int i = 0; i < v->crop_count; i++)
     failed = failed || keep_crop(folder, step, i, &v->crops[i]);
@@ -77,7 +78,7 @@ void nd_journal_each(const char *folder, const char *name, int wanted, nd_journa
     g_auto(GStrv) cells = g_strsplit(lines[i], ",", -1);
     if ((int)g_strv_length(cells) < wanted)
       continue;
-    double x[16];
+    double x[ND_LOGGED_COLUMNS]; /* validation.csv has fewer */
     for (int k = 0; k < wanted && k < (int)G_N_ELEMENTS(x); k++)
       x[k] = g_ascii_strtod(cells[k], NULL);
     fn(x, context);
@@ -99,8 +100,8 @@ static int rewind_file(const char *folder, const char *name, const char *head, u
 }
 
 int nd_journal_rewind(const char *folder, uint64_t step) {
-  return rewind_file(folder, "log.csv", LOG_HEAD, step) ||
-                 rewind_file(folder, "validation.csv", VALIDATION_HEAD, step) ||
+  return rewind_file(folder, ND_LOG_CSV, LOG_HEAD, step) ||
+                 rewind_file(folder, ND_VALIDATION_CSV, VALIDATION_HEAD, step) ||
                  nd_events_rewind(folder, step)
              ? -1
              : 0;
@@ -114,13 +115,14 @@ typedef struct figures {
 static void look_at_figures(const double *x, void *context) {
   figures *f = context;
   f->best = MAX(f->best, x[f->column]);
-  if (x[0] == f->step)
+  if (x[ND_JOURNAL_STEP] == f->step)
     f->there = x[f->column];
 }
 
 static figures read_figures(const char *folder, uint64_t step, int by) {
-  figures f = {1 + by, (double)step, -INFINITY, -INFINITY};
-  nd_journal_each(folder, "validation.csv", 4, look_at_figures, &f);
+  figures f = {by == ND_RECIPE_SSIM ? ND_VALIDATED_SSIM : ND_VALIDATED_PSNR, (double)step, -INFINITY,
+               -INFINITY};
+  nd_journal_each(folder, ND_VALIDATION_CSV, ND_VALIDATED_COLUMNS, look_at_figures, &f);
   return f;
 }
 
@@ -133,12 +135,12 @@ double nd_journal_figure(const char *folder, uint64_t step, int by) {
 }
 
 static void keep_last_step(const double *x, void *context) {
-  *(double *)context = x[0];
+  *(double *)context = x[ND_JOURNAL_STEP];
 }
 
 bool nd_journal_has_validation(const char *folder, uint64_t step) {
   double last = -1;
-  nd_journal_each(folder, "validation.csv", 4, keep_last_step, &last);
+  nd_journal_each(folder, ND_VALIDATION_CSV, ND_VALIDATED_COLUMNS, keep_last_step, &last);
   return last >= (double)step;
 }
 
@@ -148,7 +150,7 @@ static void collect(const double *x, void *context) {
   nd_points *p = context;
   if (!isfinite(x[p->column]))
     return;
-  g_array_append_val(p->x, x[0]);
+  g_array_append_val(p->x, x[ND_JOURNAL_STEP]);
   g_array_append_val(p->y, x[p->column]);
 }
 
@@ -165,8 +167,8 @@ void nd_points_free(nd_points *p) {
 }
 
 int nd_journal_curve(const char *folder) {
-  nd_points psnr = nd_journal_points(folder, "validation.csv", 4, 1),
-            loss = nd_journal_points(folder, "log.csv", 10, 2);
+  nd_points psnr = nd_journal_points(folder, ND_VALIDATION_CSV, ND_VALIDATED_COLUMNS, ND_VALIDATED_PSNR),
+            loss = nd_journal_points(folder, ND_LOG_CSV, ND_LOGGED_ALWAYS, ND_LOGGED_RESTORATION);
   bool validated = psnr.x->len > 0;
   const nd_points *shown = validated ? &psnr : &loss;
   int failed = 0;

@@ -1,3 +1,4 @@
+/* Records of TensorBoard's files: length, its checksum, bytes, their checksum. */
 #ifndef ND_TRAIN_RECORDS_PRIVATE_H
 #define ND_TRAIN_RECORDS_PRIVATE_H
 
@@ -5,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-uint32_t nd_crc32c(const void *bytes, size_t n);
+uint32_t nd_crc32c(const void *bytes, size_t n); /* Castagnoli's, not masked */
+/* Appends bytes as a record. */
 void nd_record_append(GByteArray *out, const void *bytes, size_t n);
 /* The record at *at of a file of `size` bytes, and moves *at behind it; NULL: no whole record is there. */
 const void *nd_record_at(const void *file, size_t size, size_t *at, size_t *n);

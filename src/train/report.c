@@ -6,18 +6,17 @@
 #include <math.h>
 #include <string.h>
 
-/* What log.csv and validation.csv hold, by column. */
 static const struct {
   const char *file, *title;
   int columns, column;
   bool log_y;
-} curves[] = {{"validation.csv", "validation PSNR (dB)", 4, 1, false},
-              {"validation.csv", "validation SSIM", 4, 2, false},
-              {"log.csv", "loss", 10, 1, true},
-              {"log.csv", "restoration loss", 10, 2, true},
-              {"log.csv", "diffusion loss", 10, 3, true},
-              {"log.csv", "norm of the gradient", 10, 7, true},
-              {"log.csv", "share of time waiting for data", 10, 9, false}};
+} curves[] = {{ND_VALIDATION_CSV, "validation PSNR (dB)", ND_VALIDATED_COLUMNS, ND_VALIDATED_PSNR, false},
+              {ND_VALIDATION_CSV, "validation SSIM", ND_VALIDATED_COLUMNS, ND_VALIDATED_SSIM, false},
+              {ND_LOG_CSV, "loss", ND_LOGGED_ALWAYS, ND_LOGGED_LOSS, true},
+              {ND_LOG_CSV, "restoration loss", ND_LOGGED_ALWAYS, ND_LOGGED_RESTORATION, true},
+              {ND_LOG_CSV, "diffusion loss", ND_LOGGED_ALWAYS, ND_LOGGED_DIFFUSION, true},
+              {ND_LOG_CSV, "norm of the gradient", ND_LOGGED_ALWAYS, ND_LOGGED_GRADIENT_NORM, true},
+              {ND_LOG_CSV, "share of time waiting for data", ND_LOGGED_ALWAYS, ND_LOGGED_WAIT_SHARE, false}};
 
 static void append_curves(GString *page, const char *folder) {
   g_string_append(page, "<h2>Curves</h2>\n<div class=\"row\">\n");
@@ -49,21 +48,21 @@ typedef struct figures {
 
 static void look_at_log(const double *x, void *context) {
   figures *f = context;
-  f->steps = x[0], f->loss = x[1], f->skipped = x[10];
+  f->steps = x[ND_JOURNAL_STEP], f->loss = x[ND_LOGGED_LOSS], f->skipped = x[ND_LOGGED_SKIPPED];
 }
 
 static void look_at_validation(const double *x, void *context) {
   figures *f = context;
-  f->step = x[0], f->psnr = x[1], f->ssim = x[2];
+  f->step = x[ND_JOURNAL_STEP], f->psnr = x[ND_VALIDATED_PSNR], f->ssim = x[ND_VALIDATED_SSIM];
   f->count++;
-  if (f->count <= 1 || x[1] > f->best)
-    f->best = x[1], f->best_at = x[0];
+  if (f->count <= 1 || f->psnr > f->best)
+    f->best = f->psnr, f->best_at = f->step;
 }
 
 static void append_figures(GString *page, const char *folder, const nd_recipe *r) {
   figures f = {0};
-  nd_journal_each(folder, "log.csv", 11, look_at_log, &f);
-  nd_journal_each(folder, "validation.csv", 4, look_at_validation, &f);
+  nd_journal_each(folder, ND_LOG_CSV, ND_LOGGED_COLUMNS, look_at_log, &f);
+  nd_journal_each(folder, ND_VALIDATION_CSV, ND_VALIDATED_COLUMNS, look_at_validation, &f);
   g_string_append_printf(page,
                          "<h2>Figures</h2>\n<table>\n<tr><td>steps logged</td><td>%.0f of %" G_GINT64_FORMAT
                          "</td></tr>\n<tr><td>skipped, not being finite</td><td>%.0f</td></tr>\n",

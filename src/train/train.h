@@ -76,11 +76,34 @@ uint64_t nd_train_step_of(const char *folder);
 bool nd_checkpoint_exists(const char *folder);
 /* Floating-point operations of one step of a recipe that was checked. */
 int nd_train_step_flops(const nd_recipe *recipe, double *out);
-/* Calls fn on every line's first `wanted` (at most 16) numbers of a run's log.csv or validation.csv; no such
- * file has no lines. */
+/* What a run writes down, by column; lines of older versions may have fewer. */
+#define ND_LOG_CSV "log.csv"
+#define ND_VALIDATION_CSV "validation.csv"
+enum { ND_JOURNAL_STEP }; /* of both */
+enum {
+  ND_LOGGED_LOSS = ND_JOURNAL_STEP + 1,
+  ND_LOGGED_RESTORATION,
+  ND_LOGGED_DIFFUSION,
+  ND_LOGGED_POSITIVE,
+  ND_LOGGED_NEGATIVE,
+  ND_LOGGED_ALPHA,
+  ND_LOGGED_GRADIENT_NORM,
+  ND_LOGGED_IMAGES_PER_SECOND,
+  ND_LOGGED_WAIT_SHARE,
+  ND_LOGGED_SKIPPED,
+  ND_LOGGED_COLUMNS,
+  ND_LOGGED_ALWAYS = ND_LOGGED_SKIPPED /* so many columns are there in every version's */
+};
+enum {
+  ND_VALIDATED_PSNR = ND_JOURNAL_STEP + 1,
+  ND_VALIDATED_SSIM,
+  ND_VALIDATED_PICTURES,
+  ND_VALIDATED_COLUMNS
+};
+/* Calls fn on every line's first `wanted` numbers of such a file; no such file has no lines. */
 typedef void (*nd_journal_line)(const double *x, void *context);
 void nd_journal_each(const char *folder, const char *name, int wanted, nd_journal_line fn, void *context);
-/* Steps and another column of such a file, where that is finite. */
+/* Steps and another column of such a file, where that is finite and the line has `columns`. */
 typedef struct nd_points {
   GArray *x, *y; /* of double */
   int column;

@@ -56,7 +56,7 @@ typedef struct nd_view {
   size_t count;
 } nd_view;
 
-typedef struct nd_value {
+typedef struct nd_pickle_value {
   nd_kind kind;
   union {
     int64_t integer;  /* BOOL, INT */
@@ -66,19 +66,19 @@ typedef struct nd_value {
     nd_storage *storage;
     nd_view *view;
   };
-} nd_value;
+} nd_pickle_value;
 
 /* Owns every value and storage read through it. */
 typedef struct nd_pickle nd_pickle;
 nd_pickle *nd_pickle_new(void);
 void nd_pickle_free(nd_pickle *p); /* NULL is fine */
 /* One pickle from the front of the bytes, which must live as long as p; *used: how many it took. */
-int nd_pickle_read(nd_pickle *p, const char *bytes, size_t n, size_t *used, const nd_value **out);
+int nd_pickle_read(nd_pickle *p, const char *bytes, size_t n, size_t *used, const nd_pickle_value **out);
 size_t nd_storage_element(const nd_storage *s); /* bytes */
 /* NULL: there is none. */
 nd_storage *nd_pickle_find_storage(nd_pickle *p, const char *key);
 /* The value of a dictionary's last entry of that key; NULL: there is none. */
-const nd_value *nd_dict_find(const nd_value *dict, const char *key);
+const nd_pickle_value *nd_dict_find(const nd_pickle_value *dict, const char *key);
 
 /* ---- For the files of the interpreter ---- */
 struct nd_pickle {
@@ -91,18 +91,21 @@ struct nd_pickle {
   GArray *marks; /* heights of the stack */
   bool stopped;
 };
-nd_value *nd_pickle_value(nd_pickle *p, nd_kind kind); /* NULL and an error: too many */
-nd_value *nd_pickle_opaque(nd_pickle *p, const char *what);
-nd_value *nd_pickle_unread(nd_pickle *p, const char *type);
+nd_pickle_value *nd_pickle_new_value(nd_pickle *p, nd_kind kind); /* NULL and an error: too many */
+nd_pickle_value *nd_pickle_opaque(nd_pickle *p, const char *what);
+nd_pickle_value *nd_pickle_unread(nd_pickle *p, const char *type);
 nd_storage *nd_pickle_add_storage(nd_pickle *p, const char *key);
 /* NULL: not there, or of another kind. */
-const nd_value *nd_value_at(const nd_value *list, guint i, nd_kind kind);
+const nd_pickle_value *nd_pickle_value_at(const nd_pickle_value *list, guint i, nd_kind kind);
 /* function(arguments), class.__new__(arguments), and what a persistent id stands for: NULL and an error where
  * it is one of those that only do harm, or not described as PyTorch does. */
-nd_value *nd_pickle_call(nd_pickle *p, const nd_value *function, const nd_value *arguments);
-nd_value *nd_pickle_construct(nd_pickle *p, const nd_value *class_, const nd_value *arguments);
-nd_value *nd_pickle_resolve(nd_pickle *p, const nd_value *id);
+nd_pickle_value *nd_pickle_call(nd_pickle *p, const nd_pickle_value *function,
+                                const nd_pickle_value *arguments);
+nd_pickle_value *nd_pickle_construct(nd_pickle *p, const nd_pickle_value *class_,
+                                     const nd_pickle_value *arguments);
+nd_pickle_value *nd_pickle_resolve(nd_pickle *p, const nd_pickle_value *id);
 /* A tensor of storage, offset, shape and strides; element: the name of its type, NULL: as the storage. */
-nd_value *nd_pickle_tensor(nd_pickle *p, const nd_value *arguments, const nd_value *element);
+nd_pickle_value *nd_pickle_tensor(nd_pickle *p, const nd_pickle_value *arguments,
+                                  const nd_pickle_value *element);
 
 #endif

@@ -40,7 +40,7 @@ static const guint8 *take_counted(nd_pickle *p, size_t width, size_t *n) {
 
 /* ---- Stack ---- */
 
-static int push(nd_pickle *p, nd_value *v) {
+static int push(nd_pickle *p, nd_pickle_value *v) {
   if (!v)
     return -1;
   if (p->stack->len >= ND_PICKLE_MAX_VALUES)
@@ -55,15 +55,15 @@ static guint height(const nd_pickle *p) {
   return p->stack->len - floor;
 }
 
-static nd_value *top(nd_pickle *p) {
+static nd_pickle_value *top(nd_pickle *p) {
   if (height(p))
     return g_ptr_array_index(p->stack, p->stack->len - 1);
   nd_fail("it takes a value from an empty stack");
   return NULL;
 }
 
-static nd_value *pop(nd_pickle *p) {
-  nd_value *v = top(p);
+static nd_pickle_value *pop(nd_pickle *p) {
+  nd_pickle_value *v = top(p);
   if (v)
     g_ptr_array_set_size(p->stack, (gint)p->stack->len - 1);
   return v;
@@ -71,7 +71,7 @@ static nd_value *pop(nd_pickle *p) {
 
 /* Moves the `n` topmost values to the end of a list, an even number of them to that of a dictionary. What is
  * neither does not keep them. */
-static int move_items(nd_pickle *p, nd_value *to, guint n) {
+static int move_items(nd_pickle *p, nd_pickle_value *to, guint n) {
   guint first = p->stack->len - n;
   if (to->kind == ND_KIND_DICT && n % 2)
     return nd_fail("a key of a dictionary has no value");
@@ -134,11 +134,11 @@ static int op_dup(nd_pickle *p) {
 }
 
 static int op_none(nd_pickle *p) {
-  return push(p, nd_pickle_value(p, ND_KIND_NONE));
+  return push(p, nd_pickle_new_value(p, ND_KIND_NONE));
 }
 
 static int push_integer(nd_pickle *p, nd_kind kind, int64_t x) {
-  nd_value *v = nd_pickle_value(p, kind);
+  nd_pickle_value *v = nd_pickle_new_value(p, kind);
   if (v)
     v->integer = x;
   return push(p, v);
@@ -203,7 +203,7 @@ static int push_text(nd_pickle *p, size_t width) {
     return -1;
   if (!g_utf8_validate_len(bytes, n, NULL))
     return push(p, nd_pickle_opaque(p, "bytes"));
-  nd_value *v = nd_pickle_value(p, ND_KIND_TEXT);
+  nd_pickle_value *v = nd_pickle_new_value(p, ND_KIND_TEXT);
   if (v)
     v->text = g_string_chunk_insert_len(p->strings, bytes, (gssize)n);
   return push(p, v);
@@ -239,11 +239,11 @@ static int op_bytes8(nd_pickle *p) {
 }
 
 static int op_empty_list(nd_pickle *p) {
-  return push(p, nd_pickle_value(p, ND_KIND_LIST));
+  return push(p, nd_pickle_new_value(p, ND_KIND_LIST));
 }
 
 static int op_empty_dict(nd_pickle *p) {
-  return push(p, nd_pickle_value(p, ND_KIND_DICT));
+  return push(p, nd_pickle_new_value(p, ND_KIND_DICT));
 }
 
 static int op_empty_set(nd_pickle *p) {
@@ -252,7 +252,7 @@ static int op_empty_set(nd_pickle *p) {
 
 /* A new value of the n topmost ones. */
 static int collect(nd_pickle *p, nd_kind kind, guint n) {
-  nd_value *v = nd_pickle_value(p, kind);
+  nd_pickle_value *v = nd_pickle_new_value(p, kind);
   return !v || move_items(p, v, n) ? -1 : push(p, v);
 }
 
@@ -304,7 +304,7 @@ static int op_append(nd_pickle *p) {
 
 /* An object that takes keys is of a kind of dictionary: what it holds matters, not its class. */
 static int set_items(nd_pickle *p, guint n) {
-  nd_value *to = height(p) > n ? g_ptr_array_index(p->stack, p->stack->len - n - 1) : NULL;
+  nd_pickle_value *to = height(p) > n ? g_ptr_array_index(p->stack, p->stack->len - n - 1) : NULL;
   if (to && to->kind == ND_KIND_OPAQUE) {
     to->kind = ND_KIND_DICT;
     to->items = g_ptr_array_new();
@@ -329,7 +329,7 @@ static int op_add_marked(nd_pickle *p) {
 /* ---- Memo ---- */
 
 static int remember(nd_pickle *p, uint64_t index) {
-  nd_value *v = top(p);
+  nd_pickle_value *v = top(p);
   if (!v)
     return -1;
   if (index >= ND_PICKLE_MAX_VALUES)
@@ -377,7 +377,7 @@ static int op_get4(nd_pickle *p) {
 /* ---- Classes, functions, what they make ---- */
 
 static int push_global(nd_pickle *p, const char *module, const char *name) {
-  nd_value *v = nd_pickle_value(p, ND_KIND_GLOBAL);
+  nd_pickle_value *v = nd_pickle_new_value(p, ND_KIND_GLOBAL);
   g_autofree char *full = g_strdup_printf("%s.%s", module, name);
   if (v)
     v->text = g_string_chunk_insert_const(p->strings, full);
@@ -403,7 +403,7 @@ static int op_global(nd_pickle *p) {
 }
 
 static int op_stack_global(nd_pickle *p) {
-  const nd_value *name = pop(p), *module = name ? pop(p) : NULL;
+  const nd_pickle_value *name = pop(p), *module = name ? pop(p) : NULL;
   if (!module)
     return -1;
   if (name->kind != ND_KIND_TEXT || module->kind != ND_KIND_TEXT)
@@ -412,12 +412,12 @@ static int op_stack_global(nd_pickle *p) {
 }
 
 static int op_reduce(nd_pickle *p) {
-  const nd_value *arguments = pop(p), *function = arguments ? pop(p) : NULL;
+  const nd_pickle_value *arguments = pop(p), *function = arguments ? pop(p) : NULL;
   return function ? push(p, nd_pickle_call(p, function, arguments)) : -1;
 }
 
 static int op_new(nd_pickle *p) {
-  const nd_value *arguments = pop(p), *class_ = arguments ? pop(p) : NULL;
+  const nd_pickle_value *arguments = pop(p), *class_ = arguments ? pop(p) : NULL;
   return class_ ? push(p, nd_pickle_construct(p, class_, arguments)) : -1;
 }
 
@@ -431,7 +431,7 @@ static int op_build(nd_pickle *p) {
 }
 
 static int op_persistent(nd_pickle *p) {
-  const nd_value *id = pop(p);
+  const nd_pickle_value *id = pop(p);
   return id ? push(p, nd_pickle_resolve(p, id)) : -1;
 }
 
@@ -463,7 +463,7 @@ static int step(nd_pickle *p) {
   return operations[*code](p) ? nd_fail_in("at byte %zu", place) : 0;
 }
 
-int nd_pickle_read(nd_pickle *p, const char *bytes, size_t n, size_t *used, const nd_value **out) {
+int nd_pickle_read(nd_pickle *p, const char *bytes, size_t n, size_t *used, const nd_pickle_value **out) {
   p->begin = p->at = (const guint8 *)bytes;
   p->end = p->begin + MIN(n, ND_PICKLE_MAX_BYTES);
   g_ptr_array_set_size(p->stack, 0);

@@ -6,13 +6,13 @@
 
 typedef struct call {
   const char *name;
-  nd_value *(*make)(nd_pickle *p, const char *name, const nd_value *arguments);
+  nd_pickle_value *(*make)(nd_pickle *p, const char *name, const nd_pickle_value *arguments);
 } call;
 
-static bool is_negated(const nd_value *arguments) {
+static bool is_negated(const nd_pickle_value *arguments) {
   for (guint i = 0; i < arguments->items->len; i++) {
-    const nd_value *about = nd_value_at(arguments, i, ND_KIND_DICT);
-    const nd_value *negated = about ? nd_dict_find(about, "neg") : NULL;
+    const nd_pickle_value *about = nd_pickle_value_at(arguments, i, ND_KIND_DICT);
+    const nd_pickle_value *negated = about ? nd_dict_find(about, "neg") : NULL;
     if (negated && (negated->kind != ND_KIND_BOOL || negated->integer))
       return true;
   }
@@ -20,7 +20,7 @@ static bool is_negated(const nd_value *arguments) {
 }
 
 /* storage, offset, shape, strides, whether it wants a gradient, hooks, and what its numbers stand for */
-static nd_value *rebuild_tensor(nd_pickle *p, const char *name, const nd_value *arguments) {
+static nd_pickle_value *rebuild_tensor(nd_pickle *p, const char *name, const nd_pickle_value *arguments) {
   (void)name;
   if (!is_negated(arguments))
     return nd_pickle_tensor(p, arguments, NULL);
@@ -28,16 +28,17 @@ static nd_value *rebuild_tensor(nd_pickle *p, const char *name, const nd_value *
   return NULL;
 }
 
-static nd_value *rebuild_typed_tensor(nd_pickle *p, const char *name, const nd_value *arguments) {
+static nd_pickle_value *rebuild_typed_tensor(nd_pickle *p, const char *name,
+                                             const nd_pickle_value *arguments) {
   (void)name;
-  const nd_value *element = nd_value_at(arguments, 6, ND_KIND_GLOBAL);
+  const nd_pickle_value *element = nd_pickle_value_at(arguments, 6, ND_KIND_GLOBAL);
   if (element)
     return nd_pickle_tensor(p, arguments, element);
   nd_fail("a tensor has no type");
   return NULL;
 }
 
-static nd_value *first_argument(nd_pickle *p, const char *name, const nd_value *arguments) {
+static nd_pickle_value *first_argument(nd_pickle *p, const char *name, const nd_pickle_value *arguments) {
   (void)p;
   if (arguments->items->len)
     return g_ptr_array_index(arguments->items, 0);
@@ -46,12 +47,12 @@ static nd_value *first_argument(nd_pickle *p, const char *name, const nd_value *
 }
 
 /* Empty, or from a list of pairs, as Python 2 wrote it. */
-static nd_value *make_dict(nd_pickle *p, const char *name, const nd_value *arguments) {
+static nd_pickle_value *make_dict(nd_pickle *p, const char *name, const nd_pickle_value *arguments) {
   (void)name;
-  nd_value *dict = nd_pickle_value(p, ND_KIND_DICT);
-  const nd_value *pairs = nd_value_at(arguments, 0, ND_KIND_LIST);
+  nd_pickle_value *dict = nd_pickle_new_value(p, ND_KIND_DICT);
+  const nd_pickle_value *pairs = nd_pickle_value_at(arguments, 0, ND_KIND_LIST);
   for (guint i = 0; dict && pairs && i < pairs->items->len; i++) {
-    const nd_value *pair = nd_value_at(pairs, i, ND_KIND_LIST);
+    const nd_pickle_value *pair = nd_pickle_value_at(pairs, i, ND_KIND_LIST);
     if (!pair || pair->items->len != 2) {
       nd_fail("a dictionary is made of something else than pairs");
       return NULL;
@@ -63,9 +64,9 @@ static nd_value *make_dict(nd_pickle *p, const char *name, const nd_value *argum
 }
 
 /* function, class, arguments of the function, state */
-static nd_value *rebuild_from_type(nd_pickle *p, const char *name, const nd_value *arguments) {
-  const nd_value *function = nd_value_at(arguments, 0, ND_KIND_GLOBAL),
-                 *inner = nd_value_at(arguments, 2, ND_KIND_LIST);
+static nd_pickle_value *rebuild_from_type(nd_pickle *p, const char *name, const nd_pickle_value *arguments) {
+  const nd_pickle_value *function = nd_pickle_value_at(arguments, 0, ND_KIND_GLOBAL),
+                        *inner = nd_pickle_value_at(arguments, 2, ND_KIND_LIST);
   if (function && inner && strcmp(function->text, name))
     return nd_pickle_call(p, function, inner);
   nd_fail("a tensor is not described as PyTorch does");
@@ -105,7 +106,8 @@ static bool does_harm(const char *name) {
   return harm;
 }
 
-nd_value *nd_pickle_call(nd_pickle *p, const nd_value *function, const nd_value *arguments) {
+nd_pickle_value *nd_pickle_call(nd_pickle *p, const nd_pickle_value *function,
+                                const nd_pickle_value *arguments) {
   if (function->kind != ND_KIND_GLOBAL || arguments->kind != ND_KIND_LIST) {
     nd_fail("it calls what is no function");
     return NULL;
@@ -124,7 +126,8 @@ nd_value *nd_pickle_call(nd_pickle *p, const nd_value *function, const nd_value 
 }
 
 /* An object of a class: without running any of its code there is nothing to it but the name. */
-nd_value *nd_pickle_construct(nd_pickle *p, const nd_value *class_, const nd_value *arguments) {
+nd_pickle_value *nd_pickle_construct(nd_pickle *p, const nd_pickle_value *class_,
+                                     const nd_pickle_value *arguments) {
   if (class_->kind != ND_KIND_GLOBAL) {
     nd_fail("it makes an object of what is no class");
     return NULL;

@@ -87,9 +87,10 @@ static nd_storage *known_or_new(nd_pickle *p, const char *key, const char *name,
 }
 
 /* Old files may say: elements from an offset of another storage, under a key of their own. */
-static nd_storage *part_of(nd_pickle *p, nd_storage *root, const nd_value *part) {
-  const nd_value *key = nd_value_at(part, 0, ND_KIND_TEXT), *offset = nd_value_at(part, 1, ND_KIND_INT),
-                 *count = nd_value_at(part, 2, ND_KIND_INT);
+static nd_storage *part_of(nd_pickle *p, nd_storage *root, const nd_pickle_value *part) {
+  const nd_pickle_value *key = nd_pickle_value_at(part, 0, ND_KIND_TEXT),
+                        *offset = nd_pickle_value_at(part, 1, ND_KIND_INT),
+                        *count = nd_pickle_value_at(part, 2, ND_KIND_INT);
   if (!key || !offset || !count || offset->integer < 0 || count->integer < 0 ||
       (size_t)offset->integer > root->count ||
       (size_t)count->integer > root->count - (size_t)offset->integer) {
@@ -114,10 +115,12 @@ static nd_storage *part_of(nd_pickle *p, nd_storage *root, const nd_value *part)
 }
 
 /* ('storage', kind, key, device, count[, part]) */
-nd_value *nd_pickle_resolve(nd_pickle *p, const nd_value *id) {
-  const nd_value *what = nd_value_at(id, 0, ND_KIND_TEXT), *kind = nd_value_at(id, 1, ND_KIND_GLOBAL),
-                 *key = nd_value_at(id, 2, ND_KIND_TEXT), *count = nd_value_at(id, 4, ND_KIND_INT),
-                 *part = nd_value_at(id, 5, ND_KIND_LIST);
+nd_pickle_value *nd_pickle_resolve(nd_pickle *p, const nd_pickle_value *id) {
+  const nd_pickle_value *what = nd_pickle_value_at(id, 0, ND_KIND_TEXT),
+                        *kind = nd_pickle_value_at(id, 1, ND_KIND_GLOBAL),
+                        *key = nd_pickle_value_at(id, 2, ND_KIND_TEXT),
+                        *count = nd_pickle_value_at(id, 4, ND_KIND_INT),
+                        *part = nd_pickle_value_at(id, 5, ND_KIND_LIST);
   if (what && kind && !strcmp(what->text, "module")) /* its class, with the source text, in old files */
     return g_ptr_array_index(id->items, 1);
   if (!what || strcmp(what->text, "storage") || !kind || !key || !count || count->integer < 0 ||
@@ -128,7 +131,7 @@ nd_value *nd_pickle_resolve(nd_pickle *p, const nd_value *id) {
   nd_storage *s = known_or_new(p, key->text, kind->text, (size_t)count->integer);
   if (s && part)
     s = part_of(p, s, part);
-  nd_value *v = s ? nd_pickle_value(p, ND_KIND_STORAGE) : NULL;
+  nd_pickle_value *v = s ? nd_pickle_new_value(p, ND_KIND_STORAGE) : NULL;
   if (v)
     v->storage = s;
   return v;
@@ -136,9 +139,9 @@ nd_value *nd_pickle_resolve(nd_pickle *p, const nd_value *id) {
 
 /* ---- Tensors ---- */
 
-static int read_numbers(const nd_value *list, int64_t out[ND_ST_MAX_RANK]) {
+static int read_numbers(const nd_pickle_value *list, int64_t out[ND_ST_MAX_RANK]) {
   for (guint i = 0; i < list->items->len; i++) {
-    const nd_value *x = nd_value_at(list, i, ND_KIND_INT);
+    const nd_pickle_value *x = nd_pickle_value_at(list, i, ND_KIND_INT);
     if (!x || x->integer < 0)
       return nd_fail("the shape of a tensor is not made of whole numbers");
     out[i] = x->integer;
@@ -168,10 +171,10 @@ static int check_extent(nd_view *v) {
   return 0;
 }
 
-static int fill_view(nd_view *v, const nd_value *arguments) {
-  const nd_value *offset = nd_value_at(arguments, 1, ND_KIND_INT),
-                 *shape = nd_value_at(arguments, 2, ND_KIND_LIST),
-                 *stride = nd_value_at(arguments, 3, ND_KIND_LIST);
+static int fill_view(nd_view *v, const nd_pickle_value *arguments) {
+  const nd_pickle_value *offset = nd_pickle_value_at(arguments, 1, ND_KIND_INT),
+                        *shape = nd_pickle_value_at(arguments, 2, ND_KIND_LIST),
+                        *stride = nd_pickle_value_at(arguments, 3, ND_KIND_LIST);
   if (!offset || offset->integer < 0 || !shape || !stride || shape->items->len != stride->items->len)
     return nd_fail("a tensor is not described as PyTorch does");
   if (shape->items->len > ND_ST_MAX_RANK)
@@ -181,12 +184,13 @@ static int fill_view(nd_view *v, const nd_value *arguments) {
   return read_numbers(shape, v->shape) || read_numbers(stride, v->stride) ? -1 : check_extent(v);
 }
 
-static nd_value *make_view(nd_pickle *p, nd_storage *s, nd_st_type type, const nd_value *arguments) {
+static nd_pickle_value *make_view(nd_pickle *p, nd_storage *s, nd_st_type type,
+                                  const nd_pickle_value *arguments) {
   if (!s->untyped && type != s->type) {
     nd_fail("a tensor and its storage '%s' have different types", s->key);
     return NULL;
   }
-  nd_value *v = nd_pickle_value(p, ND_KIND_VIEW);
+  nd_pickle_value *v = nd_pickle_new_value(p, ND_KIND_VIEW);
   if (!v)
     return NULL;
   v->view->storage = s;
@@ -194,8 +198,9 @@ static nd_value *make_view(nd_pickle *p, nd_storage *s, nd_st_type type, const n
   return fill_view(v->view, arguments) ? NULL : v;
 }
 
-nd_value *nd_pickle_tensor(nd_pickle *p, const nd_value *arguments, const nd_value *element) {
-  const nd_value *storage = nd_value_at(arguments, 0, ND_KIND_STORAGE);
+nd_pickle_value *nd_pickle_tensor(nd_pickle *p, const nd_pickle_value *arguments,
+                                  const nd_pickle_value *element) {
+  const nd_pickle_value *storage = nd_pickle_value_at(arguments, 0, ND_KIND_STORAGE);
   if (!storage) {
     nd_fail("a tensor has no storage");
     return NULL;

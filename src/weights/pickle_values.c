@@ -4,7 +4,7 @@
 #include <string.h>
 
 static void value_free(gpointer p) {
-  nd_value *v = p;
+  nd_pickle_value *v = p;
   if (v->kind == ND_KIND_LIST || v->kind == ND_KIND_DICT)
     g_ptr_array_unref(v->items);
   else if (v->kind == ND_KIND_VIEW)
@@ -35,12 +35,12 @@ void nd_pickle_free(nd_pickle *p) {
   g_free(p);
 }
 
-nd_value *nd_pickle_value(nd_pickle *p, nd_kind kind) {
+nd_pickle_value *nd_pickle_new_value(nd_pickle *p, nd_kind kind) {
   if (p->values->len >= ND_PICKLE_MAX_VALUES) {
     nd_fail("it makes more than %d values", ND_PICKLE_MAX_VALUES);
     return NULL;
   }
-  nd_value *v = g_new0(nd_value, 1);
+  nd_pickle_value *v = g_new0(nd_pickle_value, 1);
   v->kind = kind;
   if (kind == ND_KIND_LIST || kind == ND_KIND_DICT)
     v->items = g_ptr_array_new();
@@ -50,18 +50,18 @@ nd_value *nd_pickle_value(nd_pickle *p, nd_kind kind) {
   return v;
 }
 
-static nd_value *named(nd_pickle *p, nd_kind kind, const char *text) {
-  nd_value *v = nd_pickle_value(p, kind);
+static nd_pickle_value *named(nd_pickle *p, nd_kind kind, const char *text) {
+  nd_pickle_value *v = nd_pickle_new_value(p, kind);
   if (v)
     v->text = text;
   return v;
 }
 
-nd_value *nd_pickle_opaque(nd_pickle *p, const char *what) {
+nd_pickle_value *nd_pickle_opaque(nd_pickle *p, const char *what) {
   return named(p, ND_KIND_OPAQUE, what);
 }
 
-nd_value *nd_pickle_unread(nd_pickle *p, const char *type) {
+nd_pickle_value *nd_pickle_unread(nd_pickle *p, const char *type) {
   return named(p, ND_KIND_UNREAD, type);
 }
 
@@ -84,16 +84,16 @@ nd_storage *nd_pickle_add_storage(nd_pickle *p, const char *key) {
   return s;
 }
 
-const nd_value *nd_value_at(const nd_value *list, guint i, nd_kind kind) {
+const nd_pickle_value *nd_pickle_value_at(const nd_pickle_value *list, guint i, nd_kind kind) {
   if (list->kind != ND_KIND_LIST || i >= list->items->len)
     return NULL;
-  const nd_value *v = g_ptr_array_index(list->items, i);
+  const nd_pickle_value *v = g_ptr_array_index(list->items, i);
   return v->kind == kind ? v : NULL;
 }
 
-const nd_value *nd_dict_find(const nd_value *dict, const char *key) {
+const nd_pickle_value *nd_dict_find(const nd_pickle_value *dict, const char *key) {
   for (guint i = dict->items->len; i >= 2; i -= 2) {
-    const nd_value *k = g_ptr_array_index(dict->items, i - 2);
+    const nd_pickle_value *k = g_ptr_array_index(dict->items, i - 2);
     if (k->kind == ND_KIND_TEXT && !strcmp(k->text, key))
       return g_ptr_array_index(dict->items, i - 1);
   }

@@ -23,10 +23,10 @@ int nd_pytorch_zip_storage(nd_pytorch_zip *z, const nd_storage *s, char **bytes)
 
 /* ---- Old format (pytorch_legacy.c): the pickles of a magic number, the version, the writer's machine, the
  * object, the storages' keys; then each storage's count and elements. Storages point into bytes. */
-int nd_pytorch_read_legacy(nd_pickle *p, const char *bytes, size_t n, const nd_value **out);
+int nd_pytorch_read_legacy(nd_pickle *p, const char *bytes, size_t n, const nd_pickle_value **out);
 
 /* ---- The tensors of a checkpoint's object (pytorch_state.c) */
 /* The dictionary of tensors in it; *place: where it stands, in words, g_free. */
-int nd_pytorch_find_state(const nd_value *top, const nd_value **state, char **place);
+int nd_pytorch_find_state(const nd_pickle_value *top, const nd_pickle_value **state, char **place);
 
 #endif

@@ -92,12 +92,12 @@ static int add_tensor(checkpoint *c, const char *name, const nd_view *v) {
 }
 
 /* Tensors of kinds that are not read, in words. */
-static void note_unread(checkpoint *c, const nd_value *state) {
+static void note_unread(checkpoint *c, const nd_pickle_value *state) {
   g_autoptr(GString) names = g_string_new(NULL);
   int n = 0;
   for (guint i = 0; i + 1 < state->items->len; i += 2) {
-    const nd_value *name = g_ptr_array_index(state->items, i),
-                   *value = g_ptr_array_index(state->items, i + 1);
+    const nd_pickle_value *name = g_ptr_array_index(state->items, i),
+                          *value = g_ptr_array_index(state->items, i + 1);
     if (value->kind == ND_KIND_UNREAD && n++ < LISTED)
       g_string_append_printf(names, "%s'%.60s' (%.60s)", n > 1 ? ", " : "",
                              name->kind == ND_KIND_TEXT ? name->text : "?", value->text);
@@ -108,11 +108,11 @@ static void note_unread(checkpoint *c, const nd_value *state) {
     c->file->unread = g_string_chunk_insert(c->file->strings, names->str);
 }
 
-static int add_tensors(checkpoint *c, const nd_value *state) {
+static int add_tensors(checkpoint *c, const nd_pickle_value *state) {
   note_unread(c, state);
   for (guint i = 0; i + 1 < state->items->len; i += 2) {
-    const nd_value *name = g_ptr_array_index(state->items, i),
-                   *value = g_ptr_array_index(state->items, i + 1);
+    const nd_pickle_value *name = g_ptr_array_index(state->items, i),
+                          *value = g_ptr_array_index(state->items, i + 1);
     if (value->kind != ND_KIND_VIEW)
       continue;
     if (name->kind != ND_KIND_TEXT)
@@ -127,7 +127,7 @@ static int add_tensors(checkpoint *c, const nd_value *state) {
 
 /* ---- The file ---- */
 
-static int read_top(checkpoint *c, const char *bytes, size_t n, const nd_value **top) {
+static int read_top(checkpoint *c, const char *bytes, size_t n, const nd_pickle_value **top) {
   if (!nd_pytorch_is_zip(bytes, n))
     return nd_pytorch_read_legacy(c->pickle, bytes, n, top);
   char *pickle;
@@ -139,7 +139,7 @@ static int read_top(checkpoint *c, const char *bytes, size_t n, const nd_value *
 }
 
 static int fill(checkpoint *c, const char *bytes, size_t n) {
-  const nd_value *top, *state;
+  const nd_pickle_value *top, *state;
   g_autofree char *place = NULL;
   if (read_top(c, bytes, n, &top) || nd_pytorch_find_state(top, &state, &place) || add_tensors(c, state))
     return -1;

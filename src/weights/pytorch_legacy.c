@@ -20,7 +20,7 @@ typedef struct stream {
   const char *at, *end;
 } stream;
 
-static int next(stream *s, const nd_value **out) {
+static int next(stream *s, const nd_pickle_value **out) {
   size_t used;
   if (nd_pickle_read(s->pickle, s->at, (size_t)(s->end - s->at), &used, out))
     return -1;
@@ -29,12 +29,13 @@ static int next(stream *s, const nd_value **out) {
 }
 
 static int read_head(stream *s) {
-  const nd_value *magic, *version, *machine;
+  const nd_pickle_value *magic, *version, *machine;
   if (next(s, &magic) || next(s, &version) || next(s, &machine))
     return -1;
   if (version->kind != ND_KIND_INT || version->integer != VERSION)
     return nd_fail("its version is not %d, the only one there is", VERSION);
-  const nd_value *little = machine->kind == ND_KIND_DICT ? nd_dict_find(machine, "little_endian") : NULL;
+  const nd_pickle_value *little =
+      machine->kind == ND_KIND_DICT ? nd_dict_find(machine, "little_endian") : NULL;
   if (!little || little->kind != ND_KIND_BOOL || !little->integer)
     return nd_fail("its numbers are big-endian; load and save it on another machine");
   return 0;
@@ -61,15 +62,15 @@ static int place_storage(stream *s, const char *key) {
   return 0;
 }
 
-int nd_pytorch_read_legacy(nd_pickle *p, const char *bytes, size_t n, const nd_value **out) {
+int nd_pytorch_read_legacy(nd_pickle *p, const char *bytes, size_t n, const nd_pickle_value **out) {
   stream s = {p, bytes, bytes + n};
-  const nd_value *keys;
+  const nd_pickle_value *keys;
   if (read_head(&s) || next(&s, out) || next(&s, &keys))
     return -1;
   if (keys->kind != ND_KIND_LIST)
     return nd_fail("its storages are not listed");
   for (guint i = 0; i < keys->items->len; i++) {
-    const nd_value *key = nd_value_at(keys, i, ND_KIND_TEXT);
+    const nd_pickle_value *key = nd_pickle_value_at(keys, i, ND_KIND_TEXT);
     if (!key)
       return nd_fail("the name of a storage is no text");
     if (place_storage(&s, key->text))

@@ -23,29 +23,29 @@ static const char *const places[] = {"params_ema",
                                      "weights",
                                      NULL};
 
-static bool holds_tensors(const nd_value *v) {
+static bool holds_tensors(const nd_pickle_value *v) {
   for (guint i = 0; i + 1 < v->items->len; i += 2) {
-    const nd_value *value = g_ptr_array_index(v->items, i + 1);
+    const nd_pickle_value *value = g_ptr_array_index(v->items, i + 1);
     if (value->kind == ND_KIND_VIEW)
       return true;
   }
   return false;
 }
 
-static const nd_value *dictionary_at(const nd_value *v, const char *key) {
-  const nd_value *inner = nd_dict_find(v, key);
+static const nd_pickle_value *dictionary_at(const nd_pickle_value *v, const char *key) {
+  const nd_pickle_value *inner = nd_dict_find(v, key);
   return inner && inner->kind == ND_KIND_DICT ? inner : NULL;
 }
 
-static const nd_value *find(const nd_value *v, int depth, GHashTable *seen, GString *way);
+static const nd_pickle_value *find(const nd_pickle_value *v, int depth, GHashTable *seen, GString *way);
 
 /* Through the first of the places below which there are tensors; says which others are passed over. */
-static const nd_value *descend(const nd_value *v, int depth, GHashTable *seen, GString *way) {
-  const nd_value *found = NULL;
+static const nd_pickle_value *descend(const nd_pickle_value *v, int depth, GHashTable *seen, GString *way) {
+  const nd_pickle_value *found = NULL;
   for (int i = 0; places[i]; i++) {
     g_autoptr(GString) below = g_string_new(NULL);
-    const nd_value *inner = dictionary_at(v, places[i]),
-                   *state = inner ? find(inner, depth + 1, seen, below) : NULL;
+    const nd_pickle_value *inner = dictionary_at(v, places[i]),
+                          *state = inner ? find(inner, depth + 1, seen, below) : NULL;
     if (state && found)
       g_string_append_printf(way, " ('%s' is there too and passed over)", places[i]);
     else if (state)
@@ -58,14 +58,14 @@ static const nd_value *descend(const nd_value *v, int depth, GHashTable *seen, G
 /* Programs keep other things beside the weights: tensors, such as the state of a generator of random numbers,
  * and dictionaries, such as settings called params. seen: dictionaries that were looked through; in a file
  * from a stranger many ways may lead to one. */
-static const nd_value *find(const nd_value *v, int depth, GHashTable *seen, GString *way) {
+static const nd_pickle_value *find(const nd_pickle_value *v, int depth, GHashTable *seen, GString *way) {
   if (v->kind != ND_KIND_DICT || depth == MAX_DEPTH || !g_hash_table_add(seen, (gpointer)v))
     return NULL;
-  const nd_value *below = descend(v, depth, seen, way);
+  const nd_pickle_value *below = descend(v, depth, seen, way);
   return below ? below : holds_tensors(v) ? v : NULL;
 }
 
-static int nothing_found(const nd_value *v) {
+static int nothing_found(const nd_pickle_value *v) {
   if (v->kind == ND_KIND_OPAQUE)
     return nd_fail(
         "it holds an object of the class '%s', not a dictionary of tensors; save model.state_dict() "
@@ -75,7 +75,7 @@ static int nothing_found(const nd_value *v) {
   g_autofree char *known = g_strjoinv(", ", (char **)places);
   int n = 0;
   for (guint i = 0; v->kind == ND_KIND_DICT && i < v->items->len; i += 2) {
-    const nd_value *key = g_ptr_array_index(v->items, i), *value = g_ptr_array_index(v->items, i + 1);
+    const nd_pickle_value *key = g_ptr_array_index(v->items, i), *value = g_ptr_array_index(v->items, i + 1);
     if (key->kind != ND_KIND_TEXT || n++ >= LISTED)
       continue;
     g_string_append_printf(keys, "%s'%.60s'", n > 1 ? ", " : "", key->text);
@@ -86,7 +86,7 @@ static int nothing_found(const nd_value *v) {
                  n ? "it has " : "it holds no dictionary", keys->str, n > LISTED ? ", ..." : "");
 }
 
-int nd_pytorch_find_state(const nd_value *top, const nd_value **state, char **place) {
+int nd_pytorch_find_state(const nd_pickle_value *top, const nd_pickle_value **state, char **place) {
   g_autoptr(GString) way = g_string_new(NULL);
   g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
   *state = find(top, 0, seen, way);

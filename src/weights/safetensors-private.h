@@ -51,6 +51,7 @@ bool nd_st_part_shape(const void *part, const char *name, nd_shape *out);
 /* Adds an entry of metadata. */
 void nd_safetensors_tell(nd_safetensors *file, const char *key, const char *value);
 
+/* "F32", "BF16"; the error names those that are read. */
 int nd_st_type_find(const char *name, nd_st_type *type);
 /* Elements and bytes that t's type and shape make; fails when they cannot be counted. */
 int nd_st_check_shape(const nd_st_tensor *t, size_t *count, size_t *bytes);

@@ -27,6 +27,20 @@ static void make_grey(const char *path, float level) {
   nd_image_free(&image);
 }
 
+/* By the names that restore takes as well. */
+static void the_format_is_chosen(void **state) {
+  (void)state;
+  make_picture("in.png", 24, 16, 1, 0);
+  expect_status(0, "degrade", "gaussian", "in.png", "-o", "chosen", "--format", "jpeg", NULL);
+  expect_status(0, "degrade", "gaussian", "in.png", "-o", "chosen", "--format", "tif", NULL);
+  assert_true(g_file_test("chosen/in.jpg", G_FILE_TEST_EXISTS) &&
+              g_file_test("chosen/in.tif", G_FILE_TEST_EXISTS));
+  outcome o = run_program("degrade", "gaussian", "in.png", "-o", "chosen", "--format", "gif", NULL);
+  assert_int_equal(o.status, 2);
+  assert_non_null(strstr(o.err, "--format is 'gif'; png, jpeg, tiff and webp are written"));
+  outcome_clear(&o);
+}
+
 static void transparency_and_metadata_come_along(void **state) {
   (void)state;
   VipsImage *black, *image;
@@ -111,6 +125,7 @@ static void help_tells_words_and_defaults(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(the_format_is_chosen),
       cmocka_unit_test(transparency_and_metadata_come_along),
       cmocka_unit_test(grey_stays_grey_with_the_noise_asked_for),
       cmocka_unit_test(a_chain_sees_grey_throughout),

@@ -45,7 +45,7 @@ static void every_mode_gives_a_model(void **state) {
                 "--set", "adapt.graft=2", "--set", "adapt.graft_layers=3", NULL);
   expect_run("pile");
   expect_status(0, "probe", "--run", "pile", "--real", "noisy", "--truth", "clean", "--draws", "2", NULL);
-  expect_status(0, "probe", "--run", "paired", "--clean", "clean", "--patch", "16", "--pictures", "2",
+  expect_status(0, "probe", "--run", "paired", "--clean", "clean", "--patch-size", "16", "--pictures", "2",
                 "--draws", "2", "-o", "probe.svg", NULL);
   expect_status(2, "sample", "--run", "paired", "--condition", "noisy/0.png", "-o", "./noisy/0.png", NULL);
   expect_status(2, "sample", "--run", "paired", "--condition", "noisy/0.png", "-o", "s.gif", NULL);

@@ -19,7 +19,7 @@ static void a_plane_is_taken_off_and_nothing_else(void **state) {
       int y = i / SIDE, x = i % SIDE, board = (x + y) % 2 ? 300 : -300; /* orthogonal to planes */
       photo[3 * i + c] = (uint16_t)(20000 + 3000 * c + 100 * x + 70 * y + (c == 1 ? board : 0));
     }
-  nd_picture picture = {SIDE, SIDE, 16, photo};
+  nd_cached picture = {SIDE, SIDE, 16, photo};
   double tone = nd_flat_residual(&picture, 0, 0, left, &cut_off);
   assert_true(fabs(tone - (23000 + 170 * (SIDE - 1) / 2.0) / 65535) < 1e-6 && !cut_off);
   for (int i = 0; i < PIXELS; i++)
@@ -90,7 +90,7 @@ static void noise_of_a_photo_comes_out_by_brightness(void **state) {
   static uint16_t photo[PHOTO * PHOTO * 3];
   static float noise[SIZE * SIZE * 3];
   make_photo(photo);
-  nd_picture picture = {PHOTO, PHOTO, 16, photo};
+  nd_cached picture = {PHOTO, PHOTO, 16, photo};
   nd_flat *flat = nd_flat_new(1, 3);
   nd_rng rng = nd_rng_make(7, 0, 0, ND_RANDOM_TEST);
   for (int side = 0; side < 2; side++) {
@@ -112,7 +112,7 @@ static void black_photos_have_no_noise(void **state) {
   (void)state;
   static uint8_t photo[40 * 20 * 3];
   float noise[8 * 8 * 3];
-  nd_picture picture = {40, 20, 8, photo}; /* smaller than a square, too */
+  nd_cached picture = {40, 20, 8, photo}; /* smaller than a square, too */
   nd_flat *flat = nd_flat_new(1, 3);
   nd_rng rng = nd_rng_make(7, 0, 0, ND_RANDOM_TEST);
   nd_flat_noise(flat, 0, &picture, 0.5, 8, &rng, noise);

@@ -24,7 +24,7 @@ static void cut_bytes(const uint8_t *cells, int transform, uint8_t *out) {
   float cut[CELLS * 3];
   for (int i = 0; i < CELLS * 3; i++)
     rgb[i] = cells[i / 3];
-  nd_picture picture = {SIDE, SIDE, 8, rgb};
+  nd_cached picture = {SIDE, SIDE, 8, rgb};
   nd_patch_cut(&picture, (nd_patch){0, 0, SIDE, transform}, cut);
   for (int i = 0; i < CELLS; i++) {
     out[i] = (uint8_t)byte_of(cut[3 * i]);
@@ -73,13 +73,13 @@ static void small_pictures_are_reflected(void **state) {
   float out[75];
   for (int i = 0; i < 18; i++)
     rgb[i] = cells[i / 3];
-  nd_picture picture = {3, 2, 8, rgb};
+  nd_cached picture = {3, 2, 8, rgb};
   nd_rng rng = nd_rng_make(1, 0, 0, ND_RANDOM_TEST);
   nd_patch patch = nd_patch_draw(3, 2, 5, 1, &rng);
   nd_patch_cut(&picture, patch, out);
   for (int i = 0; i < 25; i++)
     assert_int_equal(byte_of(out[3 * i]), expected[i / 5][i % 5]);
-  nd_picture dot = {1, 1, 8, rgb};
+  nd_cached dot = {1, 1, 8, rgb};
   nd_patch_cut(&dot, nd_patch_draw(1, 1, 5, ND_TRANSFORMS, &rng), out);
   for (int i = 0; i < 75; i++)
     assert_int_equal(byte_of(out[i]), 10);
@@ -151,23 +151,23 @@ static char *named(const char *folder, int i) {
   return g_build_filename(folder, name, NULL);
 }
 
-static const nd_picture *get(nd_cache *cache, const char *file) {
+static const nd_cached *get(nd_cache *cache, const char *file) {
   nd_set one;
   assert_int_equal(nd_set_open(file, &one), 0);
-  const nd_picture *picture = nd_cache_get(cache, &one, 0);
+  const nd_cached *picture = nd_cache_get(cache, &one, 0);
   nd_set_free(&one);
   return picture;
 }
 
 static void take(nd_cache *cache, const char *folder, int i) {
   g_autofree char *file = named(folder, i);
-  const nd_picture *picture = get(cache, file);
+  const nd_cached *picture = get(cache, file);
   if (!picture)
     fail_msg("%s", nd_error());
   assert_true(picture->width == 10 && picture->height == 6 && picture->bits == 8);
   const uint8_t *last = (const uint8_t *)picture->pixels + 177;
   assert_true(last[0] == 9 && last[1] == 5 && last[2] == i);
-  nd_picture_release(picture);
+  nd_cached_release(picture);
 }
 
 static void make_ten(const char *folder) {
@@ -200,12 +200,12 @@ static void a_picture_in_use_outlives_its_place(void **state) {
   g_autofree char *file = named(*state, 4);
   nd_cache *caches[] = {nd_cache_new(PICTURE_BYTES), nd_cache_new(0)};
   for (int c = 0; c < 2; c++) {
-    const nd_picture *picture = get(caches[c], file);
+    const nd_cached *picture = get(caches[c], file);
     assert_non_null(picture);
     take(caches[c], *state, 5);
     assert_int_equal(nd_cache_bytes(caches[c]), c ? 0 : PICTURE_BYTES);
     assert_int_equal(((const uint8_t *)picture->pixels)[2], 4);
-    nd_picture_release(picture);
+    nd_cached_release(picture);
     nd_cache_free(caches[c]);
   }
 }
@@ -220,7 +220,7 @@ static void pictures_of_16_bits_keep_them(void **state) {
   assert_int_equal(nd_image_save(file, &image, &(nd_save_options){.bits = 16}), 0);
   nd_image_free(&image);
   nd_cache *cache = nd_cache_new(1 << 20);
-  const nd_picture *picture = get(cache, file);
+  const nd_cached *picture = get(cache, file);
   assert_non_null(picture);
   assert_int_equal(picture->bits, 16);
   float out[12];
@@ -229,7 +229,7 @@ static void pictures_of_16_bits_keep_them(void **state) {
     assert_int_equal(((const uint16_t *)picture->pixels)[i], 1000 + 7 * i);
     assert_true(fabsf(out[i] - (float)(1000 + 7 * i) / 65535) < 1e-7f);
   }
-  nd_picture_release(picture);
+  nd_cached_release(picture);
   nd_cache_free(cache);
 }
 

@@ -12,7 +12,7 @@ static void check_view(const nd_view *v) {
   require(!v->count || (last >= v->offset && v->offset >= 0 && ((size_t)last + 1) * size <= held));
 }
 
-static void look_at(const nd_value *v, int depth) {
+static void look_at(const nd_pickle_value *v, int depth) {
   if (v->kind == ND_KIND_VIEW)
     check_view(v->view);
   if ((v->kind == ND_KIND_LIST || v->kind == ND_KIND_DICT) && depth < 3)
@@ -22,7 +22,7 @@ static void look_at(const nd_value *v, int depth) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   nd_pickle *p = nd_pickle_new();
-  const nd_value *top, *state;
+  const nd_pickle_value *top, *state;
   char *place = NULL;
   size_t used;
   nd_error_clear();

@@ -12,15 +12,19 @@
 
 #define STATUS "(document.getElementById('status') || {textContent: ''}).textContent"
 #define TROUBLE "document.getElementById('trouble').textContent"
+#define READY "!document.getElementById('start').disabled"
 #define SHOWN(id) "document.getElementById('" id "')?.hidden === false"
+#define TWO_FRAMES "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 #define TEXT(id) "document.getElementById('" id "').textContent"
 
 static browser *open_page(const site *s, const char *where) {
   char *address = g_strdup_printf("http://127.0.0.1:%d/%s", s->port, where);
   browser *b = browser_open(address);
   g_free(address); /* before skip, which does not return */
-  if (!b)
+  if (!b) {
     skip();
+    g_assert_not_reached();
+  }
   return b;
 }
 
@@ -44,18 +48,50 @@ static char *photo_file(const site *s, const char *name, int width, int height) 
   return path;
 }
 
+static double number(browser *b, const char *script) {
+  g_autofree char *text = browser_value(b, script);
+  return g_ascii_strtod(text, NULL);
+}
+
+static void run(browser *b, const char *script) {
+  g_free(browser_value(b, script));
+}
+
+static void click(browser *b, const char *id) {
+  g_autofree char *script = g_strdup_printf("document.getElementById('%s').click()", id);
+  run(b, script);
+}
+
+static void focus(browser *b, const char *id) {
+  g_autofree char *script = g_strdup_printf("document.getElementById('%s').focus()", id);
+  run(b, script);
+}
+
 static void choose_model(browser *b, const char *name) {
   browser_until(b, "document.getElementById('model').options.length > 0");
   g_autofree char *script =
       g_strdup_printf("document.getElementById('model').value = '%s';"
                       "document.getElementById('model').dispatchEvent(new Event('change'))",
                       name);
-  g_free(browser_value(b, script));
+  run(b, script);
 }
 
-static double number(browser *b, const char *script) {
-  g_autofree char *text = browser_value(b, script);
-  return g_ascii_strtod(text, NULL);
+/* The page with a photo of that size given, for that model, and not started yet. */
+static browser *open_with_photo(const site *s, const char *model, const char *name, int width, int height) {
+  browser *b = open_page(s, "#restore");
+  g_autofree char *file = photo_file(s, name, width, height);
+  choose_model(b, model);
+  browser_choose_file(b, "#file", file);
+  browser_until(b, READY);
+  return b;
+}
+
+/* The same, with the model at work on it for some seconds. */
+static browser *open_at_work(const site *s, const char *name) {
+  browser *b = open_with_photo(s, "slow.safetensors", name, 1000, 1000);
+  click(b, "start");
+  browser_until(b, STATUS ".startsWith('Restoring')");
+  return b;
 }
 
 /* The line between before and after follows the pointer and the keys. */
@@ -64,12 +100,12 @@ static void compare_by_hand(browser *b) {
          y = number(b, "document.getElementById('handle').getBoundingClientRect().y + 100");
   browser_drag(b, (int)x, (int)y, (int)x - 200, (int)y);
   assert_true(number(b, "document.getElementById('split').value") < 40);
-  g_free(browser_value(b, "document.getElementById('split').focus()"));
+  focus(b, "split");
   browser_key(b, "Home");
   browser_expect(b, "getComputedStyle(document.getElementById('after')).clipPath", "inset(0px)");
   browser_key(b, "End");
   browser_expect(b, "getComputedStyle(document.getElementById('before')).clipPath", "inset(0px)");
-  g_free(browser_value(b, "document.getElementById('view').focus()"));
+  focus(b, "view");
   browser_key(b, "1");
   browser_expect(b, TEXT("zoom-shown"), "100 %");
   browser_key(b, "+");
@@ -83,8 +119,6 @@ static void compare_by_hand(browser *b) {
 static void a_photo_by_hand(void **state) {
   site *s = *state;
   browser *b = open_page(s, "");
-  if (!b)
-    return;
   g_autofree char *file = photo_file(s, "holiday.png", 480, 360);
   choose_model(b, "tiny.safetensors");
   browser_until(b, TEXT("model-about") ".startsWith('Takes noise out')");
@@ -92,10 +126,10 @@ static void a_photo_by_hand(void **state) {
   picture(b, "1-start");
   browser_choose_file(b, "#file", file);
   browser_until(b, SHOWN("before"));
-  g_free(browser_value(b, "document.getElementById('strength').focus()"));
+  focus(b, "strength");
   browser_key(b, "ArrowLeft");
   browser_expect(b, TEXT("strength-shown"), "95 %");
-  g_free(browser_value(b, "document.getElementById('start').focus()"));
+  focus(b, "start");
   browser_key(b, "Enter");
   browser_until(b, STATUS ".startsWith('Done in') && " SHOWN("after"));
   browser_until(b, STATUS ".endsWith('holiday.png, 480 × 360 pixels, strength 95 %')");
@@ -104,8 +138,8 @@ static void a_photo_by_hand(void **state) {
                  "fetch(document.getElementById('download').href).then((r) => r.headers.get('content-type'))",
                  "image/png");
   compare_by_hand(b);
-  g_free(browser_value(b, "document.getElementById('split').value = 50;"
-                          "document.getElementById('split').dispatchEvent(new Event('input'))"));
+  run(b, "document.getElementById('split').value = 50;"
+         "document.getElementById('split').dispatchEvent(new Event('input'))");
   picture(b, "2-done");
   g_free(browser_call(b, "Page.reload", "{}")); /* the result outlives the page */
   browser_until(b, STATUS ".startsWith('Done in') && " SHOWN("after"));
@@ -115,23 +149,21 @@ static void a_photo_by_hand(void **state) {
 static void a_dropped_photo_that_is_too_large_is_refused_in_words(void **state) {
   site *s = *state;
   browser *b = open_page(s, "#restore");
-  if (!b)
-    return;
   choose_model(b, "tiny.safetensors");
-  g_free(browser_value(b, "window.drop = (bytes, name) => { const data = new DataTransfer();"
-                          "data.items.add(new File([bytes], name));"
-                          "document.getElementById('view').dispatchEvent(new DragEvent('drop',"
-                          "{dataTransfer: data, bubbles: true, cancelable: true})); }"));
-  g_free(browser_value(b, "drop(new Uint8Array(5 << 20), 'huge.png')"));
+  run(b, "window.drop = (bytes, name) => { const data = new DataTransfer();"
+         "data.items.add(new File([bytes], name));"
+         "document.getElementById('view').dispatchEvent(new DragEvent('drop',"
+         "{dataTransfer: data, bubbles: true, cancelable: true})); }");
+  run(b, "drop(new Uint8Array(5 << 20), 'huge.png')");
   browser_until(b, STATUS ".startsWith('huge.png has 5.0 MB; this server takes up to 4.0 MB')");
-  g_free(browser_value(b, "drop(new Uint8Array(100), 'no-photo.png')"));
-  browser_until(b, "!document.getElementById('start').disabled");
-  g_free(browser_value(b, "document.getElementById('start').click()"));
+  run(b, "drop(new Uint8Array(100), 'no-photo.png')");
+  browser_until(b, READY);
+  click(b, "start");
   browser_until(b, STATUS ".startsWith('This is no photo that can be used')");
   g_autofree char *file = photo_file(s, "wide.jpg", 1001, 1000);
   browser_choose_file(b, "#file", file);
   browser_until(b, STATUS " === 'Ready.'");
-  g_free(browser_value(b, "document.getElementById('start').click()"));
+  click(b, "start");
   browser_until(b,
                 STATUS ".startsWith('The photo has 1001 x 1000 pixels; this server takes up to 1 million.')");
   picture(b, "3-refused");
@@ -148,20 +180,18 @@ static void a_dropped_photo_that_is_too_large_is_refused_in_words(void **state) 
 static void a_photo_can_be_given_in_any_way(void **state) {
   site *s = *state;
   browser *b = open_page(s, "#restore");
-  if (!b)
-    return;
   g_autofree char *file = photo_file(s, "first.png", 48, 36);
   choose_model(b, "tiny.safetensors");
-  g_free(browser_value(b, LET_FALL));
+  run(b, LET_FALL);
   browser_choose_file(b, "#file", file);
   browser_until(b, CHOSEN " === 'first.png'");
-  g_free(browser_value(b, "fall(['beside.png'], document.body)"));
+  run(b, "fall(['beside.png'], document.body)");
   browser_until(b, CHOSEN " === 'beside.png'");
   browser_choose_file(b, "#file", file);
   browser_until(b, CHOSEN " === 'first.png'");
-  g_free(browser_value(b, "fall(['a.png', 'b.png'], document.body)"));
+  run(b, "fall(['a.png', 'b.png'], document.body)");
   browser_until(b, STATUS ".startsWith('Ready. This page takes one photo at a time: a.png')");
-  g_free(browser_value(b, "document.getElementById('start').click()"));
+  click(b, "start");
   browser_until(b, STATUS ".includes('HEIC, have to be exported as one of these first')");
   browser_expect(b, "document.getElementById('empty').textContent", "There is nothing to show.");
   browser_close(b); /* the browser itself notes refusals as complaints */
@@ -169,29 +199,22 @@ static void a_photo_can_be_given_in_any_way(void **state) {
 
 /* The photo at work is found again, and is not exchanged. */
 static void a_photo_at_work_is_not_lost(void **state) {
-  site *s = *state;
-  browser *b = open_page(s, "#restore");
-  if (!b)
-    return;
-  g_autofree char *file = photo_file(s, "work.jpg", 1000, 1000);
-  choose_model(b, "slow.safetensors");
-  g_free(browser_value(b, LET_FALL));
-  browser_choose_file(b, "#file", file);
-  browser_until(b, "!document.getElementById('start').disabled");
-  g_free(browser_value(b, "document.getElementById('start').focus()"));
+  browser *b = open_with_photo(*state, "slow.safetensors", "work.jpg", 1000, 1000);
+  run(b, LET_FALL);
+  focus(b, "start");
   browser_key(b, "Enter");
   browser_until(b, STATUS ".startsWith('Restoring')");
   browser_expect(b, "document.activeElement.id", "cancel");
-  g_free(browser_value(b, "fall(['other.png'], document.body)"));
+  run(b, "fall(['other.png'], document.body)");
   browser_until(b, STATUS ".includes('s. Meanwhile other.png was not taken')"); /* also when more is told */
   g_autofree char *address = browser_value(b, "location.hash");
-  g_free(browser_value(b, "document.getElementById('to-runs').click()"));
+  click(b, "to-runs");
   browser_until(b, "document.querySelectorAll('#charts figure').length > 0");
-  g_free(browser_value(b, "document.getElementById('to-restore').click()"));
+  click(b, "to-restore");
   browser_expect(b, "location.hash", address);
   g_free(browser_call(b, "Page.reload", "{}"));
   browser_until(b, STATUS ".startsWith('Restoring')");
-  g_free(browser_value(b, "document.getElementById('cancel').click()"));
+  click(b, "cancel");
   browser_until(b, STATUS " === 'Cancelled. To restore it after all, choose it again.'");
   close_page(b);
 }
@@ -199,28 +222,17 @@ static void a_photo_at_work_is_not_lost(void **state) {
 static void a_cut_off_address_still_shows_the_runs(void **state) {
   site *s = *state;
   browser *b = open_page(s, "#run/%");
-  if (!b)
-    return;
   browser_until(b, TROUBLE ".startsWith('The run cannot be shown')");
   browser_expect(b, "document.querySelectorAll('#run-list a').length > 0", "true");
   browser_close(b); /* the browser itself notes refusals as complaints */
 }
 
 static void waiting_can_be_cancelled(void **state) {
-  site *s = *state;
-  browser *b = open_page(s, "#restore");
-  if (!b)
-    return;
-  g_autofree char *file = photo_file(s, "slow.jpg", 1000, 1000);
-  choose_model(b, "slow.safetensors");
-  browser_choose_file(b, "#file", file);
-  browser_until(b, "!document.getElementById('start').disabled");
-  g_free(browser_value(b, "document.getElementById('start').click()"));
-  browser_until(b, STATUS ".startsWith('Restoring')");
+  browser *b = open_at_work(*state, "slow.jpg");
   picture(b, "4-working");
-  g_free(browser_value(b, "document.getElementById('cancel').click()"));
+  click(b, "cancel");
   browser_until(b, STATUS " === 'Cancelled.'");
-  browser_until(b, "!document.getElementById('start').disabled");
+  browser_until(b, READY);
   close_page(b);
 }
 
@@ -239,8 +251,6 @@ static void runs_are_watched(void **state) {
   site *s = *state;
   write_plain_run(s, 20);
   browser *b = open_page(s, "#run/group%2Fone");
-  if (!b)
-    return;
   browser_until(b, "document.querySelectorAll('#charts figure').length === 8");
   browser_until(b, "document.querySelector('#figures').textContent.includes('26.25 dB')");
   browser_expect(b, "document.querySelectorAll('#run-list a').length", "2");
@@ -250,7 +260,7 @@ static void runs_are_watched(void **state) {
       b, "document.querySelector('#crops img') && document.querySelector('#crops img').naturalWidth === 96");
   browser_size(b, 1280, 1500);
   picture(b, "5-run");
-  g_free(browser_value(b, "document.querySelector('#run-list a[href=\"#run/plain\"]').click()"));
+  run(b, "document.querySelector('#run-list a[href=\"#run/plain\"]').click()");
   browser_until(b, "document.querySelectorAll('#charts figure').length === 5");
   browser_expect(b, TROUBLE, "");
   browser_until(b, "document.querySelector('#figures').textContent.includes('Step200')");
@@ -261,8 +271,6 @@ static void runs_are_watched(void **state) {
 
 static void a_narrow_scale_has_labels_that_differ(void **state) {
   browser *b = open_page(*state, "#restore");
-  if (!b)
-    return;
   browser_expect(
       b,
       "import('./chart.js').then(({Chart}) => [...new Chart({title: 't', series: [{name: 's', points: "
@@ -273,28 +281,21 @@ static void a_narrow_scale_has_labels_that_differ(void **state) {
 }
 
 static void narrow_and_dark(void **state) {
-  site *s = *state;
-  browser *b = open_page(s, "#restore");
-  if (!b)
-    return;
-  g_autofree char *file = photo_file(s, "narrow.png", 480, 360);
-  choose_model(b, "tiny.safetensors");
-  browser_choose_file(b, "#file", file);
-  browser_until(b, "!document.getElementById('start').disabled");
-  g_free(browser_value(b, "document.getElementById('start').click()"));
+  browser *b = open_with_photo(*state, "tiny.safetensors", "narrow.png", 480, 360);
+  click(b, "start");
   browser_until(b, STATUS ".startsWith('Done in') && " SHOWN("after"));
   browser_size(b, 360, 1300);
   browser_dark(b, TRUE);
   browser_until(b, "document.scrollingElement.scrollWidth <= 360");
-  g_free(browser_value(b, "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"));
+  run(b, TWO_FRAMES);
   picture(b, "6-narrow-dark");
   browser_expect(b, "getComputedStyle(document.body).backgroundColor", "rgb(20, 24, 23)");
   browser_size(b, 360, 600);
-  g_free(browser_value(b, "location.hash = ''; location.hash = 'restore'"));
-  g_free(browser_value(b, "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"));
+  run(b, "location.hash = ''; location.hash = 'restore'");
+  run(b, TWO_FRAMES);
   browser_expect(b, "scrollY", "0"); /* the header is in sight */
   browser_size(b, 360, 1300);
-  g_free(browser_value(b, "location.hash = 'run/group%2Fone'"));
+  run(b, "location.hash = 'run/group%2Fone'");
   browser_until(b, "document.querySelectorAll('#charts figure').length === 8");
   browser_until(b, "document.scrollingElement.scrollWidth <= 360");
   picture(b, "7-run-narrow-dark");
@@ -306,15 +307,7 @@ static void narrow_and_dark(void **state) {
 /* And the page does not go on saying that it is gone. */
 static void a_server_that_comes_back_knows_no_photo(void **state) {
   site *s = *state;
-  browser *b = open_page(s, "#restore");
-  if (!b)
-    return;
-  g_autofree char *file = photo_file(s, "lost.jpg", 1000, 1000);
-  choose_model(b, "slow.safetensors");
-  browser_choose_file(b, "#file", file);
-  browser_until(b, "!document.getElementById('start').disabled");
-  g_free(browser_value(b, "document.getElementById('start').click()"));
-  browser_until(b, STATUS ".startsWith('Restoring')");
+  browser *b = open_at_work(s, "lost.jpg");
   nd_server_stop(s->server);
   s->server = NULL;
   browser_until(b, TROUBLE ".startsWith('The server does not answer')");
@@ -327,8 +320,6 @@ static void a_server_that_comes_back_knows_no_photo(void **state) {
 static void a_server_that_is_gone_is_said(void **state) {
   site *s = *state;
   browser *b = open_page(s, "#run/group%2Fone");
-  if (!b)
-    return;
   browser_until(b, "document.querySelectorAll('#charts figure').length === 8");
   nd_server_stop(s->server);
   s->server = NULL;

@@ -115,12 +115,12 @@ static void make_scores(const nd_study *s, nd_study_results *r) {
     r->at[i] = (nd_scores){.count = 3, .at = g_new0(nd_score, 3)};
     for (int p = 0; p < 3; p++)
       r->at[i].at[p] = (nd_score){.name = g_strdup("p"),
-                                  .psnr = 20 + p + gain,
-                                  .ssim = 0.5,
-                                  .psnr_input = 10,
-                                  .ssim_input = 0.2,
-                                  .niqe = 5 - gain,
-                                  .niqe_input = 8};
+                                  .result[ND_PSNR] = 20 + p + gain,
+                                  .result[ND_SSIM] = 0.5,
+                                  .input[ND_PSNR] = 10,
+                                  .input[ND_SSIM] = 0.2,
+                                  .result[ND_NIQE] = 5 - gain,
+                                  .input[ND_NIQE] = 8};
   }
 }
 
@@ -131,7 +131,7 @@ static void shares_and_intervals_are_those_of_the_closed_form(void **state) {
   nd_study_summary x;
   open_study(&s);
   make_scores(&s, &r);
-  nd_study_summarise(&s, &r, 0, 1, 0, ND_STUDY_PSNR, &x);
+  nd_study_summarise(&s, &r, 0, 1, 0, ND_PSNR, &x);
   assert_true(x.seeds == 2 && x.pictures == 3);
   expect_near(x.mean, 23, 1e-12); /* 21 + (1 + 3) / 2 */
   expect_near(x.input, 10, 1e-12);
@@ -144,9 +144,9 @@ static void shares_and_intervals_are_those_of_the_closed_form(void **state) {
   expect_near(x.share_pictures.high, 0.5, 1e-12);
   expect_near(x.pictures_interval.low, 22, 1e-12); /* all three the first: 1 of 27 resamples, above 2.5 % */
   expect_near(x.pictures_interval.high, 24, 1e-12);
-  nd_study_summarise(&s, &r, 0, 0, 0, ND_STUDY_PSNR, &x);
+  nd_study_summarise(&s, &r, 0, 0, 0, ND_PSNR, &x);
   assert_true(isnan(x.share));
-  nd_study_summarise(&s, &r, 0, 1, 0, ND_STUDY_NIQE, &x);
+  nd_study_summarise(&s, &r, 0, 1, 0, ND_NIQE, &x);
   assert_int_equal(x.seeds, 0); /* there is truth */
   nd_study_results_clear(&r);
   nd_study_clear(&s);
@@ -168,12 +168,12 @@ static void photos_without_truth_have_a_niqe(void **state) {
   if (load_text(text, NULL, &s))
     fail_msg("%s", nd_error());
   make_scores(&s, &r);
-  nd_study_summarise(&s, &r, 0, 1, 0, ND_STUDY_NIQE, &x);
+  nd_study_summarise(&s, &r, 0, 1, 0, ND_NIQE, &x);
   assert_int_equal(x.seeds, 2);
   expect_near(x.mean, 3, 1e-12); /* 5 - (1 + 3) / 2 */
   expect_near(x.input, 8, 1e-12);
   expect_near(x.share, 0.5, 1e-12);
-  nd_study_summarise(&s, &r, 0, 1, 0, ND_STUDY_PSNR, &x);
+  nd_study_summarise(&s, &r, 0, 1, 0, ND_PSNR, &x);
   assert_int_equal(x.seeds, 0);
   nd_study_results_clear(&r);
   nd_study_clear(&s);
@@ -202,7 +202,7 @@ static void nothing_closed_has_no_sign(void **state) {
   make_scores(&s, &r);
   for (int i = 0; i < s.run_count; i++)
     for (int p = 0; p < 3 && s.runs[i].variant == 1; p++)
-      r.at[i].at[p].psnr = 20 + p - 0.004;
+      r.at[i].at[p].result[ND_PSNR] = 20 + p - 0.004;
   write_picture("i");
   write_picture("o");
   s.crops = 0;
@@ -273,18 +273,19 @@ static void scores_are_read_as_they_were_written(void **state) {
   nd_scores found, scores = {.protocol = nd_protocol_at(0), .count = G_N_ELEMENTS(names), .at = all};
   for (int i = 0; i < scores.count; i++)
     all[i] = (nd_score){.name = (char *)names[i],
-                        .psnr = i + 0.5,
-                        .ssim = 0.5,
-                        .psnr_input = i ? i : INFINITY,
-                        .ssim_input = NAN};
+                        .result[ND_PSNR] = i + 0.5,
+                        .result[ND_SSIM] = 0.5,
+                        .input[ND_PSNR] = i ? i : INFINITY,
+                        .input[ND_SSIM] = NAN};
   assert_int_equal(nd_study_scores_save("scores.csv", &scores), 0);
   if (nd_study_scores_load("scores.csv", &found))
     fail_msg("%s", nd_error());
   assert_int_equal(found.count, scores.count);
   for (int i = 0; i < found.count; i++) {
     assert_string_equal(found.at[i].name, names[i]);
-    assert_true(found.at[i].psnr == all[i].psnr && found.at[i].psnr_input == all[i].psnr_input);
-    assert_true(isnan(found.at[i].ssim_input));
+    assert_true(found.at[i].result[ND_PSNR] == all[i].result[ND_PSNR] &&
+                found.at[i].input[ND_PSNR] == all[i].input[ND_PSNR]);
+    assert_true(isnan(found.at[i].input[ND_SSIM]));
   }
   nd_scores_free(&found);
   static const char *const wrong[] = {"a.png,1,1,1", "a.png,1,1,1,1,1", "\"a.png,1,1,1,1", "a.png,1,x,1,1",

@@ -191,11 +191,12 @@ static float *make_scratch(size_t bytes, size_t *count) {
 
 static void forward_with(const reference *r, nd_activation activation, bool bias) {
   const float slope = 0.2f;
+  const nd_epilogue e = {bias ? r->b : NULL, activation, slope};
   size_t count;
   float *scratch = make_scratch(nd_conv_forward_scratch(&r->s), &count);
   outputs y = make_outputs(r->ny);
-  nd_conv_forward(&r->s, r->x, r->w, bias ? r->b : NULL, activation, slope, y.first, scratch);
-  nd_conv_forward(&r->s, r->x, r->w, bias ? r->b : NULL, activation, slope, y.second, scratch);
+  nd_conv_forward(&r->s, r->x, r->w, &e, y.first, scratch);
+  nd_conv_forward(&r->s, r->x, r->w, &e, y.second, scratch);
   double *want = malloc(r->ny * sizeof *want);
   for (size_t i = 0; i < r->ny; i++)
     want[i] = activated(r->y[i] + (bias ? r->b[i % (size_t)r->s.co] : 0), activation, slope);
@@ -231,11 +232,12 @@ static void backward_weights(const reference *r) {
 /* dy and the activation: of the gate behind the convolution, where the shape has one. */
 static void backward_both(const reference *r, const nd_conv_shape *s, const float *dy,
                           nd_activation activation) {
+  const nd_epilogue e = {r->b, activation, 0};
   size_t count;
   float *scratch = make_scratch(nd_conv_backward_both_scratch(s), &count);
   outputs dx = make_outputs(r->nx), dw = make_outputs(r->nw), db = make_outputs((size_t)r->s.co);
-  nd_conv_backward_both(s, r->x, dy, r->w, r->b, activation, dx.first, dw.first, db.first, scratch);
-  nd_conv_backward_both(s, r->x, dy, r->w, r->b, activation, dx.second, dw.second, NULL, scratch);
+  nd_conv_backward_both(s, r->x, dy, r->w, &e, dx.first, dw.first, db.first, scratch);
+  nd_conv_backward_both(s, r->x, dy, r->w, &e, dx.second, dw.second, NULL, scratch);
   memcpy(db.second, db.first, db.count * sizeof(float));
   check_outputs(&dx, r->dx);
   check_outputs(&dw, r->dw);
@@ -335,8 +337,9 @@ static void passes_of_types(const reference *r, const halves *half, nd_dtype x_t
         *want_db = calloc((size_t)s.co, sizeof *db);
   bool rounds = nd_micro_best()->panel_pairs && nd_conv_choose(&s, ND_CONV_BACKWARD_DATA) == ND_CONV_WINOGRAD;
   void *y = typed_output(y_type, r->ny), *dx = typed_output(x_type, r->nx);
-  nd_conv_forward(&r->s, r->x, r->w, r->b, ND_LEAKY_RELU, 0.2f, want, scratch);
-  nd_conv_forward(&s, x, r->w, r->b, ND_LEAKY_RELU, 0.2f, y, scratch);
+  const nd_epilogue e = {r->b, ND_LEAKY_RELU, 0.2f};
+  nd_conv_forward(&r->s, r->x, r->w, &e, want, scratch);
+  nd_conv_forward(&s, x, r->w, &e, y, scratch);
   check_rounded(y, y_type, want, r->ny);
   nd_conv_backward_data(&r->s, r->dy, r->w, want, scratch);
   nd_conv_backward_data(&s, dy, r->w, dx, scratch);
@@ -536,9 +539,9 @@ static void special_values(void **state) {
   size_t count;
   float x[3] = {NAN, -INFINITY, -2}, w = 1, y[3],
         *scratch = make_scratch(nd_conv_forward_scratch(&s), &count);
-  nd_conv_forward(&s, x, &w, NULL, ND_RELU, 0, y, scratch);
+  nd_conv_forward(&s, x, &w, &(nd_epilogue){NULL, ND_RELU, 0}, y, scratch);
   assert_true(isnan(y[0]) && y[1] == 0 && y[2] == 0);
-  nd_conv_forward(&s, x, &w, NULL, ND_LEAKY_RELU, 0.5f, y, scratch);
+  nd_conv_forward(&s, x, &w, &(nd_epilogue){NULL, ND_LEAKY_RELU, 0.5f}, y, scratch);
   assert_true(isnan(y[0]) && y[1] == -INFINITY && y[2] == -1);
   release(scratch);
 }

@@ -125,8 +125,8 @@ static void compute(const separable *c, const factors *f, float *y) {
   size_t bytes = nd_conv_forward_scratch(&s);
   unsigned char *scratch = aligned_alloc(64, bytes + GUARD);
   memset(scratch, 0xa5, bytes + GUARD);
-  nd_conv_forward_through(&s, f->x, &(nd_conv_linear){f->first, f->first_bias, c->first}, f->weights, f->bias,
-                          c->activation, 0.25f, y, scratch);
+  nd_conv_forward_through(&s, f->x, &(nd_conv_linear){f->first, f->first_bias, c->first}, f->weights,
+                          &(nd_epilogue){f->bias, c->activation, 0.25f}, y, scratch);
   for (size_t i = 0; i < GUARD; i++)
     assert_int_equal(scratch[bytes + i], 0xa5);
   free(scratch);

@@ -28,8 +28,8 @@ nd_tap nd_tap_of(int i, nd_axis a) {
   return (nd_tap){within(here, a.in), within(here + 1, a.in), (float)(at - low)};
 }
 
-ND_KERNEL_PART void sample_as(nd_dtype type, const void *image, const nd_enlarged *e, int c, nd_patch p,
-                              int count, float (*out)[ND_SAMPLED_CHANNELS]) {
+ND_KERNEL_PART void sample_as(nd_dtype type, const void *image, const nd_enlarged *e, int c,
+                              nd_enlarged_part p, int count, float (*out)[ND_SAMPLED_CHANNELS]) {
   float across[SMALL_ROWS][ND_SAMPLED][ND_SAMPLED_CHANNELS];
   const nd_tap *rows = e->rows + p.row, *columns = e->columns + p.column;
   int top = rows[0].low;
@@ -54,17 +54,17 @@ ND_KERNEL_PART void sample_as(nd_dtype type, const void *image, const nd_enlarge
     }
 }
 
-ND_KERNEL static void sample_f32(const void *image, const nd_enlarged *e, int c, nd_patch p, int count,
-                                 float (*out)[ND_SAMPLED_CHANNELS]) {
+ND_KERNEL static void sample_f32(const void *image, const nd_enlarged *e, int c, nd_enlarged_part p,
+                                 int count, float (*out)[ND_SAMPLED_CHANNELS]) {
   sample_as(ND_F32, image, e, c, p, count, out);
 }
 
-ND_KERNEL static void sample_bf16(const void *image, const nd_enlarged *e, int c, nd_patch p, int count,
-                                  float (*out)[ND_SAMPLED_CHANNELS]) {
+ND_KERNEL static void sample_bf16(const void *image, const nd_enlarged *e, int c, nd_enlarged_part p,
+                                  int count, float (*out)[ND_SAMPLED_CHANNELS]) {
   sample_as(ND_BF16, image, e, c, p, count, out);
 }
 
-void nd_sample_enlarged(nd_data image, const nd_enlarged *e, int c, nd_patch p, int first, int count,
+void nd_sample_enlarged(nd_data image, const nd_enlarged *e, int c, nd_enlarged_part p, int first, int count,
                         float (*out)[ND_SAMPLED_CHANNELS]) {
   const void *at = nd_number_at(image.at, image.type, first);
   if (image.type == ND_BF16)

@@ -34,13 +34,13 @@ typedef struct nd_enlarged {
 enum { ND_SAMPLED = 6, ND_SAMPLED_CHANNELS = 64 };
 
 /* The pixels of some rows and columns of an enlarged picture. */
-typedef struct nd_patch {
+typedef struct nd_enlarged_part {
   int row, rows, column, columns; /* at most ND_SAMPLED rows and columns */
-} nd_patch;
+} nd_enlarged_part;
 
-/* `count` of the c channels, from the first one on, of an image's pixels; pixel (i, j) of the patch is number
+/* `count` of the c channels, from the first one on, of an image's pixels; pixel (i, j) of the part is number
  * i * ND_SAMPLED + j of out. image: its first number. */
-void nd_sample_enlarged(nd_data image, const nd_enlarged *e, int c, nd_patch p, int first, int count,
+void nd_sample_enlarged(nd_data image, const nd_enlarged *e, int c, nd_enlarged_part p, int first, int count,
                         float (*out)[ND_SAMPLED_CHANNELS]);
 
 #endif

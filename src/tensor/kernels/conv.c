@@ -55,21 +55,19 @@ size_t nd_conv_forward_scratch(const nd_conv_shape *s) {
   return forward(s, NULL, NULL, &(nd_epilogue){NULL, ND_LINEAR, 0}, NULL, NULL);
 }
 
-void nd_conv_forward(const nd_conv_shape *s, const void *x, const float *weights, const float *bias,
-                     nd_activation activation, float slope, void *y, void *scratch) {
-  forward(s, x, weights, &(nd_epilogue){bias, activation, slope}, y, scratch);
+void nd_conv_forward(const nd_conv_shape *s, const void *x, const float *weights, const nd_epilogue *e,
+                     void *y, void *scratch) {
+  forward(s, x, weights, e, y, scratch);
 }
 
 void nd_conv_forward_of(const nd_conv_shape *s, const nd_conv_source x[2], const float *weights,
-                        const float *bias, nd_activation activation, float slope, void *y, void *scratch) {
-  nd_winograd_forward(s, x, weights, &(nd_epilogue){bias, activation, slope}, y, (nd_arena){scratch, 0});
+                        const nd_epilogue *e, void *y, void *scratch) {
+  nd_winograd_forward(s, x, weights, e, y, (nd_arena){scratch, 0});
 }
 
 void nd_conv_forward_through(const nd_conv_shape *s, const float *x, const nd_conv_linear *first,
-                             const float *weights, const float *bias, nd_activation activation, float slope,
-                             float *y, void *scratch) {
-  nd_separable_forward(s, x, first, weights, &(nd_epilogue){bias, activation, slope}, y,
-                       (nd_arena){scratch, 0});
+                             const float *weights, const nd_epilogue *e, float *y, void *scratch) {
+  nd_separable_forward(s, x, first, weights, e, y, (nd_arena){scratch, 0});
 }
 
 static size_t backward_data(const nd_conv_shape *s, const void *dy, const float *weights, void *dx,
@@ -126,8 +124,6 @@ size_t nd_conv_backward_both_scratch(const nd_conv_shape *s) {
 }
 
 void nd_conv_backward_both(const nd_conv_shape *s, const float *x, const float *dy, const float *weights,
-                           const float *bias, nd_activation activation, float *dx, float *dweights,
-                           float *dbias, void *scratch) {
-  nd_depthwise_backward_both(s, x, dy, weights, &(nd_epilogue){bias, activation, 0}, dx, dweights, dbias,
-                             (nd_arena){scratch, 0});
+                           const nd_epilogue *e, float *dx, float *dweights, float *dbias, void *scratch) {
+  nd_depthwise_backward_both(s, x, dy, weights, e, dx, dweights, dbias, (nd_arena){scratch, 0});
 }

@@ -40,6 +40,13 @@ typedef struct nd_conv_source {
 
 typedef enum nd_activation { ND_LINEAR, ND_RELU, ND_LEAKY_RELU, ND_GELU } nd_activation;
 
+/* What is done to a convolution's sums before they are stored. */
+typedef struct nd_epilogue {
+  const float *bias; /* of the first channel stored, or NULL */
+  nd_activation activation;
+  float slope; /* of ND_LEAKY_RELU below 0 */
+} nd_epilogue;
+
 /* A linear layer: weights co,ci; bias may be NULL; activation: ND_LINEAR or ND_GELU. */
 typedef struct nd_conv_linear {
   const float *weights, *bias;
@@ -55,24 +62,22 @@ bool nd_conv_takes_gelu(const nd_conv_shape *s);
 /* Depth-wise convolutions of an even number of channels: shape.gated, too. */
 bool nd_conv_takes_gate(const nd_conv_shape *s);
 
-/* y = activation(conv(x, weights) + bias). bias may be NULL. activation: ND_LINEAR, ND_RELU,
- * ND_LEAKY_RELU (slope for values below 0), or ND_GELU where it is taken. */
+/* y = activation(conv(x, weights) + bias). ND_GELU only where it is taken. */
 size_t nd_conv_forward_scratch(const nd_conv_shape *s);
-void nd_conv_forward(const nd_conv_shape *s, const void *x, const float *weights, const float *bias,
-                     nd_activation activation, float slope, void *y, void *scratch);
+void nd_conv_forward(const nd_conv_shape *s, const void *x, const float *weights, const nd_epilogue *e,
+                     void *y, void *scratch);
 
 /* The same where x is up to two sources one after the other by channel; the second one's c is 0 if there is
  * one. Only of shapes that are taken, with `composed` set, and the first of two has a multiple of 16
  * channels. */
 bool nd_conv_takes_sources(const nd_conv_shape *s);
 void nd_conv_forward_of(const nd_conv_shape *s, const nd_conv_source x[2], const float *weights,
-                        const float *bias, nd_activation activation, float slope, void *y, void *scratch);
+                        const nd_epilogue *e, void *y, void *scratch);
 
 /* The same of what a linear layer makes of x: n,h,w,through, fp32. Only of shapes that are taken. */
 bool nd_conv_takes_linear(const nd_conv_shape *s);
 void nd_conv_forward_through(const nd_conv_shape *s, const float *x, const nd_conv_linear *first,
-                             const float *weights, const float *bias, nd_activation activation, float slope,
-                             float *y, void *scratch);
+                             const float *weights, const nd_epilogue *e, float *y, void *scratch);
 
 /* dx from dy. */
 size_t nd_conv_backward_data_scratch(const nd_conv_shape *s);
@@ -85,12 +90,11 @@ void nd_conv_backward_weights(const nd_conv_shape *s, const void *x, const void 
                               float *dbias, void *scratch);
 
 /* dx, dweights (and dbias unless NULL) in one pass, of depth-wise shapes that are taken; overwrites. With
- * shape.gated, dy is the gradient of what the gate leaves, and bias (or NULL) and activation (ND_LINEAR or
- * ND_GELU) are those of the forward pass; else neither matters. */
+ * shape.gated, dy is the gradient of what the gate leaves, and e that of the forward pass (ND_LINEAR or
+ * ND_GELU); else it does not matter. */
 bool nd_conv_takes_both(const nd_conv_shape *s);
 size_t nd_conv_backward_both_scratch(const nd_conv_shape *s);
 void nd_conv_backward_both(const nd_conv_shape *s, const float *x, const float *dy, const float *weights,
-                           const float *bias, nd_activation activation, float *dx, float *dweights,
-                           float *dbias, void *scratch);
+                           const nd_epilogue *e, float *dx, float *dweights, float *dbias, void *scratch);
 
 #endif

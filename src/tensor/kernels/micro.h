@@ -32,13 +32,6 @@ typedef struct nd_term {
  * factor holds its neighbours side by side. Storing LOW clears the high half, so it must come first. */
 typedef enum nd_into { ND_INTO_F32, ND_INTO_HALVES, ND_INTO_LOW, ND_INTO_HIGH } nd_into;
 
-/* What is done to a convolution's sums before they are stored. */
-typedef struct nd_epilogue {
-  const float *bias; /* of the first channel stored, or NULL */
-  nd_activation activation;
-  float slope;
-} nd_epilogue;
-
 typedef struct nd_micro {
   const char *name;
   int lanes;

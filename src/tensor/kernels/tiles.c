@@ -16,15 +16,14 @@ static corner corner_of(const nd_tiles *t, int index) {
   return (corner){row / t->down, row % t->down * ND_TILE_OUT, index % t->across * ND_TILE_OUT};
 }
 
-/* Pointers to size * size pixels from (y, x) of an image. */
-static void point(const nd_images *x, const corner *at, int shift, int size, const float *outside,
-                  const void **pixel) {
+/* Pointers to the size * size pixels of a tile. */
+static void point(const nd_images *x, const corner *at, int size, const float *outside, const void **pixel) {
   const void *image = nd_number_at(x->pixels, x->type, (ptrdiff_t)at->image * x->h * x->w * x->c);
   for (int i = 0; i < size; i++) {
-    int row = at->y - shift + x->above + i;
+    int row = at->y - x->pad + x->above + i;
     bool inside = row >= 0 && row < x->h;
     for (int j = 0; j < size; j++) {
-      int col = at->x - shift + j;
+      int col = at->x - x->pad + j;
       pixel[i * size + j] = inside && col >= 0 && col < x->w
                                 ? nd_number_at(image, x->type, ((ptrdiff_t)row * x->w + col) * x->c)
                                 : outside;
@@ -51,13 +50,24 @@ static void clip(int from, int size, int *first, int *count) {
   *count = end > begin ? end - begin : 0;
 }
 
-static void input_of_enlarged(const nd_micro *micro, const corner *at, const nd_images *x, int pad, int first,
-                              int count, nd_into into, float *v, ptrdiff_t plane) {
+/* The same, `channels` channels further on. */
+static nd_spectrum beyond(nd_spectrum to, int channels) {
+  to.at += to.into == ND_INTO_HALVES ? channels / 2 : channels;
+  return to;
+}
+
+static void transform_input(const nd_micro *micro, nd_dtype type, const void *const *pixel, int first,
+                            int vectors, nd_spectrum to) {
+  micro->winograd_input(type, pixel, first, vectors, to.into, to.at, to.plane);
+}
+
+static void input_of_enlarged(const nd_micro *micro, const corner *at, const nd_images *x, int first,
+                              int count, nd_spectrum to) {
   static const float outside[ND_SAMPLED_CHANNELS];
   _Alignas(64) float sampled[ND_TILE_IN * ND_TILE_IN][ND_SAMPLED_CHANNELS];
   const void *pixel[36];
-  int up, left, row = at->y - pad + x->above, column = at->x - pad;
-  nd_patch p;
+  int up, left, row = at->y - x->pad + x->above, column = at->x - x->pad;
+  nd_enlarged_part p;
   clip(row, x->h, &up, &p.rows);
   clip(column, x->w, &left, &p.columns);
   p.row = row + up, p.column = column + left;
@@ -76,50 +86,47 @@ static void input_of_enlarged(const nd_micro *micro, const corner *at, const nd_
       memset(sampled, 0, sizeof sampled);
     if (p.rows && p.columns)
       nd_sample_enlarged(image, e, x->c, p, first + done, some, sampled);
-    micro->winograd_input(ND_F32, pixel, 0, vectors, into, v + (into == ND_INTO_HALVES ? done / 2 : done),
-                          plane);
+    transform_input(micro, ND_F32, pixel, 0, vectors, beyond(to, done));
   }
 }
 
-void nd_tile_input(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *x, int pad,
-                   const float *zeros, int first, int count, nd_into into, float *v, ptrdiff_t plane) {
+void nd_tile_input(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *x, int first,
+                   int count, nd_spectrum to) {
+  corner at = corner_of(t, index);
   if (x->enlarged) {
-    corner at = corner_of(t, index);
-    input_of_enlarged(micro, &at, x, pad, first, count, into, v, plane);
+    input_of_enlarged(micro, &at, x, first, count, to);
     return;
   }
   const void *pixel[36], *last[36];
   float copy[36][ND_MAX_LANES];
-  corner at = corner_of(t, index);
-  point(x, &at, pad, ND_TILE_IN, zeros, pixel);
+  point(x, &at, ND_TILE_IN, x->zeros, pixel);
   int vectors = count / micro->lanes, done = vectors * micro->lanes;
-  micro->winograd_input(x->type, pixel, first, vectors, into, v, plane);
+  transform_input(micro, x->type, pixel, first, vectors, to);
   if (done == count)
     return;
   copy_last(x->type, pixel, 36, first + done, count - done, copy, last);
-  micro->winograd_input(ND_F32, last, 0, 1, into, v + (into == ND_INTO_HALVES ? done / 2 : done), plane);
+  transform_input(micro, ND_F32, last, 0, 1, beyond(to, done));
 }
 
-void nd_tile_gradient(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *dy,
-                      const float *zeros, int first, int vectors, nd_into into, float *z, ptrdiff_t plane,
-                      float *sums) {
+void nd_tile_gradient(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *dy, int first,
+                      int vectors, nd_spectrum to, float *sums) {
   const void *pixel[16], *last[16];
   float copy[16][ND_MAX_LANES];
   corner at = corner_of(t, index);
-  point(dy, &at, 0, ND_TILE_OUT, zeros, pixel);
+  point(dy, &at, ND_TILE_OUT, dy->zeros, pixel);
   int left = dy->c - first, whole = left / micro->lanes < vectors ? left / micro->lanes : vectors;
   int done = whole * micro->lanes;
-  micro->winograd_gradient(dy->type, pixel, first, whole, into, z, plane, sums);
+  micro->winograd_gradient(dy->type, pixel, first, whole, to.into, to.at, to.plane, sums);
   if (whole == vectors)
     return;
   copy_last(dy->type, pixel, 16, first + done, left - done, copy, last);
-  micro->winograd_gradient(ND_F32, last, 0, 1, into, z + done, plane, sums ? sums + done : NULL);
+  micro->winograd_gradient(ND_F32, last, 0, 1, to.into, to.at + done, to.plane, sums ? sums + done : NULL);
 }
 
 void nd_tile_targets(const nd_tiles *t, int index, const nd_images *y, float *dump, void *target[16]) {
   const void *pixel[16];
   corner at = corner_of(t, index);
-  point(y, &at, 0, ND_TILE_OUT, dump, pixel);
+  point(y, &at, ND_TILE_OUT, dump, pixel);
   for (int i = 0; i < 16; i++)
     target[i] = (void *)pixel[i];
 }

@@ -17,25 +17,32 @@ typedef struct nd_images {
   const void *pixels;
   nd_dtype type;
   int h, w, c;
-  int above; /* rows before the one that belongs to output row 0 */
+  int above;          /* rows before the one that belongs to output row 0 */
+  int pad;            /* of the convolution, for its inputs */
+  const float *zeros; /* c of them, for pixels outside; not of what is written */
   /* Not NULL, for what is read alone: h x w is the size of the images at pixels once they are enlarged. */
   const nd_enlarged *enlarged;
 } nd_images;
 
 nd_tiles nd_tiles_of(int n, int oh, int ow);
 
-/* B^T d B for channels first .. first+count-1 of the 6x6 inputs of tile `index`, to
- * v[frequency * plane + channel - first] (halves: two channels a float), zero beyond count up to a whole
- * vector. pad: of the convolution.
- * zeros: c of them. */
-void nd_tile_input(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *x, int pad,
-                   const float *zeros, int first, int count, nd_into into, float *v, ptrdiff_t plane);
+/* Where a tile's frequencies go: channel k of frequency f to at[f * plane + k] (halves: two channels a
+ * float). */
+typedef struct nd_spectrum {
+  float *at;
+  ptrdiff_t plane;
+  nd_into into;
+} nd_spectrum;
+
+/* B^T d B for channels first .. first+count-1 of the 6x6 inputs of tile `index`, zero beyond count up to a
+ * whole vector. */
+void nd_tile_input(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *x, int first,
+                   int count, nd_spectrum to);
 
 /* A dY A^T likewise, of the 4x4 outputs' channels first, first + 1, ... to a row of `vectors` vectors; and
  * each channel's sum over the tile added to sums, a row as long, unless that is NULL. */
-void nd_tile_gradient(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *dy,
-                      const float *zeros, int first, int vectors, nd_into into, float *z, ptrdiff_t plane,
-                      float *sums);
+void nd_tile_gradient(const nd_micro *micro, const nd_tiles *t, int index, const nd_images *dy, int first,
+                      int vectors, nd_spectrum to, float *sums);
 
 /* Where the 16 outputs of a tile go; those outside the image to `dump`, which has room for c. */
 void nd_tile_targets(const nd_tiles *t, int index, const nd_images *y, float *dump, void *target[16]);

@@ -8,6 +8,7 @@
  * thread takes groups of output channels, transforming their weights just before use.
  */
 #include "tensor/kernels/filter.h"
+#include "tensor/kernels/parts.h"
 #include "tensor/kernels/tiles.h"
 #include "tensor/kernels/winograd.h"
 #include "tensor/kernels/winograd_private.h"
@@ -29,7 +30,6 @@ typedef struct plan {
   nd_tiles tiles;
   nd_images x[2]; /* one after the other by channel; the second may have none */
   nd_images y;    /* pixels: written */
-  int pad;
   nd_filter filter;
   bool turned;
   nd_epilogue epilogue;
@@ -40,7 +40,7 @@ typedef struct plan {
   int panels, group; /* of output channels; those taken together */
   int pitch, block;
   ptrdiff_t u_plane, v_plane, m_plane;
-  float *zeros, *dump;
+  float *dump;
   float *common;   /* u, 36 x panels x in x width; by_channel v, 36 x all tiles x pitch */
   float *own;      /* for each thread the other factor: v of a block, by_channel u of a group; then m,  */
   ptrdiff_t apart; /*   36 x panels of a group x tiles of a block x width; a thread's to the next one's */
@@ -73,11 +73,14 @@ static void set_sizes(plan *p) {
 
 static void take_buffers(plan *p, nd_arena *a) {
   size_t threads = (size_t)nd_threads(), in = (size_t)p->filter.in, out = (size_t)p->filter.out;
-  p->zeros = nd_arena_floats(a, in);
+  float *zeros = nd_arena_floats(a, in);
+  p->x[0].zeros = p->x[1].zeros = zeros;
   p->dump = nd_arena_floats(a, out * threads);
   p->apart = nd_winograd_apart((p->by_channel ? p->u_plane : p->v_plane) + p->m_plane, p->m_plane);
   p->common = nd_arena_floats(a, ND_FREQUENCIES * (size_t)(p->by_channel ? p->v_plane : p->u_plane));
   p->own = nd_arena_floats(a, threads * (size_t)p->apart);
+  if (a->base)
+    memset(zeros, 0, in * sizeof *zeros);
 }
 
 /* A thread's own factor, and its m. */
@@ -108,13 +111,12 @@ static void transform_weights(const plan *p, int panel, int in0, int in1, float 
 }
 
 static void transform_tiles(const plan *p, int first, int count, float *v) {
-  nd_into into = p->pairs ? ND_INTO_HALVES : ND_INTO_F32;
-  for (int i = 0; i < count; i++, v += p->pitch) {
-    nd_tile_input(p->micro, &p->tiles, first + i, &p->x[0], p->pad, p->zeros, 0, p->x[0].c, into, v,
-                  p->v_plane);
+  nd_spectrum to = {v, p->v_plane, p->pairs ? ND_INTO_HALVES : ND_INTO_F32};
+  for (int i = 0; i < count; i++, to.at += p->pitch) {
+    nd_tile_input(p->micro, &p->tiles, first + i, &p->x[0], 0, p->x[0].c, to);
     if (p->x[1].c)
-      nd_tile_input(p->micro, &p->tiles, first + i, &p->x[1], p->pad, p->zeros, 0, p->x[1].c, into,
-                    v + p->x[0].c, p->v_plane);
+      nd_tile_input(p->micro, &p->tiles, first + i, &p->x[1], 0, p->x[1].c,
+                    (nd_spectrum){to.at + p->x[0].c, to.plane, to.into});
   }
 }
 
@@ -128,35 +130,60 @@ static void multiply(const plan *p, int vectors, int count, const float *v, cons
   }
 }
 
-/* Panels panel0 .. panel1-1 of `count` tiles from the first: their products and outputs. u, m: of panel0.
- * next: what is read next of both images, or NULL. */
-static void multiply_and_put(const plan *p, int first, int count, int panel0, int panel1, const float *v,
-                             const float *u, float *m, float *dump, nd_ahead *next) {
-  ptrdiff_t u_panel = (ptrdiff_t)p->words * width_of(p), m_panel = (ptrdiff_t)p->block * width_of(p);
-  int channel0 = panel0 * width_of(p),
-      channel1 = panel1 * width_of(p) < p->y.c ? panel1 * width_of(p) : p->y.c;
-  nd_ahead targets = {
-      &p->tiles, &p->y, first, count, channel0, channel1 - channel0, ND_FREQUENCIES * (panel1 - panel0), 0};
+/* Some panels of some tiles. */
+typedef struct block {
+  int first, count;   /* tiles */
+  int panel0, panel1; /* the last one is left out */
+  const float *v, *u; /* of the first tile; of panel0 */
+  float *m;           /* of panel0 */
+  nd_ahead *next;     /* what is read next of both images, or NULL */
+} block;
+
+static ptrdiff_t m_panel(const plan *p) {
+  return (ptrdiff_t)p->block * width_of(p);
+}
+
+static void multiply_block(const plan *p, const block *b) {
+  ptrdiff_t u_panel = (ptrdiff_t)p->words * width_of(p);
+  int channel0 = b->panel0 * width_of(p), channel1 = nd_least(b->panel1 * width_of(p), p->y.c);
+  nd_ahead targets = {&p->tiles,
+                      &p->y,
+                      b->first,
+                      b->count,
+                      channel0,
+                      channel1 - channel0,
+                      ND_FREQUENCIES * (b->panel1 - b->panel0),
+                      0};
   for (int f = 0; f < ND_FREQUENCIES; f++)
-    for (int i = panel0; i < panel1; i++) {
-      multiply(p, vectors_of(p, i), count, v + f * p->v_plane, u + f * p->u_plane + (i - panel0) * u_panel,
-               m + f * p->m_plane + (i - panel0) * m_panel);
+    for (int i = b->panel0; i < b->panel1; i++) {
+      multiply(p, vectors_of(p, i), b->count, b->v + f * p->v_plane,
+               b->u + f * p->u_plane + (i - b->panel0) * u_panel,
+               b->m + f * p->m_plane + (i - b->panel0) * m_panel(p));
       nd_ahead_step(&targets);
-      for (int k = 0; next && k < 2; k++)
-        nd_ahead_step(&next[k]);
+      for (int k = 0; b->next && k < 2; k++)
+        nd_ahead_step(&b->next[k]);
     }
-  for (int i = 0; i < count; i++) {
+}
+
+/* dump: a row of outputs, for those outside of the image. */
+static void put_block(const plan *p, const block *b, float *dump) {
+  for (int i = 0; i < b->count; i++) {
     void *target[16];
-    nd_tile_targets(&p->tiles, first + i, &p->y, dump, target);
-    for (int j = panel0; j < panel1; j++) {
+    nd_tile_targets(&p->tiles, b->first + i, &p->y, dump, target);
+    for (int j = b->panel0; j < b->panel1; j++) {
       int vectors = vectors_of(p, j), channel = j * width_of(p);
       nd_epilogue e = p->epilogue;
       if (e.bias)
         e.bias += channel;
-      nd_tile_output(p->micro, m + (j - panel0) * m_panel + (ptrdiff_t)i * vectors * p->micro->lanes,
+      nd_tile_output(p->micro, b->m + (j - b->panel0) * m_panel(p) + (ptrdiff_t)i * vectors * p->micro->lanes,
                      p->m_plane, vectors, &e, &p->y, target, channel);
     }
   }
+}
+
+static void compute_block(const plan *p, const block *b, int thread) {
+  multiply_block(p, b);
+  put_block(p, b, p->dump + (ptrdiff_t)thread * p->filter.out);
 }
 
 static void transform_panels(size_t begin, size_t end, int thread, void *context) {
@@ -172,19 +199,20 @@ static void transform_panels(size_t begin, size_t end, int thread, void *context
 
 static void compute_blocks(size_t begin, size_t end, int thread, void *context) {
   const plan *p = context;
-  float *v = factor_of(p, thread), *m = products_of(p, thread);
+  float *v = factor_of(p, thread);
   for (size_t i = begin; i < end; i++) {
-    int first = (int)i * p->block,
-        count = p->tiles.count - first < p->block ? p->tiles.count - first : p->block;
+    int first = (int)i * p->block, count = nd_least(p->tiles.count - first, p->block);
     nd_ahead next[2];
     for (int k = 0; k < 2; k++)
       next[k] = (nd_ahead){
           &p->tiles, &p->x[k], first + count, p->block, 0, p->x[k].c, ND_FREQUENCIES * p->panels, 0};
     transform_tiles(p, first, count, v);
-    for (int panel = 0; panel < p->panels; panel += p->group)
-      multiply_and_put(p, first, count, panel, panel + p->group < p->panels ? panel + p->group : p->panels, v,
-                       p->common + (ptrdiff_t)panel * p->words * width_of(p), m,
-                       p->dump + (ptrdiff_t)thread * p->filter.out, next);
+    block b = {.first = first, .count = count, .v = v, .m = products_of(p, thread), .next = next};
+    for (b.panel0 = 0; b.panel0 < p->panels; b.panel0 = b.panel1) {
+      b.panel1 = nd_least(b.panel0 + p->group, p->panels);
+      b.u = p->common + (ptrdiff_t)b.panel0 * p->words * width_of(p);
+      compute_block(p, &b, thread);
+    }
   }
 }
 
@@ -202,15 +230,16 @@ static void transform_all_tiles(size_t begin, size_t end, int thread, void *cont
 
 static void compute_panels(size_t begin, size_t end, int thread, void *context) {
   const plan *p = context;
-  float *u = factor_of(p, thread), *m = products_of(p, thread);
-  for (int panel = (int)begin, last; panel < (int)end; panel = last) {
-    last = panel + p->group < (int)end ? panel + p->group : (int)end;
-    for (int i = panel; i < last; i++)
-      transform_weights(p, i, 0, p->filter.in, u + (ptrdiff_t)(i - panel) * p->words * width_of(p));
-    for (int first = 0; first < p->tiles.count; first += p->block) {
-      int count = p->tiles.count - first < p->block ? p->tiles.count - first : p->block;
-      multiply_and_put(p, first, count, panel, last, p->common + (ptrdiff_t)first * p->pitch, u, m,
-                       p->dump + (ptrdiff_t)thread * p->filter.out, NULL);
+  float *u = factor_of(p, thread);
+  block b = {.u = u, .m = products_of(p, thread)};
+  for (b.panel0 = (int)begin; b.panel0 < (int)end; b.panel0 = b.panel1) {
+    b.panel1 = nd_least(b.panel0 + p->group, (int)end);
+    for (int i = b.panel0; i < b.panel1; i++)
+      transform_weights(p, i, 0, p->filter.in, u + (ptrdiff_t)(i - b.panel0) * p->words * width_of(p));
+    for (b.first = 0; b.first < p->tiles.count; b.first += b.count) {
+      b.count = nd_least(p->tiles.count - b.first, p->block);
+      b.v = p->common + (ptrdiff_t)b.first * p->pitch;
+      compute_block(p, &b, thread);
     }
   }
 }
@@ -227,7 +256,6 @@ static size_t run(plan *p, nd_arena *a) {
   take_buffers(p, a);
   if (!a->base)
     return a->used;
-  memset(p->zeros, 0, sizeof(float) * (size_t)p->filter.in);
   if (p->by_channel)
     run_by_channel(p);
   else
@@ -243,20 +271,25 @@ size_t nd_winograd_forward(const nd_conv_shape *s, const nd_conv_source x[2], co
                            const nd_epilogue *e, void *y, nd_arena scratch) {
   plan p = {.tiles = nd_tiles_of(s->n, s->oh, s->ow),
             .y = {.pixels = y, .type = s->y_type, .h = s->oh, .w = s->ow, .c = s->co},
-            .pad = s->pad,
             .filter = nd_filter_forward(s, weights),
             .epilogue = *e};
   for (int k = 0; k < 2; k++)
-    p.x[k] = (nd_images){x[k].pixels, x[k].type, s->h, s->w, x[k].c, s->above, x[k].enlarged};
+    p.x[k] = (nd_images){.pixels = x[k].pixels,
+                         .type = x[k].type,
+                         .h = s->h,
+                         .w = s->w,
+                         .c = x[k].c,
+                         .above = s->above,
+                         .pad = s->pad,
+                         .enlarged = x[k].enlarged};
   return run(&p, &scratch);
 }
 
 size_t nd_winograd_backward_data(const nd_conv_shape *s, const void *dy, const float *weights, void *dx,
                                  nd_arena scratch) {
   plan p = {.tiles = nd_tiles_of(s->n, s->h, s->w),
-            .x = {{.pixels = dy, .type = s->y_type, .h = s->oh, .w = s->ow, .c = s->co}},
+            .x = {{.pixels = dy, .type = s->y_type, .h = s->oh, .w = s->ow, .c = s->co, .pad = 2 - s->pad}},
             .y = {.pixels = dx, .type = s->x_type, .h = s->h, .w = s->w, .c = s->ci},
-            .pad = 2 - s->pad,
             .filter = nd_filter_backward(s, weights),
             .turned = true,
             .pairs = nd_winograd_rounds(s),

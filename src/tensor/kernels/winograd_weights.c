@@ -39,7 +39,6 @@ typedef struct plan {
   int chunk, in0, in1; /* input channels at a time, and the current ones */
   int pitch;
   ptrdiff_t v_plane, z_plane, u_plane;
-  float *zeros;
   float *v;        /* 36 x chunks x tiles x pitch; by_channel: all chunks, else one */
   float *z;        /* 36 x panels x tiles x width */
   float *u;        /* the sums: 36 x panels x chunk x width */
@@ -93,13 +92,16 @@ static void take_buffers(plan *p, nd_arena *a) {
   p->u_plane = nd_winograd_plane(sum_panels * (size_t)p->chunk * width);
   ptrdiff_t shared = p->by_channel ? ND_FREQUENCIES * (p->v_plane + p->z_plane) : 0;
   p->apart = nd_winograd_apart((p->by_channel ? 0 : p->v_plane + p->z_plane) + p->u_plane, p->u_plane);
-  p->zeros = nd_arena_floats(a, (size_t)widest);
+  float *zeros = nd_arena_floats(a, (size_t)widest);
+  p->x.zeros = p->dy.zeros = zeros;
   p->v = nd_arena_floats(a, (size_t)(shared + p->slices * p->apart));
   if (p->v) {
     p->z = p->v + ND_FREQUENCIES * p->v_plane;
     p->u = p->z + ND_FREQUENCIES * p->z_plane;
   }
   p->bias = nd_arena_floats(a, (size_t)p->slices * 2 * panels * width);
+  if (a->base)
+    memset(zeros, 0, (size_t)widest * sizeof *zeros);
 }
 
 static float *bias_of(const plan *p, ptrdiff_t slice) {
@@ -109,9 +111,8 @@ static float *bias_of(const plan *p, ptrdiff_t slice) {
 static void transform_input(const plan *p, int tile, int row, float *v) {
   int at = rows_of(p, row + 1) - 1;
   for (int in = p->in0; in < p->in1; in += p->chunk, v += (ptrdiff_t)rows_of(p, p->block) * p->pitch)
-    nd_tile_input(p->micro, &p->tiles, tile, &p->x, p->s->pad, p->zeros, in,
-                  p->in1 - in < p->chunk ? p->in1 - in : p->chunk, into_of(p, row),
-                  v + (ptrdiff_t)at * p->pitch, p->v_plane);
+    nd_tile_input(p->micro, &p->tiles, tile, &p->x, in, nd_least(p->in1 - in, p->chunk),
+                  (nd_spectrum){v + (ptrdiff_t)at * p->pitch, p->v_plane, into_of(p, row)});
 }
 
 static void transform_gradient(const plan *p, int tile, int row, float *z, float *sums) {
@@ -119,8 +120,8 @@ static void transform_gradient(const plan *p, int tile, int row, float *z, float
   for (int panel = 0; panel < p->panels; panel++) {
     int vectors = vectors_of(p, panel), channel = panel * width_of(p);
     float *to = z + (ptrdiff_t)rows_of(p, p->block) * channel + (ptrdiff_t)at * vectors * p->micro->lanes;
-    nd_tile_gradient(p->micro, &p->tiles, tile, &p->dy, p->zeros, channel, vectors, into_of(p, row), to,
-                     p->z_plane, sums ? sums + channel : NULL);
+    nd_tile_gradient(p->micro, &p->tiles, tile, &p->dy, channel, vectors,
+                     (nd_spectrum){to, p->z_plane, into_of(p, row)}, sums ? sums + channel : NULL);
   }
 }
 
@@ -159,16 +160,25 @@ static void multiply(const plan *p, int vectors, int in, int count, const float 
   }
 }
 
-/* Sums of all frequencies for panels panel0 .. panel1-1; u: of panel0, z: of panel 0. */
-static void multiply_all(const plan *p, int panel0, int panel1, int in, int count, const float *v,
-                         const float *z, float *u, bool accumulate, nd_ahead *next) {
+/* Some panels and input channels, summed over some tiles. */
+typedef struct block {
+  int panel0, panel1; /* the last one is left out */
+  int in, count;      /* how many input channels and tiles */
+  const float *v, *z; /* of the first of them; of panel 0 */
+  float *u;           /* of panel0 */
+  bool accumulate;
+  nd_ahead *next; /* what is read next of x and dy, or NULL */
+} block;
+
+/* The sums of all frequencies. */
+static void multiply_block(const plan *p, const block *b) {
   for (int f = 0; f < ND_FREQUENCIES; f++)
-    for (int i = panel0; i < panel1; i++) {
-      multiply(p, vectors_of(p, i), in, rows_of(p, count), v + f * p->v_plane,
-               z + f * p->z_plane + (ptrdiff_t)i * rows_of(p, p->block) * width_of(p),
-               u + f * p->u_plane + (ptrdiff_t)(i - panel0) * p->chunk * width_of(p), accumulate);
-      for (int j = 0; next && j < 2; j++)
-        nd_ahead_step(next + j);
+    for (int i = b->panel0; i < b->panel1; i++) {
+      multiply(p, vectors_of(p, i), b->in, rows_of(p, b->count), b->v + f * p->v_plane,
+               b->z + f * p->z_plane + (ptrdiff_t)i * rows_of(p, p->block) * width_of(p),
+               b->u + f * p->u_plane + (ptrdiff_t)(i - b->panel0) * p->chunk * width_of(p), b->accumulate);
+      for (int j = 0; b->next && j < 2; j++)
+        nd_ahead_step(&b->next[j]);
     }
 }
 
@@ -206,7 +216,7 @@ static void sum_slices(size_t begin, size_t end, int thread, void *context) {
       nd_ahead next[2] = {{&p->tiles, &p->x, tile + count, p->block, p->in0, p->in1 - p->in0, steps, 0},
                           {&p->tiles, &p->dy, tile + count, p->block, 0, p->s->co, steps, 0}};
       transform_tiles(p, (int)slice, tile, count, 0, v, z);
-      multiply_all(p, 0, p->panels, p->in1 - p->in0, count, v, z, u, i > first, next);
+      multiply_block(p, &(block){0, p->panels, p->in1 - p->in0, count, v, z, u, i > first, next});
     }
   }
 }
@@ -254,10 +264,9 @@ static void compute_chunks(size_t begin, size_t end, int thread, void *context) 
   int groups = nd_divide_up(p->panels, p->group);
   for (size_t i = begin; i < end; i++) {
     int panel0 = (int)i % groups * p->group, in0 = (int)i / groups * p->chunk;
-    int panel1 = panel0 + p->group < p->panels ? panel0 + p->group : p->panels;
-    int in1 = in0 + p->chunk < p->s->ci ? in0 + p->chunk : p->s->ci;
-    multiply_all(p, panel0, panel1, in1 - in0, p->tiles.count,
-                 p->v + (ptrdiff_t)in0 / p->chunk * rows_of(p, p->block) * p->pitch, p->z, u, false, NULL);
+    int panel1 = nd_least(panel0 + p->group, p->panels), in1 = nd_least(in0 + p->chunk, p->s->ci);
+    const float *v = p->v + (ptrdiff_t)in0 / p->chunk * rows_of(p, p->block) * p->pitch;
+    multiply_block(p, &(block){panel0, panel1, in1 - in0, p->tiles.count, v, p->z, u, false, NULL});
     for (int panel = panel0; panel < panel1; panel++)
       put_kernels(p, panel, in0, in1, u + (ptrdiff_t)(panel - panel0) * p->chunk * width_of(p), 1, 0);
   }
@@ -276,7 +285,7 @@ size_t nd_winograd_backward_weights(const nd_conv_shape *s, const void *x, const
   plan p = {.s = s,
             .micro = nd_micro_best(),
             .tiles = nd_tiles_of(s->n, s->oh, s->ow),
-            .x = {.pixels = x, .type = s->x_type, .h = s->h, .w = s->w, .c = s->ci},
+            .x = {.pixels = x, .type = s->x_type, .h = s->h, .w = s->w, .c = s->ci, .pad = s->pad},
             .dy = {.pixels = dy, .type = s->y_type, .h = s->oh, .w = s->ow, .c = s->co},
             .dweights = dweights,
             .dbias = dbias};
@@ -286,7 +295,6 @@ size_t nd_winograd_backward_weights(const nd_conv_shape *s, const void *x, const
   take_buffers(&p, &scratch);
   if (!scratch.base)
     return scratch.used;
-  memset(p.zeros, 0, sizeof(float) * (size_t)(s->ci > s->co ? s->ci : s->co));
   memset(p.bias, 0, sizeof(float) * (size_t)p.slices * 2 * (size_t)(p.panels * width_of(&p)));
   if (p.by_channel)
     run_by_channel(&p);

@@ -111,43 +111,42 @@ static nd_conv_shape part_shape(const nd_run_context *r) {
   return s;
 }
 
-static void run_composed(const nd_run_context *r, nd_conv_shape s, nd_activation act) {
+static void run_composed(const nd_run_context *r, nd_conv_shape s, const nd_epilogue *e) {
   const nd_conv_attr *a = attr_of(r);
   nd_enlarged enlarged;
   nd_conv_source x[2];
   nd_conv_find_sources(r, &s, &enlarged, x);
-  nd_conv_forward_of(&s, x, nd_run_in(r, 1), nd_run_in(r, 2), act, a->s.slope, nd_run_out(r, 0),
+  nd_conv_forward_of(&s, x, nd_run_in(r, 1), e, nd_run_out(r, 0),
                      (char *)r->scratch + nd_conv_sources_scratch(a, s.h));
 }
 
-static void run_through(const nd_run_context *r, const nd_conv_shape *s, nd_activation act) {
+static void run_through(const nd_run_context *r, const nd_conv_shape *s, const nd_epilogue *e) {
   const nd_conv_attr *a = attr_of(r);
   nd_conv_linear first = {nd_run_in(r, ND_CONV_FIRST_WEIGHTS), nd_run_in(r, ND_CONV_FIRST_BIAS),
                           kernel_activation(a->first)};
-  nd_conv_forward_through(s, nd_run_in(r, 0), &first, nd_run_in(r, 1), nd_run_in(r, 2), act, a->s.slope,
-                          nd_run_out(r, 0), r->scratch);
+  nd_conv_forward_through(s, nd_run_in(r, 0), &first, nd_run_in(r, 1), e, nd_run_out(r, 0), r->scratch);
 }
 
 static void run_forward(const nd_run_context *r) {
   const nd_conv_attr *a = attr_of(r);
-  const float *x = nd_run_in(r, 0), *w = nd_run_in(r, 1), *b = nd_run_in(r, 2);
+  const float *x = nd_run_in(r, 0), *w = nd_run_in(r, 1);
   nd_conv_shape shape = r->part ? part_shape(r) : a->shape;
   float *y = nd_run_out(r, 0);
-  nd_activation act = kernel_activation(a->s.activation);
+  nd_epilogue e = {nd_run_in(r, 2), kernel_activation(a->s.activation), a->s.slope};
   if (shape.composed)
-    run_composed(r, shape, act);
+    run_composed(r, shape, &e);
   else if (shape.through)
-    run_through(r, &shape, act);
+    run_through(r, &shape, &e);
   else if (r->node->state)
-    nd_dnnl_conv_run(r->node->state, x, w, y, b, act, a->s.slope, r->scratch);
+    nd_dnnl_conv_forward(r->node->state, x, w, &e, y, r->scratch);
   else
-    nd_conv_forward(&shape, x, w, b, act, a->s.slope, y, r->scratch);
+    nd_conv_forward(&shape, x, w, &e, y, r->scratch);
 }
 
 static void run_data(const nd_run_context *r) {
   const float *dy = nd_run_in(r, 0), *w = nd_run_in(r, 1);
   if (r->node->state)
-    nd_dnnl_conv_run(r->node->state, dy, w, nd_run_out(r, 0), NULL, ND_LINEAR, 0, r->scratch);
+    nd_dnnl_conv_backward(r->node->state, dy, w, nd_run_out(r, 0), NULL, r->scratch);
   else
     nd_conv_backward_data(&attr_of(r)->shape, dy, w, nd_run_out(r, 0), r->scratch);
 }
@@ -156,7 +155,7 @@ static void run_weights(const nd_run_context *r) {
   const float *x = nd_run_in(r, 0), *dy = nd_run_in(r, 1);
   float *dw = nd_run_out(r, 0), *db = nd_run_out(r, 1);
   if (r->node->state)
-    nd_dnnl_conv_run(r->node->state, x, dy, dw, db, ND_LINEAR, 0, r->scratch);
+    nd_dnnl_conv_backward(r->node->state, x, dy, dw, db, r->scratch);
   else
     nd_conv_backward_weights(&attr_of(r)->shape, x, dy, dw, db, r->scratch);
 }

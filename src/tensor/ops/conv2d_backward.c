@@ -12,8 +12,8 @@ static int prepare(const nd_graph *g, nd_node *n) {
 
 static void run(const nd_run_context *r) {
   const nd_conv_attr *a = r->node->attr;
-  nd_conv_backward_both(&a->shape, nd_run_in(r, X), nd_run_in(r, DY), nd_run_in(r, WEIGHTS),
-                        nd_run_in(r, BIAS), a->s.activation == ND_ACT_GELU ? ND_GELU : ND_LINEAR,
+  nd_epilogue e = {nd_run_in(r, BIAS), a->s.activation == ND_ACT_GELU ? ND_GELU : ND_LINEAR, 0};
+  nd_conv_backward_both(&a->shape, nd_run_in(r, X), nd_run_in(r, DY), nd_run_in(r, WEIGHTS), &e,
                         nd_run_out(r, 0), nd_run_out(r, 1), nd_run_out(r, 2), r->scratch);
 }
 

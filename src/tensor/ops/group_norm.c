@@ -4,46 +4,29 @@
  *   xhat = (x - mean_g) rstd_g;  z = (xhat gamma + beta) (1 + s) + t;  y = dropout(silu(z))
  *
  * Per sample and channel z = x scale + shift, so one pass gathers the statistics and one applies them.
- * Backward likewise: one pass gathers sum dz and sum dz xhat per channel and leaves dz in dx, one turns it
- * into dx. Statistics are gathered by blocks of pixels, summed in double: the order depends on the shape
+ * Statistics are gathered by blocks of pixels, summed in double: the order depends on the shape
  * alone. */
 #include "tensor/kernels/sums.h"
-#include "tensor/ops/dropout-private.h"
-#include "tensor/ops/ops-private.h"
-#include "tensor/ops/pieces-private.h"
+#include "tensor/ops/group_norm-private.h"
 
 #include <math.h>
 #include <string.h>
 
 extern const nd_op nd_op_group_norm;
 
-typedef nd_group_norm_settings settings;
-
-typedef struct work {
-  const settings *s;
-  int n, c;
-  nd_pieces pieces;
-  nd_data x, dy, y;
-  float *sums;            /* [n][blocks][2][c] */
-  const float *affine;    /* [n][2][c]: scale, shift of z = x scale + shift */
-  const float *stats;     /* [n][groups][2]: mean, 1 / deviation */
-  const float *dx_affine; /* [n][3][c]: dx = dz a + x b + c */
-  nd_mask mask;
-} work;
-
-static work work_of(const nd_run_context *r) {
+nd_group_norm_work nd_group_norm_work_of(const nd_run_context *r) {
   const nd_value *x = nd_run_in_value(r, 0);
-  work w = {.s = r->node->attr, .n = x->dims[0], .c = x->dims[3], .x = nd_run_in_data(r, 0)};
+  nd_group_norm_work w = {.s = r->node->attr, .n = x->dims[0], .c = x->dims[3], .x = nd_run_in_data(r, 0)};
   w.pieces = nd_pieces_of(x);
   w.mask = nd_mask_make(r, w.s->dropout);
   return w;
 }
 
-static size_t sums_floats(const work *w) {
+size_t nd_group_norm_sums(const nd_group_norm_work *w) {
   return (size_t)w->n * w->pieces.blocks * 2 * (size_t)w->c;
 }
 
-static size_t widened_floats(const nd_graph *g, const nd_node *n) {
+size_t nd_group_norm_widened(const nd_graph *g, const nd_node *n) {
   bool any = nd_in_value(g, n, 0)->dtype == ND_BF16 || nd_out_value(g, n, 0)->dtype == ND_BF16 ||
              (n->n_in > 5 && nd_in_value(g, n, 5)->dtype == ND_BF16);
   size_t c = (size_t)nd_in_value(g, n, 0)->dims[3];
@@ -61,31 +44,31 @@ ND_KERNEL static void sum_block(const float *restrict x, size_t pixels, size_t c
 }
 
 static void sum_piece(const nd_piece *p, const void *context) {
-  const work *w = context;
+  const nd_group_norm_work *w = context;
   size_t c = (size_t)w->c;
   float *sums = w->sums + p->block * 2 * c;
   sum_block(nd_read(w->x, p->at * c, p->pixels * c, p->x), p->pixels, c, sums, sums + c);
 }
 
-static void clear_sums(const work *w, size_t begin, size_t end) {
+void nd_group_norm_clear(const nd_group_norm_work *w, size_t begin, size_t end) {
   size_t c = (size_t)w->c;
   memset(w->sums + begin * 2 * c, 0, (end - begin) * 2 * c * sizeof *w->sums);
 }
 
 static void sum_blocks(size_t begin, size_t end, int thread, void *context) {
-  const work *w = context;
-  clear_sums(w, begin, end);
+  const nd_group_norm_work *w = context;
+  nd_group_norm_clear(w, begin, end);
   nd_each_piece(&w->pieces, begin, end, thread, sum_piece, w);
 }
 
-static void channel_totals(const work *w, int sample, int k, double *first, double *second) {
+void nd_group_norm_totals(const nd_group_norm_work *w, int sample, int k, double *first, double *second) {
   const float *sums = w->sums + (size_t)sample * w->pieces.blocks * 2 * (size_t)w->c;
   *first = nd_sum_apart(sums + k, w->pieces.blocks, 2 * (size_t)w->c);
   *second = nd_sum_apart(sums + w->c + k, w->pieces.blocks, 2 * (size_t)w->c);
 }
 
 /* Mean and 1 / deviation of every group. */
-static void finish_stats(const work *w, float *stats) {
+static void finish_stats(const nd_group_norm_work *w, float *stats) {
   int per_group = w->c / w->s->groups;
   double m = (double)w->pieces.pixels * per_group;
   for (int n = 0; n < w->n; n++)
@@ -93,7 +76,7 @@ static void finish_stats(const work *w, float *stats) {
       double sum = 0, squares = 0;
       for (int k = group * per_group; k < (group + 1) * per_group; k++) {
         double a, b;
-        channel_totals(w, n, k, &a, &b);
+        nd_group_norm_totals(w, n, k, &a, &b);
         sum += a, squares += b;
       }
       double mean = sum / m, variance = MAX(0, squares / m - mean * mean);
@@ -102,9 +85,8 @@ static void finish_stats(const work *w, float *stats) {
     }
 }
 
-/* scale_shift: [n][2][c] or NULL. */
-static void fill_affine(const work *w, const float *gamma, const float *beta, const float *scale_shift,
-                        float *affine) {
+void nd_group_norm_affine(const nd_group_norm_work *w, const float *gamma, const float *beta,
+                          const float *scale_shift, float *affine) {
   int per_group = w->c / w->s->groups;
   for (int n = 0; n < w->n; n++, affine += 2 * w->c)
     for (int k = 0; k < w->c; k++) {
@@ -137,7 +119,7 @@ ND_KERNEL static void multiply(float *restrict y, const float *restrict mask, si
     y[i] *= mask[i];
 }
 
-static void drop(const work *w, const nd_piece *p, float *y) {
+void nd_group_norm_drop(const nd_group_norm_work *w, const nd_piece *p, float *y) {
   float mask[ND_MASK_BLOCK];
   size_t c = (size_t)w->c, elements = p->pixels * c;
   uint32_t sample = (uint32_t)(p->block / w->pieces.blocks);
@@ -148,218 +130,83 @@ static void drop(const work *w, const nd_piece *p, float *y) {
   }
 }
 
-/* Scale and shift of the piece's sample. */
-static const float *affine_of(const work *w, const nd_piece *p) {
+const float *nd_group_norm_affine_of(const nd_group_norm_work *w, const nd_piece *p) {
   return w->affine + p->block / w->pieces.blocks * 2 * (size_t)w->c;
 }
 
 static void apply_piece(const nd_piece *p, const void *context) {
-  const work *w = context;
+  const nd_group_norm_work *w = context;
   size_t c = (size_t)w->c, first = p->at * c, count = p->pixels * c;
-  const float *affine = affine_of(w, p), *x = nd_read(w->x, first, count, p->x);
+  const float *affine = nd_group_norm_affine_of(w, p), *x = nd_read(w->x, first, count, p->x);
   float *y = nd_to_write(w->y, first, p->y);
   (w->s->activation == ND_ACT_SILU ? apply_silu : apply_linear)(x, y, p->pixels, c, affine, affine + c);
   if (w->s->dropout > 0)
-    drop(w, p, y);
+    nd_group_norm_drop(w, p, y);
   nd_written(w->y, first, count, y);
 }
 
 static void apply_blocks(size_t begin, size_t end, int thread, void *context) {
-  const work *w = context;
+  const nd_group_norm_work *w = context;
   nd_each_piece(&w->pieces, begin, end, thread, apply_piece, w);
 }
 
-static int prepare(const nd_graph *g, nd_node *n) {
+int nd_group_norm_prepare(const nd_graph *g, nd_node *n) {
   const nd_value *x = nd_in_value(g, n, 0);
   size_t blocks = nd_sum_blocks((size_t)x->dims[1] * (size_t)x->dims[2]);
   n->scratch_bytes = (size_t)x->dims[0] * (size_t)x->dims[3] * (2 * blocks + 2 + 3) * sizeof(float) +
-                     widened_floats(g, n) * sizeof(float);
+                     nd_group_norm_widened(g, n) * sizeof(float);
   return 0;
 }
 
-static void apply(work *w, const nd_run_context *r, float *affine) {
+static void apply(nd_group_norm_work *w, const nd_run_context *r, float *affine) {
   w->y = nd_run_out_data(r, 0);
-  fill_affine(w, nd_run_in(r, 1), nd_run_in(r, 2), nd_run_in(r, 3), affine);
+  nd_group_norm_affine(w, nd_run_in(r, 1), nd_run_in(r, 2), nd_run_in(r, 3), affine);
   w->affine = affine;
   nd_parallel((size_t)w->n * w->pieces.blocks, 1, apply_blocks, w);
 }
 
 static void run(const nd_run_context *r) {
-  work w = work_of(r);
-  size_t widened = widened_floats(r->graph, r->node);
+  nd_group_norm_work w = nd_group_norm_work_of(r);
+  size_t widened = nd_group_norm_widened(r->graph, r->node);
   w.sums = r->scratch;
-  w.pieces.widened = widened ? w.sums + sums_floats(&w) + 5 * w.n * w.c : NULL;
+  w.pieces.widened = widened ? w.sums + nd_group_norm_sums(&w) + 5 * w.n * w.c : NULL;
   nd_parallel((size_t)w.n * w.pieces.blocks, 1, sum_blocks, &w);
   finish_stats(&w, nd_run_out(r, 1));
   w.stats = nd_run_out(r, 1);
-  apply(&w, r, w.sums + sums_floats(&w));
+  apply(&w, r, w.sums + nd_group_norm_sums(&w));
 }
 
 /* ---- Again, from the statistics of the forward pass (input 4) ---- */
 static int prepare_again(const nd_graph *g, nd_node *n) {
   const nd_value *x = nd_in_value(g, n, 0);
-  n->scratch_bytes = ((size_t)x->dims[0] * (size_t)x->dims[3] * 2 + widened_floats(g, n)) * sizeof(float);
+  n->scratch_bytes =
+      ((size_t)x->dims[0] * (size_t)x->dims[3] * 2 + nd_group_norm_widened(g, n)) * sizeof(float);
   return 0;
 }
 
 static void run_again(const nd_run_context *r) {
-  work w = work_of(r);
+  nd_group_norm_work w = nd_group_norm_work_of(r);
   w.stats = nd_run_in(r, 4);
   float *affine = r->scratch;
-  w.pieces.widened = widened_floats(r->graph, r->node) ? affine + 2 * w.n * w.c : NULL;
+  w.pieces.widened = nd_group_norm_widened(r->graph, r->node) ? affine + 2 * w.n * w.c : NULL;
   apply(&w, r, affine);
 }
 
 static const nd_op group_norm_again = {.name = "group_norm_again",
-                                       .attr_size = sizeof(settings),
+                                       .attr_size = sizeof(nd_group_norm_settings),
                                        .takes_bf16 = nd_always_takes_bf16,
                                        .in_place = 1,
                                        .prepare = prepare_again,
                                        .run = run_again};
 
-/* ---- Backward ---- */
-/* dz = dy silu'(z) into dz, adding it and its product with x to the sums by channel. */
-ND_KERNEL static void dz_silu(const float *restrict x, float *restrict dz, size_t pixels, size_t c,
-                              const float *restrict scale, const float *restrict shift, float *restrict sum,
-                              float *restrict product) {
-  for (size_t p = 0; p < pixels; p++, x += c, dz += c)
-    for (size_t k = 0; k < c; k++) {
-      float z = x[k] * scale[k] + shift[k], e = nd_sigmoidf(z), d = dz[k] * e * (1 + z * (1 - e));
-      dz[k] = d;
-      sum[k] += d;
-      product[k] += d * x[k];
-    }
-}
-
-/* The same without activation, where dz = dy. */
-ND_KERNEL static void dz_linear(const float *restrict x, const float *restrict dz, size_t pixels, size_t c,
-                                float *restrict sum, float *restrict product) {
-  for (size_t p = 0; p < pixels; p++, x += c, dz += c)
-    for (size_t k = 0; k < c; k++) {
-      sum[k] += dz[k];
-      product[k] += dz[k] * x[k];
-    }
-}
-
-static void dz_piece(const nd_piece *p, const void *context) {
-  const work *w = context;
-  size_t c = (size_t)w->c, first = p->at * c, count = p->pixels * c;
-  const float *affine = affine_of(w, p), *x = nd_read(w->x, first, count, p->x);
-  float *dz = nd_to_write(w->y, first, p->y), *sums = w->sums + p->block * 2 * c;
-  if (w->dy.at != w->y.at || w->y.type == ND_BF16)
-    nd_copy_numbers((nd_data){dz, ND_F32}, 0, w->dy, first, count);
-  if (w->s->dropout > 0)
-    drop(w, p, dz);
-  if (w->s->activation == ND_ACT_SILU)
-    dz_silu(x, dz, p->pixels, c, affine, affine + c, sums, sums + c);
-  else
-    dz_linear(x, dz, p->pixels, c, sums, sums + c);
-  nd_written(w->y, first, count, dz);
-}
-
-static void dz_blocks(size_t begin, size_t end, int thread, void *context) {
-  const work *w = context;
-  clear_sums(w, begin, end);
-  nd_each_piece(&w->pieces, begin, end, thread, dz_piece, w);
-}
-
-ND_KERNEL static void dx_block(const float *restrict x, float *restrict dx, size_t pixels, size_t c,
-                               const float *restrict a) {
-  for (size_t p = 0; p < pixels; p++, x += c, dx += c)
-    for (size_t k = 0; k < c; k++)
-      dx[k] = dx[k] * a[k] + x[k] * a[c + k] + a[2 * c + k];
-}
-
-static void dx_piece(const nd_piece *p, const void *context) {
-  const work *w = context;
-  size_t c = (size_t)w->c, first = p->at * c, count = p->pixels * c;
-  const float *x = nd_read(w->x, first, count, p->x);
-  float *dx = nd_to_write(w->y, first, p->y);
-  if (w->y.type == ND_BF16)
-    nd_copy_numbers((nd_data){dx, ND_F32}, 0, w->y, first, count);
-  dx_block(x, dx, p->pixels, c, w->dx_affine + p->block / w->pieces.blocks * 3 * c);
-  nd_written(w->y, first, count, dx);
-}
-
-static void dx_blocks(size_t begin, size_t end, int thread, void *context) {
-  const work *w = context;
-  nd_each_piece(&w->pieces, begin, end, thread, dx_piece, w);
-}
-
-typedef struct weights_of {
-  const float *gamma, *beta, *scale_shift;
-  float *dgamma, *dbeta, *dscale_shift;
-} weights_of;
-
-/* Gradients of the weights of channel k of sample n from S1 = sum dz and S2 = sum dz xhat. */
-static void channel_gradients(const work *w, const weights_of *p, int n, int k, double s1, double s2) {
-  double s = p->scale_shift ? 1 + (double)p->scale_shift[2 * n * w->c + k] : 1;
-  p->dgamma[k] += (float)(s2 * s);
-  p->dbeta[k] += (float)(s1 * s);
-  if (p->dscale_shift) {
-    p->dscale_shift[2 * n * w->c + k] = (float)(s2 * (double)p->gamma[k] + s1 * (double)p->beta[k]);
-    p->dscale_shift[(2 * n + 1) * w->c + k] = (float)s1;
-  }
-}
-
-/* One group of one sample: dx = rstd (A dz - (sum A dz + xhat sum A dz xhat) / m), A = gamma (1 + s). */
-static void group_gradients(const work *w, const weights_of *p, int n, int group, float *dx_affine) {
-  int per_group = w->c / w->s->groups, first = group * per_group;
-  const float *stats = w->stats + 2 * (n * w->s->groups + group);
-  double mean = (double)stats[0], rstd = (double)stats[1], m = (double)w->pieces.pixels * per_group, t1 = 0,
-         t2 = 0;
-  for (int k = first; k < first + per_group; k++) {
-    double s1, product, a = (double)w->affine[(size_t)n * 2 * (size_t)w->c + (size_t)k] / rstd;
-    channel_totals(w, n, k, &s1, &product);
-    double s2 = (product - mean * s1) * rstd;
-    channel_gradients(w, p, n, k, s1, s2);
-    t1 += a * s1, t2 += a * s2;
-  }
-  for (int k = first; k < first + per_group; k++) {
-    dx_affine[k] = w->affine[(size_t)n * 2 * (size_t)w->c + (size_t)k];
-    dx_affine[w->c + k] = (float)(-rstd * rstd * t2 / m);
-    dx_affine[2 * w->c + k] = (float)(-rstd * t1 / m + rstd * rstd * mean * t2 / m);
-  }
-}
-
-static void run_backward(const nd_run_context *r) {
-  work w = work_of(r);
-  w.stats = nd_run_in(r, 4);
-  w.dy = nd_run_in_data(r, 5);
-  w.y = nd_run_out_data(r, 0);
-  w.sums = r->scratch;
-  float *affine = w.sums + sums_floats(&w), *dx_affine = affine + 2 * w.n * w.c;
-  w.pieces.widened = widened_floats(r->graph, r->node) ? dx_affine + 3 * w.n * w.c : NULL;
-  weights_of p = {nd_run_in(r, 1),  nd_run_in(r, 2),  nd_run_in(r, 3),
-                  nd_run_out(r, 1), nd_run_out(r, 2), nd_run_in(r, 3) ? nd_run_out(r, 3) : NULL};
-  fill_affine(&w, p.gamma, p.beta, p.scale_shift, affine);
-  w.affine = affine;
-  nd_parallel((size_t)w.n * w.pieces.blocks, 1, dz_blocks, &w);
-  memset(p.dgamma, 0, (size_t)w.c * sizeof(float));
-  memset(p.dbeta, 0, (size_t)w.c * sizeof(float));
-  for (int n = 0; n < w.n; n++)
-    for (int group = 0; group < w.s->groups; group++)
-      group_gradients(&w, &p, n, group, dx_affine + 3 * n * w.c);
-  w.dx_affine = dx_affine;
-  nd_parallel((size_t)w.n * w.pieces.blocks, 1, dx_blocks, &w);
-}
-
-static double flops(const nd_graph *g, const nd_node *n) {
+double nd_group_norm_flops(const nd_graph *g, const nd_node *n) {
   return 12.0 * (double)nd_out_value(g, n, 0)->count;
 }
-
-static const nd_op group_norm_backward = {.name = "group_norm_backward",
-                                          .attr_size = sizeof(settings),
-                                          .takes_bf16 = nd_always_takes_bf16,
-                                          .in_place = 1 << 5,
-                                          .prepare = prepare,
-                                          .run = run_backward,
-                                          .flops = flops};
 
 static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
                      nd_tensor *din) {
   nd_tensor in[] = {n->in[0], n->in[1], n->in[2], n->in[3], n->out[1], dout[0]};
-  nd_tensor dx = nd_append_like(g, &group_norm_backward, n->attr, 6, in, n->in[0]);
+  nd_tensor dx = nd_append_like(g, &nd_op_group_norm_backward, n->attr, 6, in, n->in[0]);
   if (dx < 0)
     return;
   nd_carry_dropout(g, n);
@@ -374,8 +221,8 @@ static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const
 }
 
 /* ---- Reference and building ---- */
-static void reference_group(const settings *s, const nd_value *x, const double *in, int n, int group,
-                            double *mean, double *rstd) {
+static void reference_group(const nd_group_norm_settings *s, const nd_value *x, const double *in, int n,
+                            int group, double *mean, double *rstd) {
   int c = x->dims[3], per_group = c / s->groups, pixels = x->dims[1] * x->dims[2];
   double sum = 0, squares = 0, m = (double)pixels * per_group;
   for (int pass = 0; pass < 2; pass++)
@@ -390,7 +237,7 @@ static void reference_group(const settings *s, const nd_value *x, const double *
 }
 
 static void reference(const nd_graph *g, const nd_node *node, const double *const *in, double *const *out) {
-  const settings *s = node->attr;
+  const nd_group_norm_settings *s = node->attr;
   const nd_value *x = nd_in_value(g, node, 0);
   int c = x->dims[3], pixels = x->dims[1] * x->dims[2], per_group = c / s->groups;
   nd_run_context r = {.node = node};
@@ -438,7 +285,7 @@ nd_tensor nd_group_norm(nd_graph *g, nd_tensor x, nd_tensor gamma, nd_tensor bet
 static nd_tensor example(nd_graph *g, int i) {
   static const struct {
     int n, h, w, c;
-    settings s;
+    nd_group_norm_settings s;
     bool scale_shift;
   } e[] = {
       {2, 5, 6, 8, {.groups = 4, .epsilon = 1e-5f}, false},
@@ -455,13 +302,13 @@ static nd_tensor example(nd_graph *g, int i) {
 }
 
 const nd_op nd_op_group_norm = {.name = "group_norm",
-                                .attr_size = sizeof(settings),
+                                .attr_size = sizeof(nd_group_norm_settings),
                                 .takes_bf16 = nd_always_takes_bf16,
                                 .again = &group_norm_again,
                                 .in_place = 1,
                                 .gradient = gradient,
-                                .prepare = prepare,
+                                .prepare = nd_group_norm_prepare,
                                 .run = run,
                                 .reference = reference,
-                                .flops = flops,
+                                .flops = nd_group_norm_flops,
                                 .example = example};
