@@ -1,11 +1,8 @@
 /* The loop around the steps: reports, validation, checkpoints, the end. */
 #include "train/trainer-private.h"
 
-#include <errno.h>
 #include <glib.h>
-#include <glib/gstdio.h>
 #include <math.h>
-#include <string.h>
 
 typedef struct run {
   nd_trainer *t;
@@ -175,42 +172,6 @@ static void profile_before_step(run *r) {
   nd_profile_begin(r->t->profile);
 }
 
-/* ---- Steps that came to nothing ---- */
-/* Each process writes its part of the batch; the message is that of one to blame. */
-static int give_up(run *r, const nd_step_result *s) {
-  g_autofree char *name = g_strdup_printf("not-finite-%08" G_GUINT64_FORMAT, r->t->state.step);
-  g_autofree char *folder = g_build_filename(r->folder, name, NULL), *files = nd_bad_batch_names(s->batch);
-  if (nd_bad_batch_save(folder, s->batch, nd_group_rank(r->t->group) * r->t->samples))
-    nd_log(ND_LOG_WARNING, "%s", nd_error());
-  nd_fail("step %" G_GUINT64_FORMAT ": the loss is %g and the gradient's norm %g, not finite for %s in a "
-          "row; weights are as before them. Lower training.learning_rate or set "
-          "training.gradient_clip. The last batch is in '%s'; it is from %s",
-          r->t->state.step, fabs(s->loss), fabs(s->gradient_norm),
-          nd_count((size_t)r->t->state.skipped_in_a_row, "step").text, folder, files);
-  return nd_group_check(r->t->group, s->fault);
-}
-
-static int check_skipped(run *r, const nd_step_result *s) {
-  if (!s->skipped)
-    return 0;
-  if (r->t->state.skipped_in_a_row > r->recipe->training.max_skipped_steps)
-    return give_up(r, s);
-  nd_log(ND_LOG_WARNING, "step %" G_GUINT64_FORMAT " is skipped: the loss is %g and the gradient's norm %g",
-         r->t->state.step, fabs(s->loss), fabs(s->gradient_norm)); /* "nan", never "-nan" */
-  return 0;
-}
-
-/* Skipped steps with others in between never stop a run, nor do a few at once that are all there are. */
-static int check_learned(const run *r) {
-  uint64_t steps = r->t->state.step, skipped = r->t->state.skipped;
-  if (2 * skipped <= steps)
-    return 0;
-  return nd_fail("%" G_GUINT64_FORMAT
-                 " of %s %s skipped, their loss or gradient not being finite: the model in '%s' has learned "
-                 "little, or nothing. Lower training.learning_rate or set training.gradient_clip",
-                 skipped, nd_count(steps, "step").text, skipped == 1 ? "was" : "were", r->folder);
-}
-
 /* ---- The loop ---- */
 static int one_step(run *r) {
   nd_step_result s;
@@ -218,7 +179,7 @@ static int one_step(run *r) {
   if (nd_trainer_step(r->t, &s))
     return -1;
   add_result(r, &s);
-  if (check_skipped(r, &s) || after_step(r, &s))
+  if (nd_skipped_step(r->t, r->folder, &s) || after_step(r, &s))
     return -1;
   nd_profile_end(r->t->profile);
   return 0;
@@ -268,7 +229,7 @@ static int loop(run *r) {
     if (one_step(r))
       return keep_what_there_is(r);
   }
-  return check_learned(r);
+  return nd_skipped_most(r->t, r->folder);
 }
 
 /* Processes on machines that differ may have found different numbers of passes to fit. */
@@ -282,161 +243,13 @@ static int agree_on_passes(nd_trainer *t) {
                        "set training.accumulation_steps for all of them");
 }
 
-static int run_trainer(nd_trainer *t, const nd_recipe *recipe, const char *folder,
-                       const nd_train_hooks *hooks) {
-  run r = {.t = t, .recipe = recipe, .folder = folder, .hooks = hooks};
+int nd_trainer_run(nd_trainer *t, const char *folder, const nd_train_hooks *hooks) {
+  run r = {.t = t, .recipe = t->recipe, .folder = folder, .hooks = hooks};
   if (hooks->profile_steps > 0)
     r.profile = nd_profile_new();
   int failed = agree_on_passes(t) || nd_trainer_share(t);
   r.saved_at = t->state.step ? t->state.step : UINT64_MAX;
   failed = failed || loop(&r);
   end_profile(&r);
-  return failed ? -1 : 0;
-}
-
-static int check_free(const char *folder) {
-  g_autofree char *recipe = g_build_filename(folder, "recipe.yaml", NULL);
-  if (g_file_test(recipe, G_FILE_TEST_EXISTS))
-    return nd_fail("'%s' holds a run already; continue it with --resume, or choose another folder", folder);
-  if (nd_checkpoint_exists(folder))
-    return nd_fail("'%s' holds checkpoints of a run, whose recipe.yaml is gone: choose another folder "
-                   "(training.init_from takes weights along)",
-                   folder);
-  return 0;
-}
-
-static int make_folder(const char *folder, int *lock) {
-  if (g_mkdir_with_parents(folder, 0777))
-    return nd_fail("cannot make the run folder '%s': %s", folder, strerror(errno));
-  return nd_run_lock(folder, lock) || check_free(folder) ? -1 : 0;
-}
-
-static int write_recipe(const nd_recipe *recipe, const char *folder) {
-  g_autofree char *text = nd_recipe_print(recipe), *path = g_build_filename(folder, "recipe.yaml", NULL);
-  return nd_file_write_atomic(path, text, strlen(text));
-}
-
-/* The trainer of a recipe that is complete, in the memory there is. */
-static int make_trainer(nd_recipe *recipe, nd_group *group, nd_trainer **t) {
-  size_t cache_bytes;
-  if (nd_recipe_check(recipe) || nd_memory_fit(recipe, group, &cache_bytes) ||
-      nd_trainer_new(recipe, group, t))
-    return -1;
-  if (nd_group_rank(group) == 0)
-    nd_net_say_precision((*t)->restoration, recipe->training.precision == ND_RECIPE_BF16);
-  (*t)->cache_bytes = cache_bytes;
-  return 0;
-}
-
-/* Before anything that takes long; the folder is not made yet. */
-static int check_folder(const char *folder) {
-  int lock = -1;
-  if (!g_file_test(folder, G_FILE_TEST_IS_DIR))
-    return 0;
-  int failed = nd_run_lock(folder, &lock) || check_free(folder);
-  nd_run_unlock(lock);
-  return failed;
-}
-
-int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *hooks) {
-  nd_trainer *t = NULL;
-  nd_group *group = hooks->group;
-  bool writes = nd_group_rank(group) == 0;
-  int lock = -1;
-  int failed =
-      nd_group_check(group, writes && check_folder(folder)) ||
-      nd_group_check(group, nd_train_fit(recipe, writes) || make_trainer(recipe, group, &t) ||
-                                nd_trainer_open_data(t) || nd_trainer_begin(t)) ||
-      nd_group_check(group, writes && (make_folder(folder, &lock) || write_recipe(recipe, folder))) ||
-      run_trainer(t, recipe, folder, hooks);
-  nd_run_unlock(lock);
-  nd_trainer_free(t);
-  return failed ? -1 : 0;
-}
-
-int nd_train_recipe_of(const char *folder, const char *const *overrides, nd_recipe *out) {
-  nd_recipe_init(out);
-  g_autofree char *path = g_build_filename(folder, "recipe.yaml", NULL);
-  if (!g_file_test(folder, G_FILE_TEST_IS_DIR) || !g_file_test(path, G_FILE_TEST_EXISTS))
-    return nd_fail("'%s' holds no run: it has no recipe.yaml", folder);
-  return nd_recipe_load(out, path) || nd_recipe_set_resumed(out, overrides) ? -1 : 0;
-}
-
-static int load_checkpoint(nd_trainer *t, const char *folder) {
-  if (nd_checkpoint_load(t, folder))
-    return -1;
-  int64_t steps = t->recipe->training.steps;
-  return t->state.step <= (uint64_t)steps
-             ? 0
-             : nd_fail("the run in '%s' has done %s, and training.steps is %" G_GINT64_FORMAT
-                       ": it is beyond that already; a larger number goes on from there",
-                       folder, nd_count(t->state.step, "step").text, steps);
-}
-
-/* A run that ended before its first checkpoint starts anew. */
-static int load_last(nd_trainer *t, const char *folder) {
-  if (nd_checkpoint_exists(folder))
-    return load_checkpoint(t, folder);
-  nd_log(ND_LOG_INFO, "'%s' holds no checkpoint yet; the run starts at its first step", folder);
-  return nd_trainer_begin(t);
-}
-
-/* Which picture comes next follows from the step, and rank 0 alone reads it. */
-static int open_data_at_last(nd_trainer *t, const char *folder, bool writes) {
-  return nd_group_check(t->group, writes && load_last(t, folder)) || nd_trainer_share(t) ||
-                 nd_group_check(t->group, nd_trainer_open_data(t))
-             ? -1
-             : 0;
-}
-
-static bool validates_alike(const nd_recipe *a, const nd_recipe *b) {
-  return !strcmp(a->validation.input, b->validation.input) &&
-         !strcmp(a->validation.right, b->validation.right) &&
-         !strcmp(a->validation.target, b->validation.target) &&
-         a->validation.pictures == b->validation.pictures;
-}
-
-/* Figures of other pictures may never be reached again, and best.safetensors is what it was. */
-static void compare_validation(const nd_recipe *now, const char *folder) {
-  nd_recipe then;
-  if (!nd_train_recipe_of(folder, NULL, &then) && nd_journal_best(folder, now->output.best_by) > -INFINITY) {
-    if (!validates_alike(now, &then))
-      nd_log(
-          ND_LOG_WARNING,
-          "validation is on other pictures than before, whose figures do not compare, and best.safetensors "
-          "changes only where one is higher than all so far; without '%s/validation.csv' it begins anew",
-          folder);
-    if (now->output.best_by != then.output.best_by)
-      nd_log(ND_LOG_WARNING,
-             "output.best_by was %s: best.safetensors is the best by that until %s is higher than in all "
-             "validations so far; without '%s/validation.csv' it begins anew",
-             nd_recipe_word(&then, "output.best_by"), nd_recipe_word(now, "output.best_by"), folder);
-  }
-  nd_recipe_clear(&then);
-}
-
-/* After all that can be wrong with a changed recipe: a run keeps the one that it works with. */
-static int rewind_folder(const nd_trainer *t, const nd_recipe *recipe, const char *folder) {
-  if (nd_journal_rewind(folder, t->state.step))
-    return -1;
-  compare_validation(recipe, folder);
-  return write_recipe(recipe, folder);
-}
-
-int nd_train_resume(const char *folder, const char *const *overrides, const nd_train_hooks *hooks) {
-  nd_recipe recipe;
-  nd_trainer *t = NULL;
-  nd_group *group = hooks->group;
-  bool writes = nd_group_rank(group) == 0;
-  int lock = -1;
-  int failed =
-      nd_group_check(group, nd_train_recipe_of(folder, overrides, &recipe) ||
-                                (writes && nd_run_lock(folder, &lock)) || make_trainer(&recipe, group, &t)) ||
-      open_data_at_last(t, folder, writes) ||
-      nd_group_check(group, writes && rewind_folder(t, &recipe, folder)) ||
-      run_trainer(t, &recipe, folder, hooks);
-  nd_trainer_free(t);
-  nd_run_unlock(lock);
-  nd_recipe_clear(&recipe);
   return failed ? -1 : 0;
 }

@@ -65,9 +65,6 @@ void nd_trainer_note_added(nd_trainer *t, double alpha);
 int nd_trainer_mean_added(nd_trainer *t, nd_step_result *s);
 /* fitted.c: does what data.fit asks for; nothing where it does not. says: one process of the group tells. */
 int nd_train_fit(nd_recipe *recipe, bool says);
-/* resumed.c: overrides ("KEY=VALUE", NULL at the end or NULL) of a run that goes on. Error: one changes what
- * a run keeps. */
-int nd_recipe_set_resumed(nd_recipe *recipe, const char *const *overrides);
 nd_objective_settings nd_recipe_objective(const nd_recipe *recipe);
 /* Whether the recipe puts damage of the real kind on clean pictures. */
 bool nd_recipe_grafts(const nd_recipe *recipe);
@@ -77,6 +74,8 @@ bool nd_recipe_takes_views(const nd_recipe *recipe);
 nd_dtype nd_recipe_dtype(const nd_recipe *r);
 /* Everything but the loader and the weights: networks, graph, plan. */
 int nd_trainer_new(const nd_recipe *recipe, nd_group *group, nd_trainer **out);
+/* The same of a recipe that is complete: checked, and made to fit into the memory there is. */
+int nd_trainer_fit(nd_recipe *recipe, nd_group *group, nd_trainer **out);
 void nd_trainer_free(nd_trainer *t); /* NULL is fine */
 /* The weights of step 0: drawn from the seed, or those of training.init_from. */
 int nd_trainer_begin(nd_trainer *t);
@@ -119,6 +118,18 @@ nd_watch nd_trainer_watch(nd_trainer *t);
  * else.
  */
 int nd_trainer_step(nd_trainer *t, nd_step_result *out);
+
+/* ---- run.c ---- */
+/* From the state's step to the recipe's last, in folder: t has its weights and reads its data. */
+int nd_trainer_run(nd_trainer *t, const char *folder, const nd_train_hooks *hooks);
+/* start.c: the recipe that the run in folder works with. */
+int nd_run_write_recipe(const nd_recipe *recipe, const char *folder);
+
+/* ---- skipped.c ---- */
+/* Warns of a step that was skipped. Error: too many were in a row; the batch is kept in folder. */
+int nd_skipped_step(const nd_trainer *t, const char *folder, const nd_step_result *s);
+/* Error: most steps of a run that is over were skipped. */
+int nd_skipped_most(const nd_trainer *t, const char *folder);
 
 /* ---- checkpoint.c ---- */
 int nd_checkpoint_save(const nd_trainer *t, const char *folder);

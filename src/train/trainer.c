@@ -110,6 +110,17 @@ int nd_trainer_new(const nd_recipe *recipe, nd_group *group, nd_trainer **out) {
   return 0;
 }
 
+int nd_trainer_fit(nd_recipe *recipe, nd_group *group, nd_trainer **t) {
+  size_t cache_bytes;
+  if (nd_recipe_check(recipe) || nd_memory_fit(recipe, group, &cache_bytes) ||
+      nd_trainer_new(recipe, group, t))
+    return -1;
+  if (nd_group_rank(group) == 0)
+    nd_net_say_precision((*t)->restoration, recipe->training.precision == ND_RECIPE_BF16);
+  (*t)->cache_bytes = cache_bytes;
+  return 0;
+}
+
 void nd_trainer_free(nd_trainer *t) {
   if (!t)
     return;

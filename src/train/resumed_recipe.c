@@ -1,4 +1,4 @@
-/* What may be changed in a run that goes on, and what it keeps. */
+/* The recipe of a run that goes on: what may be changed in it, and what it keeps. */
 #include "train/recipe-private.h"
 #include "train/trainer-private.h"
 
@@ -42,9 +42,17 @@ static int set(nd_recipe *recipe, const char *assignment) {
                  name, before && strcmp(before, "\"\"") ? before : "not given", assignment);
 }
 
-int nd_recipe_set_resumed(nd_recipe *recipe, const char *const *overrides) {
+static int set_all(nd_recipe *recipe, const char *const *overrides) {
   for (int i = 0; overrides && overrides[i]; i++)
     if (set(recipe, overrides[i]))
       return -1;
   return 0;
+}
+
+int nd_train_recipe_of(const char *folder, const char *const *overrides, nd_recipe *out) {
+  nd_recipe_init(out);
+  g_autofree char *path = g_build_filename(folder, "recipe.yaml", NULL);
+  if (!g_file_test(folder, G_FILE_TEST_IS_DIR) || !g_file_test(path, G_FILE_TEST_EXISTS))
+    return nd_fail("'%s' holds no run: it has no recipe.yaml", folder);
+  return nd_recipe_load(out, path) || set_all(out, overrides) ? -1 : 0;
 }
