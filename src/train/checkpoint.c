@@ -112,56 +112,87 @@ bool nd_checkpoint_exists(const char *folder) {
   return newest || has_manifest(folder);
 }
 
-/* A text of the manifest; NULL and an error when it cannot be read or has none of that name. The caller's. */
-static char *read_manifest(const char *folder, const char *member) {
-  g_autofree char *path = g_build_filename(folder, "manifest.json", NULL);
-  g_autoptr(JsonParser) parser = json_parser_new();
-  g_autoptr(GError) error = NULL;
-  const char *text = NULL;
-  JsonNode *root = json_parser_load_from_file(parser, path, &error) ? json_parser_get_root(parser) : NULL;
-  if (root && JSON_NODE_HOLDS_OBJECT(root)) /* of an empty file there is none */
-    text = json_object_get_string_member_with_default(json_node_get_object(root), member, NULL);
-  if (!text)
-    nd_fail("'%s' cannot be read: %s%s", path, error ? error->message : "it names no ", error ? "" : member);
-  return g_strdup(text);
+/* What a manifest says. */
+typedef struct manifest {
+  char *checkpoint; /* its name */
+  char *pictures;   /* NULL in those of older versions */
+} manifest;
+
+static void manifest_clear(manifest *m) {
+  g_free(m->checkpoint);
+  g_free(m->pictures);
 }
 
-/* The path of the checkpoint that the manifest names; NULL and an error: there is none. The caller's. */
-static char *named_by_manifest(const char *folder) {
-  g_autofree char *name = has_manifest(folder) ? read_manifest(folder, "checkpoint") : NULL;
-  g_autofree char *path = name ? g_build_filename(folder, name, NULL) : NULL;
+static int parse_manifest(const char *path, manifest *out) {
+  g_autoptr(JsonParser) parser = json_parser_new();
+  g_autoptr(GError) error = NULL;
+  if (!json_parser_load_from_file(parser, path, &error))
+    return nd_fail("'%s' cannot be read: %s", path, error->message);
+  JsonNode *root = json_parser_get_root(parser);
+  if (root && JSON_NODE_HOLDS_OBJECT(root)) { /* of an empty file there is none */
+    JsonObject *o = json_node_get_object(root);
+    out->checkpoint = g_strdup(json_object_get_string_member_with_default(o, "checkpoint", NULL));
+    out->pictures = g_strdup(json_object_get_string_member_with_default(o, "pictures", NULL));
+  }
+  return out->checkpoint ? 0 : nd_fail("'%s' cannot be read: it names no checkpoint", path);
+}
+
+/* Error: there is none, it cannot be read, or what it names is not there; out has what could be read. To be
+ * cleared in any case. */
+static int read_manifest(const char *folder, manifest *out) {
+  g_autofree char *path = g_build_filename(folder, "manifest.json", NULL);
+  *out = (manifest){0};
   if (!has_manifest(folder))
-    nd_fail("'%s' has no manifest.json", folder);
-  else if (name && (strchr(name, '/') || !g_file_test(path, G_FILE_TEST_EXISTS)))
-    nd_fail("'%s': its manifest.json names '%s', which is not in it", folder, name);
-  else
-    return g_steal_pointer(&path);
-  return NULL;
+    return nd_fail("'%s' has no manifest.json", folder);
+  if (parse_manifest(path, out))
+    return -1;
+  g_autofree char *named = g_build_filename(folder, out->checkpoint, NULL);
+  return !strchr(out->checkpoint, '/') && g_file_test(named, G_FILE_TEST_EXISTS)
+             ? 0
+             : nd_fail("'%s': its manifest.json names '%s', which is not in it", folder, out->checkpoint);
+}
+
+/* The last checkpoint of a folder. */
+typedef struct last {
+  char *path;     /* NULL and an error: there is none */
+  char *lost;     /* why the manifest does not name it; NULL: it does */
+  char *pictures; /* what it was trained on; NULL: unknown */
+} last;
+
+static void last_clear(last *l) {
+  g_free(l->path);
+  g_free(l->lost);
+  g_free(l->pictures);
+}
+
+static last find_last(const char *folder) {
+  manifest m;
+  last found = {0};
+  bool named = !read_manifest(folder, &m);
+  g_autofree char *newest = named ? NULL : nd_checkpoints_newest(folder);
+  if (named || newest)
+    found.path = g_build_filename(folder, named ? m.checkpoint : newest, NULL);
+  else if (!has_manifest(folder))
+    nd_fail("'%s' holds no checkpoint of a run, and no manifest.json (it appears with the first)", folder);
+  if (newest) {
+    found.lost = g_strdup(nd_error());
+    nd_error_clear();
+  }
+  found.pictures = g_steal_pointer(&m.pictures);
+  manifest_clear(&m);
+  return found;
 }
 
 char *nd_checkpoint_last(const char *folder) {
-  char *named = named_by_manifest(folder);
-  g_autofree char *newest = named ? NULL : nd_checkpoints_newest(folder);
-  if (!named && !newest && !has_manifest(folder))
-    nd_fail("'%s' holds no checkpoint of a run, and no manifest.json (it appears with the first)", folder);
-  if (!newest)
-    return named;
-  nd_error_clear();
-  return g_build_filename(folder, newest, NULL);
+  last found = find_last(folder);
+  char *path = g_steal_pointer(&found.path);
+  last_clear(&found);
+  return path;
 }
 
-/* What a manifest is for may be lost with it: the checkpoints are whole, each by itself. */
-static void compare_manifest(const char *folder, const char *path) {
-  g_autofree char *named = named_by_manifest(folder);
-  if (!named)
-    nd_log(ND_LOG_WARNING, "%s: the run goes on from its newest checkpoint, '%s'", nd_error(), path);
-  nd_error_clear();
-}
-
-void nd_checkpoint_compare_pictures(const nd_trainer *t, const char *folder) {
-  g_autofree char *now = pictures_text(t),
-                  *then = has_manifest(folder) ? read_manifest(folder, "pictures") : NULL;
-  if (then && strcmp(now, then))
+void nd_checkpoint_compare_pictures(const nd_trainer *t) {
+  g_autofree char *now = pictures_text(t);
+  if (t->pictures_before && strcmp(now, t->pictures_before))
     nd_log(ND_LOG_WARNING, "the pictures to train on are not those of the last checkpoint: some were added, "
                            "removed or changed; the run goes on, but not as it would have");
 }
@@ -211,22 +242,31 @@ static int damaged(const char *path) {
   return nd_fail_and("without '%s' the run goes on from the checkpoint before it, if there is one", path);
 }
 
-int nd_checkpoint_load(nd_trainer *t, const char *folder) {
-  g_autofree char *path = nd_checkpoint_last(folder);
+static int load(nd_trainer *t, const char *folder, last *from) {
   nd_safetensors *file;
-  if (!path)
+  if (!from->path)
     return -1;
-  if (nd_safetensors_open(path, &file))
-    return damaged(path);
-  compare_clock(path);
-  compare_manifest(folder, path);
+  if (nd_safetensors_open(from->path, &file))
+    return damaged(from->path);
+  compare_clock(from->path);
+  if (from->lost) /* the checkpoints are whole, each by itself */
+    nd_log(ND_LOG_WARNING, "%s: the run goes on from its newest checkpoint, '%s'", from->lost, from->path);
   int failed = read_parts(t, file);
   nd_safetensors_close(file);
   if (failed)
-    return nd_fail_in("'%s'", path);
-  g_autofree char *name = g_path_get_basename(path); /* a killed process may not have got that far */
+    return nd_fail_in("'%s'", from->path);
+  g_autofree char *name = g_path_get_basename(from->path); /* a killed process may not have got that far */
   nd_checkpoints_prune(t, folder, name);
+  g_free(t->pictures_before);
+  t->pictures_before = g_steal_pointer(&from->pictures);
   return 0;
+}
+
+int nd_checkpoint_load(nd_trainer *t, const char *folder) {
+  last from = find_last(folder);
+  int failed = load(t, folder, &from);
+  last_clear(&from);
+  return failed;
 }
 
 uint64_t nd_train_step_of(const char *folder) {

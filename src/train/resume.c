@@ -62,6 +62,7 @@ static void compare_validation(const nd_recipe *now, const char *folder) {
 static int rewind_folder(const nd_trainer *t, const nd_recipe *recipe, const char *folder) {
   if (nd_journal_rewind(folder, t->state.step))
     return -1;
+  nd_checkpoint_compare_pictures(t);
   compare_validation(recipe, folder);
   return nd_run_write_recipe(recipe, folder);
 }

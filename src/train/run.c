@@ -217,7 +217,6 @@ static int begin(run *r) {
 }
 
 static int loop(run *r) {
-  nd_checkpoint_compare_pictures(r->t, r->folder);
   if (begin(r))
     return -1;
   while (r->t->state.step < (uint64_t)r->recipe->training.steps) {

@@ -43,7 +43,8 @@ typedef struct nd_trainer {
   nd_train_state state;
   nd_adam_settings adam;
   nd_loader *loader;
-  size_t cache_bytes; /* of decoded pictures */
+  size_t cache_bytes;    /* of decoded pictures */
+  char *pictures_before; /* what the checkpoint that was loaded says of them; NULL: nothing */
   nd_reduction *reduction;
   float *accumulated; /* the gradient of the micro-batches before the last; NULL: there is but one */
   float *next_state;  /* what batch norms and their like keep from this step, one after the other */
@@ -139,8 +140,8 @@ int nd_checkpoint_save(const nd_trainer *t, const char *folder);
 char *nd_checkpoint_last(const char *folder);
 /* Loads the last checkpoint of folder into t. */
 int nd_checkpoint_load(nd_trainer *t, const char *folder);
-/* Warns when the pictures that t reads are not those of the last checkpoint, if there is one. */
-void nd_checkpoint_compare_pictures(const nd_trainer *t, const char *folder);
+/* Warns when the pictures that t reads are not those of the checkpoint that it was loaded from. */
+void nd_checkpoint_compare_pictures(const nd_trainer *t);
 /* Writes the restoration network alone. */
 int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name,
                              const nd_validation *result);

@@ -135,6 +135,7 @@ void nd_trainer_free(nd_trainer *t) {
   nd_mem_free(t->accumulated);
   nd_mem_free(t->next_state);
   nd_reduction_free(t->reduction);
+  g_free(t->pictures_before);
   g_free(t);
 }
 
