@@ -5,6 +5,34 @@
 #include "data/prepare.h"
 #include "data/tree-private.h"
 
+/* ---- layout_table.c: the layouts, as patterns of paths ---- */
+typedef enum nd_layout_kind {
+  ND_LAYOUT_PAIRS,
+  ND_LAYOUT_ORDERED, /* pairs by name or, where two folders have no name in common, by order */
+  ND_LAYOUT_CLEAN,
+  ND_LAYOUT_REAL,
+  ND_LAYOUT_RIGHT,
+  ND_LAYOUT_INPUT_FIRST, /* lists of two paths a line */
+  ND_LAYOUT_TARGET_FIRST,
+  ND_LAYOUT_BLOCKS /* arrays of many pictures */
+} nd_layout_kind;
+
+enum { ND_LAYOUT_TARGETS = 3 };
+
+/* input is what a path must match (in any case of letters); the others are made of its parts. part "?x": the
+ * folder train, val or test of the path, else x. For lists, targets[0] is what the paths of the inputs must
+ * match, and name is made of the parts of that. */
+typedef struct nd_layout {
+  int tasks; /* bits, 1 << nd_task */
+  nd_layout_kind kind;
+  const char *set, *part, *name, *input, *targets[ND_LAYOUT_TARGETS];
+  const char *help; /* a line for people */
+} nd_layout;
+
+extern const nd_layout nd_layouts[];
+extern const size_t nd_layout_count;
+
+/* ---- layout.c ---- */
 /* A picture of a set, or a pair. */
 typedef struct nd_found {
   char *folder;                       /* "gopro/train": the set and its part */

@@ -1,261 +1,15 @@
-/* The layouts, as patterns of paths. */
+/* What the files of a tree are by the table of layouts: its patterns tried on their paths. */
 #include "data/layout-private.h"
 
 #include <string.h>
 
-enum { DENOISE = 1 << ND_TASK_DENOISE, DERAIN = 1 << ND_TASK_DERAIN, DEBLUR = 1 << ND_TASK_DEBLUR };
-enum { ANY = DENOISE | DERAIN | DEBLUR, TARGETS = 3 };
-typedef enum kind { PAIRS, ORDERED, CLEAN, REAL, RIGHT, INPUT_FIRST, TARGET_FIRST, BLOCKS } kind;
-
-/* input is what a path must match (in any case of letters); the others are made of its parts. part "?x": the
- * folder train, val or test of the path, else x. For lists, targets[0] is what the paths of the inputs must
- * match, and name is made of the parts of that. ORDERED: pairs by name or, where two folders have no name in
- * common, by order. */
-typedef struct layout {
-  int tasks;
-  kind kind;
-  const char *set, *part, *name, *input, *targets[TARGETS], *help;
-} layout;
-
-#define UP "^((?:.*/)?"
-#define END "\\.(png|jpe?g|tiff?|webp|bmp)$"
-
-static const layout layouts[] = {
-    {DENOISE,
-     PAIRS,
-     "sidd",
-     "train",
-     "\\2_\\4",
-     UP ")(\\d{4}_\\d{3}_[^/]+)/((?:\\d{4}_)?)NOISY_SRGB_(\\d{3})" END,
-     {"\\1\\2/\\3GT_SRGB_\\4.\\5"},
-     "SIDD-Medium: 0001_001_S6_.../0001_NOISY_SRGB_010.PNG and GT; SIDD-Small: without the 0001_"},
-    {DENOISE,
-     BLOCKS,
-     "sidd",
-     "val",
-     "",
-     UP ")ValidationNoisyBlocksSrgb\\.mat$",
-     {"\\1ValidationGtBlocksSrgb.mat"},
-     "SIDD validation: ValidationNoisyBlocksSrgb.mat and Gt"},
-    {DENOISE,
-     BLOCKS,
-     "sidd",
-     "test",
-     "",
-     UP ")BenchmarkNoisyBlocksSrgb\\.mat$",
-     {NULL},
-     "SIDD benchmark: BenchmarkNoisyBlocksSrgb.mat, without truth"},
-    {DERAIN,
-     PAIRS,
-     "rain13k",
-     "train",
-     "\\3",
-     UP "Rain13K/(?:(train|test)/)?)input/([^/]+)" END,
-     {"\\1target/\\3.\\4"},
-     "Rain13K: [train/]Rain13K/{input,target}"},
-    {DERAIN,
-     PAIRS,
-     "\\L\\2",
-     "?test",
-     "\\3",
-     UP "(Rain[12]00[LH]|Test100|Test1200|Test2800)/)input/([^/]+)" END,
-     {"\\1target/\\3.\\4"},
-     "Rain13K's tests: Rain100L, Rain100H, Test100, Test1200, Test2800 /{input,target}"},
-    {DERAIN,
-     PAIRS,
-     "\\L\\2",
-     "?test",
-     "rain-\\3",
-     UP "(Rain100[LH])/)rainy/rain-(\\d+)" END,
-     {"\\1norain-\\3.\\4", "\\1gt/norain-\\3.\\4", "\\1norain/norain-\\3.\\4"},
-     "Rain100L/H: rainy/rain-001.png and norain-001.png"},
-    {DERAIN,
-     PAIRS,
-     "\\L\\2",
-     "?test",
-     "rain-\\3",
-     UP "(Rain[12]00[LH])/(?:(?:train|test)/)?)rain/(?:X2/)?(?:no)?rain-(\\d+)(?:x2)?" END,
-     {"\\1norain/norain-\\3.\\4", "\\1norain/rain-\\3.\\4"},
-     "Rain100L/H: {rain,norain}"},
-    {DERAIN,
-     PAIRS,
-     "rain100\\L\\2",
-     "train",
-     "rain-\\3",
-     UP "RainTrain([LH])/)rain-(\\d+)" END,
-     {"\\1norain-\\3.\\4"},
-     "Rain100L/H for training: RainTrainL/rain-1.png and norain-1.png"},
-    {DERAIN,
-     PAIRS,
-     "rain100l",
-     "\\L\\2",
-     "rain-\\3",
-     UP "rain_data_(train|test)_Light/)rain/(?:X2/)?norain-(\\d+)x2" END,
-     {"\\1norain/norain-\\3.\\4"},
-     "Rain100L: rain_data_train_Light/{rain,norain}"},
-    {DERAIN,
-     PAIRS,
-     "rain100h",
-     "\\L\\2",
-     "rain-\\3",
-     UP "rain_data_(train|test)_Heavy/)rain/(?:X2/)?norain-(\\d+)x2" END,
-     {"\\1norain/norain-\\3.\\4"},
-     "Rain100H: rain_data_train_Heavy/{rain,norain}"},
-    {DERAIN,
-     INPUT_FIRST,
-     "spa",
-     "train",
-     "\\1",
-     UP ")real_world\\.txt$",
-     {"([^/]+)\\.\\w+$"},
-     "SPA-Data: real_world.txt beside real_world/ and real_world_gt/"},
-    {DERAIN,
-     INPUT_FIRST,
-     "spa",
-     "test",
-     "\\1",
-     UP ")real_test_1000\\.txt$",
-     {"([^/]+)\\.\\w+$"},
-     "SPA-Data's test: real_test_1000.txt beside real_test_1000/"},
-    {DERAIN,
-     REAL,
-     "real_internet",
-     "test",
-     "\\2",
-     UP ")Real_Internet/(?:rain/|rainy/|input/)?([^/]+)" END,
-     {NULL},
-     "Real_Internet, without truth"},
-    {DEBLUR,
-     PAIRS,
-     "gopro",
-     "\\L\\2",
-     "\\3_\\4",
-     UP "(train|test)/(G[^/]*)/)blur/([^/]+)" END,
-     {"\\1sharp/\\4.\\5"},
-     "GoPro: {train,test}/GOPR0372_07_00/{blur,sharp}"},
-    {DEBLUR,
-     PAIRS,
-     "gopro_gamma",
-     "\\L\\2",
-     "\\3_\\4",
-     UP "(train|test)/(G[^/]*)/)blur_gamma/([^/]+)" END,
-     {"\\1sharp/\\4.\\5"},
-     "GoPro: {train,test}/GOPR0372_07_00/{blur_gamma,sharp}"},
-    {DEBLUR,
-     PAIRS,
-     "\\L\\2",
-     "?test",
-     "\\3",
-     UP "(GoPro|HIDE|RealBlur_[JR])/(?:(?:train|test)/)?)input/([^/]+)" END,
-     {"\\1target/\\3.\\4"},
-     "GoPro, HIDE, RealBlur_J, RealBlur_R: {input,target}"},
-    {DEBLUR,
-     TARGET_FIRST,
-     "realblur_\\L\\2",
-     "\\L\\3",
-     "\\1_\\2",
-     UP ")RealBlur_([JR])_(train|test)_list\\.txt$",
-     {"([^/]+)/blur/blur_(\\d+)\\.\\w+$"},
-     "RealBlur: RealBlur_J_train_list.txt (and R, and test) beside the folders it names"},
-    {DEBLUR,
-     ORDERED,
-     "dpdd",
-     "\\L\\2",
-     "\\3",
-     UP ")(train|val|test)_l/source/([^/]+?)(?:_L)?" END,
-     {"\\1\\2_c/target/\\3.\\4"},
-     "DPDD, two views: {train,val,test}_l/source, train_c/target ..."},
-    {DEBLUR,
-     RIGHT,
-     "dpdd",
-     "\\L\\2",
-     "\\3",
-     UP ")(train|val|test)_r/source/([^/]+?)(?:_R)?" END,
-     {NULL},
-     "DPDD's right views: {train,val,test}_r/source"},
-    {DEBLUR,
-     ORDERED,
-     "dpdd_combined",
-     "\\L\\2",
-     "\\3",
-     UP ")(train|val|test)_c/source/([^/]+)" END,
-     {"\\1\\2_c/target/\\3.\\4"},
-     "DPDD, both views in one: {train,val,test}_c/{source,target}"},
-    {DEBLUR,
-     ORDERED,
-     "dpdd",
-     "?test",
-     "\\3",
-     UP ")inputL(_crops)?/([^/]+?)(?:_L)?" END,
-     {"\\1target\\2/\\3.\\4"},
-     "DPDD as Restormer's, two views: inputL, inputR, target"},
-    {DEBLUR,
-     RIGHT,
-     "dpdd",
-     "?test",
-     "\\2",
-     UP ")inputR(?:_crops)?/([^/]+?)(?:_R)?" END,
-     {NULL},
-     "DPDD's right views as Restormer's: inputR"},
-    {DEBLUR,
-     ORDERED,
-     "dpdd_combined",
-     "?test",
-     "\\3",
-     UP ")inputC(_crops)?/([^/]+)" END,
-     {"\\1target\\2/\\3.\\4"},
-     "DPDD as Restormer's, both views in one: inputC, target"},
-    {ANY,
-     CLEAN,
-     "div2k",
-     "\\L\\2",
-     "\\3",
-     UP ")DIV2K_(train|valid)_HR/([^/]+)" END,
-     {NULL},
-     "DIV2K: DIV2K_{train,valid}_HR"},
-    {ANY,
-     CLEAN,
-     "flickr2k",
-     "train",
-     "\\2",
-     UP ")(?:Flickr2K|Flickr2K_HR)/([^/]+)" END,
-     {NULL},
-     "Flickr2K: Flickr2K/Flickr2K_HR"},
-    {ANY,
-     CLEAN,
-     "wed",
-     "train",
-     "\\2",
-     UP ")(?:pristine_images|WaterlooED|WED)/([^/]+)" END,
-     {NULL},
-     "Waterloo Exploration Database: pristine_images"},
-    {ANY,
-     CLEAN,
-     "bsds500",
-     "\\L\\2",
-     "\\3",
-     UP ")BSDS500/(?:data/)?images/(train|val|test)/([^/]+)" END,
-     {NULL},
-     "BSDS500: BSDS500/data/images/{train,val,test}"},
-    {ANY,
-     CLEAN,
-     "bsds300",
-     "\\L\\2",
-     "\\3",
-     UP ")BSDS300/images/(train|test)/([^/]+)" END,
-     {NULL},
-     "BSDS300: BSDS300/images/{train,test}"},
-    {ANY, CLEAN, "bsd400", "train", "\\2", UP ")(?:BSD400|Train400)/([^/]+)" END, {NULL}, "BSD400"},
-    {ANY, CLEAN, "cbsd68", "test", "\\2", UP ")C?BSD68/(?:original(?:_png)?/)?([^/]+)" END, {NULL}, "CBSD68"},
-};
-
 typedef struct search {
   const nd_tree *tree;
-  const layout *layout;
+  const nd_layout *layout;
   GRegex *pattern;
   char *const *only;
   GPtrArray *found, *missing;
-  GPtrArray *alone;    /* nd_alone: of ORDERED, until all files were seen */
+  GPtrArray *alone;    /* nd_alone: of ND_LAYOUT_ORDERED, until all files were seen */
   GHashTable *by_name; /* folders of targets that were found by their names */
 } search;
 
@@ -273,7 +27,7 @@ static char *expand(const GMatchInfo *match, const char *template) {
 }
 
 /* The part of the set: its last folder of one of these names, or what the layout says. */
-static char *part_of(const layout *l, const GMatchInfo *match, const char *path) {
+static char *part_of(const nd_layout *l, const GMatchInfo *match, const char *path) {
   static const char *const words[] = {"train", "test", "val"};
   const char *chosen = l->part + 1;
   if (*l->part != '?') {
@@ -301,9 +55,12 @@ static char *folder_of(const search *s, const GMatchInfo *match, const char *pat
 static void add(const search *s, char *folder, char *name, const nd_tree_file *input,
                 const nd_tree_file *target) {
   nd_found *f = g_new(nd_found, 1);
-  kind k = s->layout->kind;
-  const char *role = k == CLEAN ? "clean" : k == RIGHT ? "right" : target ? "input" : "real";
-  *f = (nd_found){folder, name, input, target, role, s->layout->kind == BLOCKS};
+  nd_layout_kind k = s->layout->kind;
+  const char *role = k == ND_LAYOUT_CLEAN   ? "clean"
+                     : k == ND_LAYOUT_RIGHT ? "right"
+                     : target               ? "input"
+                                            : "real";
+  *f = (nd_found){folder, name, input, target, role, k == ND_LAYOUT_BLOCKS};
   g_ptr_array_add(s->found, f);
 }
 
@@ -314,17 +71,17 @@ static void add_missing(const search *s, const char *path, const char *wanted) {
 /* Takes over folder. */
 static void add_match(const search *s, const GMatchInfo *match, const nd_tree_file *file, char *folder) {
   const nd_tree_file *target = NULL;
-  const layout *l = s->layout;
-  for (int t = 0; t < TARGETS && l->targets[t] && !target; t++) {
+  const nd_layout *l = s->layout;
+  for (int t = 0; t < ND_LAYOUT_TARGETS && l->targets[t] && !target; t++) {
     g_autofree char *path = expand(match, l->targets[t]);
     target = nd_tree_find(s->tree, path);
   }
   g_autofree char *wanted = l->targets[0] ? expand(match, l->targets[0]) : NULL;
-  if (l->kind == ORDERED && target)
+  if (l->kind == ND_LAYOUT_ORDERED && target)
     g_hash_table_add(s->by_name, g_path_get_dirname(wanted));
   if (target || !wanted) {
     add(s, folder, expand(match, l->name), file, target);
-  } else if (l->kind == ORDERED) {
+  } else if (l->kind == ND_LAYOUT_ORDERED) {
     nd_alone *a = g_new(nd_alone, 1);
     *a = (nd_alone){folder, expand(match, l->name), file, g_steal_pointer(&wanted)};
     g_ptr_array_add(s->alone, a);
@@ -395,7 +152,7 @@ static const nd_tree_file *find_listed(const nd_tree *tree, const char *list, co
 
 static void add_line(const search *s, const nd_tree_file *list, const nd_list_line *line, const char *folder,
                      const GRegex *name) {
-  guint n = g_strv_length(line->paths), first = s->layout->kind == TARGET_FIRST;
+  guint n = g_strv_length(line->paths), first = s->layout->kind == ND_LAYOUT_TARGET_FIRST;
   const nd_tree_file *input = n > 1 ? find_listed(s->tree, list->path, line->paths[first]) : NULL,
                      *target = n > 1 ? find_listed(s->tree, list->path, line->paths[1 - first]) : NULL;
   g_autoptr(GMatchInfo) match = NULL;
@@ -436,7 +193,7 @@ static void try_file(const search *s, const nd_tree_file *file) {
   char *folder = folder_of(s, match, file->path);
   if (!folder)
     return;
-  if (s->layout->kind != INPUT_FIRST && s->layout->kind != TARGET_FIRST) {
+  if (s->layout->kind != ND_LAYOUT_INPUT_FIRST && s->layout->kind != ND_LAYOUT_TARGET_FIRST) {
     add_match(s, match, file, folder);
     return;
   }
@@ -446,13 +203,14 @@ static void try_file(const search *s, const nd_tree_file *file) {
 
 void nd_layout_find(const nd_tree *tree, nd_task task, char *const *only, GPtrArray *found,
                     GPtrArray *missing) {
-  for (size_t k = 0; k < G_N_ELEMENTS(layouts); k++) {
-    if (!(layouts[k].tasks & 1 << task))
+  for (size_t k = 0; k < nd_layout_count; k++) {
+    if (!(nd_layouts[k].tasks & 1 << task))
       continue;
-    g_autoptr(GRegex) pattern = g_regex_new(layouts[k].input, G_REGEX_CASELESS | G_REGEX_OPTIMIZE, 0, NULL);
+    g_autoptr(GRegex) pattern =
+        g_regex_new(nd_layouts[k].input, G_REGEX_CASELESS | G_REGEX_OPTIMIZE, 0, NULL);
     g_autoptr(GPtrArray) alone = g_ptr_array_new_with_free_func(nd_alone_free);
     g_autoptr(GHashTable) by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    search s = {tree, &layouts[k], pattern, only, found, missing, alone, by_name};
+    search s = {tree, &nd_layouts[k], pattern, only, found, missing, alone, by_name};
     for (guint i = 0; i < tree->files->len; i++)
       try_file(&s, tree->files->pdata[i]);
     add_alone(&s);
@@ -461,8 +219,8 @@ void nd_layout_find(const nd_tree *tree, nd_task task, char *const *only, GPtrAr
 
 char *nd_layout_known(nd_task task) {
   GString *text = g_string_new(NULL);
-  for (size_t k = 0; k < G_N_ELEMENTS(layouts); k++)
-    if (layouts[k].tasks & 1 << task)
-      g_string_append_printf(text, "\n  %s", layouts[k].help);
+  for (size_t k = 0; k < nd_layout_count; k++)
+    if (nd_layouts[k].tasks & 1 << task)
+      g_string_append_printf(text, "\n  %s", nd_layouts[k].help);
   return g_string_free(text, FALSE);
 }
