@@ -2,9 +2,7 @@
 #include "serve/serve-private.h"
 
 #include <errno.h>
-#include <gio/gio.h>
 #include <glib/gstdio.h>
-#include <stdio.h>
 #include <string.h>
 
 typedef enum state { WAITING, WORKING, DONE, FAILED, CANCELLED } state;
@@ -28,9 +26,7 @@ struct nd_jobs {
   bool stopping;
   GThread *thread;
   nd_scratch *scratch;
-  char *program;
-  size_t memory;
-  int threads;
+  nd_process how;
 };
 
 void nd_order_clear(nd_order *o) {
@@ -93,45 +89,17 @@ char *nd_jobs_wording(const char *text, const char *folder, const char *name) {
 }
 
 /* ---- The thread ---- */
-static GSubprocess *start(nd_jobs *jobs, const job *j, GError **error) {
-  char strength[G_ASCII_DTOSTR_BUF_SIZE];
-  g_ascii_dtostr(strength, sizeof strength, j->order.strength);
-  g_autofree char *memory = g_strdup_printf("%zu", jobs->memory),
-                  *threads = g_strdup_printf("%d", jobs->threads);
-  const char *argv[] = {jobs->program,  "serve",    "--work",        j->folder,    "--model",
-                        j->order.model, "--ending", j->order.ending, "--strength", strength,
-                        "--memory",     memory,     "--threads",     threads,      NULL};
-  return g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, error);
-}
+typedef struct at_work {
+  nd_jobs *jobs;
+  job *j;
+} at_work;
 
-/* "tile 3 12" a line. */
-static void follow(nd_jobs *jobs, job *j, GSubprocess *process) {
-  g_autoptr(GDataInputStream) lines = g_data_input_stream_new(g_subprocess_get_stdout_pipe(process));
-  for (char *line; (line = g_data_input_stream_read_line(lines, NULL, NULL, NULL));) {
-    int done, tiles;
-    g_mutex_lock(&jobs->lock);
-    if (sscanf(line, "tile %d %d", &done, &tiles) == 2) {
-      j->tiles_done = done;
-      j->tiles = tiles;
-    }
-    g_mutex_unlock(&jobs->lock);
-    g_free(line);
-  }
-}
-
-/* The last that it said, which is why it failed; warnings may stand before. */
-static char *complaint(GSubprocess *process) {
-  char text[4096];
-  gsize n = 0;
-  g_input_stream_read_all(g_subprocess_get_stderr_pipe(process), text, sizeof text - 1, &n, NULL, NULL);
-  text[n] = 0;
-  const char *last = g_strrstr(text, "\nnoiseda: "), *said = last ? last + 1 : text;
-  if (g_str_has_prefix(said, "noiseda: "))
-    said += strlen("noiseda: ");
-  if (!*said)
-    return g_strdup("The restoring process ended without a word; perhaps the memory ran out. "
-                    "A smaller --memory may help.");
-  return g_strdup(said);
+static void note_tile(int done, int tiles, void *context) {
+  at_work *w = context;
+  g_mutex_lock(&w->jobs->lock);
+  w->j->tiles_done = done;
+  w->j->tiles = tiles;
+  g_mutex_unlock(&w->jobs->lock);
 }
 
 static void finish(nd_jobs *jobs, job *j, bool succeeded, const char *said) {
@@ -153,7 +121,7 @@ static void finish(nd_jobs *jobs, job *j, bool succeeded, const char *said) {
 /* j stays: what is worked on is not forgotten. */
 static void work_on(nd_jobs *jobs, job *j) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(GSubprocess) process = start(jobs, j, &error);
+  g_autoptr(GSubprocess) process = nd_process_start(&jobs->how, j->folder, &j->order, &error);
   if (!process) {
     finish(jobs, j, false, error->message);
     return;
@@ -163,8 +131,8 @@ static void work_on(nd_jobs *jobs, job *j) {
   if (j->state == CANCELLED)
     g_subprocess_force_exit(process);
   g_mutex_unlock(&jobs->lock);
-  follow(jobs, j, process);
-  g_autofree char *said = complaint(process);
+  nd_process_follow(process, note_tile, &(at_work){jobs, j});
+  g_autofree char *said = nd_process_complaint(process);
   g_subprocess_wait(process, NULL, NULL);
   finish(jobs, j, g_subprocess_get_successful(process), said);
 }
@@ -209,9 +177,7 @@ nd_jobs *nd_jobs_new(const nd_serve_settings *s) {
   g_cond_init(&jobs->changed);
   jobs->all = g_ptr_array_new_with_free_func(job_free);
   jobs->scratch = scratch;
-  jobs->program = g_strdup(s->program);
-  jobs->memory = s->memory;
-  jobs->threads = s->threads;
+  jobs->how = (nd_process){g_strdup(s->program), s->memory, s->threads};
   jobs->thread = g_thread_new("photos", run, jobs);
   return jobs;
 }
@@ -235,7 +201,7 @@ void nd_jobs_free(nd_jobs *jobs) {
   nd_scratch_free(jobs->scratch);
   g_mutex_clear(&jobs->lock);
   g_cond_clear(&jobs->changed);
-  g_free(jobs->program);
+  g_free(jobs->how.program);
   g_free(jobs);
 }
 

@@ -4,6 +4,7 @@
 
 #include "serve/serve.h"
 
+#include <gio/gio.h>
 #include <glib.h>
 #include <json-glib/json-glib.h>
 #include <microhttpd.h>
@@ -81,6 +82,21 @@ bool nd_jobs_cancel(nd_jobs *jobs, const char *id);
 char *nd_jobs_picture(nd_jobs *jobs, const char *id, const char *which, char **download);
 /* text with the folder, and what files lie in it, replaced by the photo's name; g_free. */
 char *nd_jobs_wording(const char *text, const char *folder, const char *name);
+
+/* ---- process.c: the process that restores one photo (work.c), from outside ---- */
+typedef struct nd_process {
+  char *program; /* these three as in nd_serve_settings */
+  size_t memory;
+  int threads;
+} nd_process;
+/* On the photo in folder. To be unreferenced; NULL and an error. */
+GSubprocess *nd_process_start(const nd_process *how, const char *folder, const nd_order *order,
+                              GError **error);
+/* Calls tile after each, until the process says no more. */
+typedef void (*nd_process_tile)(int done, int tiles, void *context);
+void nd_process_follow(GSubprocess *process, nd_process_tile tile, void *context);
+/* Why it failed, for one that did and says no more; g_free. */
+char *nd_process_complaint(GSubprocess *process);
 
 /* ---- csv.c: tables that grow while they are read ---- */
 /* The heading and at most `rows` lines, evenly chosen, the last complete one among them; NULL: no file. */
