@@ -3,17 +3,13 @@
  *
  *   mpirun -np 2 allreduce [--weights MILLIONS] [--rounds N]
  */
+#include "figures.h"
 #include "train/group.h"
 
 #include <glib.h>
 #include <stdio.h>
 
 enum { PIECE = 1 << 21 };
-
-static int compare(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
 
 static int sum_all(nd_group *group, float *x, size_t n) {
   for (size_t at = 0; at < n; at += PIECE)
@@ -38,7 +34,7 @@ static double time_it(nd_group *group, int (*what)(nd_group *, float *, size_t),
     if (i >= 0)
       ms[i] = (double)(g_get_monotonic_time() - begun) / 1e3;
   }
-  qsort(ms, (size_t)rounds, sizeof *ms, compare);
+  nd_figures_sort(ms, rounds);
   return ms[rounds / 2];
 }
 

@@ -5,6 +5,7 @@
  * [--threads T]
  *     [--profile]
  */
+#include "figures.h"
 #include "train/train-private.h"
 #include "weights/model.h"
 
@@ -104,21 +105,6 @@ static times one_step(bench *b, const options *q, uint64_t step) {
   return (times){(double)(nd_clock() - begun) / 1e6, cpu_ms() - cpu};
 }
 
-static int compare(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
-
-static void print_profile(bench *b) {
-  if (!b->profile)
-    return;
-  nd_profile_measure(b->profile);
-  g_autofree char *table = nd_profile_table(b->profile, "step");
-  printf("%s", table);
-  nd_plan_record(b->plan, NULL);
-  nd_profile_free(b->profile);
-}
-
 static void measure(bench *b, const options *q) {
   g_autofree double *ms = g_new(double, q->steps), *cpu = g_new(double, q->steps);
   struct rusage usage;
@@ -130,8 +116,8 @@ static void measure(bench *b, const options *q) {
     ms[i] = t.wall;
     cpu[i] = t.cpu;
   }
-  qsort(ms, (size_t)q->steps, sizeof *ms, compare);
-  qsort(cpu, (size_t)q->steps, sizeof *cpu, compare);
+  nd_figures_sort(ms, q->steps);
+  nd_figures_sort(cpu, q->steps);
   getrusage(RUSAGE_SELF, &usage);
   printf("{\"what\": \"noiseda\", \"network\": \"%s\", \"work\": \"%s\", \"size\": %d, \"batch\": %d, "
          "\"ms_median\": %.1f, \"ms_min\": %.1f, \"cpu_ms_median\": %.1f, \"gflops\": %.1f, \"peak_rss_mb\": "
@@ -162,7 +148,7 @@ int main(int argc, char **argv) {
   nd_set_threads(q.threads);
   build(&b, &q);
   measure(&b, &q);
-  print_profile(&b);
+  nd_figures_profile(b.plan, b.profile);
   nd_plan_free(b.plan);
   nd_graph_free(b.g);
   nd_params_free(b.params);

@@ -5,6 +5,7 @@
  * [--rest | --again] [--profile]
  */
 #include "adapt/adapt.h"
+#include "figures.h"
 #include "multiplied.h"
 #include "train/train-private.h"
 #include "weights/model.h"
@@ -27,11 +28,6 @@ static nd_net *network(const char *name, nd_role role, const char *text) {
   if (nd_net_from_text(name, role, text, &net))
     g_error("%s", nd_error());
   return net;
-}
-
-static int compare(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
 }
 
 static void fill(nd_plan *plan, nd_tensor t, size_t count, uint32_t which) {
@@ -84,7 +80,7 @@ static void measure(bench *b, const options *q, double compile_ms) {
   nd_plan_record(b->plan, b->profile);
   for (int i = 0; i < q->steps; i++)
     ms[i] = one_step(b, q, (uint64_t)i + 1);
-  qsort(ms, (size_t)q->steps, sizeof *ms, compare);
+  nd_figures_sort(ms, q->steps);
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   double median = ms[q->steps / 2];
@@ -98,13 +94,7 @@ static void measure(bench *b, const options *q, double compile_ms) {
          (double)nd_plan_bytes(b->plan) / 1e6, compile_ms, nd_multiplied(b->plan) / 1e9,
          (double)nd_plan_tensor(b->plan, b->o.loss)[0]);
   g_free(ms);
-  if (!b->profile)
-    return;
-  nd_profile_measure(b->profile);
-  g_autofree char *table = nd_profile_table(b->profile, "step");
-  printf("%s", table);
-  nd_plan_record(b->plan, NULL);
-  nd_profile_free(b->profile);
+  nd_figures_profile(b->plan, b->profile);
 }
 
 static void run(const options *q, const setting *s) {
