@@ -266,17 +266,17 @@ static int read_file(const char *path, nd_study *out) {
 /* "seed=N" stands in place of the study's seeds; other keys are set in every run. */
 static int read_overrides(nd_study *s, const char *const *overrides) {
   for (int i = 0; overrides && overrides[i]; i++) {
-    const char *equals = strchr(overrides[i], '=');
+    g_autofree char *name = NULL;
+    const char *value = nd_recipe_split(overrides[i], &name);
     gint64 seed;
-    if (!equals)
-      return nd_fail("--set: '%s' is not of the form key=value", overrides[i]);
-    g_autofree char *name = g_strndup(overrides[i], (gsize)(equals - overrides[i]));
+    if (!value)
+      return -1;
     if (strcmp(name, "seed")) {
-      add_value(&s->override, name, equals + 1, 0);
+      add_value(&s->override, name, value, 0);
       continue;
     }
-    if (!g_ascii_string_to_signed(equals + 1, 10, 0, G_MAXINT32, &seed, NULL))
-      return nd_fail("--set: seed is %s; it must be a whole number", equals + 1);
+    if (!g_ascii_string_to_signed(value, 10, 0, G_MAXINT32, &seed, NULL))
+      return nd_fail("--set: seed is %s; it must be a whole number", value);
     s->seeds = g_renew(int64_t, s->seeds, 1);
     s->seeds[0] = seed;
     s->seed_count = 1;

@@ -78,12 +78,23 @@ int nd_recipe_set_key(nd_recipe *recipe, const char *name, const char *value) {
   return 0;
 }
 
-int nd_recipe_set(nd_recipe *recipe, const char *assignment) {
+const char *nd_recipe_split(const char *assignment, char **name) {
   const char *equals = strchr(assignment, '=');
-  if (!equals || !g_utf8_validate(assignment, -1, NULL))
-    return nd_fail("--set: '%s' is not of the form key=value", assignment);
-  g_autofree char *name = g_strndup(assignment, (gsize)(equals - assignment));
-  return nd_recipe_set_key(recipe, name, equals + 1) ? nd_fail_in("%s", option_of(name)) : 0;
+  *name = NULL;
+  if (!equals || !g_utf8_validate(assignment, -1, NULL)) {
+    nd_fail("--set: '%s' is not of the form key=value", assignment);
+    return NULL;
+  }
+  *name = g_strndup(assignment, (gsize)(equals - assignment));
+  return equals + 1;
+}
+
+int nd_recipe_set(nd_recipe *recipe, const char *assignment) {
+  g_autofree char *name = NULL;
+  const char *value = nd_recipe_split(assignment, &name);
+  if (!value)
+    return -1;
+  return nd_recipe_set_key(recipe, name, value) ? nd_fail_in("%s", option_of(name)) : 0;
 }
 
 static int check_pairs(const nd_recipe *r) {

@@ -128,7 +128,9 @@ int nd_recipe_load(nd_recipe *recipe, const char *path);
 int nd_recipe_parse(nd_recipe *recipe, const char *text, const char *name);
 /* One override, "training.steps=100" or "diffusion.multipliers=[1, 2, 4]"; text is taken as it stands. */
 int nd_recipe_set(nd_recipe *recipe, const char *assignment);
-/* The same of a name and a value; messages then begin with what is wrong, not with where. */
+/* The value of such an override; name: its key, g_free. NULL, of name too, and an error: it is none. */
+const char *nd_recipe_split(const char *assignment, char **name);
+/* The same as nd_recipe_set of a name and a value; messages then begin with what is wrong, not with where. */
 int nd_recipe_set_key(nd_recipe *recipe, const char *name, const char *value);
 /* Once all is read and set. Finds what no single key shows: settings that the network or the degradation does
  * not have, a lower bound above its upper bound, folders missing or given two ways. Fills in the settings of
