@@ -61,7 +61,7 @@ static int run(int argc, char **argv) {
   gint64 seed = (gint64)s.seed;
   gboolean colour = FALSE, all = FALSE;
   const GOptionEntry entries[] = {
-      {"clean", 0, 0, G_OPTION_ARG_FILENAME, &clean, "clean pictures", "SET"},
+      {"clean", 'c', 0, G_OPTION_ARG_FILENAME, &clean, "clean pictures", "SET"},
       {"real", 0, 0, G_OPTION_ARG_FILENAME, &real, "photos that they are to look like once degraded", "SET"},
       {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &settings, "a setting that stays so; may be repeated",
        "KEY=VALUE"},

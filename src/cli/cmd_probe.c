@@ -128,7 +128,7 @@ static int probe(const study *s, const char *run) {
 static int run(int argc, char **argv) {
   study s = {.pictures = 8, .patch_size = 128, .draws = 16, .seed = 1};
   g_autofree char *checkpoint = NULL, *folder = NULL, *plot = NULL, *real = NULL, *right = NULL,
-                  *truth = NULL;
+                  *target = NULL;
   const GOptionEntry entries[] = {
       {"run", 'r', 0, G_OPTION_ARG_FILENAME, &checkpoint, "a run folder or a checkpoint", "RUN"},
       {"clean", 'c', 0, G_OPTION_ARG_FILENAME, &folder, "a set of clean photographs", "SET"},
@@ -136,8 +136,9 @@ static int run(int argc, char **argv) {
        "a set of degraded photographs whose clean partners are known", "SET"},
       {"right", 0, 0, G_OPTION_ARG_FILENAME, &right,
        "the right views of real's left ones, of a dual-pixel sensor", "SET"},
-      {"truth", 0, 0, G_OPTION_ARG_FILENAME, &truth, "the set of those partners, under the same names",
+      {"target", 'g', 0, G_OPTION_ARG_FILENAME, &target, "the set of those partners, under the same names",
        "SET"},
+      {"truth", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_FILENAME, &target, NULL, NULL}, /* its name before */
       {"plot", 'o', 0, G_OPTION_ARG_FILENAME, &plot, "draw the curve into this SVG", "FILE.svg"},
       {"pictures", 0, 0, G_OPTION_ARG_INT, &s.pictures, "how many (default 8)", "N"},
       {"patch-size", 0, 0, G_OPTION_ARG_INT, &s.patch_size, "side of the patches (default 128)", "N"},
@@ -148,23 +149,23 @@ static int run(int argc, char **argv) {
       ND_CLI_OVERWRITE(&s.overwrite),
       {0}};
   if (!nd_cli_parse(
-          &argc, &argv, entries, "--run RUN --clean SET  |  --run RUN --real SET --truth SET",
+          &argc, &argv, entries, "--run RUN --clean SET  |  --run RUN --real SET --target SET",
           "The diffusion network's noise-prediction error as its condition is corrupted with "
           "Gaussian noise of "
-          "sigma 0 to 80/255: the observation that the method starts from. With --real and --truth instead, "
+          "sigma 0 to 80/255: the observation that the method starts from. With --real and --target instead, "
           "where "
           "the diffusion loss pushes the restored real photos: the cosine with the way to the truth, and "
           "the real condition's share of the gradient."))
     return ND_EXIT_USAGE;
-  if (!checkpoint || !folder == !(real && truth) || !real != !truth || (right && !real) || argc != 1)
-    return nd_cli_wrong("--run RUN and either --clean SET or --real SET with --truth SET are needed");
+  if (!checkpoint || !folder == !(real && target) || !real != !target || (right && !real) || argc != 1)
+    return nd_cli_wrong("--run RUN and either --clean SET or --real SET with --target SET are needed");
   if (s.pictures < 1 || s.patch_size < 8 || s.draws < 1)
     return nd_cli_wrong("--pictures and --draws go from 1, --patch-size from 8");
   if (plot && real)
     return nd_cli_wrong("-o draws the curve of --clean; there is none of --real");
   s.folder = folder;
   s.plot = plot;
-  s.photos = (nd_pair_source){.input_dir = real, .target_dir = truth, .right_dir = right};
+  s.photos = (nd_pair_source){.input_dir = real, .target_dir = target, .right_dir = right};
   return probe(&s, checkpoint) ? nd_cli_failed() : ND_EXIT_DONE;
 }
 

@@ -44,7 +44,8 @@ static void every_mode_gives_a_model(void **state) {
   expect_status(0, "train", "r.yaml", "-o", "pile", "--set", "mode=paired", "--set", "adapt.graft_of=pile",
                 "--set", "adapt.graft=2", "--set", "adapt.graft_layers=3", NULL);
   expect_run("pile");
-  expect_status(0, "probe", "--run", "pile", "--real", "noisy", "--truth", "clean", "--draws", "2", NULL);
+  expect_status(0, "probe", "--run", "pile", "--real", "noisy", "--truth", "clean", "--draws", "2",
+                NULL); /* the option's name before */
   expect_status(0, "probe", "--run", "paired", "--clean", "clean", "--patch-size", "16", "--pictures", "2",
                 "--draws", "2", "-o", "probe.svg", NULL);
   expect_status(2, "sample", "--run", "paired", "--condition", "noisy/0.png", "-o", "./noisy/0.png", NULL);
@@ -60,7 +61,8 @@ static void every_mode_gives_a_model(void **state) {
 /* Each line but the first: levels, cosine and its interval, the real condition's share (below 0: some),
  * error. */
 static void expect_directions(const char *run, double share) {
-  outcome o = run_program("probe", "--run", run, "--real", "noisy", "--truth", "clean", "--draws", "2", NULL);
+  outcome o =
+      run_program("probe", "--run", run, "--real", "noisy", "--target", "clean", "--draws", "2", NULL);
   assert_int_equal(o.status, 0);
   g_auto(GStrv) lines = g_strsplit(g_strstrip(o.out), "\n", -1);
   assert_int_equal(g_strv_length(lines), 7);
@@ -87,7 +89,7 @@ static void probe_tells_where_the_loss_pushes(void **state) {
   expect_status(0, "train", "r.yaml", "-o", "no-synthetic", "--set", "adapt.detach_synthetic=true", NULL);
   expect_directions("no-synthetic", 1);
   expect_status(2, "probe", "--run", "both", "--real", "noisy", NULL);
-  expect_status(2, "probe", "--run", "both", "--real", "noisy", "--truth", "clean", "-o", "p.svg", NULL);
+  expect_status(2, "probe", "--run", "both", "--real", "noisy", "--target", "clean", "-o", "p.svg", NULL);
   expect_failure("SVG", "'p.png'", "probe", "--run", "both", "--clean", "clean", "-o", "p.png", NULL);
 }
 

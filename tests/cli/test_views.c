@@ -97,7 +97,7 @@ static void training_learns_in_every_mode_that_restores(void **state) {
                   NULL);
     assert_true(logged_loss(modes[i], true) < logged_loss(modes[i], false));
   }
-  expect_status(0, "probe", "--run", "paired", "--real", VIEWS, "--truth", "target", "--draws", "1", NULL);
+  expect_status(0, "probe", "--run", "paired", "--real", VIEWS, "--target", "target", "--draws", "1", NULL);
   expect_status(0, "train", "--resume", "paired", "--set", "training.steps=40", NULL);
 }
 
