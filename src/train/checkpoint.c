@@ -1,11 +1,9 @@
-/* Checkpoints: everything a run needs to go on, in one safetensors file, and a manifest that names the last.
- * The random state is the step. */
+/* Checkpoints: everything a run needs to go on, in one safetensors file. The random state is the step. */
 #include "train/trainer-private.h"
 #include "weights/model.h"
 
 #include <glib.h>
 #include <glib/gstdio.h>
-#include <json-glib/json-glib.h>
 #include <string.h>
 #include <time.h>
 
@@ -64,25 +62,10 @@ static int write_tensors(const nd_trainer *t, const char *path) {
                              G_N_ELEMENTS(metadata));
 }
 
-static char *pictures_text(const nd_trainer *t) {
-  return g_strdup_printf("%016" G_GINT64_MODIFIER "x", nd_loader_fingerprint(t->loader));
-}
-
-static int write_manifest(const nd_trainer *t, const char *folder, const char *checkpoint) {
-  g_autofree char *path = g_build_filename(folder, "manifest.json", NULL), *pictures = pictures_text(t);
-  g_autofree char *text = g_strdup_printf("{\n  \"version\": \"%s\",\n  \"step\": %" G_GUINT64_FORMAT
-                                          ",\n  \"seed\": %" G_GINT64_FORMAT
-                                          ",\n  \"recipe\": \"recipe.yaml\",\n  \"checkpoint\": \"%s\",\n"
-                                          "  \"random_state\": \"a function of seed and step\",\n"
-                                          "  \"pictures\": \"%s\"\n}\n",
-                                          ND_VERSION, t->state.step, t->recipe->seed, checkpoint, pictures);
-  return nd_file_write_atomic(path, text, strlen(text));
-}
-
 int nd_checkpoint_save(const nd_trainer *t, const char *folder) {
   g_autofree char *name = checkpoint_name(t->state.step), *path = g_build_filename(folder, name, NULL);
   if (write_tensors(t, path) || nd_checkpoint_save_model(t, folder, "model.safetensors", NULL) ||
-      write_manifest(t, folder, name))
+      nd_checkpoint_note(t, folder, name))
     return nd_fail_in("saving step %" G_GUINT64_FORMAT, t->state.step);
   nd_checkpoints_prune(t, folder, name);
   return 0;
@@ -100,101 +83,6 @@ int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char
       {"noiseda.recipe", recipe}, {"noiseda.step", step}, {"noiseda.metrics", figures}};
   return nd_model_save(path, t->restoration, t->recipe->restoration.residual, t->params,
                        ND_SCOPE_RESTORATION ".", t->state.ema, metadata, result ? 3 : 2);
-}
-
-static bool has_manifest(const char *folder) {
-  g_autofree char *path = g_build_filename(folder, "manifest.json", NULL);
-  return g_file_test(path, G_FILE_TEST_EXISTS);
-}
-
-bool nd_checkpoint_exists(const char *folder) {
-  g_autofree char *newest = nd_checkpoints_newest(folder);
-  return newest || has_manifest(folder);
-}
-
-/* What a manifest says. */
-typedef struct manifest {
-  char *checkpoint; /* its name */
-  char *pictures;   /* NULL in those of older versions */
-} manifest;
-
-static void manifest_clear(manifest *m) {
-  g_free(m->checkpoint);
-  g_free(m->pictures);
-}
-
-static int parse_manifest(const char *path, manifest *out) {
-  g_autoptr(JsonParser) parser = json_parser_new();
-  g_autoptr(GError) error = NULL;
-  if (!json_parser_load_from_file(parser, path, &error))
-    return nd_fail("'%s' cannot be read: %s", path, error->message);
-  JsonNode *root = json_parser_get_root(parser);
-  if (root && JSON_NODE_HOLDS_OBJECT(root)) { /* of an empty file there is none */
-    JsonObject *o = json_node_get_object(root);
-    out->checkpoint = g_strdup(json_object_get_string_member_with_default(o, "checkpoint", NULL));
-    out->pictures = g_strdup(json_object_get_string_member_with_default(o, "pictures", NULL));
-  }
-  return out->checkpoint ? 0 : nd_fail("'%s' cannot be read: it names no checkpoint", path);
-}
-
-/* Error: there is none, it cannot be read, or what it names is not there; out has what could be read. To be
- * cleared in any case. */
-static int read_manifest(const char *folder, manifest *out) {
-  g_autofree char *path = g_build_filename(folder, "manifest.json", NULL);
-  *out = (manifest){0};
-  if (!has_manifest(folder))
-    return nd_fail("'%s' has no manifest.json", folder);
-  if (parse_manifest(path, out))
-    return -1;
-  g_autofree char *named = g_build_filename(folder, out->checkpoint, NULL);
-  return !strchr(out->checkpoint, '/') && g_file_test(named, G_FILE_TEST_EXISTS)
-             ? 0
-             : nd_fail("'%s': its manifest.json names '%s', which is not in it", folder, out->checkpoint);
-}
-
-/* The last checkpoint of a folder. */
-typedef struct last {
-  char *path;     /* NULL and an error: there is none */
-  char *lost;     /* why the manifest does not name it; NULL: it does */
-  char *pictures; /* what it was trained on; NULL: unknown */
-} last;
-
-static void last_clear(last *l) {
-  g_free(l->path);
-  g_free(l->lost);
-  g_free(l->pictures);
-}
-
-static last find_last(const char *folder) {
-  manifest m;
-  last found = {0};
-  bool named = !read_manifest(folder, &m);
-  g_autofree char *newest = named ? NULL : nd_checkpoints_newest(folder);
-  if (named || newest)
-    found.path = g_build_filename(folder, named ? m.checkpoint : newest, NULL);
-  else if (!has_manifest(folder))
-    nd_fail("'%s' holds no checkpoint of a run, and no manifest.json (it appears with the first)", folder);
-  if (newest) {
-    found.lost = g_strdup(nd_error());
-    nd_error_clear();
-  }
-  found.pictures = g_steal_pointer(&m.pictures);
-  manifest_clear(&m);
-  return found;
-}
-
-char *nd_checkpoint_last(const char *folder) {
-  last found = find_last(folder);
-  char *path = g_steal_pointer(&found.path);
-  last_clear(&found);
-  return path;
-}
-
-void nd_checkpoint_compare_pictures(const nd_trainer *t) {
-  g_autofree char *now = pictures_text(t);
-  if (t->pictures_before && strcmp(now, t->pictures_before))
-    nd_log(ND_LOG_WARNING, "the pictures to train on are not those of the last checkpoint: some were added, "
-                           "removed or changed; the run goes on, but not as it would have");
 }
 
 static bool read_count(const nd_safetensors *file, const char *key, guint64 most, guint64 *out) {
@@ -242,7 +130,7 @@ static int damaged(const char *path) {
   return nd_fail_and("without '%s' the run goes on from the checkpoint before it, if there is one", path);
 }
 
-static int load(nd_trainer *t, const char *folder, last *from) {
+static int load(nd_trainer *t, const char *folder, nd_last *from) {
   nd_safetensors *file;
   if (!from->path)
     return -1;
@@ -263,15 +151,8 @@ static int load(nd_trainer *t, const char *folder, last *from) {
 }
 
 int nd_checkpoint_load(nd_trainer *t, const char *folder) {
-  last from = find_last(folder);
+  nd_last from = nd_checkpoint_find_last(folder);
   int failed = load(t, folder, &from);
-  last_clear(&from);
+  nd_last_clear(&from);
   return failed;
-}
-
-uint64_t nd_train_step_of(const char *folder) {
-  g_autofree char *path = nd_checkpoint_last(folder), *name = path ? g_path_get_basename(path) : NULL;
-  return name && g_str_has_prefix(name, "checkpoint-") && g_file_test(path, G_FILE_TEST_EXISTS)
-             ? g_ascii_strtoull(name + strlen("checkpoint-"), NULL, 10)
-             : 0;
 }

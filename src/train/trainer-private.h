@@ -134,17 +134,29 @@ int nd_skipped_most(const nd_trainer *t, const char *folder);
 
 /* ---- checkpoint.c ---- */
 int nd_checkpoint_save(const nd_trainer *t, const char *folder);
+/* Loads the last checkpoint of folder into t. */
+int nd_checkpoint_load(nd_trainer *t, const char *folder);
+/* Writes the restoration network alone. */
+int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name,
+                             const nd_validation *result);
+
+/* ---- manifest.c ---- */
+/* checkpoint, a name in folder, is the last from now on. */
+int nd_checkpoint_note(const nd_trainer *t, const char *folder, const char *checkpoint);
 /* Path of the last checkpoint of folder: that of the manifest, or where this is gone or damaged, names what
  * is gone, or is not there yet (a process may be killed before it writes the first), the newest. NULL and an
  * error when there is none. The caller's, g_free. */
 char *nd_checkpoint_last(const char *folder);
-/* Loads the last checkpoint of folder into t. */
-int nd_checkpoint_load(nd_trainer *t, const char *folder);
+/* The same, with what else is known of it. */
+typedef struct nd_last {
+  char *path;     /* NULL and an error: there is none */
+  char *lost;     /* why the manifest does not name it; NULL: it does */
+  char *pictures; /* what it was trained on; NULL: unknown */
+} nd_last;
+nd_last nd_checkpoint_find_last(const char *folder);
+void nd_last_clear(nd_last *last);
 /* Warns when the pictures that t reads are not those of the checkpoint that it was loaded from. */
 void nd_checkpoint_compare_pictures(const nd_trainer *t);
-/* Writes the restoration network alone. */
-int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name,
-                             const nd_validation *result);
 
 /* ---- keep.c ---- */
 /* Removes the checkpoints that output.keep_last and output.keep_best let go; never `last`, which the manifest
