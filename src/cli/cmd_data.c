@@ -214,7 +214,7 @@ static int run(int argc, char **argv) {
       {"gamma", 0, 0, G_OPTION_ARG_DOUBLE, &o.gamma, "frames: the power of the curve gamma (default 2.2)",
        "X"},
       {"seed", 0, 0, G_OPTION_ARG_INT64, &o.seed, "frames: of the draws (default 1)", "N"},
-      {"dry-run", 0, 0, G_OPTION_ARG_NONE, &o.dry_run, "prepare: only say what is found", NULL},
+      {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &o.dry_run, "prepare: only say what is found", NULL},
       {"overwrite", 0, 0, G_OPTION_ARG_NONE, &o.overwrite, "frames: replace files that exist", NULL},
       {"threads", 't', 0, G_OPTION_ARG_INT, &o.threads, "threads to use (default: all processors)", "N"},
       {0}};
