@@ -22,14 +22,14 @@ enum { ND_LAYOUT_TARGETS = 3 };
 /* input is what a path must match (in any case of letters); the others are made of its parts. part "?x": the
  * folder train, val or test of the path, else x. For lists, targets[0] is what the paths of the inputs must
  * match, and name is made of the parts of that. */
-typedef struct nd_layout {
+typedef struct nd_published_layout {
   int tasks; /* bits, 1 << nd_task */
   nd_layout_kind kind;
   const char *set, *part, *name, *input, *targets[ND_LAYOUT_TARGETS];
   const char *help; /* a line for people */
-} nd_layout;
+} nd_published_layout;
 
-extern const nd_layout nd_layouts[];
+extern const nd_published_layout nd_layouts[];
 extern const size_t nd_layout_count;
 
 /* ---- layout.c ---- */

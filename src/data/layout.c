@@ -5,7 +5,7 @@
 
 typedef struct search {
   const nd_tree *tree;
-  const nd_layout *layout;
+  const nd_published_layout *layout;
   GRegex *pattern;
   char *const *only;
   GPtrArray *found, *missing;
@@ -27,7 +27,7 @@ static char *expand(const GMatchInfo *match, const char *template) {
 }
 
 /* The part of the set: its last folder of one of these names, or what the layout says. */
-static char *part_of(const nd_layout *l, const GMatchInfo *match, const char *path) {
+static char *part_of(const nd_published_layout *l, const GMatchInfo *match, const char *path) {
   static const char *const words[] = {"train", "test", "val"};
   const char *chosen = l->part + 1;
   if (*l->part != '?') {
@@ -71,7 +71,7 @@ static void add_missing(const search *s, const char *path, const char *wanted) {
 /* Takes over folder. */
 static void add_match(const search *s, const GMatchInfo *match, const nd_tree_file *file, char *folder) {
   const nd_tree_file *target = NULL;
-  const nd_layout *l = s->layout;
+  const nd_published_layout *l = s->layout;
   for (int t = 0; t < ND_LAYOUT_TARGETS && l->targets[t] && !target; t++) {
     g_autofree char *path = expand(match, l->targets[t]);
     target = nd_tree_find(s->tree, path);

@@ -9,7 +9,7 @@ enum { ANY = DENOISE | DERAIN | DEBLUR };
 #define UP "^((?:.*/)?"
 #define END "\\.(png|jpe?g|tiff?|webp|bmp)$"
 
-const nd_layout nd_layouts[] = {
+const nd_published_layout nd_layouts[] = {
     {DENOISE,
      ND_LAYOUT_PAIRS,
      "sidd",
