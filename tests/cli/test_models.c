@@ -87,16 +87,16 @@ static void a_word_may_be_a_runs_folder(void **state) {
   (void)state;
   g_autofree char *path = NULL;
   put("own/apple.safetensors");
-  assert_int_equal(g_mkdir("deblur", 0777), 0);
-  expect_failure("there is no model 'deblur', and the folder of that name here is no run's", "apple", "info",
-                 "deblur", NULL);
-  expect_failure("there is no model 'deblur', and the folder of that name here is no run's", "apple",
-                 "restore", "-m", "deblur", "x.png", NULL);
-  put("deblur/recipe.yaml");
-  assert_int_equal(nd_model_find("deblur", &path), 0);
-  assert_string_equal(path, "deblur");
-  take_away("deblur/recipe.yaml");
-  take_away("deblur");
+  assert_int_equal(g_mkdir("dehaze", 0777), 0);
+  expect_failure("there is no model 'dehaze', and the folder of that name here is no run's", "apple", "info",
+                 "dehaze", NULL);
+  expect_failure("there is no model 'dehaze', and the folder of that name here is no run's", "apple",
+                 "restore", "-m", "dehaze", "x.png", NULL);
+  put("dehaze/recipe.yaml");
+  assert_int_equal(nd_model_find("dehaze", &path), 0);
+  assert_string_equal(path, "dehaze");
+  take_away("dehaze/recipe.yaml");
+  take_away("dehaze");
   take_away("own/apple.safetensors");
 }
 
@@ -191,6 +191,24 @@ static void rain_is_taken_off(void **state) {
     fail_msg("a dry picture comes out at %.1f dB", -10 * log10(changed));
 }
 
+/* A shake by another kind of path than the model learned from (recipes/models/deblur.yaml): a straight line.
+ */
+static void blur_is_taken_off(void **state) {
+  (void)state;
+  make_picture("sharp.png", 240, 160, 1, 0);
+  expect_status(0, "degrade", "blur", "sharp.png", "-o", "shaken", "--overwrite", "--set", "shape=line",
+                "--set", "length=12", "--set", "angle=20", NULL);
+  expect_status(0, "restore", "--model", "deblur", "shaken/sharp.png", "-o", "steady.png", "--overwrite",
+                NULL);
+  double gained = 10 * log10(squares("shaken/sharp.png", "sharp.png") / squares("steady.png", "sharp.png"));
+  if (gained < 1)
+    fail_msg("%.2f dB are gained", gained);
+  expect_status(0, "restore", "--model", "deblur", "sharp.png", "-o", "still.png", "--overwrite", NULL);
+  double changed = squares("still.png", "sharp.png");
+  if (changed > 1e-3)
+    fail_msg("a sharp picture comes out at %.1f dB", -10 * log10(changed));
+}
+
 /* What 16 bits tell apart survives a degradation that changes nothing. */
 static void degrading_keeps_16_bits(void **state) {
   (void)state;
@@ -269,6 +287,7 @@ int main(void) {
       cmocka_unit_test(what_is_not_there_is_said),
       cmocka_unit_test(a_photo_is_denoised_without_more_ado),
       cmocka_unit_test(rain_is_taken_off),
+      cmocka_unit_test(blur_is_taken_off),
       cmocka_unit_test(degrading_keeps_16_bits),
       cmocka_unit_test(names_are_taken_wherever_models_are),
       cmocka_unit_test(each_has_a_card),

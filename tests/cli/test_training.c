@@ -259,6 +259,27 @@ static void running_statistics_survive_an_interruption(void **state) {
   expect_status(0, "restore", "--model", "straight/model.safetensors", "noisy/0.png", "-o", "out.png", NULL);
 }
 
+static void expect_task(const char *path, const char *task) {
+  nd_safetensors *file;
+  assert_int_equal(nd_safetensors_open(path, &file), 0);
+  assert_string_equal(nd_safetensors_metadata(file, "noiseda.task"), task);
+  nd_safetensors_close(file);
+}
+
+/* The recipe's, unless it is told to be another. */
+static void a_model_says_its_task(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 2);
+  expect_status(0, "train", "r.yaml", "-o", "run", "--set", "task=deblur", NULL);
+  expect_task("run/model.safetensors", "deblur");
+  expect_status(0, "import", "run/model.safetensors", "-o", "same.safetensors", NULL);
+  expect_task("same.safetensors", "deblur");
+  expect_status(0, "import", "run/model.safetensors", "-o", "other.safetensors", "--note", "task=derain",
+                NULL);
+  expect_task("other.safetensors", "derain");
+}
+
 static void a_run_can_be_extended_and_started_from(void **state) {
   (void)state;
   make_pairs();
@@ -428,6 +449,7 @@ int main(void) {
                                      TEST(sr3_learns),
                                      TEST(an_interrupted_run_ends_in_the_same_bytes),
                                      TEST(running_statistics_survive_an_interruption),
+                                     TEST(a_model_says_its_task),
                                      TEST(a_run_can_be_extended_and_started_from),
                                      TEST(a_resumed_run_takes_what_is_set),
                                      TEST(a_recipe_may_say_where_the_run_goes),
