@@ -22,7 +22,7 @@ typedef struct taken {
 static taken first_step(int passes, double clip) {
   g_autofree char *text = g_strdup_printf(recipe_text, passes, clip);
   nd_recipe recipe;
-  nd_trainer *t;
+  nd_trainer *t = NULL;
   nd_step_result s;
   nd_recipe_init(&recipe);
   if (nd_recipe_parse(&recipe, text, "r.yaml") || nd_recipe_check(&recipe) ||
