@@ -78,13 +78,14 @@ int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char
   g_autofree char *figures =
       result ? g_strdup_printf("PSNR %.4f dB, SSIM %.5f on %s", result->psnr, result->ssim,
                                nd_count((size_t)result->pictures, "validation picture").text)
-             : g_strdup("");
+             : NULL;
   nd_st_metadata metadata[] = {{"noiseda.task", nd_recipe_word(t->recipe, "task")},
                                {"noiseda.recipe", recipe},
                                {"noiseda.step", step},
                                {"noiseda.metrics", figures}};
   return nd_model_save(path, t->restoration, t->recipe->restoration.residual, t->params,
-                       ND_SCOPE_RESTORATION ".", t->state.ema, metadata, result ? 4 : 3);
+                       ND_SCOPE_RESTORATION ".", t->state.ema, metadata,
+                       G_N_ELEMENTS(metadata) - !result); /* figures come last */
 }
 
 static bool read_count(const nd_safetensors *file, const char *key, guint64 most, guint64 *out) {
