@@ -351,6 +351,15 @@ static void layouts_are_known(void **state) {
   }
 }
 
+/* What was prepared of DPDD, both views of each. */
+static nd_pairs *open_views(size_t count) {
+  nd_pairs *pairs;
+  nd_pair_source source = {.input_dir = "out/dpdd/train", .right_dir = "out/dpdd/train/right"};
+  assert_int_equal(nd_pairs_open(&source, 1, &pairs), 0);
+  assert_int_equal(nd_pairs_count(pairs), count);
+  return pairs;
+}
+
 /* Right views are cut as the left ones are, so that they stay partners. */
 static void views_stay_together(void **state) {
   (void)state;
@@ -363,11 +372,8 @@ static void views_stay_together(void **state) {
   prepare(&s, &p);
   assert_true(group(&p, "dpdd/train", "pairs")->files == 12 && group(&p, "dpdd/train", "right")->files == 6);
   nd_prepared_free(&p);
-  nd_pairs *pairs;
+  nd_pairs *pairs = open_views(6);
   nd_pair pair;
-  nd_pair_source source = {.input_dir = "out/dpdd/train", .right_dir = "out/dpdd/train/right"};
-  assert_int_equal(nd_pairs_open(&source, 1, &pairs), 0);
-  assert_int_equal(nd_pairs_count(pairs), 6);
   assert_int_equal(nd_pairs_load(pairs, 4, &pair), 0);
   static const int expected[] = {24, 18, 1, 24, 18, 2};
   for (int c = 0; c < 6; c++)
@@ -405,11 +411,8 @@ static void names_of_one_exposure_each_are_paired_by_order(void **state) {
   assert_true(group(&p, "dpdd/train", "pairs")->made == 3 && group(&p, "dpdd/train", "right")->made == 3);
   assert_true(group(&p, "dpdd_combined/train", "pairs")->made == 3 && !p.findings[0]);
   nd_prepared_free(&p);
-  nd_pairs *pairs;
+  nd_pairs *pairs = open_views(3);
   nd_pair pair;
-  nd_pair_source source = {.input_dir = "out/dpdd/train", .right_dir = "out/dpdd/train/right"};
-  assert_int_equal(nd_pairs_open(&source, 1, &pairs), 0);
-  assert_int_equal(nd_pairs_count(pairs), 3);
   for (size_t i = 0; i < 3; i++) {
     assert_int_equal(nd_pairs_load(pairs, i, &pair), 0);
     int which = byte_of(pair.target[2]) - 10;
