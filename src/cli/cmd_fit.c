@@ -23,9 +23,10 @@ static void append_value(GString *line, const nd_degrade_key *key, int v, double
 static char *recipe_line(const nd_degrade_settings *s) {
   GString *line = g_string_new("degradation: {kind: ");
   g_string_append(line, s->kind->name);
-  for (int k = 0; k < s->kind->key_count; k++)
-    for (int v = 0; v < s->kind->keys[k].count; v++)
-      append_value(line, &s->kind->keys[k], v, s->values[s->kind->keys[k].first + v]);
+  const nd_degrade_key *key;
+  for (int k = 0; (key = nd_degrade_key_at(s->kind, k)); k++)
+    for (int v = 0; v < key->count; v++)
+      append_value(line, key, v, s->values[key->first + v]);
   g_autofree char *then = nd_degrade_then_text(s);
   if (*then)
     g_string_append_printf(line, ", then: [%s]", then);

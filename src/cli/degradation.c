@@ -34,17 +34,25 @@ static void append_default(GString *s, const nd_degrade_key *key) {
   }
 }
 
+static void append_key(GString *s, const nd_degrade_key *key) {
+  g_string_append_printf(s, "    %-16s %s", key->name, key->help);
+  append_default(s, key);
+  g_string_append_c(s, '\n');
+}
+
 char *nd_cli_degradations(void) {
   GString *s = g_string_new("Degradations and their settings (--set KEY=VALUE, or \"jpeg quality=70\"), in "
                             "brackets the default, and what else there is:\n");
   const nd_degradation *d;
   for (int i = 0; (d = nd_degradation_at(i)); i++) {
     g_string_append_printf(s, "  %s: %s\n", d->name, d->help);
-    for (int k = 0; k < d->key_count; k++) {
-      g_string_append_printf(s, "    %-16s %s", d->keys[k].name, d->keys[k].help);
-      append_default(s, &d->keys[k]);
-      g_string_append_c(s, '\n');
-    }
+    for (int k = 0; k < d->key_count; k++)
+      append_key(s, &d->keys[k]);
   }
+  g_string_append(s, "  any of them:\n");
+  const nd_degrade_key *key;
+  d = nd_degradation_at(0);
+  for (int k = d->key_count; (key = nd_degrade_key_at(d, k)); k++)
+    append_key(s, key);
   return g_string_free(s, FALSE);
 }

@@ -8,7 +8,7 @@
  * What turns a clean picture into a degraded one. Each is one file (degrade_NAME.c) that describes its
  * settings in a table of keys, so that recipes, the command line and the documentation need no code for it.
  */
-enum { ND_DEGRADE_VALUES = 24 };
+enum { ND_DEGRADE_VALUES = 25, ND_DEGRADE_PROBABILITY = ND_DEGRADE_VALUES - 1 };
 
 /* One setting. Its value is a number in [min, max], or with `choice` the index of a word. A range (count 2)
  * has two values, and three names: NAME_min and NAME_max set one each, NAME sets both. */
@@ -50,6 +50,8 @@ typedef struct nd_degrade_settings {
 
 /* The degradations there are, in the order of documentation; NULL past the last. */
 const nd_degradation *nd_degradation_at(int index);
+/* A degradation's settings: its own, then those that all have; NULL past the last. */
+const nd_degrade_key *nd_degrade_key_at(const nd_degradation *kind, int index);
 /* Fills settings with the defaults of the degradation of that name; the error lists the names. */
 int nd_degrade_find(const char *name, nd_degrade_settings *settings);
 /* The same with settings behind the name: "jpeg quality_min=40 quality_max=80". */

@@ -13,6 +13,18 @@ const nd_degradation *nd_degradation_at(int index) {
   return index >= 0 && index < (int)G_N_ELEMENTS(degradations) ? degradations[index] : NULL;
 }
 
+static const nd_degrade_key common_keys[] = {
+    ND_KEY_NUMBER("probability", ND_DEGRADE_PROBABILITY, 1, 0, 1,
+                  "with which a picture or patch is degraded so; else this leaves it as it is"),
+};
+
+const nd_degrade_key *nd_degrade_key_at(const nd_degradation *kind, int index) {
+  int common = index - kind->key_count;
+  if (common < 0)
+    return &kind->keys[index];
+  return common < (int)G_N_ELEMENTS(common_keys) ? &common_keys[common] : NULL;
+}
+
 const char *nd_choice_switch(int index) {
   static const char *const words[] = {"false", "true"};
   return index >= 0 && index < 2 ? words[index] : NULL;
@@ -27,9 +39,10 @@ int nd_degrade_find(const char *name, nd_degrade_settings *settings) {
     if (strcmp(kind->name, name))
       continue;
     settings->kind = kind;
-    for (int k = 0; k < kind->key_count; k++)
-      for (int v = 0; v < kind->keys[k].count; v++)
-        settings->values[kind->keys[k].first + v] = kind->keys[k].standard[v];
+    const nd_degrade_key *key;
+    for (int k = 0; (key = nd_degrade_key_at(kind, k)); k++)
+      for (int v = 0; v < key->count; v++)
+        settings->values[key->first + v] = key->standard[v];
     return 0;
   }
   return nd_fail("there is no degradation '%s'; there are: %s", name, names->str);
@@ -43,8 +56,9 @@ static void append_names(GString *text, const nd_degrade_key *key) {
 
 static int fail_unknown_key(const nd_degradation *kind, const char *name) {
   g_autoptr(GString) names = g_string_new(NULL);
-  for (int k = 0; k < kind->key_count; k++)
-    append_names(names, &kind->keys[k]);
+  const nd_degrade_key *key;
+  for (int k = 0; (key = nd_degrade_key_at(kind, k)); k++)
+    append_names(names, key);
   return nd_fail("degradation '%s' has no setting '%s'; it has: %s", kind->name, name, names->str);
 }
 
@@ -61,8 +75,8 @@ static int values_named(const nd_degrade_key *key, const char *name) {
 }
 
 int nd_degrade_named(const nd_degrade_settings *settings, const char *name, bool *values) {
-  for (int k = 0; k < settings->kind->key_count; k++) {
-    const nd_degrade_key *key = &settings->kind->keys[k];
+  const nd_degrade_key *key;
+  for (int k = 0; (key = nd_degrade_key_at(settings->kind, k)); k++) {
     int wanted = values_named(key, name);
     for (int v = 0; v < key->count; v++)
       if (wanted & 1 << v)
@@ -151,8 +165,8 @@ int nd_degrade_set(nd_degrade_settings *settings, const char *name, const char *
     return nd_fail("setting '%s': no degradation was chosen", name);
   if (!strcmp(name, "then"))
     return set_chain(settings, text);
-  for (int k = 0; k < kind->key_count; k++) {
-    const nd_degrade_key *key = &kind->keys[k];
+  const nd_degrade_key *key;
+  for (int k = 0; (key = nd_degrade_key_at(kind, k)); k++) {
     int wanted = values_named(key, name);
     double value = 0;
     if (wanted && parse(key, text, &value))
@@ -178,8 +192,9 @@ static int check_key(const char *kind, const nd_degrade_key *key, const double *
 }
 
 static int check_stage(const nd_degradation *kind, const double *values) {
-  for (int k = 0; k < kind->key_count; k++)
-    if (check_key(kind->name, &kind->keys[k], values))
+  const nd_degrade_key *key;
+  for (int k = 0; (key = nd_degrade_key_at(kind, k)); k++)
+    if (check_key(kind->name, key, values))
       return -1;
   return 0;
 }
@@ -202,9 +217,18 @@ bool nd_degrade_changes_colour(const nd_degrade_settings *settings) {
   return changes;
 }
 
+/* Drawn from a stream of its own, so that what is degraded is so as it would be by itself. */
+static bool is_applied(const double *values, const nd_rng *rng) {
+  enum { CHANCE = 200 }; /* beyond the streams of chains and of what degradations branch off */
+  nd_rng chance = nd_rng_branch(rng, CHANCE);
+  return nd_rng_uniform(&chance) < values[ND_DEGRADE_PROBABILITY];
+}
+
 /* grey: each pixel becomes its first channel. */
 static int apply_stage(const nd_degradation *kind, const double *values, float *rgb, int height, int width,
                        bool grey, nd_rng *rng) {
+  if (!is_applied(values, rng))
+    return 0;
   if (kind->apply(values, rgb, height, width, rng))
     return -1;
   size_t n = grey ? 3 * (size_t)height * (size_t)width : 0;

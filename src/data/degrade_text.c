@@ -14,12 +14,15 @@ char *nd_degrade_value_text(const nd_degrade_key *key, double value) {
   return key->choice ? g_strdup(key->choice((int)value)) : g_strdup_printf("%.15g", value);
 }
 
-/* NAME, IS, value, for each value of the kind, with BETWEEN before all but the first. */
+/* NAME, IS, value, for each value of the kind, with BETWEEN before all but the first; what all kinds have
+ * only where it is not the default. */
 static void append_values(GString *text, const nd_degradation *kind, const double *values,
                           const char *between, const char *is) {
-  for (int k = 0; k < kind->key_count; k++)
-    for (int v = 0; v < kind->keys[k].count; v++) {
-      const nd_degrade_key *key = &kind->keys[k];
+  const nd_degrade_key *key;
+  for (int k = 0; (key = nd_degrade_key_at(kind, k)); k++)
+    for (int v = 0; v < key->count; v++) {
+      if (k >= kind->key_count && values[key->first + v] == key->standard[v])
+        continue;
       g_autofree char *value = nd_degrade_value_text(key, values[key->first + v]);
       g_string_append_printf(text, "%s%s%s%s", k || v ? between : "", nd_degrade_value_name(key, v), is,
                              value);

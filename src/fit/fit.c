@@ -68,11 +68,10 @@ static int read_real(comparison *c) {
 /* Of the settings that are looked for, whatever they turn out to be. */
 static int furthest_reach(const nd_degrade_settings *degradation) {
   nd_degrade_settings most = *degradation;
-  for (int k = 0; k < most.kind->key_count; k++) {
-    const nd_degrade_key *key = &most.kind->keys[k];
+  const nd_degrade_key *key;
+  for (int k = 0; (key = nd_degrade_key_at(most.kind, k)); k++)
     if (!key->choice)
       most.values[key->first + key->count - 1] = key->max;
-  }
   return MIN(nd_degrade_reach(&most), AROUND);
 }
 
@@ -106,7 +105,7 @@ static int keep_untold(const nd_degrade_settings *given, nd_degrade_settings *fo
 
 static int search(comparison *c, nd_degrade_settings *degradation) {
   const nd_degrade_settings given = *degradation;
-  bool fixed[ND_DEGRADE_VALUES] = {false};
+  bool fixed[ND_DEGRADE_VALUES] = {[ND_DEGRADE_PROBABILITY] = true};
   for (const char *const *name = c->settings->fixed; name && *name; name++)
     if (nd_degrade_named(degradation, *name, fixed))
       return -1;

@@ -79,8 +79,9 @@ static void draw_key(const search *s, const nd_degrade_key *key, nd_rng *rng, do
 }
 
 static void draw(const search *s, nd_rng *rng, nd_degrade_settings *out) {
-  for (int k = 0; k < out->kind->key_count; k++)
-    draw_key(s, &out->kind->keys[k], rng, out->values);
+  const nd_degrade_key *key;
+  for (int k = 0; (key = nd_degrade_key_at(out->kind, k)); k++)
+    draw_key(s, key, rng, out->values);
 }
 
 /* ---- Changed step by step ---- */
@@ -132,8 +133,9 @@ static int improve_key(const search *s, const nd_degrade_key *key, candidate *be
 static int refine(const search *s, candidate *best) {
   for (int sweep = 0; sweep < SWEEPS; sweep++) {
     double before = best->cost;
-    for (int k = 0; k < best->settings.kind->key_count; k++)
-      if (improve_key(s, &best->settings.kind->keys[k], best))
+    const nd_degrade_key *key;
+    for (int k = 0; (key = nd_degrade_key_at(best->settings.kind, k)); k++)
+      if (improve_key(s, key, best))
         return -1;
     if (best->cost > 0.995 * before)
       break;
@@ -144,8 +146,10 @@ static int refine(const search *s, candidate *best) {
 /* What makes no difference that could not be chance goes back to what was given. */
 static int forget_drift(const search *s, const nd_degrade_settings *given, candidate *best) {
   double enough = (1 + CHANCE) * best->cost;
-  for (int k = 0; k < given->kind->key_count; k++) {
-    const nd_degrade_key *key = &given->kind->keys[k];
+  const nd_degrade_key *key;
+  for (int k = 0; (key = nd_degrade_key_at(given->kind, k)); k++) {
+    if (!any_free(s, key))
+      continue;
     candidate c = *best;
     memcpy(c.settings.values + key->first, given->values + key->first,
            (size_t)key->count * sizeof *given->values);

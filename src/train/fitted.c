@@ -7,9 +7,9 @@
 /* Settings that differ from their default were chosen: they stay. */
 static char **chosen(const nd_degrade_settings *d) {
   GPtrArray *names = g_ptr_array_new();
-  for (int k = 0; k < d->kind->key_count; k++)
-    for (int v = 0; v < d->kind->keys[k].count; v++) {
-      const nd_degrade_key *key = &d->kind->keys[k];
+  const nd_degrade_key *key;
+  for (int k = 0; (key = nd_degrade_key_at(d->kind, k)); k++)
+    for (int v = 0; v < key->count; v++) {
       if (d->values[key->first + v] != key->standard[v])
         g_ptr_array_add(names, g_strdup(nd_degrade_value_name(key, v)));
     }

@@ -35,27 +35,32 @@ static char *choice_allowed(const nd_degrade_key *key) {
   return g_string_free(text, FALSE);
 }
 
-static void know_degradation(GArray *all, const nd_degradation *d) {
-  for (int k = 0; k < d->key_count; k++)
-    for (int v = 0; v < d->keys[k].count; v++) {
-      const nd_degrade_key *key = &d->keys[k];
-      char *allowed = key->choice ? choice_allowed(key) : nd_recipe_range(false, key->min, key->max);
-      nd_recipe_known known = {d->name,
-                               nd_degrade_value_name(key, v),
-                               key->help,
-                               false,
-                               nd_degrade_value_text(key, key->standard[v]),
-                               allowed};
-      g_array_append_val(all, known);
-    }
+static void know_key(GArray *all, const char *owner, const nd_degrade_key *key) {
+  for (int v = 0; v < key->count; v++) {
+    char *allowed = key->choice ? choice_allowed(key) : nd_recipe_range(false, key->min, key->max);
+    nd_recipe_known known = {
+        owner,  nd_degrade_value_name(key, v), key->help, false, nd_degrade_value_text(key, key->standard[v]),
+        allowed};
+    g_array_append_val(all, known);
+  }
+}
+
+static void know_degradations(GArray *all) {
+  const nd_degradation *d;
+  for (int i = 0; (d = nd_degradation_at(i)); i++)
+    for (int k = 0; k < d->key_count; k++)
+      know_key(all, d->name, &d->keys[k]);
+  const nd_degrade_key *key;
+  d = nd_degradation_at(0);
+  for (int k = d->key_count; (key = nd_degrade_key_at(d, k)); k++)
+    know_key(all, "any", key);
 }
 
 GArray *nd_recipe_known_settings(const nd_recipe_key *key) {
   GArray *all = g_array_new(FALSE, FALSE, sizeof(nd_recipe_known));
   g_array_set_clear_func(all, known_clear);
   if (g_str_has_prefix(key->name, "data.")) {
-    for (int i = 0; nd_degradation_at(i); i++)
-      know_degradation(all, nd_degradation_at(i));
+    know_degradations(all);
     nd_recipe_known then = {
         "any", "then",       "what follows it, such as [jpeg quality=60, gaussian sigma_max=10]",
         true,  g_strdup(""), g_strdup("a list, each a degradation with its settings")};
@@ -144,9 +149,9 @@ static int fill_network(nd_recipe *recipe, nd_role role, nd_recipe_settings *set
 void nd_recipe_put_degradation(nd_recipe *recipe, const nd_degrade_settings *d) {
   nd_recipe_settings *settings = &recipe->data.degradation.settings;
   nd_recipe_clear_settings(settings);
-  for (int k = 0; d->kind && k < d->kind->key_count; k++)
-    for (int v = 0; v < d->kind->keys[k].count; v++) {
-      const nd_degrade_key *key = &d->kind->keys[k];
+  const nd_degrade_key *key;
+  for (int k = 0; d->kind && (key = nd_degrade_key_at(d->kind, k)); k++)
+    for (int v = 0; v < key->count; v++) {
       g_autofree char *text = nd_degrade_value_text(key, d->values[key->first + v]);
       nd_recipe_put_setting(settings, nd_degrade_value_name(key, v), (nd_recipe_text){.text = text});
     }
