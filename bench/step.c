@@ -61,7 +61,7 @@ static double one_step(bench *b, const options *q, uint64_t step) {
   fill(b->plan, b->o.clean, count, 2);
   fill(b->plan, b->o.real, count, 3);
   nd_plan_tensor(b->plan, b->o.alpha)[0] = 0.1f;
-  nd_objective_draw(&b->o, b->plan, b->schedule, 1, 999, 1, step, 0);
+  nd_objective_draw(&b->o, b->plan, b->schedule, (nd_levels){1, 999, 1}, 1, step, 0);
   nd_run(b->plan, 1, step, 0);
   int64_t at = nd_clock();
   nd_gradient_norm(&b->state);

@@ -81,10 +81,9 @@ void nd_objective_build(nd_graph *g, const nd_objective_settings *s, const nd_ne
 bool nd_objective_contrast_active(const nd_objective *o, float positive, float negative);
 
 /* Writes noise, levels and masks (noise2void: of the real pictures that are in the plan by then) for the
- * samples first_sample ... of a step; all are functions of (seed, step, sample). t_min, t_max: see
- * nd_schedule_draw. */
-void nd_objective_draw(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, int t_min,
-                       int t_max, uint64_t seed, uint64_t step, uint32_t first_sample);
+ * samples first_sample ... of a step; all are functions of (seed, step, sample). */
+void nd_objective_draw(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, nd_levels levels,
+                       uint64_t seed, uint64_t step, uint32_t first_sample);
 
 /* alpha = lambda (2 / (1 + exp(-5 p)) - 1), p = min(step / ramp_steps, 1); lambda where ramp_steps is 0. */
 double nd_adapt_alpha(double lambda, uint64_t step, uint64_t ramp_steps);

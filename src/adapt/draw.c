@@ -10,12 +10,12 @@ static void draw_noise(const nd_objective *o, nd_plan *plan, uint64_t seed, uint
   nd_rng_fill_normal(&r, nd_plan_tensor(plan, o->noise) + (size_t)i * count, count);
 }
 
-static void draw_sample(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, int t_min,
-                        int t_max, uint64_t seed, uint64_t step, uint32_t first_sample, int i) {
+static void draw_sample(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, nd_levels levels,
+                        uint64_t seed, uint64_t step, uint32_t first_sample, int i) {
   uint32_t sample = first_sample + (uint32_t)i;
   draw_noise(o, plan, seed, step, sample, i);
   nd_rng r = nd_rng_make(seed, step, sample, ND_RANDOM_LEVEL);
-  double g = nd_schedule_draw(schedule, &r, t_min, t_max);
+  double g = nd_schedule_draw(schedule, &r, levels);
   nd_plan_tensor(plan, o->level)[i] = (float)g;
   nd_plan_tensor(plan, o->signal_scale)[i] = (float)sqrt(g);
   nd_plan_tensor(plan, o->noise_scale)[i] = (float)sqrt(1 - g);
@@ -44,8 +44,8 @@ static void draw_strengths(const nd_objective *o, nd_plan *plan, uint64_t seed, 
   }
 }
 
-void nd_objective_draw(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, int t_min,
-                       int t_max, uint64_t seed, uint64_t step, uint32_t first_sample) {
+void nd_objective_draw(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, nd_levels levels,
+                       uint64_t seed, uint64_t step, uint32_t first_sample) {
   if (o->strength >= 0)
     draw_strengths(o, plan, seed, step, first_sample);
   for (int i = 0; i < o->n; i++)
@@ -54,5 +54,5 @@ void nd_objective_draw(const nd_objective *o, nd_plan *plan, const nd_schedule *
     else if (o->settings.mode == ND_MODE_TRANSLATE)
       draw_noise(o, plan, seed, step, first_sample + (uint32_t)i, i);
     else if (nd_mode_diffuses(o->settings.mode))
-      draw_sample(o, plan, schedule, t_min, t_max, seed, step, first_sample, i);
+      draw_sample(o, plan, schedule, levels, seed, step, first_sample, i);
 }

@@ -59,16 +59,15 @@ static int draw(const study *s, const double *sigma, const double *error) {
 static int measure(const study *s, nd_trained *t, nd_predictor *p, const float *clean) {
   nd_schedule *schedule;
   const nd_recipe *r = &t->recipe;
-  if (nd_schedule_new(nd_recipe_word(r, "schedule.kind"), r->schedule.steps, r->schedule.beta_start,
-                      r->schedule.beta_end, &schedule))
+  if (nd_recipe_schedule(r, &schedule))
     return -1;
   double sigma[SIGMAS], error[SIGMAS];
   int failed = 0;
   printf("sigma  error\n");
   for (int i = 0; i < SIGMAS && !failed; i++) {
     sigma[i] = 10 * i;
-    failed = nd_probe(p, schedule, clean, sigma[i] / 255, s->draws, r->adapt.t_min, r->adapt.t_max,
-                      (uint64_t)s->seed, &error[i]);
+    failed = nd_probe(p, schedule, clean, sigma[i] / 255, s->draws, nd_recipe_levels(r), (uint64_t)s->seed,
+                      &error[i]);
     printf("%5.0f  %.6f\n", sigma[i], error[i]);
     fflush(stdout);
   }
@@ -85,7 +84,7 @@ static int directions(const study *s, nd_trained *t) {
   for (size_t i = 0; i + 1 < G_N_ELEMENTS(bounds) && !failed; i++) {
     int from = MAX(1, (int)(bounds[i] * levels)), to = MAX(from, (int)(bounds[i + 1] * levels) - 1);
     nd_direction_found d;
-    failed = nd_direction(t, &s->photos, from, to, s->draws, (uint64_t)s->seed, &d);
+    failed = nd_direction(t, &s->photos, (nd_levels){from, to, 1}, s->draws, (uint64_t)s->seed, &d);
     if (!failed)
       printf("%4d-%-4d   %7s +- %.4f   %12s   %.6f\n", from, to, nd_fixed(d.cosine, 4).text, 2 * d.error,
              nd_fixed(d.real_share, 2).text, d.loss);

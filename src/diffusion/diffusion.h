@@ -18,9 +18,15 @@ int nd_schedule_new(const char *kind, int steps, double beta_start, double beta_
 void nd_schedule_free(nd_schedule *s);      /* NULL is fine */
 const char *const *nd_schedule_kinds(void); /* NULL at the end */
 
-/* A noise level for a sample: t uniform in {t_min .. t_max}, 1 <= t_min <= t_max <= steps - 1, then g uniform
- * in [gamma_t, gamma_(t-1)] (METHOD, step 2). */
-double nd_schedule_draw(const nd_schedule *s, nd_rng *r, int t_min, int t_max);
+/* Which noise levels are drawn: t in {t_min .. t_max}, 1 <= t_min <= t_max <= steps - 1. With t_power 1 it is
+ * uniform; else the place in that range is a uniform number to that power, so that more than 1 prefers levels
+ * of little noise, less than 1 those of much. */
+typedef struct nd_levels {
+  int t_min, t_max;
+  double t_power;
+} nd_levels;
+/* A noise level for a sample: t, then g uniform in [gamma_t, gamma_(t-1)] (METHOD, step 2). */
+double nd_schedule_draw(const nd_schedule *s, nd_rng *r, nd_levels levels);
 
 /* ---- The diffusion network, ready to run ----------------------------------------------------------------
  */
@@ -51,9 +57,9 @@ void nd_reverse_step(float *y, const float *noise, const float *z, size_t count,
 /* ---- Probe: the observation that the method starts from -------------------------------------------------
  */
 /* Mean squared error of the predicted noise when both conditions are the clean pictures plus Gaussian noise
- * of the given standard deviation. clean: n,h,w,3, the predictor's n. The mean over `draws` draws of (t in
- * [t_min, t_max], noise), which are the same for every sigma. */
-int nd_probe(nd_predictor *p, const nd_schedule *s, const float *clean, double sigma, int draws, int t_min,
-             int t_max, uint64_t seed, double *error);
+ * of the given standard deviation. clean: n,h,w,3, the predictor's n. The mean over `draws` draws of (level,
+ * noise), which are the same for every sigma. */
+int nd_probe(nd_predictor *p, const nd_schedule *s, const float *clean, double sigma, int draws,
+             nd_levels levels, uint64_t seed, double *error);
 
 #endif

@@ -32,11 +32,11 @@ static void corrupt(const float *clean, size_t pixels, double sigma, nd_rng *r, 
       condition[6 * i + (size_t)k] = clean[3 * i + (size_t)(k % 3)] + (float)(sigma * nd_rng_normal(r));
 }
 
-static void diffuse(const nd_predictor *p, const nd_schedule *s, const float *clean, int t_min, int t_max,
+static void diffuse(const nd_predictor *p, const nd_schedule *s, const float *clean, nd_levels levels,
                     nd_rng *r, buffers *b) {
   size_t per_picture = nd_predictor_pixels(p) * 3 / (size_t)nd_predictor_pictures(p);
   for (int n = 0; n < nd_predictor_pictures(p); n++) {
-    double g = nd_schedule_draw(s, r, t_min, t_max);
+    double g = nd_schedule_draw(s, r, levels);
     b->level[n] = (float)g;
     size_t at = (size_t)n * per_picture;
     nd_rng_fill_normal(r, b->noise + at, per_picture);
@@ -45,16 +45,16 @@ static void diffuse(const nd_predictor *p, const nd_schedule *s, const float *cl
   }
 }
 
-int nd_probe(nd_predictor *p, const nd_schedule *s, const float *clean, double sigma, int draws, int t_min,
-             int t_max, uint64_t seed, double *error) {
+int nd_probe(nd_predictor *p, const nd_schedule *s, const float *clean, double sigma, int draws,
+             nd_levels levels, uint64_t seed, double *error) {
   buffers b = {0};
   size_t pixels = nd_predictor_pixels(p);
   int failed = buffers_new(p, &b);
   double sum = 0;
   for (int k = 0; k < draws && !failed; k++) {
-    nd_rng levels = nd_rng_make(seed, (uint64_t)k, 0, ND_RANDOM_LEVEL);
+    nd_rng level_draws = nd_rng_make(seed, (uint64_t)k, 0, ND_RANDOM_LEVEL);
     nd_rng noises = nd_rng_make(seed, (uint64_t)k, 0, ND_RANDOM_DEGRADE);
-    diffuse(p, s, clean, t_min, t_max, &levels, &b);
+    diffuse(p, s, clean, levels, &level_draws, &b);
     corrupt(clean, pixels, sigma, &noises, b.condition);
     nd_predict_noise(p, b.y, b.level, b.condition, b.predicted);
     for (size_t i = 0; i < pixels * 3; i++)

@@ -107,7 +107,15 @@ void nd_schedule_free(nd_schedule *s) {
   g_free(s);
 }
 
-double nd_schedule_draw(const nd_schedule *s, nd_rng *r, int t_min, int t_max) {
-  int t = t_min + (int)nd_rng_below(r, (uint32_t)(t_max - t_min + 1));
+static int draw_t(nd_rng *r, nd_levels levels) {
+  int count = levels.t_max - levels.t_min + 1;
+  if (levels.t_power == 1)
+    return levels.t_min + (int)nd_rng_below(r, (uint32_t)count);
+  int place = (int)(count * pow(nd_rng_uniform(r), levels.t_power));
+  return levels.t_min + MIN(place, count - 1);
+}
+
+double nd_schedule_draw(const nd_schedule *s, nd_rng *r, nd_levels levels) {
+  int t = draw_t(r, levels);
   return nd_rng_between(r, s->gamma[t], s->gamma[t - 1]);
 }

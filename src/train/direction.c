@@ -44,11 +44,7 @@ static int open_data(look *l, const nd_recipe *r, const nd_pair_source *photos) 
     return -1;
   s.pairs = *photos;
   s.clean_dir = NULL;
-  return nd_loader_open(&s, 0, &l->photos) ||
-                 nd_schedule_new(nd_recipe_word(r, "schedule.kind"), r->schedule.steps,
-                                 r->schedule.beta_start, r->schedule.beta_end, &l->schedule)
-             ? -1
-             : 0;
+  return nd_loader_open(&s, 0, &l->photos) || nd_recipe_schedule(r, &l->schedule) ? -1 : 0;
 }
 
 static void close_look(look *l) {
@@ -87,7 +83,7 @@ typedef struct sums {
   int n;
 } sums;
 
-static int add_batch(look *l, int t_min, int t_max, uint64_t seed, uint64_t step, sums *sum) {
+static int add_batch(look *l, nd_levels levels, uint64_t seed, uint64_t step, sums *sum) {
   const nd_batch *pairs, *photos;
   double wait;
   if (nd_loader_next(l->pairs, &pairs, &wait) || nd_loader_next(l->photos, &photos, &wait))
@@ -99,7 +95,7 @@ static int add_batch(look *l, int t_min, int t_max, uint64_t seed, uint64_t step
   put(l, l->o.reference, pairs->reference, all);
   put(l, l->o.real, photos->synthetic, seen);
   nd_plan_tensor(l->plan, l->o.alpha)[0] = 1;
-  nd_objective_draw(&l->o, l->plan, l->schedule, t_min, t_max, seed, step, 0);
+  nd_objective_draw(&l->o, l->plan, l->schedule, levels, seed, step, 0);
   nd_run(l->plan, seed, step, 0);
   sum->loss += (double)nd_plan_tensor(l->plan, l->o.loss_positive)[0] * l->o.n;
   for (int i = 0; i < l->o.n; i++, sum->n++) {
@@ -113,15 +109,15 @@ static int add_batch(look *l, int t_min, int t_max, uint64_t seed, uint64_t step
   return 0;
 }
 
-int nd_direction(nd_trained *t, const nd_pair_source *photos, int t_min, int t_max, int batches,
-                 uint64_t seed, nd_direction_found *out) {
+int nd_direction(nd_trained *t, const nd_pair_source *photos, nd_levels levels, int batches, uint64_t seed,
+                 nd_direction_found *out) {
   look l = {.real = ND_NONE, .synthetic = ND_NONE};
   sums s = {0};
   *out = (nd_direction_found){0};
   int failed = nd_net_check_views(t->restoration, photos->right_dir, "--right") || build(&l, t) ||
                open_data(&l, &t->recipe, photos);
   for (int k = 0; k < batches && !failed; k++)
-    failed = add_batch(&l, t_min, t_max, seed, (uint64_t)k, &s);
+    failed = add_batch(&l, levels, seed, (uint64_t)k, &s);
   if (!failed) {
     double mean = s.cosine / s.n, variance = fmax(0, s.squares / s.n - mean * mean);
     *out = (nd_direction_found){mean, sqrt(variance / s.n), s.share / s.n, s.loss / s.n};

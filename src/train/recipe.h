@@ -65,6 +65,7 @@ typedef struct nd_recipe {
     bool shuffle, contrast;
     double margin;
     int t_min, t_max;
+    double t_power;
     bool detach_synthetic, detach_real;
     double keep_means;
     double graft, graft_min, graft_max;

@@ -70,6 +70,9 @@ const nd_recipe_key nd_recipe_keys[] = {
     NUMBER(adapt.margin, "0.1", 0, 1000, "by how much the loss of negatives should exceed that of positives"),
     NUMBER(adapt.t_min, "1", 1, 100000, "noise levels are drawn from [t_min, t_max]"),
     NUMBER(adapt.t_max, "999", 1, 100000, "below schedule.steps"),
+    NUMBER(adapt.t_power, "1", 0.1, 10,
+           "levels are drawn as a uniform number to this power: 1: evenly; more: those of little noise more "
+           "often"),
     FLAG(adapt.detach_synthetic, "false",
          "no gradient of the diffusion loss through the synthetic condition"),
     FLAG(adapt.detach_real, "false", "no gradient of the diffusion loss through the real condition"),

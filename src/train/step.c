@@ -138,7 +138,7 @@ static void run_pass(nd_trainer *t, const nd_batch *batch, int k, double alpha) 
   int64_t at = nd_clock();
   feed(t, batch, k, alpha);
   at = nd_profile_stage(t->profile, "copy the batch", at, 0);
-  nd_objective_draw(&t->objective, t->plan, t->schedule, r->adapt.t_min, r->adapt.t_max, seed, step, first);
+  nd_objective_draw(&t->objective, t->plan, t->schedule, nd_recipe_levels(r), seed, step, first);
   nd_profile_stage(t->profile, "draw noise and levels", at, 0);
   nd_run(t->plan, seed, step, first);
   /* The gradient of state is zero: its place carries the state itself through the mean over all passes. */

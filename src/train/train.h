@@ -115,6 +115,10 @@ void nd_points_free(nd_points *points);
 /* The networks that a recipe describes. The caller frees both; *diffusion is NULL in modes without one. */
 int nd_train_networks(const nd_recipe *recipe, nd_net **restoration, nd_net **diffusion);
 
+/* The noise schedule that a recipe describes, the caller's, and which of its levels are drawn. */
+int nd_recipe_schedule(const nd_recipe *recipe, nd_schedule **out);
+nd_levels nd_recipe_levels(const nd_recipe *recipe);
+
 /* The networks of a checkpoint with their averaged weights, to look at what they learned. Parameters carry
  * the prefixes ND_SCOPE_*. */
 typedef struct nd_trained {
@@ -138,9 +142,8 @@ typedef struct nd_direction_found {
                         looks at the real photos */
   double loss;       /* of the predicted noise */
 } nd_direction_found;
-/* t: of a mode that diffuses. photos: real ones and their truth. Levels are drawn from [t_min, t_max];
- * `batches` of the recipe's size. */
-int nd_direction(nd_trained *t, const nd_pair_source *photos, int t_min, int t_max, int batches,
-                 uint64_t seed, nd_direction_found *out);
+/* t: of a mode that diffuses. photos: real ones and their truth. `batches` of the recipe's size. */
+int nd_direction(nd_trained *t, const nd_pair_source *photos, nd_levels levels, int batches, uint64_t seed,
+                 nd_direction_found *out);
 
 #endif

@@ -79,8 +79,7 @@ static int initialise(nd_trainer *t) {
                                .weight_decay = (float)r->training.weight_decay,
                                .ema = (float)r->training.ema,
                                .ema_from_step = (uint64_t)r->training.ema_from_step};
-  return nd_schedule_new(nd_recipe_word(r, "schedule.kind"), r->schedule.steps, r->schedule.beta_start,
-                         r->schedule.beta_end, &t->schedule);
+  return nd_recipe_schedule(r, &t->schedule);
 }
 
 int nd_trainer_share(nd_trainer *t) {

@@ -71,7 +71,7 @@ static void run(trial *t, double alpha, uint64_t step) {
   if (t->o.damage >= 0)
     fill(nd_plan_tensor(t->plan, t->o.damage), N * PIXELS * 3, 5);
   nd_plan_tensor(t->plan, t->o.alpha)[0] = (float)alpha;
-  nd_objective_draw(&t->o, t->plan, NULL, 1, 999, 7, step, 0);
+  nd_objective_draw(&t->o, t->plan, NULL, (nd_levels){1, 999, 1}, 7, step, 0);
   if (t->o.strength >= 0)
     memcpy(t->strength, nd_plan_tensor(t->plan, t->o.strength), sizeof t->strength);
   nd_run(t->plan, 0, 0, 0);
@@ -262,7 +262,7 @@ static void strengths_are_of_the_range(void **state) {
   float least = 9, most = 0;
   open_trial(&t, ND_MODE_GRAFT);
   for (uint64_t step = 0; step < 200; step++) {
-    nd_objective_draw(&t.o, t.plan, NULL, 1, 999, 7, step, 0);
+    nd_objective_draw(&t.o, t.plan, NULL, (nd_levels){1, 999, 1}, 7, step, 0);
     for (int i = 0; i < N; i++) {
       least = MIN(least, nd_plan_tensor(t.plan, t.o.strength)[i]);
       most = MAX(most, nd_plan_tensor(t.plan, t.o.strength)[i]);

@@ -17,7 +17,7 @@ static void feed(trial *t, const nd_schedule *schedule, int size) {
   paint(nd_plan_tensor(t->plan, t->o.clean), size, 0, 0);
   paint(nd_plan_tensor(t->plan, t->o.synthetic), size, 0.2, 1);
   paint(nd_plan_tensor(t->plan, t->o.real), size, 0.1, 2);
-  nd_objective_draw(&t->o, t->plan, schedule, 1, 999, 1, 0, 0);
+  nd_objective_draw(&t->o, t->plan, schedule, (nd_levels){1, 999, 1}, 1, 0, 0);
   nd_plan_tensor(t->plan, t->o.alpha)[0] = 0.2f;
 }
 

@@ -221,11 +221,11 @@ static void draws_depend_on_the_sample_alone(void **state) {
   open_trial(&t, nd_objective_defaults());
   nd_schedule *s;
   assert_int_equal(nd_schedule_new("linear", 1000, 1e-6, 0.01, &s), 0);
-  nd_objective_draw(&t.o, t.plan, s, 1, 999, 1, 5, 0);
+  nd_objective_draw(&t.o, t.plan, s, (nd_levels){1, 999, 1}, 1, 5, 0);
   size_t count = SIZE * SIZE * 3;
   float level = nd_plan_tensor(t.plan, t.o.level)[2],
         noise = nd_plan_tensor(t.plan, t.o.noise)[2 * count + 7];
-  nd_objective_draw(&t.o, t.plan, s, 1, 999, 1, 5, 2); /* what another process would draw */
+  nd_objective_draw(&t.o, t.plan, s, (nd_levels){1, 999, 1}, 1, 5, 2); /* what another process would draw */
   assert_true(level == nd_plan_tensor(t.plan, t.o.level)[0]);
   assert_true(noise == nd_plan_tensor(t.plan, t.o.noise)[7]);
   assert_true(fabs((double)nd_plan_tensor(t.plan, t.o.signal_scale)[0] - sqrt((double)level)) < 1e-6);

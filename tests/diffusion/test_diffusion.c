@@ -54,7 +54,7 @@ static void levels_are_uniform_between_neighbours(void **state) {
   nd_rng r = nd_rng_make(1, 0, 0, ND_RANDOM_TEST);
   double offset = 0;
   for (int i = 0; i < 30000; i++) {
-    double g = nd_schedule_draw(s, &r, 1, 3);
+    double g = nd_schedule_draw(s, &r, (nd_levels){1, 3, 1});
     for (int t = 1; t <= 3; t++)
       if (g >= s->gamma[t] && g < s->gamma[t - 1]) {
         in[t]++;
@@ -65,6 +65,27 @@ static void levels_are_uniform_between_neighbours(void **state) {
   for (int t = 1; t <= 3; t++)
     assert_in_range(in[t], 9600, 10400);
   assert_true(fabs(offset / 30000 - 0.5) < 0.01);
+  nd_schedule_free(s);
+}
+
+/* Of u^p, with u uniform, the share below x is x^(1/p). */
+static void levels_are_preferred_by_their_power(void **state) {
+  (void)state;
+  enum { DRAWS = 20000 };
+  static const double powers[] = {0.5, 2, 3};
+  nd_schedule *s;
+  assert_int_equal(nd_schedule_new("linear", 1000, 1e-4, 0.01, &s), 0);
+  nd_rng r = nd_rng_make(1, 0, 0, ND_RANDOM_TEST);
+  for (size_t p = 0; p < 3; p++) {
+    int below = 0;
+    for (int i = 0; i < DRAWS; i++) {
+      double g = nd_schedule_draw(s, &r, (nd_levels){100, 899, powers[p]});
+      assert_true(g >= s->gamma[899] && g <= s->gamma[99]);
+      below += g >= s->gamma[299]; /* the first quarter of the range, t up to 299 */
+    }
+    double share = pow(0.25, 1 / powers[p]);
+    assert_true(fabs((double)below / DRAWS - share) < 4 * sqrt(share * (1 - share) / DRAWS));
+  }
   nd_schedule_free(s);
 }
 
@@ -154,7 +175,7 @@ static void the_probe_is_the_mean_squared_error(void **state) {
   assert_int_equal(nd_schedule_new("linear", 1000, 1e-6, 0.01, &s), 0);
   float clean[2 * 8 * 8 * 3] = {0};
   double error;
-  assert_int_equal(nd_probe(u.p, s, clean, 0.1, 20, 1, 999, 1, &error), 0);
+  assert_int_equal(nd_probe(u.p, s, clean, 0.1, 20, (nd_levels){1, 999, 1}, 1, &error), 0);
   assert_true(fabs(error - 1) < 0.1);
   nd_schedule_free(s);
   close_setup(&u);
@@ -165,6 +186,7 @@ int main(void) {
       cmocka_unit_test(all_schedules_equal_pytorch),
       cmocka_unit_test(wrong_schedules_are_refused),
       cmocka_unit_test(levels_are_uniform_between_neighbours),
+      cmocka_unit_test(levels_are_preferred_by_their_power),
       cmocka_unit_test(reverse_steps_equal_pytorch),
       cmocka_unit_test(samples_depend_on_the_seed_and_stay_in_range),
       cmocka_unit_test(the_probe_is_the_mean_squared_error),
