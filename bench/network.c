@@ -86,7 +86,7 @@ typedef struct times {
 } times;
 
 static times one_step(bench *b, const options *q, uint64_t step) {
-  static const nd_adam_settings adam = {1e-4, 0.9f, 0.999f, 1e-8f, 0, 0.9999f, 0};
+  static const nd_adam_settings adam = {1e-4, 0.9f, 0.999f, 1e-8f, 0, 0.9999f, 0, false};
   fill(b, q, b->x, b->level >= 0 ? 9 : 3);
   if (b->trains)
     fill(b, q, b->target, 3);

@@ -53,7 +53,7 @@ typedef struct bench {
 } bench;
 
 static double one_step(bench *b, const options *q, uint64_t step) {
-  static const nd_adam_settings adam = {1e-4, 0.9f, 0.999f, 1e-8f, 0, 0.9999f, 0};
+  static const nd_adam_settings adam = {1e-4, 0.9f, 0.999f, 1e-8f, 0, 0.9999f, 0, false};
   size_t count = (size_t)q->batch * (size_t)q->patch * (size_t)q->patch * 3;
   gint64 begun = g_get_monotonic_time();
   nd_profile_begin(b->profile);

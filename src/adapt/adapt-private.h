@@ -13,8 +13,9 @@ typedef struct nd_branch {
 /* An input of pictures, and of what R takes: pictures, or two views of each. */
 nd_tensor nd_objective_picture(nd_graph *g, const char *name, const nd_objective *o);
 nd_tensor nd_objective_views(nd_graph *g, const char *name, const nd_objective *o);
-/* The restoration loss's own measure. */
 nd_tensor nd_objective_charbonnier(nd_graph *g, nd_tensor restored, nd_tensor clean);
+/* The restoration loss that the settings name, against o->clean. */
+nd_tensor nd_objective_restoration_loss(nd_graph *g, const nd_objective *o, nd_tensor restored);
 /* Restores the synthetic pictures and `real` (step 1 of the method), and appends the restoration loss. */
 void nd_objective_restore(nd_graph *g, nd_objective *o, const nd_net *net, nd_tensor real,
                           nd_branch *synthetic, nd_branch *real_branch);

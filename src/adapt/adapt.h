@@ -35,8 +35,15 @@ typedef enum nd_negatives {
                          third less work */
 } nd_negatives;
 
+typedef enum nd_restoration_loss {
+  ND_LOSS_CHARBONNIER, /* mean of sqrt(d^2 + 1e-6), the method's */
+  ND_LOSS_L1,          /* mean of |d|, to within 1e-6 */
+  ND_LOSS_MSE
+} nd_restoration_loss;
+
 typedef struct nd_objective_settings {
   nd_mode mode;
+  nd_restoration_loss restoration_loss;
   bool residual; /* restored = x + R(x); else R(x) */
   bool shuffle;  /* channel shuffling, step 3 */
   bool contrast; /* residual-swapping contrast, step 4; paired mode only */

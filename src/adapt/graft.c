@@ -65,7 +65,7 @@ nd_tensor nd_graft_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_tens
   if (!o->settings.graft_given && o->settings.graft_stride > 1)
     residual = residual_of_real(g, o, net);
   nd_branch grafted = nd_objective_restore_alone(g, o, net, graft(g, o, residual));
-  return nd_objective_charbonnier(g, grafted.restored, o->clean);
+  return nd_objective_restoration_loss(g, o, grafted.restored);
 }
 
 nd_tensor nd_graft_mode_loss(nd_graph *g, nd_objective *o, const nd_net *net) {
@@ -78,6 +78,6 @@ nd_tensor nd_graft_mode_loss(nd_graph *g, nd_objective *o, const nd_net *net) {
   }
   nd_objective_restore(g, o, net, graft(g, o, residual), &synthetic, &grafted);
   o->restored_real = residual >= 0 ? nd_add(g, o->real, residual) : ND_NONE;
-  o->loss_diffusion = nd_objective_charbonnier(g, grafted.restored, o->clean);
+  o->loss_diffusion = nd_objective_restoration_loss(g, o, grafted.restored);
   return nd_mul(g, o->alpha, o->loss_diffusion);
 }

@@ -2,7 +2,7 @@
  * are numbered as in the description of the method ("One training step"). */
 #include "adapt/adapt-private.h"
 
-static const float CHARBONNIER_EPSILON_SQUARED = 1e-6f;
+static const float CHARBONNIER_EPSILON_SQUARED = 1e-6f, L1_EPSILON_SQUARED = 1e-12f;
 
 nd_objective_settings nd_objective_defaults(void) {
   return (nd_objective_settings){.mode = ND_MODE_PAIRED,
@@ -64,10 +64,21 @@ nd_tensor nd_objective_charbonnier(nd_graph *g, nd_tensor restored, nd_tensor cl
   return nd_charbonnier(g, restored, clean, CHARBONNIER_EPSILON_SQUARED);
 }
 
+nd_tensor nd_objective_restoration_loss(nd_graph *g, const nd_objective *o, nd_tensor restored) {
+  switch (o->settings.restoration_loss) {
+  case ND_LOSS_L1:
+    return nd_charbonnier(g, restored, o->clean, L1_EPSILON_SQUARED);
+  case ND_LOSS_MSE:
+    return nd_mse(g, restored, o->clean);
+  default:
+    return nd_objective_charbonnier(g, restored, o->clean);
+  }
+}
+
 /* The restoration loss comes before any other, so that it is known when those are. */
 static void judge(nd_graph *g, nd_objective *o, const nd_branch *synthetic) {
   o->restored_synthetic = synthetic->restored;
-  o->loss_restoration = nd_objective_charbonnier(g, synthetic->restored, o->clean);
+  o->loss_restoration = nd_objective_restoration_loss(g, o, synthetic->restored);
 }
 
 /* Step 1: one forward pass over both domains; one for each, as in the release, where a network normalises by

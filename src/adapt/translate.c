@@ -32,6 +32,6 @@ nd_tensor nd_translate_loss(nd_graph *g, nd_objective *o, const nd_net *net) {
   o->loss_diffusion = nd_domain_error(g, deceived, o->real, 2);
   nd_tensor means = nd_average_pool(g, added, CELL), zero = nd_affine(g, nd_detach(g, means), 0, 0);
   nd_tensor likeness = nd_affine(g, nd_mse(g, means, zero), LIKENESS, 0);
-  nd_tensor task = nd_mul(g, o->alpha, nd_objective_charbonnier(g, translated.restored, o->clean));
+  nd_tensor task = nd_mul(g, o->alpha, nd_objective_restoration_loss(g, o, translated.restored));
   return nd_add(g, task, nd_add(g, o->loss_diffusion, likeness));
 }

@@ -1,5 +1,5 @@
-/* Adam (Kingma & Ba 2015, as PyTorch computes it) and the exponential moving average of the weights in one
- * pass, and the norm of the gradient before it. */
+/* Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019), as PyTorch computes them, and the exponential
+ * moving average of the weights in one pass, and the norm of the gradient before it. */
 #include "train/train-private.h"
 
 #include <math.h>
@@ -8,7 +8,7 @@ typedef struct work {
   const nd_adam_settings *s;
   nd_train_state *state;
   float step_size, root, decay, scale; /* lr / (1 - b1^t), 1 / sqrt(1 - b2^t), EMA decay, of the gradient */
-  float shrink;                        /* weight decay */
+  float shrink, kept;                  /* weight decay: into the gradient, of the weights themselves */
   size_t first;                        /* where ranges begin */
 } work;
 
@@ -19,12 +19,12 @@ ND_KERNEL static void update(size_t begin, size_t end, int thread, void *context
   float *restrict e = w->state->ema;
   const float *restrict g = w->state->gradients;
   const float b1 = w->s->beta1, b2 = w->s->beta2, eps = w->s->epsilon, size = w->step_size, root = w->root;
-  const float shrink = w->shrink, decay = w->decay, scale = w->scale;
+  const float shrink = w->shrink, kept = w->kept, decay = w->decay, scale = w->scale;
   for (size_t i = w->first + begin; i < w->first + end; i++) {
     float d = scale * g[i] + shrink * p[i];
     m[i] = b1 * m[i] + (1 - b1) * d;
     v[i] = b2 * v[i] + (1 - b2) * d * d;
-    p[i] -= size * m[i] / (sqrtf(v[i]) * root + eps);
+    p[i] = kept * p[i] - size * m[i] / (sqrtf(v[i]) * root + eps);
     e[i] = decay * e[i] + (1 - decay) * p[i];
   }
 }
@@ -37,7 +37,9 @@ static void update_all(work *w, const nd_params *params) {
       i++;
     size_t end = i < n ? nd_params_at(params, i)->offset : nd_params_size(params);
     w->first = first->offset;
-    w->shrink = first->state ? 0 : w->s->weight_decay;
+    float decay = first->state ? 0 : w->s->weight_decay;
+    w->shrink = w->s->decoupled_decay ? 0 : decay;
+    w->kept = w->s->decoupled_decay ? 1 - (float)w->s->learning_rate * decay : 1;
     nd_parallel(end - first->offset, 1 << 16, update, w);
   }
 }

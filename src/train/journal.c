@@ -10,7 +10,7 @@
 
 /* In the order of the columns (train.h). */
 static const char LOG_HEAD[] = "step,loss,restoration,diffusion,positive,negative,alpha,gradient_norm,"
-                               "images_per_second,wait_share,skipped\n";
+                               "images_per_second,wait_share,skipped,learning_rate\n";
 static const char VALIDATION_HEAD[] = "step,psnr,ssim,pictures\n";
 
 static int append(const char *folder, const char *name, const char *head, const char *line) {
@@ -27,9 +27,9 @@ static int append(const char *folder, const char *name, const char *head, const 
 
 int nd_journal_report(const char *folder, const nd_train_report *r) {
   g_autofree char *line = g_strdup_printf(
-      "%" G_GUINT64_FORMAT ",%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.4f,%.4f,%" G_GUINT64_FORMAT "\n", r->step,
-      r->loss, r->restoration, r->diffusion, r->positive, r->negative, r->alpha, r->gradient_norm,
-      r->images_per_second, r->wait_share, r->skipped);
+      "%" G_GUINT64_FORMAT ",%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.8g,%.4f,%.4f,%" G_GUINT64_FORMAT ",%.8g\n",
+      r->step, r->loss, r->restoration, r->diffusion, r->positive, r->negative, r->alpha, r->gradient_norm,
+      r->images_per_second, r->wait_share, r->skipped, r->learning_rate);
   nd_scalar scalars[] = {{"loss/total", r->loss},
                          {"loss/restoration", r->restoration},
                          {"loss/diffusion", r->diffusion},
@@ -37,6 +37,7 @@ int nd_journal_report(const char *folder, const nd_train_report *r) {
                          {"loss/negative", r->negative},
                          {"training/alpha", r->alpha},
                          {"training/gradient_norm", r->gradient_norm},
+                         {"training/learning_rate", r->learning_rate},
                          {"training/skipped", (double)r->skipped},
                          {"speed/images_per_second", r->images_per_second},
                          {"speed/wait_share", r->wait_share}};
@@ -179,7 +180,7 @@ int nd_journal_curve(const char *folder) {
                              .count = shown->x->len};
     nd_plot plot = {.title = "Training",
                     .x_label = "step",
-                    .y_label = validated ? "PSNR (dB)" : "Charbonnier loss",
+                    .y_label = validated ? "PSNR (dB)" : "restoration loss",
                     .series = &series,
                     .series_count = 1,
                     .log_y = !validated};

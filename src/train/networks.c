@@ -21,9 +21,17 @@ int nd_train_networks(const nd_recipe *r, nd_net **restoration, nd_net **diffusi
   return -1;
 }
 
+static nd_restoration_loss loss_of(const nd_recipe *r) {
+  static const nd_restoration_loss losses[] = {[ND_RECIPE_CHARBONNIER] = ND_LOSS_CHARBONNIER,
+                                               [ND_RECIPE_L1] = ND_LOSS_L1,
+                                               [ND_RECIPE_MSE] = ND_LOSS_MSE};
+  return losses[r->training.restoration_loss];
+}
+
 nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
   nd_objective_settings s = nd_objective_defaults();
   s.mode = mode_of(r);
+  s.restoration_loss = loss_of(r);
   s.residual = r->restoration.residual;
   s.shuffle = r->adapt.shuffle;
   s.contrast = r->adapt.contrast;

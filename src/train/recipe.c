@@ -141,6 +141,14 @@ static int check_validation(const nd_recipe *r) {
   return 0;
 }
 
+static int check_rates(const nd_recipe *r) {
+  if (r->training.learning_rate_end > r->training.learning_rate)
+    return nd_recipe_fail(r, "training.learning_rate_end",
+                          "training.learning_rate_end is %g; it must not be above learning_rate, %g",
+                          r->training.learning_rate_end, r->training.learning_rate);
+  return 0;
+}
+
 static int check_levels(const nd_recipe *r) {
   if (r->schedule.beta_start > r->schedule.beta_end)
     return nd_recipe_fail(r, "schedule.beta_start",
@@ -174,8 +182,8 @@ int nd_recipe_check(nd_recipe *recipe) {
   if (needs_real(recipe) && !*recipe->data.real)
     return nd_recipe_fail(recipe, "mode", "mode %s needs data.real, a folder of real photos",
                           nd_recipe_word(recipe, "mode"));
-  if (check_pairs(recipe) || check_validation(recipe) || check_levels(recipe) || check_fit(recipe) ||
-      nd_recipe_check_views(recipe))
+  if (check_pairs(recipe) || check_validation(recipe) || check_rates(recipe) || check_levels(recipe) ||
+      check_fit(recipe) || nd_recipe_check_views(recipe))
     return -1;
   return nd_recipe_resolve(recipe);
 }

@@ -23,6 +23,14 @@ typedef enum nd_recipe_mode {
 } nd_recipe_mode;
 typedef enum nd_recipe_graft { ND_RECIPE_TAKEN, ND_RECIPE_FLAT, ND_RECIPE_PILE } nd_recipe_graft;
 typedef enum nd_recipe_figure { ND_RECIPE_PSNR, ND_RECIPE_SSIM } nd_recipe_figure;
+typedef enum nd_recipe_loss { ND_RECIPE_CHARBONNIER, ND_RECIPE_L1, ND_RECIPE_MSE } nd_recipe_loss;
+typedef enum nd_recipe_optimizer { ND_RECIPE_ADAM, ND_RECIPE_ADAMW } nd_recipe_optimizer;
+typedef enum nd_recipe_rate {
+  ND_RECIPE_CONSTANT,
+  ND_RECIPE_LINEAR,
+  ND_RECIPE_COSINE,
+  ND_RECIPE_HALVING
+} nd_recipe_rate;
 typedef enum nd_recipe_precision { ND_RECIPE_FP32, ND_RECIPE_BF16 } nd_recipe_precision;
 typedef enum nd_recipe_recompute {
   ND_RECIPE_RECOMPUTE_AUTO,
@@ -87,7 +95,12 @@ typedef struct nd_recipe {
   } data;
   struct {
     int64_t steps;
-    double learning_rate, beta1, beta2, eps, weight_decay;
+    int restoration_loss; /* nd_recipe_loss */
+    int optimizer;        /* nd_recipe_optimizer */
+    double learning_rate, learning_rate_end;
+    int learning_rate_schedule; /* nd_recipe_rate */
+    int64_t warmup_steps;
+    double beta1, beta2, eps, weight_decay;
     double ema;
     int64_t ema_from_step;
     int precision; /* nd_recipe_precision */

@@ -20,6 +20,9 @@ WORDS(grafts, "taken", "flat", "pile")
 WORDS(precisions, "fp32", "bf16")
 WORDS(recomputes, "auto", "no", "yes")
 WORDS(figures, "psnr", "ssim")
+WORDS(losses, "charbonnier", "l1", "mse")
+WORDS(optimizers, "adam", "adamw")
+WORDS(rates, "constant", "linear", "cosine", "halving")
 
 /* A key is named like the member that holds it; the member's type is the key's. */
 #define TYPE(member)                                                                                         \
@@ -116,11 +119,23 @@ const nd_recipe_key nd_recipe_keys[] = {
     NUMBER(data.cache_mb, "1024", 0, 16777216, "decoded pictures kept in memory, in MiB"),
 
     NUMBER(training.steps, "100000", 1, LARGEST, "steps of the whole run"),
-    NUMBER(training.learning_rate, "1e-4", 0, 10, "of Adam, constant"),
+    CHOICE(
+        training.restoration_loss, "charbonnier", losses,
+        "of what is restored, against its clean partner; mse is some hundred times smaller than the others"),
+    CHOICE(training.optimizer, "adam", optimizers,
+           "adamw: weight_decay shrinks the weights themselves instead of going into the gradient"),
+    NUMBER(training.learning_rate, "1e-4", 0, 10, "of Adam"),
+    CHOICE(training.learning_rate_schedule, "constant", rates,
+           "linear, cosine: falls to learning_rate_end at the last step; halving: half as large each "
+           "time half of the steps left is done, four times"),
+    NUMBER(training.learning_rate_end, "0", 0, 10, "below which no schedule falls"),
+    NUMBER(training.warmup_steps, "0", 0, LARGEST,
+           "in which the learning rate grows from nearly nothing, before its schedule begins"),
     NUMBER(training.beta1, "0.9", 0, 0.999999, "of Adam: decay of the first moment"),
     NUMBER(training.beta2, "0.999", 0, 0.999999, "of Adam: decay of the second moment"),
     NUMBER(training.eps, "1e-8", 1e-30, 1, "of Adam: added to the root of the second moment"),
-    NUMBER(training.weight_decay, "0", 0, 10, "of Adam"),
+    NUMBER(training.weight_decay, "0", 0, 10,
+           "adam: added to the gradient, times the weight; adamw: see there"),
     NUMBER(training.ema, "0.9999", 0, 0.9999999, "decay of the moving average of the weights; 0: none"),
     NUMBER(training.ema_from_step, "0", 0, LARGEST, "until then the average equals the weights"),
     CHOICE(training.precision, "fp32", precisions,

@@ -61,7 +61,7 @@ static void look_at_validation(const double *x, void *context) {
 
 static void append_figures(GString *page, const char *folder, const nd_recipe *r) {
   figures f = {0};
-  nd_journal_each(folder, ND_LOG_CSV, ND_LOGGED_COLUMNS, look_at_log, &f);
+  nd_journal_each(folder, ND_LOG_CSV, ND_LOGGED_SKIPPED + 1, look_at_log, &f);
   nd_journal_each(folder, ND_VALIDATION_CSV, ND_VALIDATED_COLUMNS, look_at_validation, &f);
   g_string_append_printf(page,
                          "<h2>Figures</h2>\n<table>\n<tr><td>steps logged</td><td>%.0f of %" G_GINT64_FORMAT

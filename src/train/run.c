@@ -23,6 +23,7 @@ static void add_result(run *r, const nd_step_result *s) {
   r->steps_in_sum++;
   r->sum.wait_seconds += s->wait_seconds;
   r->sum.alpha = s->alpha;
+  r->sum.learning_rate = s->learning_rate;
   if (s->skipped)
     return;
   r->taken_in_sum++;
@@ -43,6 +44,7 @@ static int report(run *r) {
                          .negative = r->sum.negative / taken,
                          .skipped = r->t->state.skipped,
                          .alpha = r->sum.alpha,
+                         .learning_rate = r->sum.learning_rate,
                          .gradient_norm = r->sum.gradient_norm / taken,
                          .images_per_second = n * r->recipe->data.batch_size / seconds,
                          .seconds_left = (double)(steps - step) * seconds / n,

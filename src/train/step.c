@@ -230,6 +230,7 @@ static void update(nd_trainer *t, nd_step_result *s) {
   t->state.skipped_in_a_row = 0;
   count_rest(t);
   keep_state(t);
+  t->adam.learning_rate = s->learning_rate;
   nd_adam_step(&t->state, &t->adam,
                clip > 0 && s->gradient_norm > clip ? mean * clip / s->gradient_norm : mean);
   /* Reads the gradient; reads and writes weights, two moments and the average. */
@@ -245,6 +246,7 @@ int nd_trainer_step(nd_trainer *t, nd_step_result *out) {
     return -1;
   nd_profile_stage(t->profile, "wait for data", at, 0);
   s.alpha = nd_adapt_alpha(r->adapt.lambda, t->state.step, r->adapt.ramp ? (uint64_t)r->adapt.ramp_steps : 0);
+  s.learning_rate = nd_learning_rate(r, t->state.step);
   if (sum_gradients(t, batch, s.alpha))
     return -1;
   read_losses(t, &s);

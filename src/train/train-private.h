@@ -27,6 +27,8 @@ typedef struct nd_adam_settings {
   double learning_rate;
   float beta1, beta2, epsilon, weight_decay, ema;
   uint64_t ema_from_step;
+  bool decoupled_decay; /* AdamW: weights shrink by learning_rate weight_decay of themselves; else the decay
+                           is part of the gradient */
 } nd_adam_settings;
 
 /* One step from state->gradients times gradient_scale; counts the step. Adam's own count leaves out skipped

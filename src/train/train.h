@@ -21,7 +21,7 @@ typedef struct nd_train_report {
   uint64_t step, steps;                 /* done, wanted */
   double loss, restoration;             /* means since the last report, over steps not skipped */
   double diffusion, positive, negative; /* NaN where the mode has none */
-  double alpha, gradient_norm;
+  double alpha, gradient_norm, learning_rate;
   uint64_t skipped;         /* steps of the whole run whose loss or gradient was not finite */
   double images_per_second; /* training pairs */
   double seconds_left;
@@ -91,6 +91,7 @@ enum {
   ND_LOGGED_IMAGES_PER_SECOND,
   ND_LOGGED_WAIT_SHARE,
   ND_LOGGED_SKIPPED,
+  ND_LOGGED_LEARNING_RATE,
   ND_LOGGED_COLUMNS,
   ND_LOGGED_ALWAYS = ND_LOGGED_SKIPPED /* so many columns are there in every version's */
 };

@@ -57,7 +57,7 @@ typedef struct nd_step_result {
   bool skipped;          /* loss or gradient is not finite; weights are as before */
   bool fault;            /* a skipped step's cause may be this process's part of the batch */
   const nd_batch *batch; /* what the step was on; until the next */
-  double loss, restoration, diffusion, positive, negative, alpha, gradient_norm, wait_seconds;
+  double loss, restoration, diffusion, positive, negative, alpha, learning_rate, gradient_norm, wait_seconds;
 } nd_step_result;
 
 /* added_losses.c: notes those of the pass that ran last; and puts their mean over all passes and processes
@@ -66,7 +66,11 @@ void nd_trainer_note_added(nd_trainer *t, double alpha);
 int nd_trainer_mean_added(nd_trainer *t, nd_step_result *s);
 /* fitted.c: does what data.fit asks for; nothing where it does not. says: one process of the group tells. */
 int nd_train_fit(nd_recipe *recipe, bool says);
+/* Of step `step`, counted from 0. */
+double nd_learning_rate(const nd_recipe *r, uint64_t step);
 nd_objective_settings nd_recipe_objective(const nd_recipe *recipe);
+/* Of a step, counted from 0. */
+double nd_learning_rate(const nd_recipe *recipe, uint64_t step);
 /* Whether the recipe puts damage of the real kind on clean pictures. */
 bool nd_recipe_grafts(const nd_recipe *recipe);
 /* Whether what it does with pictures can be done with two views of each. */

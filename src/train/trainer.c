@@ -72,7 +72,7 @@ int nd_trainer_begin(nd_trainer *t) {
 
 static int initialise(nd_trainer *t) {
   const nd_recipe *r = t->recipe;
-  t->adam = (nd_adam_settings){.learning_rate = r->training.learning_rate,
+  t->adam = (nd_adam_settings){.decoupled_decay = r->training.optimizer == ND_RECIPE_ADAMW,
                                .beta1 = (float)r->training.beta1,
                                .beta2 = (float)r->training.beta2,
                                .epsilon = (float)r->training.eps,

@@ -59,24 +59,6 @@ static void means_are_those_of_whole_blocks(void **state) {
   }
 }
 
-/* What the restoration network makes of the pictures by itself. */
-static void restore(const trial *t, const float *x, float *out) {
-  nd_graph *g = nd_graph_new(t->params);
-  nd_plan *plan;
-  nd_tensor in = nd_input(g, "x", N, SIZE, SIZE, 3), y;
-  nd_scope_push(g, ND_SCOPE_RESTORATION);
-  y = nd_add(g, in, nd_net_restore(g, t->restoration, in));
-  nd_scope_pop(g);
-  nd_output(g, "y", y);
-  assert_int_equal(nd_compile(g, &plan), 0);
-  nd_plan_bind(plan, t->state.values);
-  memcpy(nd_plan_tensor(plan, in), x, (size_t)N * SIZE * SIZE * 3 * sizeof *x);
-  nd_run(plan, 0, 0, 0);
-  memcpy(out, nd_plan_tensor(plan, y), (size_t)N * SIZE * SIZE * 3 * sizeof *x);
-  nd_plan_free(plan);
-  nd_graph_free(g);
-}
-
 /* The loss with this weight; kept: by how far means were missed. */
 static double loss_with(float weight, double alpha, double *kept) {
   enum { COUNT = N * SIZE * SIZE * 3 };

@@ -32,7 +32,7 @@ static double loss_of_nothing(const trial *t, int size) {
 }
 
 static void expect_learning(const char *name, const char *settings, int size, int steps) {
-  static const nd_adam_settings adam = {5e-3, 0.9f, 0.999f, 1e-8f, 0, 0.9f, 0};
+  static const nd_adam_settings adam = {5e-3, 0.9f, 0.999f, 1e-8f, 0, 0.9f, 0, false};
   double first = 0, last = 0, restoration = 0, nothing = 0;
   trial t;
   nd_schedule *schedule;
@@ -122,7 +122,7 @@ static void feed_lesson(lesson *l, const golden *g) {
 }
 
 static void expect_pytorchs_losses(const golden *g, const char *name, nd_role role, const char *settings) {
-  static const nd_adam_settings adam = {1e-3, 0.9f, 0.999f, 1e-8f, 0, 0.9f, 0};
+  static const nd_adam_settings adam = {1e-3, 0.9f, 0.999f, 1e-8f, 0, 0.9f, 0, false};
   const nd_st_tensor *losses = golden_tensor(g, "%s.loss", name);
   const double *expected = losses->data;
   size_t steps = losses->count;

@@ -83,7 +83,7 @@ static void expect_state(const trial *t, const golden *g, const char *prefix, co
 
 /* inputs: the golden file of the pictures and draws. */
 static void check_steps(trial *t, const golden *g, const golden *inputs) {
-  nd_adam_settings adam = {1e-3, 0.9f, 0.999f, 1e-8f, 0, 0.9f, 0};
+  nd_adam_settings adam = {1e-3, 0.9f, 0.999f, 1e-8f, 0, 0.9f, 0, false};
   for (int step = 0; step < STEPS; step++) {
     double alpha = nd_adapt_alpha(0.2, (uint64_t)step + 3, 10);
     if (t->o.alpha >= 0)
@@ -130,7 +130,7 @@ static void batch_normalised_step_equals_pytorch(void **state) {
 static void weight_decay_spares_state(void **state) {
   (void)state;
   golden *inputs = golden_open("step_paired");
-  const nd_adam_settings adam = {1e-2, 0.9f, 0.999f, 1e-8f, 0.5f, 0.9f, 0};
+  const nd_adam_settings adam = {1e-2, 0.9f, 0.999f, 1e-8f, 0.5f, 0.9f, 0, false};
   trial t;
   open_trial_with(&t, network("dncnn", ND_RESTORATION, "width=4;depth=4"), nd_objective_defaults());
   feed(&t, inputs, 0.1, true, 0);

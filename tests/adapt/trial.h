@@ -74,6 +74,24 @@ static inline void open_trial_with(trial *t, nd_net *restoration, nd_objective_s
   fill_weights(t);
 }
 
+/* What the restoration network makes of the pictures by itself. */
+static inline void restore(const trial *t, const float *x, float *out) {
+  nd_graph *g = nd_graph_new(t->params);
+  nd_plan *plan;
+  nd_tensor in = nd_input(g, "x", N, SIZE, SIZE, 3), y;
+  nd_scope_push(g, ND_SCOPE_RESTORATION);
+  y = nd_add(g, in, nd_net_restore(g, t->restoration, in));
+  nd_scope_pop(g);
+  nd_output(g, "y", y);
+  assert_int_equal(nd_compile(g, &plan), 0);
+  nd_plan_bind(plan, t->state.values);
+  memcpy(nd_plan_tensor(plan, in), x, (size_t)N * SIZE * SIZE * 3 * sizeof *x);
+  nd_run(plan, 0, 0, 0);
+  memcpy(out, nd_plan_tensor(plan, y), (size_t)N * SIZE * SIZE * 3 * sizeof *x);
+  nd_plan_free(plan);
+  nd_graph_free(g);
+}
+
 static inline void close_trial(trial *t) {
   nd_plan_free(t->plan);
   nd_graph_free(t->g);
