@@ -54,13 +54,14 @@ static void sweep(const char *folder) {
   }
 }
 
-/* The recipe of a run as it would be printed now: keys that came later stand with their defaults, and what
- * data.fit found counts as what it began with. */
+/* The recipe of a run as it would be printed now: keys and settings that came later stand with their
+ * defaults, and what data.fit found counts as what it began with. */
 static int read_again(const char *path, const nd_recipe *wanted, char **text) {
   nd_recipe recipe;
   nd_recipe_init(&recipe);
   nd_degrade_settings given;
-  int failed = nd_recipe_load(&recipe, path) || nd_recipe_degradation(wanted, &given);
+  int failed =
+      nd_recipe_load(&recipe, path) || nd_recipe_check(&recipe) || nd_recipe_degradation(wanted, &given);
   if (!failed && recipe.data.fit && wanted->data.fit)
     nd_recipe_put_degradation(&recipe, &given);
   *text = failed ? NULL : nd_recipe_print(&recipe);
