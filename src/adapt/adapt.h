@@ -92,7 +92,7 @@ bool nd_objective_contrast_active(const nd_objective *o, float positive, float n
 void nd_objective_draw(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, nd_levels levels,
                        uint64_t seed, uint64_t step, uint32_t first_sample);
 
-/* alpha = lambda (2 / (1 + exp(-5 p)) - 1), p = min(step / ramp_steps, 1); lambda where ramp_steps is 0. */
+/* The weight of the diffusion loss: alpha = lambda (2 / (1 + exp(-5 p)) - 1), p = min(step / ramp_steps, 1); lambda where ramp_steps is 0. */
 double nd_adapt_alpha(double lambda, uint64_t step, uint64_t ramp_steps);
 
 #endif

@@ -69,7 +69,7 @@ typedef struct nd_recipe {
   struct {
     double lambda;
     bool ramp;
-    int64_t ramp_steps;
+    int64_t ramp_steps, warmup_steps;
     bool shuffle, contrast;
     double margin;
     int t_min, t_max;

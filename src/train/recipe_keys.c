@@ -68,6 +68,10 @@ const nd_recipe_key nd_recipe_keys[] = {
     FLAG(adapt.ramp, "true",
          "the weight grows along a sigmoid from 0; false: it is lambda from the first step"),
     NUMBER(adapt.ramp_steps, "10000", 0, LARGEST, "steps the ramp takes; 0: no ramp"),
+    NUMBER(adapt.warmup_steps, "0", 0, LARGEST,
+           "paired, unpaired: first steps in which the diffusion network learns alone, its loss reaching "
+           "nothing "
+           "else; the ramp begins after them"),
     FLAG(adapt.shuffle, "true", "the two conditions change places at random"),
     FLAG(adapt.contrast, "true", "mode paired: negative conditions made by swapping residuals"),
     NUMBER(adapt.margin, "0.1", 0, 1000, "by how much the loss of negatives should exceed that of positives"),

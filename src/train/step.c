@@ -237,6 +237,14 @@ static void update(nd_trainer *t, nd_step_result *s) {
   nd_profile_stage(t->profile, "Adam and average", at, 9 * bytes);
 }
 
+/* While the diffusion network learns alone its loss has its full weight, which is all the same to Adam. */
+static double weight_of_loss(const nd_trainer *t) {
+  const nd_recipe *r = t->recipe;
+  uint64_t step = t->state.step, alone = t->diffusion ? (uint64_t)r->adapt.warmup_steps : 0,
+           ramp = r->adapt.ramp ? (uint64_t)r->adapt.ramp_steps : 0;
+  return step < alone ? r->adapt.lambda : nd_adapt_alpha(r->adapt.lambda, step - alone, ramp);
+}
+
 int nd_trainer_step(nd_trainer *t, nd_step_result *out) {
   const nd_recipe *r = t->recipe;
   const nd_batch *batch;
@@ -245,7 +253,7 @@ int nd_trainer_step(nd_trainer *t, nd_step_result *out) {
   if (nd_group_check(t->group, nd_loader_next(t->loader, &batch, &s.wait_seconds)))
     return -1;
   nd_profile_stage(t->profile, "wait for data", at, 0);
-  s.alpha = nd_adapt_alpha(r->adapt.lambda, t->state.step, r->adapt.ramp ? (uint64_t)r->adapt.ramp_steps : 0);
+  s.alpha = weight_of_loss(t);
   s.learning_rate = nd_learning_rate(r, t->state.step);
   if (sum_gradients(t, batch, s.alpha))
     return -1;

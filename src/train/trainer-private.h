@@ -37,7 +37,8 @@ typedef struct nd_trainer {
   nd_net *restoration, *diffusion;
   nd_params *params;
   nd_graph *graph;
-  nd_plan *plan; /* with objective: of a step whose contrast has a slope, or is at rest (step_plan.c) */
+  nd_plan *plan;      /* with objective: of a step whose contrast has a slope, or is at rest (step_plan.c) */
+  bool planned_alone; /* in which the diffusion network learns alone */
   nd_objective objective;
   nd_schedule *schedule;
   nd_train_state state;
