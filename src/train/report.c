@@ -16,6 +16,7 @@ static const struct {
               {ND_LOG_CSV, "restoration loss", ND_LOGGED_ALWAYS, ND_LOGGED_RESTORATION, true},
               {ND_LOG_CSV, "diffusion loss", ND_LOGGED_ALWAYS, ND_LOGGED_DIFFUSION, true},
               {ND_LOG_CSV, "norm of the gradient", ND_LOGGED_ALWAYS, ND_LOGGED_GRADIENT_NORM, true},
+              {ND_LOG_CSV, "learning rate", ND_LOGGED_COLUMNS, ND_LOGGED_LEARNING_RATE, false},
               {ND_LOG_CSV, "share of time waiting for data", ND_LOGGED_ALWAYS, ND_LOGGED_WAIT_SHARE, false}};
 
 static void append_curves(GString *page, const char *folder) {

@@ -43,7 +43,8 @@ function logTicks(low, high) {
 function range(series, log, fromZero) {
   const values = series.flatMap((s) => s.points.map((p) => p[1])).filter((y) => Number.isFinite(y) && (!log || y > 0));
   let low = Math.min(...values), high = Math.max(...values);
-  if (low === high) [low, high] = log ? [low / 2, high * 2] : [low - Math.abs(low) * 0.05 - 1e-3, high + Math.abs(high) * 0.05 + 1e-3];
+  const apart = Math.abs(low) * 0.05 || 1e-3;
+  if (low === high) [low, high] = log ? [low / 2, high * 2] : [low - apart, high + apart];
   if (log) {
     const room = (high / low) ** 0.05;
     return [low / room, high * room];

@@ -13,6 +13,7 @@ const CHARTS = [
   { title: "Diffusion loss", log: true, table: "log", columns: { positive: "positive", negative: "negative" } },
   { title: "Total loss", log: true, table: "log", columns: { loss: "loss" } },
   { title: "Gradient norm", log: true, table: "log", columns: { gradient_norm: "gradient norm" } },
+  { title: "Learning rate", fromZero: true, table: "log", columns: { learning_rate: "learning rate" } },
   { title: "Waiting for data", unit: "% of the time", factor: 100, fromZero: true, table: "log", columns: { wait_share: "waiting" } },
   { title: "Speed", unit: "pictures a second", fromZero: true, table: "log", columns: { images_per_second: "speed" } },
 ];
