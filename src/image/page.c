@@ -8,7 +8,8 @@ static const char STYLE[] =
     "td:first-child, th:first-child { text-align: left }\n"
     ".row { display: flex; gap: 8px; flex-wrap: wrap } figure { margin: 0; flex: 1 } "
     "figcaption { text-align: center }\n"
-    "img { width: 100%; image-rendering: pixelated } svg { max-width: 100% } pre { overflow-x: auto }\n"
+    "img { width: 100%; image-rendering: pixelated } svg { max-width: 100%; height: auto } .curve { flex: 1 "
+    "1 420px; max-width: 640px } pre { overflow-x: auto }\n"
     "</style></head><body>\n";
 
 GString *nd_page_new(const char *title) {

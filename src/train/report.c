@@ -35,7 +35,7 @@ static void append_curves(GString *page, const char *folder) {
                     .log_y = curves[i].log_y};
     g_autofree char *svg = p.x->len ? nd_plot_svg(&plot) : NULL; /* a run need not have all of them */
     if (svg)
-      g_string_append_printf(page, "<figure>%s</figure>\n", svg);
+      g_string_append_printf(page, "<figure class=\"curve\">%s</figure>\n", svg);
     nd_points_free(&p);
   }
   g_string_append(page, "</div>\n");
