@@ -109,6 +109,7 @@ static void messages_call_a_photo_by_its_name(void **state) {
 static void models_are_listed(void **state) {
   site *s = *state;
   reply r = http_get(s->port, "/api/about");
+  assert_non_null(strstr(r.body, "\"max_upload\":4194304,"));
   assert_non_null(strstr(r.body, "\"name\":\"tiny.safetensors\",\"network\":\"unet\""));
   assert_non_null(strstr(r.body, "\"task\":\"denoise\""));
   assert_non_null(strstr(r.body, "\"name\":\"broken.safetensors\",\"problem\""));
@@ -276,7 +277,7 @@ static void a_connection_that_breaks_leaves_nothing(void **state) {
 static void runs_are_told_and_grow(void **state) {
   site *s = *state;
   get(s, "/api/runs", 200, "\"name\":\"group/one\"");
-  get(s, "/api/run?name=group/one", 200, "\"state\":\"running\",\"step\":20.0,\"steps\":40.0");
+  get(s, "/api/run?name=group/one", 200, "\"state\":\"running\",\"step\":20,\"steps\":40,");
   get(s, "/api/run?name=group/one", 200, "\"pictures\":[\"validation/step-20.png\"]");
   get(s, "/api/run?name=group/one", 200, "\"wait_share\":0.125");
   get(s, "/api/run/validation?name=group/one", 200,
