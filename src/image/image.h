@@ -145,7 +145,7 @@ typedef struct nd_protocol {
 } nd_protocol;
 const nd_protocol *nd_protocol_at(int index);          /* NULL past the last */
 const nd_protocol *nd_protocol_find(const char *name); /* NULL: none; the error lists the names */
-/* a, b: height x width x 3 in [0, 1]. psnr, ssim: NULL where it is not wanted. */
+/* a, b: height x width x 3 in [0, 1]. */
 int nd_protocol_measure(const nd_protocol *p, const float *a, const float *b, int height, int width,
                         double *psnr, double *ssim);
 
