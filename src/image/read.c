@@ -301,8 +301,9 @@ int nd_pixels_read(const char *name, const void *bytes, size_t size, const nd_pi
   if (!bytes && check_file(name))
     return -1;
   int failed = nd_vips_run(read_once, &r);
-  if (failed && !bytes)
-    check_file(name); /* it may have gone meanwhile, which says more than that it could not be opened */
+  if (failed &&
+      (bytes || !check_file(name)))       /* it may have gone meanwhile, which says more than what failed */
+    nd_jpeg_check_end(name, bytes, size); /* and this more than libjpeg does */
   return failed;
 }
 

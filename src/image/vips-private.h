@@ -52,6 +52,8 @@ void nd_png_mark(VipsImage *image, VipsSource *source);
 /* ---- jpeg.c -------------------------------------------------------------------------------------------
  * Says how many pictures the file holds, previews aside. */
 void nd_jpeg_mark(VipsImage *image, VipsSource *source);
+/* jpeg_end.c: nd_image_check_end; bytes NULL: of the file `name`. */
+int nd_jpeg_check_end(const char *name, const void *bytes, size_t size);
 
 /* ---- iptc.c -------------------------------------------------------------------------------------------
  * Gives a picture that is about to be written, and is nobody else's, its Photoshop fields as JPEG holds them,

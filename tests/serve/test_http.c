@@ -249,6 +249,10 @@ static void what_is_no_photo_is_refused(void **state) {
   send_to(s, TINY "&strength=nan", NULL, png, n, 400, "strength goes from 0 to 1");
   send_to(s, TINY "&strength=half", NULL, png, n, 400, "strength goes from 0 to 1");
   send_to(s, TINY "&format=.exe", NULL, png, n, 400, "written as");
+  size_t jpeg_size;
+  g_autofree char *jpeg = photo(20, 20, 8, ".jpg", &jpeg_size);
+  send_to(s, TINY, NULL, jpeg, jpeg_size - 2, 415,
+          "cannot read 'photo.png': the JPEG ends before its picture");
   g_autofree char *id = site_send(s, "model=tiny.safetensors&name=half.png", png, n / 2);
   site_wait(s, id, "failed");
   g_autofree char *target = g_strdup_printf("/api/job?id=%s", id);
