@@ -176,7 +176,7 @@ static void a_dropped_photo_that_is_too_large_is_refused_in_words(void **state) 
   "where.dispatchEvent(new DragEvent('drop', {dataTransfer: data, bubbles: true, cancelable: true})); }"
 #define CHOSEN "document.getElementById('file-name').textContent.split(',')[0]"
 
-/* Anywhere on the page, one of several, and the same one again after another. */
+/* Anywhere on the page, and the same one again after another. */
 static void a_photo_can_be_given_in_any_way(void **state) {
   site *s = *state;
   browser *b = open_page(s, "#restore");
@@ -189,24 +189,75 @@ static void a_photo_can_be_given_in_any_way(void **state) {
   browser_until(b, CHOSEN " === 'beside.png'");
   browser_choose_file(b, "#file", file);
   browser_until(b, CHOSEN " === 'first.png'");
-  run(b, "fall(['a.png', 'b.png'], document.body)");
-  browser_until(b, STATUS ".startsWith('Ready. This page takes one photo at a time: a.png')");
+  run(b, "fall(['a.png'], document.body)");
+  browser_until(b, CHOSEN " === 'a.png'");
   click(b, "start");
   browser_until(b, STATUS ".includes('HEIC, have to be exported as one of these first')");
   browser_expect(b, "document.getElementById('empty').textContent", "There is nothing to show.");
   browser_close(b); /* the browser itself notes refusals as complaints */
 }
 
-/* The photo at work is found again, and is not exchanged. */
+#define LINE(n) "document.querySelectorAll('#photos li')[" n "]"
+#define SAID(n) LINE(n) ".querySelector('p').textContent"
+
+/* Each has its result or its error, and all are there again after a reload. */
+static void several_photos_are_restored_one_after_the_other(void **state) {
+  site *s = *state;
+  browser *b = open_page(s, "#restore");
+  size_t n;
+  g_autofree char *one = photo_file(s, "one.png", 48, 36), *jpeg = photo(64, 48, 8, ".jpg", &n),
+                  *cut = site_path(s, "cut.jpg"), *two = photo_file(s, "two.jpg", 60, 40);
+  assert_true(g_file_set_contents(cut, jpeg, (gssize)n / 2, NULL));
+  choose_model(b, "tiny.safetensors");
+  browser_choose_files(b, "#file", (const char *const[]){one, cut, two, NULL});
+  browser_until(b, TEXT("start") " === 'Restore all 3' && " READY);
+  browser_expect(b, CHOSEN, "one.png");
+  click(b, "start");
+  browser_until(b, SAID("0") ".startsWith('Done in') && " SAID("2") ".startsWith('Done in')");
+  browser_expect(
+      b, SAID("1"),
+      "It could not be restored: cannot read 'cut.jpg': the JPEG ends before its picture does; copy "
+      "or download it again.");
+  browser_expect(b,
+                 "[...document.querySelectorAll('#photos li')].map((item) => item.lastChild.hidden).join()",
+                 "false,true,false");
+  browser_expect(b, "fetch(" LINE("2") ".lastChild.href).then((r) => r.headers.get('content-disposition'))",
+                 "attachment; filename=\"two_restored.jpg\"; filename*=UTF-8''two_restored.jpg");
+  run(b, LINE("1") ".firstChild.click()");
+  browser_expect(b, "document.getElementById('status').classList.contains('bad')", "true");
+  browser_expect(b, "document.getElementById('download').hidden", "true");
+  run(b, LINE("2") ".firstChild.click()");
+  browser_until(b, STATUS ".includes('two.jpg, 60 × 40 pixels') && " SHOWN("after"));
+  browser_until(b, "document.getElementById('after').naturalWidth === 60");
+  picture(b, "9-several");
+  g_free(browser_call(b, "Page.reload", "{}"));
+  browser_until(
+      b, "document.querySelectorAll('#photos li').length === 2 && " SAID("0") ".startsWith('Done in')");
+  browser_until(b, STATUS ".includes('two.jpg, 60 × 40 pixels') && " SHOWN("after"));
+  browser_close(b); /* the browser itself notes refusals as complaints */
+}
+
+/* The server keeps 32 results. */
+static void too_many_photos_at_once_are_said(void **state) {
+  browser *b = open_page(*state, "#restore");
+  choose_model(b, "tiny.safetensors");
+  run(b, LET_FALL);
+  run(b, "fall([...Array(35).keys()].map((n) => n + '.png'), document.body)");
+  browser_until(b, STATUS ".startsWith('Ready. 3 more were not taken: the server keeps 32 results.')");
+  browser_expect(b, "document.querySelectorAll('#photos li').length", "32");
+  close_page(b);
+}
+
+/* The photo at work is found again, and others wait behind it. */
 static void a_photo_at_work_is_not_lost(void **state) {
   browser *b = open_with_photo(*state, "slow.safetensors", "work.jpg", 1000, 1000);
-  run(b, LET_FALL);
   focus(b, "start");
   browser_key(b, "Enter");
   browser_until(b, STATUS ".startsWith('Restoring')");
   browser_expect(b, "document.activeElement.id", "cancel");
-  run(b, "fall(['other.png'], document.body)");
-  browser_until(b, STATUS ".includes('s. Meanwhile other.png was not taken')"); /* also when more is told */
+  g_autofree char *other = photo_file(*state, "other.png", 20, 20);
+  browser_choose_file(b, "#file", other);
+  browser_until(b, SAID("1") " === 'Waiting: 1 photo is before it' && " STATUS ".startsWith('Restoring')");
   g_autofree char *address = browser_value(b, "location.hash");
   click(b, "to-runs");
   browser_until(b, "document.querySelectorAll('#charts figure').length > 0");
@@ -216,6 +267,7 @@ static void a_photo_at_work_is_not_lost(void **state) {
   browser_until(b, STATUS ".startsWith('Restoring')");
   click(b, "cancel");
   browser_until(b, STATUS " === 'Cancelled. To restore it after all, choose it again.'");
+  browser_until(b, SAID("1") ".startsWith('Cancelled.')");
   close_page(b);
 }
 
@@ -334,6 +386,8 @@ int main(void) {
       cmocka_unit_test(a_photo_by_hand),
       cmocka_unit_test(a_dropped_photo_that_is_too_large_is_refused_in_words),
       cmocka_unit_test(a_photo_can_be_given_in_any_way),
+      cmocka_unit_test(several_photos_are_restored_one_after_the_other),
+      cmocka_unit_test(too_many_photos_at_once_are_said),
       cmocka_unit_test(a_photo_at_work_is_not_lost),
       cmocka_unit_test(a_cut_off_address_still_shows_the_runs),
       cmocka_unit_test(waiting_can_be_cancelled),

@@ -39,7 +39,7 @@ static void the_page_is_whole_and_its_own(void **state) {
   assert_null(strstr(r.body, "https://"));
   assert_null(strstr(r.body, "style=\""));
   reply_clear(&r);
-  const char *files[] = {"/style.css",  "/page.js",  "/common.js", "/restore.js",
+  const char *files[] = {"/style.css",  "/page.js",  "/common.js", "/photo.js", "/restore.js",
                          "/compare.js", "/chart.js", "/runs.js",   "/icon.svg"};
   for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
     g_autofree char *path = g_strconcat(ND_PAGE, files[i], NULL), *text = NULL;
