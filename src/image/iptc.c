@@ -1,6 +1,7 @@
-/* IPTC's records (captions, keywords) and Photoshop's resource blocks, which JPEG and TIFF hold differently:
+/* IPTC's records (captions, keywords) and Photoshop's resource blocks, which formats hold differently:
  * libvips hands over what stands in the file. A JPEG segment is "Photoshop 3.0", then blocks, of which one is
- * the records (Adobe Photoshop File Formats, "Image Resource Blocks"); TIFF has a tag for the records alone
+ * the records (Adobe Photoshop File Formats, "Image Resource Blocks"); PNG has the blocks as a text
+ * (png_text.c); TIFF has a tag for the records alone
  * and another for the blocks. libvips mistakes the length of the former, in both directions, so it is read
  * and written with EXIF (exif-private.h). */
 #include "image/vips-private.h"
@@ -10,7 +11,7 @@
 static const char front[] = "Photoshop 3.0"; /* and its 0 */
 
 enum { RECORDS = 0x0404, OLD_THUMBNAIL = 0x0409, THUMBNAIL = 0x040c };
-enum { LARGEST_SEGMENT = 65533 };
+enum { LARGEST_SEGMENT = 65533, RECORD_MARK = 0x1c };
 
 typedef struct bytes {
   const guint8 *at;
@@ -133,4 +134,22 @@ void nd_iptc_fit(VipsImage *image, bool jpeg) {
   }
   set(image, VIPS_META_PHOTOSHOP_NAME, others, 0);
   vips_image_remove(image, VIPS_META_IPTC_NAME);
+}
+
+GByteArray *nd_iptc_blocks(VipsImage *image) {
+  nd_iptc_fit(image, true);
+  bytes segment = blob(image, VIPS_META_IPTC_NAME),
+        blocks = is_segment(segment) ? behind_front(segment) : segment;
+  return blocks.n ? g_byte_array_append(g_byte_array_new(), blocks.at, (guint)blocks.n) : NULL;
+}
+
+bool nd_iptc_put_blocks(VipsImage *image, const GByteArray *blocks) {
+  g_autoptr(GByteArray) segment = g_byte_array_new();
+  if (blocks->len >= 4 && !memcmp(blocks->data, "8BIM", 4))
+    g_byte_array_append(segment, (const guint8 *)front, sizeof front);
+  else if (*blocks->data != RECORD_MARK)
+    return false;
+  g_byte_array_append(segment, blocks->data, blocks->len);
+  set(image, VIPS_META_IPTC_NAME, segment, 0);
+  return true;
 }

@@ -16,6 +16,7 @@ typedef struct colours {
 } colours;
 
 typedef struct chunks {
+  VipsImage *image;
   colours colours;
   bool settled; /* something better says what they are */
   uint32_t frames;
@@ -35,13 +36,15 @@ static bool read_chunk(const char *type, const unsigned char *data, size_t n, ch
     c->colours.gamma = big_endian(data) / 1e5;
   for (int i = 0; i < 8 && !memcmp(type, "cHRM", 4) && n == 32; i++)
     c->colours.xy[i] = big_endian(data + 4 * i) / 1e5;
+  if (!memcmp(type, "tEXt", 4))
+    nd_png_take_latin(c->image, (const char *)data, n);
   if (!memcmp(type, "acTL", 4) && n == 8)
     c->frames = big_endian(data);
   return memcmp(type, "IDAT", 4) != 0;
 }
 
-static chunks read_chunks(const unsigned char *file, size_t n) {
-  chunks c = {.colours = srgb};
+static chunks read_chunks(VipsImage *image, const unsigned char *file, size_t n) {
+  chunks c = {.image = image, .colours = srgb};
   c.colours.gamma = 0;
   for (size_t at = SIGNATURE, length; at + AROUND <= n; at += AROUND + length) {
     length = big_endian(file + at);
@@ -101,7 +104,7 @@ static void give_profile(VipsImage *image, const colours *c) {
 void nd_png_mark(VipsImage *image, VipsSource *source) {
   unsigned char *head;
   gint64 n = vips_source_sniff_at_most(source, &head, MOST);
-  chunks c = n > 0 ? read_chunks(head, (size_t)n) : (chunks){.settled = true};
+  chunks c = n > 0 ? read_chunks(image, head, (size_t)n) : (chunks){.settled = true};
   if (!c.settled)
     give_profile(image, &c.colours);
   if (c.frames > 1 && c.frames <= INT_MAX)

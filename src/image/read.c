@@ -246,6 +246,7 @@ static int decode(const reading *r, VipsImage **image) {
   if (read_strips(r, *image))
     return -1;
   void *meta = nd_meta_new(*image);
+  nd_png_take_records(meta);
   if (tiff)
     read_exif(r, meta);
   if (turned)

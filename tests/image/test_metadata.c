@@ -309,6 +309,66 @@ static void the_old_thumbnail_goes(void **state) {
   g_unlink(path);
 }
 
+/* libvips reads keywords with blanks, and writes them without what follows; UTF-8 it writes as Latin-1. */
+static void texts_keep_their_keywords_and_letters(void **state) {
+  static const char *const texts[][3] = {{"png-comment-0-Author", "nobody", "tEXt"},
+                                         {"png-comment-1-Creation Time", "1 Jan 2000", "tEXt"},
+                                         {"png-comment-2-Title", "M\xc3\xb6we", "iTXt"}};
+  g_autofree char *path = scratch_path(state, "a.png");
+  nd_image image;
+  g_autofree char *golden = golden_path("rgb8.png");
+  must(nd_image_load(golden, &image));
+  for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
+    vips_image_set_string(image.meta, texts[i][0], texts[i][1]);
+  for (int round = 0; round < 2; round++) { /* the second time of what was read */
+    must(nd_image_save(path, &image, NULL));
+    nd_image_free(&image);
+    g_autofree char *bytes = NULL;
+    size_t n;
+    assert_true(g_file_get_contents(path, &bytes, &n, NULL));
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+      const char *keyword = strrchr(texts[i][0], '-') + 1, *at = memmem(bytes, n, keyword, strlen(keyword));
+      assert_non_null(at);
+      assert_memory_equal(at - 4, texts[i][2], 4);
+      assert_int_equal(at[strlen(keyword)], 0);
+    }
+    must(nd_image_load(path, &image));
+    VipsImage *saved = look_into(path);
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+      const char *text;
+      assert_int_equal(vips_image_get_string(saved, texts[i][0], &text), 0);
+      assert_string_equal(text, texts[i][1]);
+    }
+    g_object_unref(saved);
+  }
+  nd_image_free(&image);
+  g_unlink(path);
+}
+
+/* As PNG means it to be; here in place of a text of ASCII. */
+static void a_text_in_latin_is_read(void **state) {
+  g_autofree char *path = scratch_path(state, "a.png"), *golden = golden_path("rgb8.png"), *bytes = NULL;
+  size_t n;
+  nd_image image;
+  must(nd_image_load(golden, &image));
+  vips_image_set_string(image.meta, "png-comment-0-Source", "Koeln");
+  must(nd_image_save(path, &image, NULL));
+  nd_image_free(&image);
+  assert_true(g_file_get_contents(path, &bytes, &n, NULL));
+  unsigned char *chunk = memmem(bytes, n, "tEXtSource", 10);
+  assert_non_null(chunk);
+  memcpy(chunk + 11, "K\xf6ln!", 5);
+  uint32_t sum = GUINT32_TO_BE(nd_crc32(chunk, 4 + 7 + 5));
+  memcpy(chunk + 16, &sum, sizeof sum);
+  must(nd_image_decode(bytes, n, "Latin-1", &image));
+  must(nd_image_save(path, &image, NULL));
+  nd_image_free(&image);
+  VipsImage *saved = look_into(path);
+  check_text(saved, "png-comment-0-Source", "K\xc3\xb6ln!");
+  g_object_unref(saved);
+  g_unlink(path);
+}
+
 static void grey_and_alpha_keep_their_metadata(void **state) {
   g_autofree char *path = scratch_path(state, "a.png");
   VipsImage *plain, *with;
@@ -616,6 +676,8 @@ int main(void) {
       IN_SCRATCH(a_profile_for_other_pixels_stays_behind),
       IN_SCRATCH(the_old_thumbnail_goes),
       IN_SCRATCH(grey_and_alpha_keep_their_metadata),
+      IN_SCRATCH(a_text_in_latin_is_read),
+      IN_SCRATCH(texts_keep_their_keywords_and_letters),
       IN_SCRATCH(webp_loses_nothing_where_it_had_not),
       IN_SCRATCH(frames_of_an_animation_are_mentioned),
       IN_SCRATCH(pictures_behind_a_jpeg_are_mentioned),
