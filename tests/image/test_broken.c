@@ -353,7 +353,6 @@ static void nothing_was_printed(void **state) {
 int main(void) {
   if (nd_image_start())
     return 1;
-#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_enter, scratch_leave)
   const struct CMUnitTest tests[] = {
       IN_SCRATCH(what_is_no_picture_is_named),
       cmocka_unit_test(samples_of_other_kinds_are_named),

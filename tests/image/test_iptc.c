@@ -239,10 +239,9 @@ static void captions_that_are_lost_are_said(void **state) {
 
 int main(void) {
   nd_image_start();
-#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_enter, scratch_leave)
-  const struct CMUnitTest tests[] = {TEST(records_of_a_jpeg_go_everywhere),
-                                     TEST(records_of_a_tiff_go_everywhere), TEST(broken_blocks_do_no_harm),
-                                     TEST(texts_of_other_programs_are_read),
-                                     TEST(captions_that_are_lost_are_said)};
+  const struct CMUnitTest tests[] = {
+      IN_SCRATCH(records_of_a_jpeg_go_everywhere), IN_SCRATCH(records_of_a_tiff_go_everywhere),
+      IN_SCRATCH(broken_blocks_do_no_harm), IN_SCRATCH(texts_of_other_programs_are_read),
+      IN_SCRATCH(captions_that_are_lost_are_said)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

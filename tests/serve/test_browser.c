@@ -1,98 +1,5 @@
-/* The page in a browser: a photo by hand, by drop and by keyboard, training runs, narrow and dark. Leaves
- * pictures of it in the build folder. Skipped where there is no Chromium. */
-#include "browser.h"
-#include "site.h"
-
-#include <glib/gstdio.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
-#define STATUS "(document.getElementById('status') || {textContent: ''}).textContent"
-#define TROUBLE "document.getElementById('trouble').textContent"
-#define READY "!document.getElementById('start').disabled"
-#define SHOWN(id) "document.getElementById('" id "')?.hidden === false"
-#define TWO_FRAMES "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-#define TEXT(id) "document.getElementById('" id "').textContent"
-
-static browser *open_page(const site *s, const char *where) {
-  char *address = g_strdup_printf("http://127.0.0.1:%d/%s", s->port, where);
-  browser *b = browser_open(address);
-  g_free(address); /* before skip, which does not return */
-  if (!b) {
-    skip();
-    g_assert_not_reached();
-  }
-  return b;
-}
-
-static void close_page(browser *b) {
-  if (*browser_complaints(b))
-    fail_msg("the browser complains: %s", browser_complaints(b));
-  browser_close(b);
-}
-
-static void picture(browser *b, const char *name) {
-  g_mkdir_with_parents(ND_SCREENSHOTS, 0777);
-  g_autofree char *path = g_strconcat(ND_SCREENSHOTS "/", name, ".png", NULL);
-  browser_picture(b, path);
-}
-
-static char *photo_file(const site *s, const char *name, int width, int height) {
-  size_t n;
-  g_autofree char *bytes = photo(width, height, 8, strrchr(name, '.'), &n);
-  char *path = site_path(s, name);
-  assert_true(g_file_set_contents(path, bytes, (gssize)n, NULL));
-  return path;
-}
-
-static double number(browser *b, const char *script) {
-  g_autofree char *text = browser_value(b, script);
-  return g_ascii_strtod(text, NULL);
-}
-
-static void run(browser *b, const char *script) {
-  g_free(browser_value(b, script));
-}
-
-static void click(browser *b, const char *id) {
-  g_autofree char *script = g_strdup_printf("document.getElementById('%s').click()", id);
-  run(b, script);
-}
-
-static void focus(browser *b, const char *id) {
-  g_autofree char *script = g_strdup_printf("document.getElementById('%s').focus()", id);
-  run(b, script);
-}
-
-static void choose_model(browser *b, const char *name) {
-  browser_until(b, "document.getElementById('model').options.length > 0");
-  g_autofree char *script =
-      g_strdup_printf("document.getElementById('model').value = '%s';"
-                      "document.getElementById('model').dispatchEvent(new Event('change'))",
-                      name);
-  run(b, script);
-}
-
-/* The page with a photo of that size given, for that model, and not started yet. */
-static browser *open_with_photo(const site *s, const char *model, const char *name, int width, int height) {
-  browser *b = open_page(s, "#restore");
-  g_autofree char *file = photo_file(s, name, width, height);
-  choose_model(b, model);
-  browser_choose_file(b, "#file", file);
-  browser_until(b, READY);
-  return b;
-}
-
-/* The same, with the model at work on it for some seconds. */
-static browser *open_at_work(const site *s, const char *name) {
-  browser *b = open_with_photo(s, "slow.safetensors", name, 1000, 1000);
-  click(b, "start");
-  browser_until(b, STATUS ".startsWith('Restoring')");
-  return b;
-}
+/* Photos on the page: by hand, by drop and by keyboard, several, cancelled, narrow and dark. */
+#include "page.h"
 
 /* The line between before and after follows the pointer and the keys. */
 static void compare_by_hand(browser *b) {
@@ -271,64 +178,12 @@ static void a_photo_at_work_is_not_lost(void **state) {
   close_page(b);
 }
 
-static void a_cut_off_address_still_shows_the_runs(void **state) {
-  site *s = *state;
-  browser *b = open_page(s, "#run/%");
-  browser_until(b, TROUBLE ".startsWith('The run cannot be shown')");
-  browser_expect(b, "document.querySelectorAll('#run-list a').length > 0", "true");
-  browser_close(b); /* the browser itself notes refusals as complaints */
-}
-
 static void waiting_can_be_cancelled(void **state) {
   browser *b = open_at_work(*state, "slow.jpg");
   picture(b, "4-working");
   click(b, "cancel");
   browser_until(b, STATUS " === 'Cancelled.'");
   browser_until(b, READY);
-  close_page(b);
-}
-
-static void write_plain_run(const site *s, int lines) {
-  g_autofree char *folder = site_path(s, "runs/plain"), *log = site_path(s, "runs/plain/log.csv");
-  g_autoptr(GString) text =
-      g_string_new("step,loss,restoration,diffusion,positive,negative,alpha,gradient_norm,"
-                   "images_per_second,wait_share\n");
-  for (int i = 1; i <= lines; i++)
-    g_string_append_printf(text, "%d,%g,%g,nan,nan,nan,0,%g,20,0.01\n", i * 10, 1.0 / i, 1.0 / i, 0.5 / i);
-  g_mkdir_with_parents(folder, 0777);
-  assert_true(g_file_set_contents(log, text->str, -1, NULL));
-}
-
-static void runs_are_watched(void **state) {
-  site *s = *state;
-  write_plain_run(s, 20);
-  browser *b = open_page(s, "#run/group%2Fone");
-  browser_until(b, "document.querySelectorAll('#charts figure').length === 8");
-  browser_until(b, "document.querySelector('#figures').textContent.includes('26.25 dB')");
-  browser_expect(b, "document.querySelectorAll('#run-list a').length", "2");
-  browser_expect(b, "document.querySelector('#run-list [aria-current] b').textContent", "group/one");
-  browser_until(b, "document.querySelector('#figures').textContent.includes('12.5 %')");
-  browser_until(
-      b, "document.querySelector('#crops img') && document.querySelector('#crops img').naturalWidth === 96");
-  browser_size(b, 1280, 1500);
-  picture(b, "5-run");
-  run(b, "document.querySelector('#run-list a[href=\"#run/plain\"]').click()");
-  browser_until(b, "document.querySelectorAll('#charts figure').length === 5");
-  browser_expect(b, TROUBLE, "");
-  browser_until(b, "document.querySelector('#figures').textContent.includes('Step200')");
-  write_plain_run(s, 21); /* grows while it is watched */
-  browser_until(b, "document.querySelector('#figures').textContent.includes('Step210')");
-  close_page(b);
-}
-
-static void a_narrow_scale_has_labels_that_differ(void **state) {
-  browser *b = open_page(*state, "#restore");
-  browser_expect(
-      b,
-      "import('./chart.js').then(({Chart}) => [...new Chart({title: 't', series: [{name: 's', points: "
-      "[[1, 7.64331], [2, 7.64395], [3, 7.64481]]}]}).node.querySelectorAll('[text-anchor=end]')]"
-      ".map((t) => t.textContent).join(' '))",
-      "7.6435 7.644 7.6445");
   close_page(b);
 }
 
@@ -369,17 +224,6 @@ static void a_server_that_comes_back_knows_no_photo(void **state) {
   browser_close(b); /* the browser itself notes refusals as complaints */
 }
 
-static void a_server_that_is_gone_is_said(void **state) {
-  site *s = *state;
-  browser *b = open_page(s, "#run/group%2Fone");
-  browser_until(b, "document.querySelectorAll('#charts figure').length === 8");
-  nd_server_stop(s->server);
-  s->server = NULL;
-  browser_until(b, TROUBLE ".startsWith('The server does not answer')");
-  picture(b, "8-gone");
-  browser_close(b);
-}
-
 int main(void) {
   site_prepare();
   const struct CMUnitTest tests[] = {
@@ -389,13 +233,9 @@ int main(void) {
       cmocka_unit_test(several_photos_are_restored_one_after_the_other),
       cmocka_unit_test(too_many_photos_at_once_are_said),
       cmocka_unit_test(a_photo_at_work_is_not_lost),
-      cmocka_unit_test(a_cut_off_address_still_shows_the_runs),
       cmocka_unit_test(waiting_can_be_cancelled),
-      cmocka_unit_test(runs_are_watched),
-      cmocka_unit_test(a_narrow_scale_has_labels_that_differ),
       cmocka_unit_test(narrow_and_dark),
       cmocka_unit_test(a_server_that_comes_back_knows_no_photo),
-      cmocka_unit_test(a_server_that_is_gone_is_said),
   };
   return cmocka_run_group_tests(tests, site_enter, site_leave);
 }
