@@ -26,13 +26,6 @@ static bytes blob(VipsImage *image, const char *field) {
   return (bytes){at, n};
 }
 
-static size_t big_endian(const guint8 *at, size_t n) {
-  size_t value = 0;
-  for (size_t i = 0; i < n; i++)
-    value = value << 8 | at[i];
-  return value;
-}
-
 /* Takes the next block off: its name, and what it holds, without the padding. False: there is none. */
 static bool next_block(bytes *rest, unsigned *id, bytes *whole, bytes *data) {
   enum { SIGNATURE = 4, ID = 2, SIZE = 4 };
@@ -41,8 +34,8 @@ static bool next_block(bytes *rest, unsigned *id, bytes *whole, bytes *data) {
   size_t name = (size_t)(rest->at[SIGNATURE + ID] + 2) / 2 * 2, head = SIGNATURE + ID + name + SIZE;
   if (rest->n < head)
     return false;
-  *id = (unsigned)big_endian(rest->at + SIGNATURE, ID);
-  *data = (bytes){rest->at + head, big_endian(rest->at + head - SIZE, SIZE)};
+  *id = (unsigned)nd_number_in(rest->at + SIGNATURE, ID, true);
+  *data = (bytes){rest->at + head, nd_number_in(rest->at + head - SIZE, SIZE, true)};
   if (data->n > rest->n - head)
     return false;
   *whole = (bytes){rest->at, MIN(head + data->n + data->n % 2, rest->n)};

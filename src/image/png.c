@@ -24,8 +24,8 @@ typedef struct chunks {
 
 static const colours srgb = {1 / 2.2, {0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06}};
 
-static uint32_t big_endian(const unsigned char *b) {
-  return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+static uint32_t number_at(const unsigned char *b) {
+  return (uint32_t)nd_number_in(b, 4, true);
 }
 
 /* A chunk of n bytes; false: the last that tells something. */
@@ -33,13 +33,13 @@ static bool read_chunk(const char *type, const unsigned char *data, size_t n, ch
   if (!memcmp(type, "sRGB", 4) || !memcmp(type, "iCCP", 4))
     c->settled = true;
   if (!memcmp(type, "gAMA", 4) && n == 4)
-    c->colours.gamma = big_endian(data) / 1e5;
+    c->colours.gamma = number_at(data) / 1e5;
   for (int i = 0; i < 8 && !memcmp(type, "cHRM", 4) && n == 32; i++)
-    c->colours.xy[i] = big_endian(data + 4 * i) / 1e5;
+    c->colours.xy[i] = number_at(data + 4 * i) / 1e5;
   if (!memcmp(type, "tEXt", 4))
     nd_png_take_latin(c->image, (const char *)data, n);
   if (!memcmp(type, "acTL", 4) && n == 8)
-    c->frames = big_endian(data);
+    c->frames = number_at(data);
   return memcmp(type, "IDAT", 4) != 0;
 }
 
@@ -47,7 +47,7 @@ static chunks read_chunks(VipsImage *image, const unsigned char *file, size_t n)
   chunks c = {.image = image, .colours = srgb};
   c.colours.gamma = 0;
   for (size_t at = SIGNATURE, length; at + AROUND <= n; at += AROUND + length) {
-    length = big_endian(file + at);
+    length = number_at(file + at);
     if (length > n - at - AROUND || !read_chunk((const char *)file + at + 4, file + at + 8, length, &c))
       break;
   }
