@@ -32,9 +32,13 @@ static int next_marker(FILE *file) {
 
 /* A segment that reaches beyond the end leaves nothing to be read after it. */
 static void skip_segment(FILE *file) {
-  int high = getc_unlocked(file), low = getc_unlocked(file), length = high << 8 | low;
-  if (low != EOF && length > 2)
-    fseek(file, length - 2, SEEK_CUR);
+  enum { LENGTH = 2 }; /* it counts itself */
+  unsigned char bytes[LENGTH];
+  if (fread(bytes, 1, LENGTH, file) < LENGTH)
+    return;
+  long length = (long)nd_number_in(bytes, LENGTH, true);
+  if (length > LENGTH)
+    fseek(file, length - LENGTH, SEEK_CUR);
 }
 
 static bool ends_early(FILE *file) {
