@@ -67,8 +67,8 @@ sanitize:
 races:
 	$(call install,$(BUILD_DEPS) $(TEST_DEPS))
 	$(call setup,build-races,-Db_sanitize=thread -Db_lundef=false --buildtype=debugoptimized)
-	@ninja -C build-races tests/api/test_api tests/base/test_base
-	@for t in base/test_base api/test_api; do \
+	@ninja -C build-races tests/api/test_api tests/api/test_api_threads tests/base/test_base
+	@for t in base/test_base api/test_api api/test_api_threads; do \
 	  G_SLICE=always-malloc TSAN_OPTIONS=halt_on_error=1:suppressions=$(CURDIR)/tests/threads.supp \
 	  build-races/tests/$$t || exit 1; done
 

@@ -3,6 +3,7 @@
 #include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 static int compare(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -11,6 +12,12 @@ static int compare(const void *a, const void *b) {
 
 void nd_figures_sort(double *x, int n) {
   qsort(x, (size_t)n, sizeof *x, compare);
+}
+
+double nd_figures_peak(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return (double)usage.ru_maxrss / 1024;
 }
 
 void nd_figures_profile(nd_plan *plan, nd_profile *profile) {

@@ -6,13 +6,11 @@
  *     [--profile]
  */
 #include "figures.h"
-#include "train/train-private.h"
-#include "weights/model.h"
+#include "workload.h"
 
 #include <glib.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 typedef struct options {
@@ -48,7 +46,7 @@ static nd_tensor forward(bench *b, const options *q, bool diffusion) {
 static void build(bench *b, const options *q) {
   bool diffusion = nd_net_from_text(q->network, ND_RESTORATION, q->settings, &b->net) != 0;
   if (diffusion)
-    must(nd_net_from_text(q->network, ND_DIFFUSION, q->settings, &b->net));
+    b->net = nd_workload_net(q->network, ND_DIFFUSION, q->settings);
   b->params = nd_params_new();
   b->g = nd_graph_new(b->params);
   nd_graph_set_training(b->g, b->trains);
@@ -67,13 +65,6 @@ static void build(bench *b, const options *q) {
   b->state.gradients = nd_plan_gradients(b->plan);
 }
 
-static void fill(bench *b, const options *q, nd_tensor t, int channels) {
-  nd_rng r = nd_rng_make(1, 0, (uint32_t)channels, ND_RANDOM_TEST);
-  float *x = nd_plan_tensor(b->plan, t);
-  for (size_t i = 0; i < (size_t)q->batch * (size_t)q->size * (size_t)q->size * (size_t)channels; i++)
-    x[i] = (float)nd_rng_uniform(&r);
-}
-
 /* The processor's time for all threads: what is left to compare by where other work takes turns. */
 static double cpu_ms(void) {
   struct timespec t;
@@ -86,10 +77,11 @@ typedef struct times {
 } times;
 
 static times one_step(bench *b, const options *q, uint64_t step) {
-  static const nd_adam_settings adam = {1e-4, 0.9f, 0.999f, 1e-8f, 0, 0.9999f, 0, false};
-  fill(b, q, b->x, b->level >= 0 ? 9 : 3);
+  size_t pixels = (size_t)q->batch * (size_t)q->size * (size_t)q->size;
+  uint32_t channels = b->level >= 0 ? 9 : 3;
+  nd_workload_fill(b->plan, b->x, pixels * channels, channels);
   if (b->trains)
-    fill(b, q, b->target, 3);
+    nd_workload_fill(b->plan, b->target, pixels * 3, 3);
   for (int i = 0; b->level >= 0 && i < q->batch; i++)
     nd_plan_tensor(b->plan, b->level)[i] = 0.5f;
   int64_t begun = nd_clock();
@@ -98,7 +90,7 @@ static times one_step(bench *b, const options *q, uint64_t step) {
   nd_run(b->plan, 1, step, 0);
   if (b->trains) {
     int64_t at = nd_clock();
-    nd_adam_step(&b->state, &adam, 1);
+    nd_adam_step(&b->state, &nd_workload_adam, 1);
     nd_profile_stage(b->profile, "Adam, average", at, 9.0 * (double)b->state.size * sizeof(float));
   }
   nd_profile_end(b->profile);
@@ -107,7 +99,6 @@ static times one_step(bench *b, const options *q, uint64_t step) {
 
 static void measure(bench *b, const options *q) {
   g_autofree double *ms = g_new(double, q->steps), *cpu = g_new(double, q->steps);
-  struct rusage usage;
   one_step(b, q, 0);
   b->profile = q->profile ? nd_profile_new() : NULL;
   nd_plan_record(b->plan, b->profile);
@@ -118,12 +109,11 @@ static void measure(bench *b, const options *q) {
   }
   nd_figures_sort(ms, q->steps);
   nd_figures_sort(cpu, q->steps);
-  getrusage(RUSAGE_SELF, &usage);
   printf("{\"what\": \"noiseda\", \"network\": \"%s\", \"work\": \"%s\", \"size\": %d, \"batch\": %d, "
          "\"ms_median\": %.1f, \"ms_min\": %.1f, \"cpu_ms_median\": %.1f, \"gflops\": %.1f, \"peak_rss_mb\": "
          "%.0f, \"arena_mb\": %.0f}\n",
          q->network, q->work, q->size, q->batch, ms[q->steps / 2], ms[0], cpu[q->steps / 2],
-         nd_plan_flops(b->plan) / 1e6 / ms[q->steps / 2], (double)usage.ru_maxrss / 1024,
+         nd_plan_flops(b->plan) / 1e6 / ms[q->steps / 2], nd_figures_peak(),
          (double)nd_plan_bytes(b->plan) / 1e6);
 }
 

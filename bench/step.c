@@ -7,13 +7,11 @@
 #include "adapt/adapt.h"
 #include "figures.h"
 #include "multiplied.h"
-#include "train/train-private.h"
-#include "weights/model.h"
+#include "workload.h"
 
 #include <glib.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 typedef struct setting {
   const char *name, *restoration, *diffusion;
@@ -22,20 +20,6 @@ typedef struct setting {
 static const setting settings[] = {
     {"release", "width=64;depth=4", "width=64;multipliers=1,2,4,8;res_blocks=2;attention_levels=16"},
     {"small", "width=32;depth=4", "width=32;multipliers=1,2,2;res_blocks=1;attention_levels="}};
-
-static nd_net *network(const char *name, nd_role role, const char *text) {
-  nd_net *net;
-  if (nd_net_from_text(name, role, text, &net))
-    g_error("%s", nd_error());
-  return net;
-}
-
-static void fill(nd_plan *plan, nd_tensor t, size_t count, uint32_t which) {
-  nd_rng r = nd_rng_make(1, 0, which, ND_RANDOM_TEST);
-  float *x = nd_plan_tensor(plan, t);
-  for (size_t i = 0; i < count; i++)
-    x[i] = (float)nd_rng_uniform(&r);
-}
 
 typedef struct options {
   char *setting, *precision;
@@ -53,20 +37,19 @@ typedef struct bench {
 } bench;
 
 static double one_step(bench *b, const options *q, uint64_t step) {
-  static const nd_adam_settings adam = {1e-4, 0.9f, 0.999f, 1e-8f, 0, 0.9999f, 0, false};
   size_t count = (size_t)q->batch * (size_t)q->patch * (size_t)q->patch * 3;
   gint64 begun = g_get_monotonic_time();
   nd_profile_begin(b->profile);
-  fill(b->plan, b->o.synthetic, count, 1);
-  fill(b->plan, b->o.clean, count, 2);
-  fill(b->plan, b->o.real, count, 3);
+  nd_workload_fill(b->plan, b->o.synthetic, count, 1);
+  nd_workload_fill(b->plan, b->o.clean, count, 2);
+  nd_workload_fill(b->plan, b->o.real, count, 3);
   nd_plan_tensor(b->plan, b->o.alpha)[0] = 0.1f;
   nd_objective_draw(&b->o, b->plan, b->schedule, (nd_levels){1, 999, 1}, 1, step, 0);
   nd_run(b->plan, 1, step, 0);
   int64_t at = nd_clock();
   nd_gradient_norm(&b->state);
   nd_plan_store_state(b->plan, b->state.values);
-  nd_adam_step(&b->state, &adam, 1);
+  nd_adam_step(&b->state, &nd_workload_adam, 1);
   nd_profile_stage(b->profile, "gradient norm, Adam, average", at,
                    10.0 * (double)b->state.size * sizeof(float));
   nd_profile_end(b->profile);
@@ -81,8 +64,6 @@ static void measure(bench *b, const options *q, double compile_ms) {
   for (int i = 0; i < q->steps; i++)
     ms[i] = one_step(b, q, (uint64_t)i + 1);
   nd_figures_sort(ms, q->steps);
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
   double median = ms[q->steps / 2];
   printf("{\"what\": \"noiseda\", \"setting\": \"%s\", \"patch\": %d, \"batch\": %d, \"precision\": \"%s\", "
          "\"threads\": %d, "
@@ -90,7 +71,7 @@ static void measure(bench *b, const options *q, double compile_ms) {
          "\"ms_min\": %.1f, \"gflop\": %.1f, \"gflops\": %.1f, \"peak_rss_mb\": %.0f, \"arena_mb\": %.0f, "
          "\"compile_ms\": %.0f, \"gflop_done\": %.1f, \"loss\": %.6f}\n",
          q->setting, q->patch, q->batch, q->dtype == ND_BF16 ? "bf16" : "fp32", nd_threads(), median, ms[0],
-         nd_plan_flops(b->plan) / 1e9, nd_plan_flops(b->plan) / 1e6 / median, (double)usage.ru_maxrss / 1024,
+         nd_plan_flops(b->plan) / 1e9, nd_plan_flops(b->plan) / 1e6 / median, nd_figures_peak(),
          (double)nd_plan_bytes(b->plan) / 1e6, compile_ms, nd_multiplied(b->plan) / 1e9,
          (double)nd_plan_tensor(b->plan, b->o.loss)[0]);
   g_free(ms);
@@ -99,8 +80,8 @@ static void measure(bench *b, const options *q, double compile_ms) {
 
 static void run(const options *q, const setting *s) {
   bench b = {0};
-  nd_net *restoration = network("unet", ND_RESTORATION, s->restoration);
-  nd_net *diffusion = network("guided", ND_DIFFUSION, s->diffusion);
+  nd_net *restoration = nd_workload_net("unet", ND_RESTORATION, s->restoration);
+  nd_net *diffusion = nd_workload_net("guided", ND_DIFFUSION, s->diffusion);
   nd_params *params = nd_params_new();
   gint64 begun = g_get_monotonic_time();
   nd_graph *g = nd_graph_new(params);

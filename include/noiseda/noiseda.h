@@ -101,9 +101,9 @@ NOISEDA_API int noiseda_restore(noiseda_model *model, const noiseda_picture *fro
 /* Restores a file into a file: PNG, JPEG, TIFF, WebP, 8 or 16 bit as the input where the format can; the
  * input by its first bytes, the result by the name's ending, JPEG and WebP of quality 95 (or nothing lost,
  * where a WebP file lost nothing). Pixels are turned upright by EXIF; metadata are kept but for a thumbnail
- * in them, and alpha but in JPEG. A file that exists is replaced, once the new one is whole, also `from`
- * itself; on failure it is as it was. Starts libvips, whose concurrency becomes 1 in this process; a child
- * that is forked later restores no files. */
+ * in them, and for captions of IPTC in WebP; alpha but in JPEG. A file that exists is replaced, once the new
+ * one is whole, also `from` itself; on failure it is as it was. Starts libvips, whose concurrency becomes 1
+ * in this process; a child that is forked later restores no files. */
 NOISEDA_API int noiseda_restore_file(noiseda_model *model, const char *from, const char *to,
                                      const noiseda_options *options);
 

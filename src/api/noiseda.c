@@ -79,10 +79,7 @@ int noiseda_model_views(const noiseda_model *m) {
 }
 
 const char *noiseda_model_metadata(const noiseda_model *m, const char *key) {
-  for (size_t i = 0; i < m->model->n_metadata; i++)
-    if (!strcmp(m->model->metadata[i].key, key))
-      return m->model->metadata[i].value;
-  return NULL;
+  return nd_st_value(m->model->metadata, m->model->n_metadata, key);
 }
 
 /* ---- One call ---- */

@@ -67,10 +67,7 @@ static int add_network(nd_info *info, const nd_net *net, nd_params *params, cons
 /* ---- Where it came from ---- */
 
 const char *nd_info_metadata(const nd_info *info, const char *key) {
-  for (size_t i = 0; i < info->n_metadata; i++)
-    if (!strcmp(info->metadata[i].key, key))
-      return info->metadata[i].value;
-  return NULL;
+  return nd_st_value(info->metadata, info->n_metadata, key);
 }
 
 static char *origin_of(const nd_info *info, const char *format) {

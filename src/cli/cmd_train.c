@@ -14,8 +14,8 @@ static bool asked_to_stop(void *context) {
 
 /* One call of the command. */
 typedef struct training {
-  const char *folder; /* NULL: the recipe says */
-  char **overrides;   /* KEY=VALUE, NULL at the end; or NULL */
+  const char *folder;                  /* NULL: the recipe says */
+  const nd_recipe_override *overrides; /* one without an assignment at the end */
   nd_cli_profile profile;
   int profile_steps;
   bool profile_failed; /* its trace could not be written */
@@ -83,8 +83,8 @@ static nd_train_hooks hooks_for(training *t) {
 }
 
 static int override(training *t) {
-  for (int i = 0; t->overrides && t->overrides[i]; i++)
-    if (nd_recipe_set(&t->recipe, t->overrides[i]))
+  for (const nd_recipe_override *o = t->overrides; o->assignment; o++)
+    if (nd_recipe_set(&t->recipe, o))
       return -1;
   return 0;
 }
@@ -112,9 +112,8 @@ static int start(training *t, const char *path) {
 
 static int resume(training *t) {
   nd_train_hooks hooks = hooks_for(t);
-  const char *const *overrides = (const char *const *)t->overrides;
-  int failed = nd_train_recipe_of(t->folder, overrides, &t->recipe) || complete(t);
-  return nd_group_check(t->group, failed) || nd_train_resume(t->folder, overrides, &hooks);
+  int failed = nd_train_recipe_of(t->folder, t->overrides, &t->recipe) || complete(t);
+  return nd_group_check(t->group, failed) || nd_train_resume(t->folder, t->overrides, &hooks);
 }
 
 /* Each process tells what broke the group. */
@@ -146,21 +145,34 @@ static int megabytes_of(const char *text) {
   return (int)MIN(bytes >> 20, 1u << 30);
 }
 
-/* An option that is a key of the recipe like others: as one, it is not overruled by the recipe's. */
-static void set_key(char ***overrides, const char *key, int value) {
-  guint n = *overrides ? g_strv_length(*overrides) : 0;
-  *overrides = g_renew(char *, *overrides, n + 2);
-  (*overrides)[n] = g_strdup_printf("%s=%d", key, value);
-  (*overrides)[n + 1] = NULL;
+static void add_override(GArray *overrides, const char *where, const char *assignment) {
+  g_array_append_val(overrides, ((nd_recipe_override){assignment, where}));
+}
+
+/* An option that is a key of the recipe like others: as one, it is not overruled by the recipe's. 0: not
+ * given. */
+static void add_option(GArray *overrides, const char *option, const char *key, int value) {
+  g_autofree char *assignment = g_strdup_printf("%s=%d", key, value);
+  if (value)
+    add_override(overrides, option, g_intern_string(assignment));
+}
+
+static GArray *all_overrides(char **set, int threads, int megabytes) {
+  GArray *all = g_array_new(TRUE, FALSE, sizeof(nd_recipe_override));
+  for (int i = 0; set && set[i]; i++)
+    add_override(all, "--set", set[i]);
+  add_option(all, "--threads", "training.threads", threads);
+  add_option(all, "--memory", "training.memory", megabytes);
+  return all;
 }
 
 static int run(int argc, char **argv) {
-  g_auto(GStrv) overrides = NULL;
+  g_auto(GStrv) set = NULL;
   g_autofree char *folder = NULL, *resumed = NULL, *trace = NULL, *memory = NULL;
   training t = {.profile_steps = 10};
   int threads = 0, megabytes = 0;
   const GOptionEntry entries[] = {
-      {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &overrides, "set a key over the recipe; may be repeated",
+      {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &set, "set a key over the recipe; may be repeated",
        "KEY=VALUE"},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &folder, "the run folder to make", "RUN"},
       {"resume", 'r', 0, G_OPTION_ARG_FILENAME, &resumed, "continue the run in this folder", "RUN"},
@@ -187,12 +199,9 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong("--profile-steps is at least 1");
   nd_cli_listen("noiseda: finishing this step and saving; once more leaves at once\n");
   signal(SIGPIPE, SIG_IGN); /* a reader of our output that goes away is no reason to stop */
-  if (threads)
-    set_key(&overrides, "training.threads", threads);
-  if (megabytes)
-    set_key(&overrides, "training.memory", megabytes);
+  g_autoptr(GArray) overrides = all_overrides(set, threads, megabytes);
   t.folder = resumed ? resumed : folder;
-  t.overrides = overrides;
+  t.overrides = (const nd_recipe_override *)(void *)overrides->data;
   t.profile.trace = trace;
   if (nd_group_open(&t.group))
     return nd_cli_failed();

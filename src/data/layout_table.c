@@ -7,6 +7,9 @@ enum { DENOISE = 1 << ND_TASK_DENOISE, DERAIN = 1 << ND_TASK_DERAIN, DEBLUR = 1 
 enum { ANY = DENOISE | DERAIN | DEBLUR };
 
 #define UP "^((?:.*/)?"
+/* DPDD has photos of a telephone, too, for which there is no truth. */
+#define CANON "^(?!(?:.*/)?dd_dp_dataset_pixel[^/]*/)((?:.*/)?"
+#define PIXEL "^(?:.*/)?dd_dp_dataset_pixel[^/]*/"
 #define END "\\.(png|jpe?g|tiff?|webp|bmp)$"
 
 const nd_published_layout nd_layouts[] = {
@@ -151,7 +154,7 @@ const nd_published_layout nd_layouts[] = {
      "dpdd",
      "\\L\\2",
      "\\3",
-     UP ")(train|val|test)_l/source/([^/]+?)(?:_L)?" END,
+     CANON ")(train|val|test)_l/source/([^/]+?)(?:_L)?" END,
      {"\\1\\2_c/target/\\3.\\4"},
      "DPDD, two views: {train,val,test}_l/source, train_c/target ..."},
     {DEBLUR,
@@ -159,7 +162,7 @@ const nd_published_layout nd_layouts[] = {
      "dpdd",
      "\\L\\2",
      "\\3",
-     UP ")(train|val|test)_r/source/([^/]+?)(?:_R)?" END,
+     CANON ")(train|val|test)_r/source/([^/]+?)(?:_R)?" END,
      {NULL},
      "DPDD's right views: {train,val,test}_r/source"},
     {DEBLUR,
@@ -167,9 +170,33 @@ const nd_published_layout nd_layouts[] = {
      "dpdd_combined",
      "\\L\\2",
      "\\3",
-     UP ")(train|val|test)_c/source/([^/]+)" END,
+     CANON ")(train|val|test)_c/source/([^/]+)" END,
      {"\\1\\2_c/target/\\3.\\4"},
      "DPDD, both views in one: {train,val,test}_c/{source,target}"},
+    {DEBLUR,
+     ND_LAYOUT_REAL,
+     "dpdd_pixel",
+     "test",
+     "\\1",
+     PIXEL "test_l/source/([^/]+?)(?:_L)?" END,
+     {NULL},
+     "DPDD's photos of a Pixel 4, two views, without truth: dd_dp_dataset_pixel/test_l/source"},
+    {DEBLUR,
+     ND_LAYOUT_RIGHT,
+     "dpdd_pixel",
+     "test",
+     "\\1",
+     PIXEL "test_r/source/([^/]+?)(?:_R)?" END,
+     {NULL},
+     "their right views: dd_dp_dataset_pixel/test_r/source"},
+    {DEBLUR,
+     ND_LAYOUT_REAL,
+     "dpdd_pixel_combined",
+     "test",
+     "\\1",
+     PIXEL "test_c/source/([^/]+)" END,
+     {NULL},
+     "both of their views in one: dd_dp_dataset_pixel/test_c/source"},
     {DEBLUR,
      ND_LAYOUT_ORDERED,
      "dpdd",

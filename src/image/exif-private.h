@@ -69,6 +69,7 @@ GByteArray *nd_tiff_value(const nd_tiff_bytes *file, unsigned tag);
 size_t nd_tiff_entry_size(nd_tiff_form form);
 /* Of the type's numbers, and how many of them make one value; 0: unknown. */
 size_t nd_tiff_type_size(unsigned type, size_t *numbers);
-uint64_t nd_tiff_get(const void *from, size_t bytes, bool big_endian);
+/* What so many bytes are as one number, in whatever kind of file. */
+uint64_t nd_number_in(const void *from, size_t bytes, bool big_endian);
 
 #endif

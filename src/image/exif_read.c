@@ -22,7 +22,7 @@ static int fetch(const nd_tiff_bytes *file, uint64_t at, void *to, size_t n) {
   return 0;
 }
 
-uint64_t nd_tiff_get(const void *from, size_t bytes, bool big_endian) {
+uint64_t nd_number_in(const void *from, size_t bytes, bool big_endian) {
   const unsigned char *b = from;
   uint64_t value = 0;
   for (size_t i = 0; i < bytes; i++)
@@ -47,14 +47,14 @@ int nd_tiff_open(const nd_tiff_bytes *file, nd_tiff_form *form, uint64_t *first)
   if (fetch(file, 0, head, 8) || (memcmp(head, "II", 2) && memcmp(head, "MM", 2)))
     return -1;
   form->big_endian = head[0] == 'M';
-  uint64_t version = nd_tiff_get(head + 2, 2, form->big_endian);
+  uint64_t version = nd_number_in(head + 2, 2, form->big_endian);
   if (version != 42 && version != 43)
     return -1;
   form->big = version == 43;
   if (form->big && fetch(file, 0, head, 16))
     return -1;
   *first =
-      form->big ? nd_tiff_get(head + 8, 8, form->big_endian) : nd_tiff_get(head + 4, 4, form->big_endian);
+      form->big ? nd_number_in(head + 8, 8, form->big_endian) : nd_number_in(head + 4, 4, form->big_endian);
   return 0;
 }
 
@@ -63,7 +63,7 @@ int nd_tiff_directory_at(const nd_tiff_bytes *file, nd_tiff_form form, uint64_t 
   size_t count_size = form.big ? 8 : 2, offset_size = form.big ? 8 : 4;
   if (fetch(file, at, word, count_size))
     return -1;
-  uint64_t count = nd_tiff_get(word, count_size, form.big_endian);
+  uint64_t count = nd_number_in(word, count_size, form.big_endian);
   if (!count || count > MOST_ENTRIES)
     return -1;
   size_t n = (size_t)count * nd_tiff_entry_size(form);
@@ -74,7 +74,7 @@ int nd_tiff_directory_at(const nd_tiff_bytes *file, nd_tiff_form form, uint64_t 
     return -1;
   }
   if (!fetch(file, at + count_size + n, word, offset_size))
-    out->next = nd_tiff_get(word, offset_size, form.big_endian);
+    out->next = nd_number_in(word, offset_size, form.big_endian);
   return 0;
 }
 
@@ -104,9 +104,9 @@ static bool describes(unsigned tag) {
 static int read_entry(const nd_tiff_bytes *file, nd_tiff_form form, const unsigned char *entry,
                       nd_exif_entry *out) {
   size_t offset_size = form.big ? 8 : 4, numbers;
-  out->tag = (uint16_t)nd_tiff_get(entry, 2, form.big_endian);
-  out->type = (uint16_t)nd_tiff_get(entry + 2, 2, form.big_endian);
-  out->count = nd_tiff_get(entry + 4, offset_size, form.big_endian);
+  out->tag = (uint16_t)nd_number_in(entry, 2, form.big_endian);
+  out->type = (uint16_t)nd_number_in(entry + 2, 2, form.big_endian);
+  out->count = nd_number_in(entry + 4, offset_size, form.big_endian);
   size_t size = nd_tiff_type_size(out->type, &numbers) * numbers;
   if (!size || !out->count || out->count > LARGEST_VALUE / size)
     return -1;
@@ -115,7 +115,7 @@ static int read_entry(const nd_tiff_bytes *file, nd_tiff_form form, const unsign
   out->value = g_malloc(out->size);
   if (out->size <= offset_size)
     memcpy(out->value, value, out->size);
-  else if (fetch(file, nd_tiff_get(value, offset_size, form.big_endian), out->value, out->size)) {
+  else if (fetch(file, nd_number_in(value, offset_size, form.big_endian), out->value, out->size)) {
     g_free(out->value);
     return -1;
   }
@@ -128,7 +128,7 @@ static bool find_entry(const nd_tiff_bytes *file, nd_tiff_form form, const nd_ti
   size_t step = nd_tiff_entry_size(form);
   for (size_t i = directory->entries->len; i >= step; i -= step) {
     const unsigned char *entry = directory->entries->data + i - step;
-    if (nd_tiff_get(entry, 2, form.big_endian) == tag && !read_entry(file, form, entry, out))
+    if (nd_number_in(entry, 2, form.big_endian) == tag && !read_entry(file, form, entry, out))
       return true;
   }
   return false;
@@ -151,7 +151,7 @@ uint64_t nd_tiff_number(const nd_tiff_bytes *file, unsigned tag) {
   size_t numbers;
   if (!find_first(file, tag, &e, &form))
     return 0;
-  uint64_t value = nd_tiff_get(e.value, MIN(8, nd_tiff_type_size(e.type, &numbers)), form.big_endian);
+  uint64_t value = nd_number_in(e.value, MIN(8, nd_tiff_type_size(e.type, &numbers)), form.big_endian);
   g_free(e.value);
   return value;
 }
@@ -181,7 +181,7 @@ static void read_directory(nd_exif *exif, const nd_tiff_bytes *file, nd_tiff_for
       continue;
     int behind = directory_behind(directory, e.tag);
     if (behind)
-      read_directory(exif, file, form, nd_tiff_get(e.value, MIN(e.size, 8), form.big_endian), behind);
+      read_directory(exif, file, form, nd_number_in(e.value, MIN(e.size, 8), form.big_endian), behind);
     if (behind || (directory == ND_EXIF_IFD0 && !describes(e.tag)))
       g_free(e.value);
     else

@@ -47,7 +47,7 @@ static void put_value(GByteArray *to, const nd_exif_entry *e, bool from_big_endi
   size_t numbers, size = nd_tiff_type_size(e->type, &numbers), front = text_in_front(e, &size);
   g_byte_array_append(to, e->value, (guint)front);
   for (size_t i = front; i < e->size; i += size)
-    put_number(to, size, form, nd_tiff_get((const char *)e->value + i, size, from_big_endian));
+    put_number(to, size, form, nd_number_in((const char *)e->value + i, size, from_big_endian));
 }
 
 static void put_entry(writer *w, GByteArray *entries, const nd_exif_entry *e, bool from_big_endian) {
@@ -79,7 +79,7 @@ static void put_pointer(writer *w, GByteArray *entries, unsigned tag, uint64_t a
 
 static bool has_tag(const GByteArray *entries, nd_tiff_form form, unsigned tag) {
   for (size_t i = 0; i < entries->len; i += nd_tiff_entry_size(form))
-    if (nd_tiff_get(entries->data + i, 2, form.big_endian) == tag)
+    if (nd_number_in(entries->data + i, 2, form.big_endian) == tag)
       return true;
   return false;
 }
@@ -99,7 +99,7 @@ static void put_entries(writer *w, GByteArray *entries, const nd_exif *exif, int
 
 static int by_tag(const void *a, const void *b, void *form) {
   bool big_endian = ((const nd_tiff_form *)form)->big_endian;
-  return (int)nd_tiff_get(a, 2, big_endian) - (int)nd_tiff_get(b, 2, big_endian);
+  return (int)nd_number_in(a, 2, big_endian) - (int)nd_number_in(b, 2, big_endian);
 }
 
 /* Where it stands then. */

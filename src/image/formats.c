@@ -25,11 +25,6 @@ static bool is_webp(const unsigned char *head, size_t n) {
   return n >= 12 && !memcmp(head, "RIFF", 4) && !memcmp(head + 8, "WEBP", 4);
 }
 
-static int write_png(VipsImage *image, int quality, VipsTarget *to) {
-  (void)quality;
-  return vips_pngsave_target(image, to, "filter", VIPS_FOREIGN_PNG_FILTER_UP, NULL);
-}
-
 static int write_jpeg(VipsImage *image, int quality, VipsTarget *to) {
   nd_iptc_fit(image, true);
   return vips_jpegsave_target(image, to, "Q", quality ? quality : ND_SAVE_QUALITY, NULL);
@@ -45,22 +40,34 @@ static int write_tiff(VipsImage *image, int quality, VipsTarget *to) {
 }
 
 static const nd_format formats[] = {
-    {"PNG", {".png", NULL}, true, true, false, 0, is_png, vips_pngload_source, write_png, nd_png_mark},
+    {"PNG",
+     {".png", NULL},
+     true,
+     true,
+     false,
+     true,
+     0,
+     is_png,
+     vips_pngload_source,
+     nd_png_write,
+     nd_png_mark},
     {"JPEG",
      {".jpg", ".jpeg"},
      false,
      false,
      false,
+     true,
      65500,
      is_jpeg,
      vips_jpegload_source,
      write_jpeg,
      nd_jpeg_mark},
-    {"TIFF", {".tif", ".tiff"}, true, true, true, 0, is_tiff, vips_tiffload_source, write_tiff, NULL},
+    {"TIFF", {".tif", ".tiff"}, true, true, true, true, 0, is_tiff, vips_tiffload_source, write_tiff, NULL},
     {"WebP",
      {".webp", NULL},
      false,
      true,
+     false,
      false,
      16383,
      is_webp,

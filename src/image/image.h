@@ -30,6 +30,9 @@ int nd_image_load_rgb(const char *path, nd_image *out);
 /* Reads only the header; the size of the upright picture. An error too where its kind of pixels is not read.
  */
 int nd_image_size(const char *path, int *width, int *height);
+/* What a header does not tell: that a JPEG was cut off. -1 and what reading it would say then; other formats
+ * pass. Goes through all of the file, which takes little, since nothing is decoded. */
+int nd_image_check_end(const char *path);
 /* Reads only the header; true where EXIF orientation turns or mirrors the pixels; false where there is none.
  */
 bool nd_image_turned(const char *path);
@@ -145,7 +148,7 @@ typedef struct nd_protocol {
 } nd_protocol;
 const nd_protocol *nd_protocol_at(int index);          /* NULL past the last */
 const nd_protocol *nd_protocol_find(const char *name); /* NULL: none; the error lists the names */
-/* a, b: height x width x 3 in [0, 1]. psnr, ssim: NULL where it is not wanted. */
+/* a, b: height x width x 3 in [0, 1]. */
 int nd_protocol_measure(const nd_protocol *p, const float *a, const float *b, int height, int width,
                         double *psnr, double *ssim);
 

@@ -1,6 +1,7 @@
-/* IPTC's records (captions, keywords) and Photoshop's resource blocks, which JPEG and TIFF hold differently:
+/* IPTC's records (captions, keywords) and Photoshop's resource blocks, which formats hold differently:
  * libvips hands over what stands in the file. A JPEG segment is "Photoshop 3.0", then blocks, of which one is
- * the records (Adobe Photoshop File Formats, "Image Resource Blocks"); TIFF has a tag for the records alone
+ * the records (Adobe Photoshop File Formats, "Image Resource Blocks"); PNG has the blocks as a text
+ * (png_text.c); TIFF has a tag for the records alone
  * and another for the blocks. libvips mistakes the length of the former, in both directions, so it is read
  * and written with EXIF (exif-private.h). */
 #include "image/vips-private.h"
@@ -10,7 +11,7 @@
 static const char front[] = "Photoshop 3.0"; /* and its 0 */
 
 enum { RECORDS = 0x0404, OLD_THUMBNAIL = 0x0409, THUMBNAIL = 0x040c };
-enum { LARGEST_SEGMENT = 65533 };
+enum { LARGEST_SEGMENT = 65533, RECORD_MARK = 0x1c };
 
 typedef struct bytes {
   const guint8 *at;
@@ -25,13 +26,6 @@ static bytes blob(VipsImage *image, const char *field) {
   return (bytes){at, n};
 }
 
-static size_t big_endian(const guint8 *at, size_t n) {
-  size_t value = 0;
-  for (size_t i = 0; i < n; i++)
-    value = value << 8 | at[i];
-  return value;
-}
-
 /* Takes the next block off: its name, and what it holds, without the padding. False: there is none. */
 static bool next_block(bytes *rest, unsigned *id, bytes *whole, bytes *data) {
   enum { SIGNATURE = 4, ID = 2, SIZE = 4 };
@@ -40,8 +34,8 @@ static bool next_block(bytes *rest, unsigned *id, bytes *whole, bytes *data) {
   size_t name = (size_t)(rest->at[SIGNATURE + ID] + 2) / 2 * 2, head = SIGNATURE + ID + name + SIZE;
   if (rest->n < head)
     return false;
-  *id = (unsigned)big_endian(rest->at + SIGNATURE, ID);
-  *data = (bytes){rest->at + head, big_endian(rest->at + head - SIZE, SIZE)};
+  *id = (unsigned)nd_number_in(rest->at + SIGNATURE, ID, true);
+  *data = (bytes){rest->at + head, nd_number_in(rest->at + head - SIZE, SIZE, true)};
   if (data->n > rest->n - head)
     return false;
   *whole = (bytes){rest->at, MIN(head + data->n + data->n % 2, rest->n)};
@@ -133,4 +127,22 @@ void nd_iptc_fit(VipsImage *image, bool jpeg) {
   }
   set(image, VIPS_META_PHOTOSHOP_NAME, others, 0);
   vips_image_remove(image, VIPS_META_IPTC_NAME);
+}
+
+GByteArray *nd_iptc_blocks(VipsImage *image) {
+  nd_iptc_fit(image, true);
+  bytes segment = blob(image, VIPS_META_IPTC_NAME),
+        blocks = is_segment(segment) ? behind_front(segment) : segment;
+  return blocks.n ? g_byte_array_append(g_byte_array_new(), blocks.at, (guint)blocks.n) : NULL;
+}
+
+bool nd_iptc_put_blocks(VipsImage *image, const GByteArray *blocks) {
+  g_autoptr(GByteArray) segment = g_byte_array_new();
+  if (blocks->len >= 4 && !memcmp(blocks->data, "8BIM", 4))
+    g_byte_array_append(segment, (const guint8 *)front, sizeof front);
+  else if (*blocks->data != RECORD_MARK)
+    return false;
+  g_byte_array_append(segment, blocks->data, blocks->len);
+  set(image, VIPS_META_IPTC_NAME, segment, 0);
+  return true;
 }

@@ -17,7 +17,7 @@ static int count_pictures(const unsigned char *bytes, size_t n) {
   g_autoptr(GByteArray) entries = nd_tiff_value(&directory, ENTRIES);
   int pictures = 0;
   for (guint at = 0; entries && at + ENTRY <= entries->len; at += ENTRY)
-    pictures += !is_preview(nd_tiff_get(entries->data + at, 4, *bytes == 'M'));
+    pictures += !is_preview(nd_number_in(entries->data + at, 4, *bytes == 'M'));
   return pictures;
 }
 
@@ -26,7 +26,7 @@ static int pictures_of(const unsigned char *file, size_t n) {
   for (size_t at = MARKER, length; at + MARKER + LENGTH <= n && file[at] == 0xff && file[at + 1] != SCAN;
        at += MARKER + length) {
     const unsigned char *segment = file + at + MARKER;
-    length = (size_t)segment[0] << 8 | segment[1];
+    length = nd_number_in(segment, LENGTH, true);
     if (length < LENGTH || length > n - at - MARKER)
       return 0;
     if (file[at + 1] == APP2 && length > LENGTH + sizeof mpf && !memcmp(segment + LENGTH, mpf, sizeof mpf))

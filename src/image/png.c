@@ -16,6 +16,7 @@ typedef struct colours {
 } colours;
 
 typedef struct chunks {
+  VipsImage *image;
   colours colours;
   bool settled; /* something better says what they are */
   uint32_t frames;
@@ -23,8 +24,8 @@ typedef struct chunks {
 
 static const colours srgb = {1 / 2.2, {0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06}};
 
-static uint32_t big_endian(const unsigned char *b) {
-  return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+static uint32_t number_at(const unsigned char *b) {
+  return (uint32_t)nd_number_in(b, 4, true);
 }
 
 /* A chunk of n bytes; false: the last that tells something. */
@@ -32,19 +33,21 @@ static bool read_chunk(const char *type, const unsigned char *data, size_t n, ch
   if (!memcmp(type, "sRGB", 4) || !memcmp(type, "iCCP", 4))
     c->settled = true;
   if (!memcmp(type, "gAMA", 4) && n == 4)
-    c->colours.gamma = big_endian(data) / 1e5;
+    c->colours.gamma = number_at(data) / 1e5;
   for (int i = 0; i < 8 && !memcmp(type, "cHRM", 4) && n == 32; i++)
-    c->colours.xy[i] = big_endian(data + 4 * i) / 1e5;
+    c->colours.xy[i] = number_at(data + 4 * i) / 1e5;
+  if (!memcmp(type, "tEXt", 4))
+    nd_png_take_latin(c->image, (const char *)data, n);
   if (!memcmp(type, "acTL", 4) && n == 8)
-    c->frames = big_endian(data);
+    c->frames = number_at(data);
   return memcmp(type, "IDAT", 4) != 0;
 }
 
-static chunks read_chunks(const unsigned char *file, size_t n) {
-  chunks c = {.colours = srgb};
+static chunks read_chunks(VipsImage *image, const unsigned char *file, size_t n) {
+  chunks c = {.image = image, .colours = srgb};
   c.colours.gamma = 0;
   for (size_t at = SIGNATURE, length; at + AROUND <= n; at += AROUND + length) {
-    length = big_endian(file + at);
+    length = number_at(file + at);
     if (length > n - at - AROUND || !read_chunk((const char *)file + at + 4, file + at + 8, length, &c))
       break;
   }
@@ -101,7 +104,7 @@ static void give_profile(VipsImage *image, const colours *c) {
 void nd_png_mark(VipsImage *image, VipsSource *source) {
   unsigned char *head;
   gint64 n = vips_source_sniff_at_most(source, &head, MOST);
-  chunks c = n > 0 ? read_chunks(head, (size_t)n) : (chunks){.settled = true};
+  chunks c = n > 0 ? read_chunks(image, head, (size_t)n) : (chunks){.settled = true};
   if (!c.settled)
     give_profile(image, &c.colours);
   if (c.frames > 1 && c.frames <= INT_MAX)

@@ -43,11 +43,9 @@ const nd_protocol *nd_protocol_find(const char *name) {
 
 static int measure(const nd_protocol *p, const float *a, const float *b, int height, int width, int channels,
                    double *psnr, double *ssim) {
-  if (psnr)
-    *psnr = nd_psnr(a, b, height, width, channels, p->options);
-  if (ssim)
-    *ssim = nd_ssim(a, b, height, width, channels, p->options);
-  return ssim && *ssim <= -1 ? -1 : 0;
+  *psnr = nd_psnr(a, b, height, width, channels, p->options);
+  *ssim = nd_ssim(a, b, height, width, channels, p->options);
+  return *ssim <= -1 ? -1 : 0;
 }
 
 int nd_protocol_measure(const nd_protocol *p, const float *a, const float *b, int height, int width,

@@ -246,6 +246,7 @@ static int decode(const reading *r, VipsImage **image) {
   if (read_strips(r, *image))
     return -1;
   void *meta = nd_meta_new(*image);
+  nd_png_take_records(meta);
   if (tiff)
     read_exif(r, meta);
   if (turned)
@@ -301,8 +302,9 @@ int nd_pixels_read(const char *name, const void *bytes, size_t size, const nd_pi
   if (!bytes && check_file(name))
     return -1;
   int failed = nd_vips_run(read_once, &r);
-  if (failed && !bytes)
-    check_file(name); /* it may have gone meanwhile, which says more than that it could not be opened */
+  if (failed &&
+      (bytes || !check_file(name)))       /* it may have gone meanwhile, which says more than what failed */
+    nd_jpeg_check_end(name, bytes, size); /* and this more than libjpeg does */
   return failed;
 }
 

@@ -23,6 +23,7 @@ typedef struct nd_format {
   const char *name, *endings[2];
   bool deep, alpha; /* can hold 16 bits, transparency */
   bool exif_apart;  /* libvips does not carry its EXIF: exif-private.h does */
+  bool iptc;        /* can hold captions and keywords */
   int longest_side; /* in pixels; 0: no limit of its own */
   bool (*starts)(const unsigned char *head, size_t n);
   int (*load)(VipsSource *source, VipsImage **out, ...);
@@ -49,15 +50,29 @@ int nd_webp_write(VipsImage *image, int quality, VipsTarget *to);
  * says so; unless it has one. Says how many frames an animation has. */
 void nd_png_mark(VipsImage *image, VipsSource *source);
 
+/* png_text.c. Texts become chunks with all of their keywords, and the picture's IPTC records and Photoshop
+ * blocks one of them. */
+int nd_png_write(VipsImage *image, int quality, VipsTarget *to);
+/* Makes of such a text among nd_image.meta what JPEG has. */
+void nd_png_take_records(VipsImage *meta);
+/* What a tEXt chunk holds, if libvips does not read it. */
+void nd_png_take_latin(VipsImage *image, const char *chunk, size_t n);
+
 /* ---- jpeg.c -------------------------------------------------------------------------------------------
  * Says how many pictures the file holds, previews aside. */
 void nd_jpeg_mark(VipsImage *image, VipsSource *source);
+/* jpeg_end.c: nd_image_check_end; bytes NULL: of the file `name`. */
+int nd_jpeg_check_end(const char *name, const void *bytes, size_t size);
 
 /* ---- iptc.c -------------------------------------------------------------------------------------------
  * Gives a picture that is about to be written, and is nobody else's, its Photoshop fields as JPEG holds them,
  * with IPTC's records among them, or else as TIFF does, without; whichever it was read from. Thumbnails go.
  */
 void nd_iptc_fit(VipsImage *image, bool jpeg);
+/* The blocks, records among them, of such a picture; NULL: there are none; the caller's. */
+GByteArray *nd_iptc_blocks(VipsImage *image);
+/* The reverse; they may also be records alone. False: they are neither. */
+bool nd_iptc_put_blocks(VipsImage *image, const GByteArray *blocks);
 /* The records alone; NULL: there are none; meta may be NULL; the caller's. */
 GByteArray *nd_iptc_records(void *meta);
 

@@ -14,10 +14,6 @@ enum {
   MOST = 1 << 20
 }; /* profiles before the pixels may be large */
 
-static uint32_t little_endian(const unsigned char *b) {
-  return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
-}
-
 /* Chunks of even size follow the head; pixels are in the first one of the two kinds, of an animation within
  * its first frame. */
 static bool is_exact(const unsigned char *file, size_t n) {
@@ -29,7 +25,7 @@ static bool is_exact(const unsigned char *file, size_t n) {
     if (!memcmp(file + at, "ANMF", 4))
       at += CHUNK_HEAD + FRAME_HEAD;
     else
-      at += CHUNK_HEAD + (((size_t)little_endian(file + at + 4) + 1) & ~(size_t)1);
+      at += CHUNK_HEAD + (((size_t)nd_number_in(file + at + 4, 4, false) + 1) & ~(size_t)1);
   }
   return false;
 }

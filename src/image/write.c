@@ -148,10 +148,25 @@ static int write_once(void *context, bool alone) {
   return failed ? nd_vips_fail("write", w->name) : write_exif(w);
 }
 
+/* What most programs write as XMP as well, which every format holds; not all do. */
+static void warn_of_captions(const writing *w) {
+  g_autoptr(GByteArray) records = w->format->iptc ? NULL : nd_iptc_records(w->pixels->meta);
+  if (records)
+    nd_log(ND_LOG_WARNING, "'%s' has no captions and keywords of IPTC: %s holds none; PNG, JPEG and TIFF do",
+           w->name, w->format->name);
+}
+
+static int write_all(writing *w) {
+  int failed = nd_vips_run(write_once, w);
+  if (!failed)
+    warn_of_captions(w);
+  return failed;
+}
+
 int nd_pixels_encode(const char *name, const nd_written_pixels *p, const nd_format *format, int quality,
                      void **bytes, size_t *size) {
   writing w = {.name = name, .pixels = p, .format = format, .quality = quality, .descriptor = -1};
-  int failed = nd_vips_run(write_once, &w);
+  int failed = write_all(&w);
   *bytes = w.bytes;
   *size = w.size;
   return failed;
@@ -166,7 +181,7 @@ int nd_pixels_save(const char *path, const nd_written_pixels *p, const nd_format
                .format = format,
                .quality = quality,
                .descriptor = nd_file_descriptor(file)};
-  if (!nd_vips_run(write_once, &w))
+  if (!write_all(&w))
     return nd_file_commit(file);
   nd_file_discard(file);
   return -1;

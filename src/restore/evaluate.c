@@ -13,7 +13,7 @@ static bool measures(const nd_evaluation *e, nd_metric m, bool truth) {
 /* Of a picture of p's size. Without a target there is no truth. */
 static int measure(const nd_evaluation *e, const nd_pair *p, const float *rgb, double out[ND_METRICS]) {
   for (nd_metric m = 0; m < ND_METRICS; m++)
-    if (measures(e, m, p->target) && nd_metrics[m].measure(e, p, rgb, &out[m]))
+    if (measures(e, m, p->target) && nd_metrics[m].measure && nd_metrics[m].measure(e, p, rgb, out))
       return -1;
   return 0;
 }

@@ -123,6 +123,7 @@ static void divide_in_strips(nd_restorer *r, nd_layout *l) {
   static const int bands[] = {64, 32, 16, 8};
   nd_layout whole = *l, one;
   double best = INFINITY, work;
+  int64_t begun = nd_clock();
   for (size_t i = 0; i < G_N_ELEMENTS(bands); i++) {
     if (fit_strips(r, &whole, nd_net_padded(r->net, bands[i]), &one, &work))
       break;
@@ -132,6 +133,7 @@ static void divide_in_strips(nd_restorer *r, nd_layout *l) {
     }
   }
   nd_restorer_drop_plan(r);
+  nd_profile_stage(r->settings.profile, "find strips", begun, 0);
 }
 
 int nd_restorer_lay_out(nd_restorer *r, int height, int width, nd_layout *l) {
@@ -172,4 +174,17 @@ nd_tile_span nd_tile_span_at(int i, int length, int tile, int overlap) {
   s.from = i ? i * step + overlap : 0;
   s.to = i + 1 < n ? (i + 1) * step + overlap : length;
   return s;
+}
+
+int nd_layout_across(const nd_layout *l) {
+  return nd_tile_spans(l->width, l->tile_width, l->overlap);
+}
+
+int nd_layout_tiles(const nd_layout *l) {
+  return nd_tile_spans(l->height, l->tile_height, l->overlap) * nd_layout_across(l) * l->steps;
+}
+
+void nd_layout_tile_at(const nd_layout *l, int i, nd_tile_span *rows, nd_tile_span *columns) {
+  *rows = nd_tile_span_at(i / nd_layout_across(l), l->height, l->tile_height, l->overlap);
+  *columns = nd_tile_span_at(i % nd_layout_across(l), l->width, l->tile_width, l->overlap);
 }

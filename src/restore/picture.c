@@ -27,18 +27,19 @@ int nd_restorer_run(nd_restorer *r, const float *in, int height, int width, floa
                     nd_tile_progress progress, void *context) {
   float *copy = NULL;
   size_t bytes = (size_t)height * (size_t)width * 3 * sizeof *in;
-  int tiles;
-  if (nd_restorer_count_tiles(r, height, width, &tiles))
+  nd_layout l;
+  if (nd_restorer_lay_out(r, height, width, &l))
     return -1;
-  if (in == out && tiles > 1) { /* tiles read what their neighbours would have overwritten */
+  /* Tiles read what their neighbours would have overwritten, and each stage all of it. */
+  if (in == out && (l.staged || nd_layout_tiles(&l) > 1)) {
     copy = nd_mem_alloc(bytes, "the picture");
     if (!copy)
       return -1;
     memcpy(copy, in, bytes);
   }
   floats f = {copy ? copy : in, out, width, nd_net_channels(r->net)};
-  int failed =
-      nd_restorer_run_picture(r, &(nd_picture){height, width, get_floats, put_floats, &f}, progress, context);
+  int failed = nd_restorer_run_parts(r, &(nd_picture){height, width, get_floats, put_floats, &f}, &l,
+                                     progress, context);
   nd_mem_free(copy);
   return failed;
 }

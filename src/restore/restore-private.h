@@ -45,6 +45,12 @@ bool nd_restorer_divide(const nd_restorer *r, nd_layout *l, double area);
 nd_bytes_text nd_restorer_want(nd_restorer *r, double bytes);
 int nd_tile_spans(int length, int tile, int overlap);
 nd_tile_span nd_tile_span_at(int i, int length, int tile, int overlap);
+int nd_layout_across(const nd_layout *l); /* tiles or strips side by side */
+int nd_layout_tiles(const nd_layout *l);  /* tiles, or steps of all strips */
+void nd_layout_tile_at(const nd_layout *l, int i, nd_tile_span *rows, nd_tile_span *columns);
+/* A picture of the size that l was laid out for, with the memory there was. */
+int nd_restorer_run_parts(nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_tile_progress progress,
+                          void *context);
 
 void nd_restorer_drop_plan(nd_restorer *r);
 /* Ready to run on height x width; band: rows at a time, 0: a plan of the whole height. */

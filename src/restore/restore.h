@@ -97,8 +97,9 @@ typedef struct nd_metric_kind {
   bool (*wanted)(const nd_evaluation *e);
   /* NULL: pictures of any size will do. */
   int (*check_size)(const nd_evaluation *e, int height, int width);
-  /* Of rgb, height x width x 3 in [0, 1] of p's size, for the input or the result of p. */
-  int (*measure)(const nd_evaluation *e, const nd_pair *p, const float *rgb, double *out);
+  /* Of rgb, height x width x 3 in [0, 1] of p's size, for the input or the result of p, into its place in
+   * out, which is by nd_metric. NULL: the one before measures this, too. */
+  int (*measure)(const nd_evaluation *e, const nd_pair *p, const float *rgb, double out[ND_METRICS]);
 } nd_metric_kind;
 extern const nd_metric_kind nd_metrics[ND_METRICS];
 /* Whether the pictures are large enough for what is to be measured of them, before that takes hours. */

@@ -191,8 +191,8 @@ static int step_done(void *context) {
 
 static int run_strips(nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_tile_progress progress,
                       void *context) {
-  int across = nd_tile_spans(l->width, l->tile_width, l->overlap);
-  descent d = {r, p, l, {0}, progress, context, 0, across * l->steps};
+  int across = nd_layout_across(l);
+  descent d = {r, p, l, {0}, progress, context, 0, nd_layout_tiles(l)};
   for (int i = 0; i < across; i++) {
     d.columns = nd_tile_span_at(i, l->width, l->tile_width, l->overlap);
     nd_window window = {0, d.columns.start, l->height, l->tile_width, l->height, l->width};
@@ -204,22 +204,28 @@ static int run_strips(nd_restorer *r, const nd_picture *p, const nd_layout *l, n
 
 static int run_tiles(nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_tile_progress progress,
                      void *context) {
-  int down = nd_tile_spans(l->height, l->tile_height, l->overlap),
-      across = nd_tile_spans(l->width, l->tile_width, l->overlap);
-  for (int i = 0; i < down; i++)
-    for (int j = 0; j < across; j++) {
-      if (run_tile(r, p, l, nd_tile_span_at(i, l->height, l->tile_height, l->overlap),
-                   nd_tile_span_at(j, l->width, l->tile_width, l->overlap)))
-        return -1;
-      if (progress && !progress(i * across + j + 1, down * across, context))
-        return nd_fail("stopped");
-    }
+  int tiles = nd_layout_tiles(l);
+  for (int i = 0; i < tiles; i++) {
+    nd_tile_span rows, columns;
+    nd_layout_tile_at(l, i, &rows, &columns);
+    if (run_tile(r, p, l, rows, columns))
+      return -1;
+    if (progress && !progress(i + 1, tiles, context))
+      return nd_fail("stopped");
+  }
   return 0;
+}
+
+static int find_stages(nd_restorer *r, int height, int width, nd_staged **s) {
+  int64_t begun = nd_clock();
+  int failed = nd_staged_new(r, height, width, s);
+  nd_profile_stage(r->settings.profile, "find stages", begun, 0);
+  return failed;
 }
 
 static int count_staged(nd_restorer *r, int height, int width, int *tiles) {
   nd_staged *s;
-  if (nd_staged_new(r, height, width, &s))
+  if (find_stages(r, height, width, &s))
     return -1;
   *tiles = nd_staged_tiles(s);
   nd_staged_free(s);
@@ -229,22 +235,26 @@ static int count_staged(nd_restorer *r, int height, int width, int *tiles) {
 static int run_staged(nd_restorer *r, const nd_picture *p, nd_tile_progress progress, void *context) {
   nd_staged *s;
   nd_restorer_drop_plan(r);
-  if (nd_staged_new(r, p->height, p->width, &s))
+  if (find_stages(r, p->height, p->width, &s))
     return -1;
   int failed = nd_staged_run(s, p, progress, context);
   nd_staged_free(s);
   return failed;
 }
 
+int nd_restorer_run_parts(nd_restorer *r, const nd_picture *p, const nd_layout *l, nd_tile_progress progress,
+                          void *context) {
+  if (l->staged)
+    return run_staged(r, p, progress, context);
+  if (nd_restorer_make_plan(r, l->tile_height, l->tile_width, l->band))
+    return -1;
+  return l->band ? run_strips(r, p, l, progress, context) : run_tiles(r, p, l, progress, context);
+}
+
 int nd_restorer_run_picture(nd_restorer *r, const nd_picture *p, nd_tile_progress progress, void *context) {
   nd_layout l;
-  if (nd_restorer_lay_out(r, p->height, p->width, &l))
-    return -1;
-  if (l.staged)
-    return run_staged(r, p, progress, context);
-  if (nd_restorer_make_plan(r, l.tile_height, l.tile_width, l.band))
-    return -1;
-  return l.band ? run_strips(r, p, &l, progress, context) : run_tiles(r, p, &l, progress, context);
+  return nd_restorer_lay_out(r, p->height, p->width, &l) ? -1
+                                                         : nd_restorer_run_parts(r, p, &l, progress, context);
 }
 
 int nd_restorer_count_tiles(nd_restorer *r, int height, int width, int *tiles) {
@@ -253,7 +263,6 @@ int nd_restorer_count_tiles(nd_restorer *r, int height, int width, int *tiles) {
     return -1;
   if (l.staged)
     return count_staged(r, height, width, tiles);
-  *tiles = nd_tile_spans(l.height, l.tile_height, l.overlap) *
-           nd_tile_spans(l.width, l.tile_width, l.overlap) * l.steps;
+  *tiles = nd_layout_tiles(&l);
   return 0;
 }

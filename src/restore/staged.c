@@ -23,19 +23,6 @@ struct nd_staged {
 };
 
 /* ---- How a stage is divided ---- */
-static int count_across(const nd_layout *l) {
-  return nd_tile_spans(l->width, l->tile_width, l->overlap);
-}
-
-static int count_tiles(const nd_layout *l) {
-  return nd_tile_spans(l->height, l->tile_height, l->overlap) * count_across(l);
-}
-
-static void tile_at(const nd_layout *l, int i, nd_tile_span *rows, nd_tile_span *columns) {
-  *rows = nd_tile_span_at(i / count_across(l), l->height, l->tile_height, l->overlap);
-  *columns = nd_tile_span_at(i % count_across(l), l->width, l->tile_width, l->overlap);
-}
-
 /* A plan of stage i on a tile of that size; lay_out: one that is not to run. */
 static nd_plan *plan_stage(const nd_staged *s, int i, int height, int width, nd_graph **graph, bool lay_out) {
   nd_graph *g = *graph = nd_graph_new(s->r->params);
@@ -88,6 +75,7 @@ static int divide_stage(nd_staged *s, int i, int height, int width) {
   const nd_net *net = s->r->net;
   nd_layout *t = &s->tiles[i];
   double bytes;
+  t->steps = 1;
   t->height = t->tile_height = nd_net_padded(net, height);
   t->width = t->tile_width = nd_net_padded(net, width);
   t->overlap = nd_net_padded(net, MAX(nd_stages_at(s->stages, i)->reach, 1));
@@ -99,7 +87,7 @@ static int divide_stage(nd_staged *s, int i, int height, int width) {
     if (area < (double)least * least || !nd_restorer_divide(s->r, t, area))
       want_room(s, i, bytes);
   }
-  s->total += count_tiles(t);
+  s->total += nd_layout_tiles(t);
   return 0;
 }
 
@@ -256,9 +244,9 @@ static int take_out(const nd_staged *s, const running *at, nd_tile_span rows, nd
 
 static int run_tiles(nd_staged *s, const running *at, nd_tile_progress progress, void *context) {
   const nd_layout *l = &s->tiles[at->i];
-  for (int k = 0; k < count_tiles(l); k++) {
+  for (int k = 0; k < nd_layout_tiles(l); k++) {
     nd_tile_span rows, columns;
-    tile_at(l, k, &rows, &columns);
+    nd_layout_tile_at(l, k, &rows, &columns);
     nd_plan_set_window(
         at->plan, (nd_window){rows.start, columns.start, l->tile_height, l->tile_width, l->height, l->width});
     if (fill_in(s, at, rows, columns))

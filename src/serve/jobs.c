@@ -282,11 +282,11 @@ bool nd_jobs_describe(nd_jobs *jobs, const char *id, JsonBuilder *b) {
     nd_json_text(b, "message", j->message);
     nd_json_text(b, "result", result);
     nd_json_number(b, "strength", j->order.strength);
-    nd_json_number(b, "width", j->order.width);
-    nd_json_number(b, "height", j->order.height);
-    nd_json_number(b, "ahead", j->state == WAITING ? ahead_of(jobs, j) : 0);
-    nd_json_number(b, "tiles", j->tiles);
-    nd_json_number(b, "tiles_done", j->tiles_done);
+    nd_json_whole(b, "width", j->order.width);
+    nd_json_whole(b, "height", j->order.height);
+    nd_json_whole(b, "ahead", j->state == WAITING ? ahead_of(jobs, j) : 0);
+    nd_json_whole(b, "tiles", j->tiles);
+    nd_json_whole(b, "tiles_done", j->tiles_done);
     nd_json_number(b, "seconds", seconds_of(j));
     nd_json_flag(b, "before", before != NULL);
   }

@@ -68,6 +68,13 @@ void nd_json_number(JsonBuilder *b, const char *key, double value) {
   json_builder_add_double_value(b, value);
 }
 
+void nd_json_whole(JsonBuilder *b, const char *key, double value) {
+  if (!(fabs(value) < 0x1p63))
+    return;
+  json_builder_set_member_name(b, key);
+  json_builder_add_int_value(b, (gint64)value);
+}
+
 void nd_json_flag(JsonBuilder *b, const char *key, bool value) {
   json_builder_set_member_name(b, key);
   json_builder_add_boolean_value(b, value);

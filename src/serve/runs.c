@@ -74,8 +74,8 @@ static void describe_run(const char *name, const char *path, JsonBuilder *b) {
   }
   nd_json_text(b, "name", name);
   nd_json_text(b, "state", state_of(&p, step, fmin(age, seconds_since_start(path)), rate));
-  nd_json_number(b, "step", step);
-  nd_json_number(b, "steps", p.steps);
+  nd_json_whole(b, "step", step);
+  nd_json_whole(b, "steps", p.steps);
   nd_json_number(b, "seconds_since", age);
   nd_json_number(b, "seconds_left", (p.steps - step) * p.batch / rate);
   nd_json_text(b, "mode", *p.mode ? p.mode : NULL);

@@ -48,6 +48,8 @@ nd_answer nd_reply_file(struct MHD_Connection *c, const char *path, const char *
 JsonBuilder *nd_json_begin(void);                                      /* an open object */
 void nd_json_text(JsonBuilder *b, const char *key, const char *value); /* NULL: left out */
 void nd_json_number(JsonBuilder *b, const char *key, double value);    /* not finite: left out */
+/* A whole number, which a table or a recipe may have given as a real one. */
+void nd_json_whole(JsonBuilder *b, const char *key, double value); /* not finite: left out */
 void nd_json_flag(JsonBuilder *b, const char *key, bool value);
 void nd_json_list(JsonBuilder *b, const char *key);
 

@@ -40,7 +40,8 @@ typedef nd_answer (*handler)(nd_server *s, struct MHD_Connection *c);
 static nd_answer about(nd_server *s, struct MHD_Connection *c) {
   JsonBuilder *b = nd_json_begin();
   nd_json_text(b, "version", ND_VERSION);
-  nd_json_number(b, "max_upload", (double)s->settings.max_upload);
+  nd_json_whole(b, "max_upload", (double)s->settings.max_upload);
+  nd_json_whole(b, "max_photos", ND_JOBS_KEPT);
   nd_json_number(b, "max_megapixels", s->settings.max_megapixels);
   nd_json_flag(b, "restores", nd_models_any(s->settings.models));
   nd_json_flag(b, "watches", s->settings.runs != NULL);

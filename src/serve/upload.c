@@ -136,6 +136,11 @@ int nd_upload_put(nd_upload *u, const char *bytes, size_t n) {
 }
 
 /* ---- After ---- */
+static void refuse_cut_off(nd_upload *u) {
+  g_autofree char *words = nd_jobs_wording(nd_error(), u->folder, u->order.name);
+  refuse(u, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "It could not be restored: %s.", words);
+}
+
 static void check_picture(nd_upload *u) {
   int width, height;
   if (u->status)
@@ -158,6 +163,8 @@ static void check_picture(nd_upload *u) {
            "The photo has %d x %d pixels; this server takes up to %.4g million. Whoever started it can allow "
            "more with --max-megapixels.",
            width, height, u->settings->max_megapixels);
+  else if (nd_image_check_end(u->path))
+    refuse_cut_off(u);
   else {
     if (!u->order.ending) /* neither asked for nor in the name */
       u->order.ending = g_strdup(nd_image_ending(u->path));

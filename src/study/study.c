@@ -93,10 +93,10 @@ int nd_study_load(const char *path, const char *const *overrides, nd_study *out)
 }
 
 /* ---- Recipes ---- */
-static int apply(const nd_study *s, const nd_study_set *set, nd_recipe *recipe) {
+static int apply(const nd_study_set *set, nd_recipe *recipe) {
   for (int i = 0; i < set->count; i++)
-    if (nd_recipe_set_key(recipe, set->at[i].name, set->at[i].text))
-      return set->at[i].line ? nd_fail_in("%s:%d", s->path, set->at[i].line) : nd_fail_in("--set");
+    if (nd_recipe_set_key(recipe, set->at[i].name, set->at[i].text, set->at[i].where))
+      return -1;
   return 0;
 }
 
@@ -110,8 +110,8 @@ static const nd_study_set *task_part(const nd_study *s, const nd_study_run *run)
 
 int nd_study_recipe(const nd_study *s, const nd_study_run *run, nd_recipe *out) {
   nd_recipe_init(out);
-  if (nd_recipe_load(out, s->base) || apply(s, &s->set, out) || apply(s, task_part(s, run), out) ||
-      apply(s, &s->variants[run->variant].set, out) || apply(s, &s->override, out))
+  if (nd_recipe_load(out, s->base) || apply(&s->set, out) || apply(task_part(s, run), out) ||
+      apply(&s->variants[run->variant].set, out) || apply(&s->override, out))
     return -1;
   out->seed = run->seed;
   return nd_recipe_check(out) ? nd_fail_in("%s: run %s", s->path, run->name) : 0;
@@ -126,6 +126,7 @@ static void clear_set(nd_study_set *set) {
   for (int i = 0; i < set->count; i++) {
     g_free(set->at[i].name);
     g_free(set->at[i].text);
+    g_free(set->at[i].where);
   }
   g_free(set->at);
 }

@@ -21,12 +21,11 @@ int nd_validator_run(const nd_net *net, nd_params *params, const float *values, 
                      void *validator);
 
 /* ---- The file (study_file.c), its runs (study.c) ------------------------------------------------------- */
-/* Keys of a recipe with their values as nd_recipe_set_key takes them, and the lines they stand in. */
+/* What nd_recipe_set_key takes: keys of a recipe with their values, and where they stand. */
 typedef struct nd_study_set {
   int count;
   struct nd_study_value {
-    char *name, *text;
-    int line; /* 0: of the command line */
+    char *name, *text, *where;
   } * at;
 } nd_study_set;
 

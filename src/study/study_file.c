@@ -30,9 +30,9 @@ static int read_name(nd_yaml *y, const nd_yaml_value *key, const nd_yaml_value *
 }
 
 /* ---- Keys of recipes ---- */
-static void add_value(nd_study_set *set, const char *name, const char *text, int line) {
+static void add_value(nd_study_set *set, const char *name, const char *text, const char *where) {
   set->at = g_renew(struct nd_study_value, set->at, set->count + 1);
-  set->at[set->count++] = (struct nd_study_value){g_strdup(name), g_strdup(text), line};
+  set->at[set->count++] = (struct nd_study_value){g_strdup(name), g_strdup(text), g_strdup(where)};
 }
 
 /* The caller says what is wrong. */
@@ -69,14 +69,14 @@ static int read_value(nd_yaml *y, const nd_yaml_value *key, const nd_yaml_value 
   const char *text = list ? list : nd_yaml_text(value);
   if (!text)
     return nd_yaml_wrong(y, value, "%s: a value or a list of values is expected", name);
+  g_autofree char *where = g_strdup_printf("%s:%d", y->path, nd_yaml_line(key));
   nd_recipe trial;
   nd_recipe_init(&trial);
-  int failed = nd_recipe_set_key(&trial, name, text);
+  int failed = nd_recipe_set_key(&trial, name, text, where);
   nd_recipe_clear(&trial);
-  if (failed)
-    return nd_yaml_wrong_at(y, key);
-  add_value(s->set, name, text, nd_yaml_line(key));
-  return 0;
+  if (!failed)
+    add_value(s->set, name, text, where);
+  return failed;
 }
 
 static int read_set(nd_yaml *y, const nd_yaml_value *key, const nd_yaml_value *value, void *member) {
@@ -270,9 +270,9 @@ static int read_overrides(nd_study *s, const char *const *overrides) {
     const char *value = nd_recipe_split(overrides[i], &name);
     gint64 seed;
     if (!value)
-      return -1;
+      return nd_fail_in("--set");
     if (strcmp(name, "seed")) {
-      add_value(&s->override, name, value, 0);
+      add_value(&s->override, name, value, "--set");
       continue;
     }
     if (!g_ascii_string_to_signed(value, 10, 0, G_MAXINT32, &seed, NULL))

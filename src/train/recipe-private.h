@@ -65,10 +65,10 @@ void nd_recipe_append_list(GString *out, const char *items);
 /* A decimal that reads back as x, of 15 digits where that will do. */
 void nd_recipe_append_number(GString *out, double x);
 
-/* Remembers where a key was given: a line of the file, or 0 for an override. */
-void nd_recipe_set_origin(nd_recipe *recipe, const char *name, int line);
-/* The line; 0: an override; -1: nowhere, it is the default. */
-int nd_recipe_origin(const nd_recipe *recipe, const char *name);
+/* Remembers where a key was given, as messages name it: "r.yaml:12", "--set". */
+void nd_recipe_set_origin(nd_recipe *recipe, const char *name, const char *where);
+/* NULL: nowhere, it is the default. */
+const char *nd_recipe_origin(const nd_recipe *recipe, const char *name);
 
 /* A setting that stands below a settings key: what a network or a degradation says of it. */
 typedef struct nd_recipe_known {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 void nd_recipe_init(nd_recipe *recipe) {
-  *recipe = (nd_recipe){.origins = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
+  *recipe = (nd_recipe){.origins = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free)};
   for (size_t i = 0; i < nd_recipe_key_count; i++) {
     const nd_recipe_key *key = &nd_recipe_keys[i];
     if (key->type != ND_RECIPE_SETTINGS)
@@ -29,23 +29,12 @@ void nd_recipe_clear(nd_recipe *recipe) {
   *recipe = (nd_recipe){0};
 }
 
-void nd_recipe_set_origin(nd_recipe *recipe, const char *name, int line) {
-  g_hash_table_insert(recipe->origins, g_strdup(name), GINT_TO_POINTER(line));
+void nd_recipe_set_origin(nd_recipe *recipe, const char *name, const char *where) {
+  g_hash_table_insert(recipe->origins, g_strdup(name), g_strdup(where));
 }
 
-int nd_recipe_origin(const nd_recipe *recipe, const char *name) {
-  gpointer line;
-  return g_hash_table_lookup_extended(recipe->origins, name, NULL, &line) ? GPOINTER_TO_INT(line) : -1;
-}
-
-/* What sets a key that no file gives: `noiseda train` has options for some. */
-static const char *option_of(const char *key) {
-  static const char *const options[][2] = {{"training.memory", "--memory or --set"},
-                                           {"training.threads", "--threads or --set"}};
-  for (size_t i = 0; i < G_N_ELEMENTS(options); i++)
-    if (!strcmp(options[i][0], key))
-      return options[i][1];
-  return "--set";
+const char *nd_recipe_origin(const nd_recipe *recipe, const char *name) {
+  return g_hash_table_lookup(recipe->origins, name);
 }
 
 int nd_recipe_fail(const nd_recipe *recipe, const char *key, const char *format, ...) {
@@ -53,11 +42,8 @@ int nd_recipe_fail(const nd_recipe *recipe, const char *key, const char *format,
   va_start(args, format);
   g_autofree char *message = g_strdup_vprintf(format, args); /* a copy: nd_error() may be among args */
   va_end(args);
-  int line = nd_recipe_origin(recipe, key);
-  if (!line)
-    return nd_fail("%s: %s", option_of(key), message);
-  const char *path = recipe->path ? recipe->path : "recipe";
-  return line > 0 ? nd_fail("%s:%d: %s", path, line, message) : nd_fail("%s: %s", path, message);
+  const char *where = nd_recipe_origin(recipe, key);
+  return nd_fail("%s: %s", where ? where : recipe->path ? recipe->path : "recipe", message);
 }
 
 const char *nd_recipe_word(const nd_recipe *recipe, const char *name) {
@@ -65,16 +51,16 @@ const char *nd_recipe_word(const nd_recipe *recipe, const char *name) {
   return key && key->type == ND_RECIPE_ENUM ? key->words()[*(int *)nd_recipe_member(recipe, key)] : NULL;
 }
 
-int nd_recipe_set_key(nd_recipe *recipe, const char *name, const char *value) {
+int nd_recipe_set_key(nd_recipe *recipe, const char *name, const char *value, const char *where) {
   const nd_recipe_key *key = nd_recipe_find(name);
   size_t n = strlen(value);
   bool list = key && key->type == ND_RECIPE_SETTINGS && n >= 2 && value[0] == '[' && value[n - 1] == ']';
   g_autofree char *text = list ? g_strndup(value + 1, n - 2) : g_strdup(value);
   if (!key)
-    return nd_recipe_unknown(name, NULL);
-  if (nd_recipe_assign(recipe, key, name, (nd_recipe_text){.text = text, .list = list}))
-    return -1;
-  nd_recipe_set_origin(recipe, name, 0);
+    nd_recipe_unknown(name, NULL);
+  if (!key || nd_recipe_assign(recipe, key, name, (nd_recipe_text){.text = text, .list = list}))
+    return nd_fail_in("%s", where);
+  nd_recipe_set_origin(recipe, name, where);
   return 0;
 }
 
@@ -82,19 +68,17 @@ const char *nd_recipe_split(const char *assignment, char **name) {
   const char *equals = strchr(assignment, '=');
   *name = NULL;
   if (!equals || !g_utf8_validate(assignment, -1, NULL)) {
-    nd_fail("--set: '%s' is not of the form key=value", assignment);
+    nd_fail("'%s' is not of the form key=value", assignment);
     return NULL;
   }
   *name = g_strndup(assignment, (gsize)(equals - assignment));
   return equals + 1;
 }
 
-int nd_recipe_set(nd_recipe *recipe, const char *assignment) {
+int nd_recipe_set(nd_recipe *recipe, const nd_recipe_override *override) {
   g_autofree char *name = NULL;
-  const char *value = nd_recipe_split(assignment, &name);
-  if (!value)
-    return -1;
-  return nd_recipe_set_key(recipe, name, value) ? nd_fail_in("%s", option_of(name)) : 0;
+  const char *value = nd_recipe_split(override->assignment, &name);
+  return value ? nd_recipe_set_key(recipe, name, value, override->where) : nd_fail_in("%s", override->where);
 }
 
 static int check_pairs(const nd_recipe *r) {

@@ -140,12 +140,16 @@ void nd_recipe_clear(nd_recipe *recipe);
  * or out of range. name stands for the file in messages. */
 int nd_recipe_load(nd_recipe *recipe, const char *path);
 int nd_recipe_parse(nd_recipe *recipe, const char *text, const char *name);
-/* One override, "training.steps=100" or "diffusion.multipliers=[1, 2, 4]"; text is taken as it stands. */
-int nd_recipe_set(nd_recipe *recipe, const char *assignment);
-/* The value of such an override; name: its key, g_free. NULL, of name too, and an error: it is none. */
+/* A key given over those of the file. */
+typedef struct nd_recipe_override {
+  const char *assignment; /* "training.steps=100" or "diffusion.multipliers=[1, 2, 4]"; as it stands */
+  const char *where;      /* what messages name as its place: "--set", "--memory" */
+} nd_recipe_override;
+int nd_recipe_set(nd_recipe *recipe, const nd_recipe_override *override);
+/* The value of an assignment; name: its key, g_free. NULL, of name too, and an error: it is none. */
 const char *nd_recipe_split(const char *assignment, char **name);
-/* The same as nd_recipe_set of a name and a value; messages then begin with what is wrong, not with where. */
-int nd_recipe_set_key(nd_recipe *recipe, const char *name, const char *value);
+/* The same as nd_recipe_set of a name and a value. */
+int nd_recipe_set_key(nd_recipe *recipe, const char *name, const char *value, const char *where);
 /* Once all is read and set. Finds what no single key shows: settings that the network or the degradation does
  * not have, a lower bound above its upper bound, folders missing or given two ways. Fills in the settings of
  * networks and degradation that were not given. */
@@ -158,7 +162,7 @@ int nd_recipe_degradation(const nd_recipe *recipe, nd_degrade_settings *out);
 /* Sets all of its settings to these; the kind stays. */
 void nd_recipe_put_degradation(nd_recipe *recipe, const nd_degrade_settings *d);
 
-/* Fails with the place where key was given in front of the message: "r.yaml:12: ..." or "--set: ...". */
+/* Fails with the place where key was given in front of the message: "r.yaml:12: ..." or "--memory: ...". */
 int nd_recipe_fail(const nd_recipe *recipe, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The word an enum key holds, e.g. "cosine" for "schedule.kind"; NULL when key is no enum. */

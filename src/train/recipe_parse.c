@@ -153,10 +153,11 @@ static int read_name(reader *r, const char *section, char **name, int *line) {
   *name = g_strdup_printf("%s%s%s", section, *section ? "." : "", scalar(r));
   if (strlen(*name) > LONGEST_NAME)
     nd_fail("the key '%.40s...' is too long", *name);
-  else if (nd_recipe_origin(r->recipe, *name) >= 0)
-    nd_fail("'%s' was given before, in line %d", *name, nd_recipe_origin(r->recipe, *name));
+  else if (nd_recipe_origin(r->recipe, *name))
+    nd_fail("'%s' was given before, at %s", *name, nd_recipe_origin(r->recipe, *name));
   else {
-    nd_recipe_set_origin(r->recipe, *name, *line);
+    g_autofree char *where = g_strdup_printf("%s:%d", r->recipe->path, *line);
+    nd_recipe_set_origin(r->recipe, *name, where);
     return 0;
   }
   return at_line(r, *line);

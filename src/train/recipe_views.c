@@ -28,7 +28,7 @@ static int check_with(nd_recipe *r, const nd_net *net) {
     return nd_recipe_fail(r, "mode",
                           "a network of two views is trained in mode source, paired, unpaired or dann, and "
                           "without a graft");
-  if (r->restoration.residual && nd_recipe_origin(r, "restoration.residual") >= 0)
+  if (r->restoration.residual && nd_recipe_origin(r, "restoration.residual"))
     return nd_recipe_fail(r, "restoration.residual",
                           "of two views network %s makes the picture itself, which is not added to either: "
                           "restoration.residual is false",

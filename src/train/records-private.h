@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-uint32_t nd_crc32c(const void *bytes, size_t n); /* Castagnoli's, not masked */
 /* Appends bytes as a record. */
 void nd_record_append(GByteArray *out, const void *bytes, size_t n);
 /* The record at *at of a file of `size` bytes, and moves *at behind it; NULL: no whole record is there. */

@@ -1,21 +1,12 @@
 /* Records of TensorBoard's event files (the TFRecord format): length, its checksum, bytes, their checksum. */
 #include "train/records-private.h"
 
+#include "base/base.h"
+
 #include <glib.h>
 #include <string.h>
 
 enum { HEAD = 12, TAIL = 4 };
-
-/* CRC-32C (Castagnoli), reflected, a bit at a time: event files are small. */
-uint32_t nd_crc32c(const void *bytes, size_t n) {
-  uint32_t crc = ~0u;
-  for (const unsigned char *at = bytes; n--; at++) {
-    crc ^= *at;
-    for (int i = 0; i < 8; i++)
-      crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
-  }
-  return ~crc;
-}
 
 /* Checksums are masked, so that one of bytes that hold checksums is no worse. */
 static uint32_t masked(const void *bytes, size_t n) {

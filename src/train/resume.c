@@ -67,7 +67,7 @@ static int rewind_folder(const nd_trainer *t, const nd_recipe *recipe, const cha
   return nd_run_write_recipe(recipe, folder);
 }
 
-int nd_train_resume(const char *folder, const char *const *overrides, const nd_train_hooks *hooks) {
+int nd_train_resume(const char *folder, const nd_recipe_override *overrides, const nd_train_hooks *hooks) {
   nd_recipe recipe;
   nd_trainer *t = NULL;
   nd_group *group = hooks->group;

@@ -30,26 +30,27 @@ static char *value_of(const nd_recipe *recipe, const char *name) {
   return g_strjoinv("", words);
 }
 
-static int set(nd_recipe *recipe, const char *assignment) {
+static int set(nd_recipe *recipe, const nd_recipe_override *override) {
+  const char *assignment = override->assignment;
   g_autofree char *name = g_strndup(assignment, strcspn(assignment, "=")), *before = value_of(recipe, name);
-  if (nd_recipe_set(recipe, assignment))
+  if (nd_recipe_set(recipe, override))
     return -1;
   g_autofree char *after = value_of(recipe, name);
   if (!is_kept(name) || !g_strcmp0(before, after))
     return 0;
-  return nd_fail("--set: %s is %s in this run, which keeps what it began with; start another run for '%s' "
+  return nd_fail("%s: %s is %s in this run, which keeps what it began with; start another run for '%s' "
                  "(training.init_from takes weights along)",
-                 name, before && strcmp(before, "\"\"") ? before : "not given", assignment);
+                 override->where, name, before && strcmp(before, "\"\"") ? before : "not given", assignment);
 }
 
-static int set_all(nd_recipe *recipe, const char *const *overrides) {
-  for (int i = 0; overrides && overrides[i]; i++)
-    if (set(recipe, overrides[i]))
+static int set_all(nd_recipe *recipe, const nd_recipe_override *overrides) {
+  for (const nd_recipe_override *o = overrides; o && o->assignment; o++)
+    if (set(recipe, o))
       return -1;
   return 0;
 }
 
-int nd_train_recipe_of(const char *folder, const char *const *overrides, nd_recipe *out) {
+int nd_train_recipe_of(const char *folder, const nd_recipe_override *overrides, nd_recipe *out) {
   nd_recipe_init(out);
   g_autofree char *path = g_build_filename(folder, "recipe.yaml", NULL);
   if (!g_file_test(folder, G_FILE_TEST_IS_DIR) || !g_file_test(path, G_FILE_TEST_EXISTS))

@@ -58,13 +58,12 @@ typedef struct nd_train_hooks {
 /* Starts a run in folder (made when missing; it must not hold a run already). */
 int nd_train_start(nd_recipe *recipe, const char *folder, const nd_train_hooks *hooks);
 /* Continues the run in folder from its last checkpoint (from the first step when there is none yet), with the
- * recipe kept there and `overrides`
- * ("training.steps=2000", NULL at the end, may be NULL) over it. The weights become the same bytes as without
- * the interruption. */
-int nd_train_resume(const char *folder, const char *const *overrides, const nd_train_hooks *hooks);
+ * recipe kept there and `overrides` (one without an assignment at the end; may be NULL) over it. The weights
+ * become the same bytes as without the interruption. */
+int nd_train_resume(const char *folder, const nd_recipe_override *overrides, const nd_train_hooks *hooks);
 /* The recipe of the run in folder, with overrides (as of nd_train_resume) over it; to be cleared. Error: one
  * of them changes what a run keeps, as its networks. */
-int nd_train_recipe_of(const char *folder, const char *const *overrides, nd_recipe *out);
+int nd_train_recipe_of(const char *folder, const nd_recipe_override *overrides, nd_recipe *out);
 
 /* The run in folder as one self-contained HTML page; the caller's, g_free. NULL and an error: it is no run.
  */

@@ -75,13 +75,6 @@ static int halve(GArray *tensors, nd_st_type type, uint16_t *halves) {
   return 0;
 }
 
-static bool names(const GArray *metadata, const char *key) {
-  for (guint i = 0; i < metadata->len; i++)
-    if (!strcmp(g_array_index(metadata, nd_st_metadata, i).key, key))
-      return true;
-  return false;
-}
-
 static void drop_empty(GArray *metadata) {
   for (guint i = metadata->len; i-- > 0;)
     if (!*g_array_index(metadata, nd_st_metadata, i).value)
@@ -95,7 +88,7 @@ int nd_model_save_as(const char *path, const nd_model *m, nd_st_type type, const
                     metadata = metadata_of(m->net, m->residual, settings);
   g_array_append_vals(metadata, extra, (guint)n_extra);
   for (size_t i = 0; i < m->n_metadata; i++)
-    if (!names(metadata, m->metadata[i].key))
+    if (!nd_st_value((const nd_st_metadata *)(void *)metadata->data, metadata->len, m->metadata[i].key))
       g_array_append_val(metadata, m->metadata[i]);
   drop_empty(metadata);
   g_autofree uint16_t *halves = NULL;

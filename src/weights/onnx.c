@@ -90,13 +90,10 @@ static GArray *metadata_of(const nd_model *m, const char *settings, const char *
                           {"noiseda.reach", reach}};
   GArray *all = g_array_new(FALSE, FALSE, sizeof(nd_st_metadata));
   g_array_append_vals(all, own, G_N_ELEMENTS(own));
-  for (size_t i = 0; i < m->n_metadata; i++) {
-    bool said = !strcmp(m->metadata[i].key, "noiseda.residual"); /* part of the graph */
-    for (size_t k = 0; k < G_N_ELEMENTS(own); k++)
-      said |= !strcmp(m->metadata[i].key, own[k].key);
-    if (!said)
+  for (size_t i = 0; i < m->n_metadata; i++)
+    if (strcmp(m->metadata[i].key, "noiseda.residual") && /* part of the graph */
+        !nd_st_value(own, G_N_ELEMENTS(own), m->metadata[i].key))
       g_array_append_val(all, m->metadata[i]);
-  }
   return all;
 }
 

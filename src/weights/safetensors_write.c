@@ -33,6 +33,13 @@ static int append_tensor(GString *header, const nd_st_tensor *t, GHashTable *nam
   return 0;
 }
 
+const char *nd_st_value(const nd_st_metadata *all, size_t n, const char *key) {
+  for (size_t i = 0; i < n; i++)
+    if (!strcmp(all[i].key, key))
+      return all[i].value;
+  return NULL;
+}
+
 static int append_metadata(GString *header, const nd_st_metadata *metadata, size_t n) {
   g_autoptr(GHashTable) keys = g_hash_table_new(g_str_hash, g_str_equal);
   g_string_append(header, "\"" ND_ST_METADATA_KEY "\":{");

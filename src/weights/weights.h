@@ -66,6 +66,8 @@ float nd_f16_to_f32(uint16_t h);
 typedef struct nd_st_metadata {
   const char *key, *value;
 } nd_st_metadata;
+/* The value of a key among n; NULL: it is not there. */
+const char *nd_st_value(const nd_st_metadata *all, size_t n, const char *key);
 
 /* Writes all to a temporary name, syncs, renames; on failure the old file, if any, is intact. The bytes
  * depend on the arguments alone. Tensors stand in the file in the order given. */

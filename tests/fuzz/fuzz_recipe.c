@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     require(*nd_error() != 0);
   else
     print_and_read(&recipe);
-  nd_recipe_set(&recipe, text);
+  nd_recipe_set(&recipe, &(nd_recipe_override){text, "--set"});
   if (n < 40)
     g_free(nd_recipe_explain(text));
   nd_recipe_check(&recipe);

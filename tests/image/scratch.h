@@ -24,6 +24,8 @@ static inline int scratch_leave(void **state) {
   return failed;
 }
 
+#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_enter, scratch_leave)
+
 static inline char *scratch_path(void **state, const char *name) {
   return g_build_filename(*state, name, NULL);
 }

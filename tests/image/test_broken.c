@@ -116,6 +116,37 @@ static void truncate_at(const char *name, const char *bytes, size_t size, const 
   nd_image_free(&image);
 }
 
+/* Without decoding it is known of JPEG alone, and then it is what decoding says. */
+static void expect_end(const char *path, const char *bytes, size_t size, bool jpeg) {
+  nd_image image;
+  must(nd_file_write_atomic(path, bytes, size));
+  int refused = nd_image_load(path, &image);
+  if (!refused)
+    nd_image_free(&image);
+  g_autofree char *said = g_strdup(refused ? nd_error() : "");
+  if (nd_image_check_end(path) != (jpeg ? refused : 0))
+    fail_msg("%s, %zu bytes: read: '%s', the end: '%s'", path, size, said, nd_error());
+  if (refused && jpeg)
+    assert_string_equal(nd_error(), said);
+}
+
+static void a_jpeg_that_is_cut_off_is_known_by_its_end(void **state) {
+  static const char *const names[] = {"rgb.jpg", "full.jpg", "rgb8.tif"};
+  g_autofree char *path = scratch_path(state, "cut.jpg");
+  for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+    size_t size;
+    g_autofree char *bytes = golden_bytes(names[i], &size);
+    for (size_t n = 3; n < size; n += MAX(size / 60, 1))
+      expect_end(path, bytes, n, i < 2);
+    expect_end(path, bytes, size - 1, i < 2);
+    expect_end(path, bytes, size, i < 2);
+    g_autofree char *longer = g_malloc0(size + 9);
+    memcpy(longer, bytes, size);
+    expect_end(path, longer, size + 9, i < 2);
+  }
+  g_unlink(path);
+}
+
 static void a_truncated_file_is_whole_or_refused(void **state) {
   (void)state;
   for (size_t i = 0; i < G_N_ELEMENTS(samples); i++) {
@@ -276,7 +307,7 @@ static void *load_often(void *context) {
       j->wrong++;
     nd_image_free(&image);
     if (!nd_image_decode(bytes, size / 2, j->name, &image) || !strstr(nd_error(), j->name) ||
-        !strstr(nd_error(), png ? "png" : "Jpeg") || strstr(nd_error(), png ? "Jpeg" : "png2vips"))
+        !strstr(nd_error(), png ? "png" : "JPEG ends") || strstr(nd_error(), png ? "Jpeg" : "png2vips"))
       j->wrong++;
   }
   nd_image_free(&whole);
@@ -322,12 +353,12 @@ static void nothing_was_printed(void **state) {
 int main(void) {
   if (nd_image_start())
     return 1;
-#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_enter, scratch_leave)
   const struct CMUnitTest tests[] = {
       IN_SCRATCH(what_is_no_picture_is_named),
       cmocka_unit_test(samples_of_other_kinds_are_named),
       IN_SCRATCH(colours_that_would_be_mistaken_are_named),
       cmocka_unit_test(memory_without_a_picture),
+      IN_SCRATCH(a_jpeg_that_is_cut_off_is_known_by_its_end),
       cmocka_unit_test(a_truncated_file_is_whole_or_refused),
       cmocka_unit_test(any_damage_is_survived),
       IN_SCRATCH(damaged_pixels_are_refused),

@@ -390,7 +390,6 @@ int main(void) {
   if (nd_image_start())
     return 1;
   TIFFSetWarningHandler(NULL);
-#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_enter, scratch_leave)
   const struct CMUnitTest tests[] = {
       IN_SCRATCH(exif_of_a_tiff_goes_everywhere),
       IN_SCRATCH(exif_of_a_jpeg_goes_into_a_tiff),

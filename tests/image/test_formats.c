@@ -363,7 +363,6 @@ static void pictures_that_cannot_be_made(void **state) {
 int main(void) {
   if (nd_image_start() || nd_image_start())
     return 1;
-#define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_enter, scratch_leave)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(files_of_others_are_read_exactly),
       cmocka_unit_test(memory_reads_like_a_file),

@@ -1,6 +1,6 @@
-/* IPTC's records and Photoshop's blocks, between JPEG and TIFF, which hold them differently. The files that
- * are read are put together here; those that are written are looked into byte by byte, and TIFF with libtiff.
- */
+/* IPTC's records and Photoshop's blocks, between JPEG, PNG and TIFF, which hold them differently. The files
+ * that are read are put together here; those that are written are looked into byte by byte, TIFF with
+ * libtiff, and PNG with libvips, whose libpng holds a chunk with a wrong checksum for none. */
 #include "fields.h"
 
 #include <tiffio.h>
@@ -94,9 +94,28 @@ static void check_tiff(const char *path) {
   TIFFClose(tiff);
 }
 
+/* The text's digits are blocks as in JPEG. */
+static void check_png(const char *path) {
+  VipsImage *image = look_into(path);
+  const char *text;
+  assert_int_equal(vips_image_get_string(image, "png-comment-0-Raw profile type iptc", &text), 0);
+  unsigned length, byte;
+  int skipped;
+  assert_int_equal(sscanf(text, "\niptc\n%8u%n", &length, &skipped), 1);
+  g_autoptr(GByteArray) found = g_byte_array_new();
+  for (const char *at = text + skipped; sscanf(at, " %2x%n", &byte, &skipped) == 1; at += skipped)
+    put(found, (const char[]){(char)byte}, 1);
+  assert_int_equal(found->len, length);
+  assert_memory_equal(found->data, "8BIM\4\4\0\0\0\0\0\x09\x1c\x02\x19\0\x04reef", 22);
+  check_others(found->data, found->len);
+  assert_int_equal(vips_image_get_typeof(image, "png-comment-1-Raw profile type iptc"), 0);
+  g_object_unref(image);
+}
+
 /* ---- The tests ---- */
 static void save_and_check(void **state, const nd_image *image) {
-  g_autofree char *jpeg = scratch_path(state, "a.jpg"), *tiff = scratch_path(state, "b.tif");
+  g_autofree char *jpeg = scratch_path(state, "a.jpg"), *tiff = scratch_path(state, "b.tif"),
+                  *png = scratch_path(state, "c.png");
   nd_image again;
   must(nd_image_save(jpeg, image, NULL));
   check_jpeg(jpeg);
@@ -107,8 +126,18 @@ static void save_and_check(void **state, const nd_image *image) {
   must(nd_image_save(tiff, &again, NULL)); /* a second time is no different */
   check_tiff(tiff);
   nd_image_free(&again);
+  must(nd_image_save(png, image, NULL));
+  check_png(png);
+  must(nd_image_load(png, &again));
+  g_unlink(png);
+  must(nd_image_save(png, &again, NULL));
+  check_png(png);
+  must(nd_image_save(jpeg, &again, NULL));
+  check_jpeg(jpeg);
+  nd_image_free(&again);
   g_unlink(jpeg);
   g_unlink(tiff);
+  g_unlink(png);
 }
 
 static void records_of_a_jpeg_go_everywhere(void **state) {
@@ -145,10 +174,74 @@ static void broken_blocks_do_no_harm(void **state) {
   g_unlink(path);
 }
 
+/* Written by others: records alone, compressed; texts that are none stay what they are. */
+static void texts_of_other_programs_are_read(void **state) {
+  static const struct {
+    const char *text;
+    bool taken;
+  } cases[] = {{"\niptc\n       9\n1c02190004\n72656566\n", true},
+               {"\niptc\n      22\n3842494d0404000000000009\n1c0219000472656566\n00", true},
+               {"\niptc\n       9\n1c021900047265\n", false},
+               {"\niptc\n4000000000\n1c02190004\n72656566\n", false},
+               {"\niptc\n       4\n72656566\n", false},
+               {"reef", false},
+               {"", false}};
+  g_autofree char *path = scratch_path(state, "a.png"), *jpeg = scratch_path(state, "a.jpg");
+  for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+    VipsImage *black;
+    assert_int_equal(vips_black(&black, 5, 4, NULL), 0);
+    vips_image_set_string(black, "png-comment-0-Raw", cases[i].text); /* libvips writes no blanks */
+    void *bytes;
+    size_t n;
+    assert_int_equal(vips_pngsave_buffer(black, &bytes, &n, NULL), 0);
+    g_object_unref(black);
+    nd_image image;
+    must(nd_image_decode(bytes, n, "by libvips", &image));
+    g_free(bytes);
+    vips_image_set_string(image.meta, "png-comment-0-Raw profile type iptc", cases[i].text);
+    must(nd_image_save(path, &image, NULL));
+    nd_image_free(&image);
+    must(nd_image_load(path, &image));
+    must(nd_image_save(jpeg, &image, NULL));
+    nd_image_free(&image);
+    g_autofree char *written = NULL;
+    assert_true(g_file_get_contents(jpeg, &written, &n, NULL));
+    assert_true((memmem(written, n, records, RECORDS) != NULL) == cases[i].taken);
+  }
+  g_unlink(path);
+  g_unlink(jpeg);
+}
+
+/* WebP has no place for records: each file says so, and one without any does not. */
+static void keep_warning(nd_log_level level, const char *text, void *context) {
+  if (level == ND_LOG_WARNING)
+    g_string_append_printf(context, "%s\n", text);
+}
+
+static void captions_that_are_lost_are_said(void **state) {
+  g_autofree char *path = scratch_path(state, "a.webp");
+  g_autoptr(GString) said = g_string_new(NULL);
+  g_autoptr(GByteArray) bytes = jpeg_with_blocks();
+  nd_image with, without;
+  must(nd_image_decode(bytes->data, bytes->len, "by hand", &with));
+  must(nd_image_new(5, 4, 3, &without));
+  nd_log_set_sink(keep_warning, said);
+  must(nd_image_save(path, &with, NULL));
+  must(nd_image_save(path, &without, NULL));
+  g_autofree char *wanted = g_strdup_printf(
+      "'%s' has no captions and keywords of IPTC: WebP holds none; PNG, JPEG and TIFF do\n", path);
+  assert_string_equal(said->str, wanted);
+  nd_log_set_sink(NULL, NULL);
+  nd_image_free(&with);
+  nd_image_free(&without);
+  g_unlink(path);
+}
+
 int main(void) {
   nd_image_start();
-#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_enter, scratch_leave)
-  const struct CMUnitTest tests[] = {TEST(records_of_a_jpeg_go_everywhere),
-                                     TEST(records_of_a_tiff_go_everywhere), TEST(broken_blocks_do_no_harm)};
+  const struct CMUnitTest tests[] = {
+      IN_SCRATCH(records_of_a_jpeg_go_everywhere), IN_SCRATCH(records_of_a_tiff_go_everywhere),
+      IN_SCRATCH(broken_blocks_do_no_harm), IN_SCRATCH(texts_of_other_programs_are_read),
+      IN_SCRATCH(captions_that_are_lost_are_said)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -279,6 +279,40 @@ static void memory_is_kept_to(void **state) {
   close_setup(&u);
 }
 
+/* As the profile counts it; the picture's own result, in its own place, which takes the same memory. */
+static void expect_laid_out_once(const char *network, const char *settings, size_t memory,
+                                 const char *stage) {
+  setup u;
+  open_setup(&u, network, settings);
+  float *x = random_picture(&u, 331, 260);
+  nd_restorer_settings s = nd_restorer_defaults();
+  s.memory = memory;
+  float *y = restored(&u, s, x, 331, 260);
+  s.profile = nd_profile_new();
+  nd_restorer *r;
+  assert_int_equal(nd_restorer_new(u.net, u.params, "", u.values, s, &r), 0);
+  nd_profile_begin(s.profile);
+  assert_int_equal(nd_restorer_run(r, x, 331, 260, x, NULL, NULL), 0);
+  nd_profile_end(s.profile);
+  nd_restorer_free(r);
+  assert_memory_equal(x, y, 331 * 260 * 3 * sizeof *x);
+  g_autofree char *table = nd_profile_table(s.profile, "picture"), *line = g_strdup_printf("\n%s ", stage);
+  const char *at = strstr(table, line);
+  if (!at || strtol(at + strlen(line), NULL, 10) != 1)
+    fail_msg("'%s' is to be there once:\n%s", stage, table);
+  nd_profile_free(s.profile);
+  g_free(x);
+  g_free(y);
+  close_setup(&u);
+}
+
+static void a_large_picture_is_laid_out_once(void **state) {
+  (void)state;
+  expect_laid_out_once("unet", "width=4;depth=4", 3 << 20, "find strips");
+  expect_laid_out_once("nafnet", "width=4;middle_blocks=1;encoder_blocks=1;decoder_blocks=1", 1 << 20,
+                       "find stages");
+}
+
 int main(void) {
   nd_image_start();
   const struct CMUnitTest tests[] = {
@@ -291,6 +325,7 @@ int main(void) {
       cmocka_unit_test(the_result_may_take_the_inputs_place),
       cmocka_unit_test(memory_is_kept_to),
       cmocka_unit_test(stages_that_do_not_fit_say_so),
+      cmocka_unit_test(a_large_picture_is_laid_out_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

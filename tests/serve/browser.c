@@ -217,13 +217,22 @@ void browser_goto(browser *b, const char *address) {
   browser_until(b, there);
 }
 
-void browser_choose_file(browser *b, const char *selector, const char *path) {
+void browser_choose_files(browser *b, const char *selector, const char *const *paths) {
   g_autofree char *script = g_strdup_printf("document.querySelector('%s')", selector), *text = quoted(script),
                   *find = g_strdup_printf("{\"expression\":%s}", text);
   g_autoptr(JsonNode) answer = command(b, "Runtime.evaluate", find);
-  g_autofree char *object = text_at(answer, "$.result.result.objectId"), *file = quoted(path),
-                  *params = g_strdup_printf("{\"files\":[%s],\"objectId\":\"%s\"}", file, object);
-  g_free(browser_call(b, "DOM.setFileInputFiles", params));
+  g_autofree char *object = text_at(answer, "$.result.result.objectId");
+  g_autoptr(GString) params = g_string_new(NULL);
+  for (int i = 0; paths[i]; i++) {
+    g_autofree char *file = quoted(paths[i]);
+    g_string_append_printf(params, "%s%s", i ? "," : "{\"files\":[", file);
+  }
+  g_string_append_printf(params, "],\"objectId\":\"%s\"}", object);
+  g_free(browser_call(b, "DOM.setFileInputFiles", params->str));
+}
+
+void browser_choose_file(browser *b, const char *selector, const char *path) {
+  browser_choose_files(b, selector, (const char *const[]){path, NULL});
 }
 
 static int key_code(const char *key) {

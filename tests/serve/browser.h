@@ -19,6 +19,8 @@ void browser_until(browser *b, const char *script);
 void browser_expect(browser *b, const char *script, const char *text);
 void browser_goto(browser *b, const char *address);
 void browser_choose_file(browser *b, const char *selector, const char *path);
+/* Several at once; NULL at the end. */
+void browser_choose_files(browser *b, const char *selector, const char *const *paths);
 /* "ArrowLeft", "Tab", "+": pressed and released. */
 void browser_key(browser *b, const char *key);
 void browser_drag(browser *b, int x0, int y0, int x1, int y1);

@@ -1,98 +1,5 @@
-/* The page in a browser: a photo by hand, by drop and by keyboard, training runs, narrow and dark. Leaves
- * pictures of it in the build folder. Skipped where there is no Chromium. */
-#include "browser.h"
-#include "site.h"
-
-#include <glib/gstdio.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
-#define STATUS "(document.getElementById('status') || {textContent: ''}).textContent"
-#define TROUBLE "document.getElementById('trouble').textContent"
-#define READY "!document.getElementById('start').disabled"
-#define SHOWN(id) "document.getElementById('" id "')?.hidden === false"
-#define TWO_FRAMES "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-#define TEXT(id) "document.getElementById('" id "').textContent"
-
-static browser *open_page(const site *s, const char *where) {
-  char *address = g_strdup_printf("http://127.0.0.1:%d/%s", s->port, where);
-  browser *b = browser_open(address);
-  g_free(address); /* before skip, which does not return */
-  if (!b) {
-    skip();
-    g_assert_not_reached();
-  }
-  return b;
-}
-
-static void close_page(browser *b) {
-  if (*browser_complaints(b))
-    fail_msg("the browser complains: %s", browser_complaints(b));
-  browser_close(b);
-}
-
-static void picture(browser *b, const char *name) {
-  g_mkdir_with_parents(ND_SCREENSHOTS, 0777);
-  g_autofree char *path = g_strconcat(ND_SCREENSHOTS "/", name, ".png", NULL);
-  browser_picture(b, path);
-}
-
-static char *photo_file(const site *s, const char *name, int width, int height) {
-  size_t n;
-  g_autofree char *bytes = photo(width, height, 8, strrchr(name, '.'), &n);
-  char *path = site_path(s, name);
-  assert_true(g_file_set_contents(path, bytes, (gssize)n, NULL));
-  return path;
-}
-
-static double number(browser *b, const char *script) {
-  g_autofree char *text = browser_value(b, script);
-  return g_ascii_strtod(text, NULL);
-}
-
-static void run(browser *b, const char *script) {
-  g_free(browser_value(b, script));
-}
-
-static void click(browser *b, const char *id) {
-  g_autofree char *script = g_strdup_printf("document.getElementById('%s').click()", id);
-  run(b, script);
-}
-
-static void focus(browser *b, const char *id) {
-  g_autofree char *script = g_strdup_printf("document.getElementById('%s').focus()", id);
-  run(b, script);
-}
-
-static void choose_model(browser *b, const char *name) {
-  browser_until(b, "document.getElementById('model').options.length > 0");
-  g_autofree char *script =
-      g_strdup_printf("document.getElementById('model').value = '%s';"
-                      "document.getElementById('model').dispatchEvent(new Event('change'))",
-                      name);
-  run(b, script);
-}
-
-/* The page with a photo of that size given, for that model, and not started yet. */
-static browser *open_with_photo(const site *s, const char *model, const char *name, int width, int height) {
-  browser *b = open_page(s, "#restore");
-  g_autofree char *file = photo_file(s, name, width, height);
-  choose_model(b, model);
-  browser_choose_file(b, "#file", file);
-  browser_until(b, READY);
-  return b;
-}
-
-/* The same, with the model at work on it for some seconds. */
-static browser *open_at_work(const site *s, const char *name) {
-  browser *b = open_with_photo(s, "slow.safetensors", name, 1000, 1000);
-  click(b, "start");
-  browser_until(b, STATUS ".startsWith('Restoring')");
-  return b;
-}
+/* Photos on the page: by hand, by drop and by keyboard, several, cancelled, narrow and dark. */
+#include "page.h"
 
 /* The line between before and after follows the pointer and the keys. */
 static void compare_by_hand(browser *b) {
@@ -176,7 +83,7 @@ static void a_dropped_photo_that_is_too_large_is_refused_in_words(void **state) 
   "where.dispatchEvent(new DragEvent('drop', {dataTransfer: data, bubbles: true, cancelable: true})); }"
 #define CHOSEN "document.getElementById('file-name').textContent.split(',')[0]"
 
-/* Anywhere on the page, one of several, and the same one again after another. */
+/* Anywhere on the page, and the same one again after another. */
 static void a_photo_can_be_given_in_any_way(void **state) {
   site *s = *state;
   browser *b = open_page(s, "#restore");
@@ -189,24 +96,75 @@ static void a_photo_can_be_given_in_any_way(void **state) {
   browser_until(b, CHOSEN " === 'beside.png'");
   browser_choose_file(b, "#file", file);
   browser_until(b, CHOSEN " === 'first.png'");
-  run(b, "fall(['a.png', 'b.png'], document.body)");
-  browser_until(b, STATUS ".startsWith('Ready. This page takes one photo at a time: a.png')");
+  run(b, "fall(['a.png'], document.body)");
+  browser_until(b, CHOSEN " === 'a.png'");
   click(b, "start");
   browser_until(b, STATUS ".includes('HEIC, have to be exported as one of these first')");
   browser_expect(b, "document.getElementById('empty').textContent", "There is nothing to show.");
   browser_close(b); /* the browser itself notes refusals as complaints */
 }
 
-/* The photo at work is found again, and is not exchanged. */
+#define LINE(n) "document.querySelectorAll('#photos li')[" n "]"
+#define SAID(n) LINE(n) ".querySelector('p').textContent"
+
+/* Each has its result or its error, and all are there again after a reload. */
+static void several_photos_are_restored_one_after_the_other(void **state) {
+  site *s = *state;
+  browser *b = open_page(s, "#restore");
+  size_t n;
+  g_autofree char *one = photo_file(s, "one.png", 48, 36), *jpeg = photo(64, 48, 8, ".jpg", &n),
+                  *cut = site_path(s, "cut.jpg"), *two = photo_file(s, "two.jpg", 60, 40);
+  assert_true(g_file_set_contents(cut, jpeg, (gssize)n / 2, NULL));
+  choose_model(b, "tiny.safetensors");
+  browser_choose_files(b, "#file", (const char *const[]){one, cut, two, NULL});
+  browser_until(b, TEXT("start") " === 'Restore all 3' && " READY);
+  browser_expect(b, CHOSEN, "one.png");
+  click(b, "start");
+  browser_until(b, SAID("0") ".startsWith('Done in') && " SAID("2") ".startsWith('Done in')");
+  browser_expect(
+      b, SAID("1"),
+      "It could not be restored: cannot read 'cut.jpg': the JPEG ends before its picture does; copy "
+      "or download it again.");
+  browser_expect(b,
+                 "[...document.querySelectorAll('#photos li')].map((item) => item.lastChild.hidden).join()",
+                 "false,true,false");
+  browser_expect(b, "fetch(" LINE("2") ".lastChild.href).then((r) => r.headers.get('content-disposition'))",
+                 "attachment; filename=\"two_restored.jpg\"; filename*=UTF-8''two_restored.jpg");
+  run(b, LINE("1") ".firstChild.click()");
+  browser_expect(b, "document.getElementById('status').classList.contains('bad')", "true");
+  browser_expect(b, "document.getElementById('download').hidden", "true");
+  run(b, LINE("2") ".firstChild.click()");
+  browser_until(b, STATUS ".includes('two.jpg, 60 × 40 pixels') && " SHOWN("after"));
+  browser_until(b, "document.getElementById('after').naturalWidth === 60");
+  picture(b, "9-several");
+  g_free(browser_call(b, "Page.reload", "{}"));
+  browser_until(
+      b, "document.querySelectorAll('#photos li').length === 2 && " SAID("0") ".startsWith('Done in')");
+  browser_until(b, STATUS ".includes('two.jpg, 60 × 40 pixels') && " SHOWN("after"));
+  browser_close(b); /* the browser itself notes refusals as complaints */
+}
+
+/* The server keeps 32 results. */
+static void too_many_photos_at_once_are_said(void **state) {
+  browser *b = open_page(*state, "#restore");
+  choose_model(b, "tiny.safetensors");
+  run(b, LET_FALL);
+  run(b, "fall([...Array(35).keys()].map((n) => n + '.png'), document.body)");
+  browser_until(b, STATUS ".startsWith('Ready. 3 more were not taken: the server keeps 32 results.')");
+  browser_expect(b, "document.querySelectorAll('#photos li').length", "32");
+  close_page(b);
+}
+
+/* The photo at work is found again, and others wait behind it. */
 static void a_photo_at_work_is_not_lost(void **state) {
   browser *b = open_with_photo(*state, "slow.safetensors", "work.jpg", 1000, 1000);
-  run(b, LET_FALL);
   focus(b, "start");
   browser_key(b, "Enter");
   browser_until(b, STATUS ".startsWith('Restoring')");
   browser_expect(b, "document.activeElement.id", "cancel");
-  run(b, "fall(['other.png'], document.body)");
-  browser_until(b, STATUS ".includes('s. Meanwhile other.png was not taken')"); /* also when more is told */
+  g_autofree char *other = photo_file(*state, "other.png", 20, 20);
+  browser_choose_file(b, "#file", other);
+  browser_until(b, SAID("1") " === 'Waiting: 1 photo is before it' && " STATUS ".startsWith('Restoring')");
   g_autofree char *address = browser_value(b, "location.hash");
   click(b, "to-runs");
   browser_until(b, "document.querySelectorAll('#charts figure').length > 0");
@@ -216,15 +174,8 @@ static void a_photo_at_work_is_not_lost(void **state) {
   browser_until(b, STATUS ".startsWith('Restoring')");
   click(b, "cancel");
   browser_until(b, STATUS " === 'Cancelled. To restore it after all, choose it again.'");
+  browser_until(b, SAID("1") ".startsWith('Cancelled.')");
   close_page(b);
-}
-
-static void a_cut_off_address_still_shows_the_runs(void **state) {
-  site *s = *state;
-  browser *b = open_page(s, "#run/%");
-  browser_until(b, TROUBLE ".startsWith('The run cannot be shown')");
-  browser_expect(b, "document.querySelectorAll('#run-list a').length > 0", "true");
-  browser_close(b); /* the browser itself notes refusals as complaints */
 }
 
 static void waiting_can_be_cancelled(void **state) {
@@ -233,50 +184,6 @@ static void waiting_can_be_cancelled(void **state) {
   click(b, "cancel");
   browser_until(b, STATUS " === 'Cancelled.'");
   browser_until(b, READY);
-  close_page(b);
-}
-
-static void write_plain_run(const site *s, int lines) {
-  g_autofree char *folder = site_path(s, "runs/plain"), *log = site_path(s, "runs/plain/log.csv");
-  g_autoptr(GString) text =
-      g_string_new("step,loss,restoration,diffusion,positive,negative,alpha,gradient_norm,"
-                   "images_per_second,wait_share\n");
-  for (int i = 1; i <= lines; i++)
-    g_string_append_printf(text, "%d,%g,%g,nan,nan,nan,0,%g,20,0.01\n", i * 10, 1.0 / i, 1.0 / i, 0.5 / i);
-  g_mkdir_with_parents(folder, 0777);
-  assert_true(g_file_set_contents(log, text->str, -1, NULL));
-}
-
-static void runs_are_watched(void **state) {
-  site *s = *state;
-  write_plain_run(s, 20);
-  browser *b = open_page(s, "#run/group%2Fone");
-  browser_until(b, "document.querySelectorAll('#charts figure').length === 8");
-  browser_until(b, "document.querySelector('#figures').textContent.includes('26.25 dB')");
-  browser_expect(b, "document.querySelectorAll('#run-list a').length", "2");
-  browser_expect(b, "document.querySelector('#run-list [aria-current] b').textContent", "group/one");
-  browser_until(b, "document.querySelector('#figures').textContent.includes('12.5 %')");
-  browser_until(
-      b, "document.querySelector('#crops img') && document.querySelector('#crops img').naturalWidth === 96");
-  browser_size(b, 1280, 1500);
-  picture(b, "5-run");
-  run(b, "document.querySelector('#run-list a[href=\"#run/plain\"]').click()");
-  browser_until(b, "document.querySelectorAll('#charts figure').length === 5");
-  browser_expect(b, TROUBLE, "");
-  browser_until(b, "document.querySelector('#figures').textContent.includes('Step200')");
-  write_plain_run(s, 21); /* grows while it is watched */
-  browser_until(b, "document.querySelector('#figures').textContent.includes('Step210')");
-  close_page(b);
-}
-
-static void a_narrow_scale_has_labels_that_differ(void **state) {
-  browser *b = open_page(*state, "#restore");
-  browser_expect(
-      b,
-      "import('./chart.js').then(({Chart}) => [...new Chart({title: 't', series: [{name: 's', points: "
-      "[[1, 7.64331], [2, 7.64395], [3, 7.64481]]}]}).node.querySelectorAll('[text-anchor=end]')]"
-      ".map((t) => t.textContent).join(' '))",
-      "7.6435 7.644 7.6445");
   close_page(b);
 }
 
@@ -317,31 +224,18 @@ static void a_server_that_comes_back_knows_no_photo(void **state) {
   browser_close(b); /* the browser itself notes refusals as complaints */
 }
 
-static void a_server_that_is_gone_is_said(void **state) {
-  site *s = *state;
-  browser *b = open_page(s, "#run/group%2Fone");
-  browser_until(b, "document.querySelectorAll('#charts figure').length === 8");
-  nd_server_stop(s->server);
-  s->server = NULL;
-  browser_until(b, TROUBLE ".startsWith('The server does not answer')");
-  picture(b, "8-gone");
-  browser_close(b);
-}
-
 int main(void) {
   site_prepare();
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_photo_by_hand),
       cmocka_unit_test(a_dropped_photo_that_is_too_large_is_refused_in_words),
       cmocka_unit_test(a_photo_can_be_given_in_any_way),
+      cmocka_unit_test(several_photos_are_restored_one_after_the_other),
+      cmocka_unit_test(too_many_photos_at_once_are_said),
       cmocka_unit_test(a_photo_at_work_is_not_lost),
-      cmocka_unit_test(a_cut_off_address_still_shows_the_runs),
       cmocka_unit_test(waiting_can_be_cancelled),
-      cmocka_unit_test(runs_are_watched),
-      cmocka_unit_test(a_narrow_scale_has_labels_that_differ),
       cmocka_unit_test(narrow_and_dark),
       cmocka_unit_test(a_server_that_comes_back_knows_no_photo),
-      cmocka_unit_test(a_server_that_is_gone_is_said),
   };
   return cmocka_run_group_tests(tests, site_enter, site_leave);
 }

@@ -39,7 +39,7 @@ static void the_page_is_whole_and_its_own(void **state) {
   assert_null(strstr(r.body, "https://"));
   assert_null(strstr(r.body, "style=\""));
   reply_clear(&r);
-  const char *files[] = {"/style.css",  "/page.js",  "/common.js", "/restore.js",
+  const char *files[] = {"/style.css",  "/page.js",  "/common.js", "/photo.js", "/restore.js",
                          "/compare.js", "/chart.js", "/runs.js",   "/icon.svg"};
   for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
     g_autofree char *path = g_strconcat(ND_PAGE, files[i], NULL), *text = NULL;
@@ -109,6 +109,7 @@ static void messages_call_a_photo_by_its_name(void **state) {
 static void models_are_listed(void **state) {
   site *s = *state;
   reply r = http_get(s->port, "/api/about");
+  assert_non_null(strstr(r.body, "\"max_upload\":4194304,"));
   assert_non_null(strstr(r.body, "\"name\":\"tiny.safetensors\",\"network\":\"unet\""));
   assert_non_null(strstr(r.body, "\"task\":\"denoise\""));
   assert_non_null(strstr(r.body, "\"name\":\"broken.safetensors\",\"problem\""));
@@ -248,6 +249,10 @@ static void what_is_no_photo_is_refused(void **state) {
   send_to(s, TINY "&strength=nan", NULL, png, n, 400, "strength goes from 0 to 1");
   send_to(s, TINY "&strength=half", NULL, png, n, 400, "strength goes from 0 to 1");
   send_to(s, TINY "&format=.exe", NULL, png, n, 400, "written as");
+  size_t jpeg_size;
+  g_autofree char *jpeg = photo(20, 20, 8, ".jpg", &jpeg_size);
+  send_to(s, TINY, NULL, jpeg, jpeg_size - 2, 415,
+          "cannot read 'photo.png': the JPEG ends before its picture");
   g_autofree char *id = site_send(s, "model=tiny.safetensors&name=half.png", png, n / 2);
   site_wait(s, id, "failed");
   g_autofree char *target = g_strdup_printf("/api/job?id=%s", id);
@@ -276,7 +281,7 @@ static void a_connection_that_breaks_leaves_nothing(void **state) {
 static void runs_are_told_and_grow(void **state) {
   site *s = *state;
   get(s, "/api/runs", 200, "\"name\":\"group/one\"");
-  get(s, "/api/run?name=group/one", 200, "\"state\":\"running\",\"step\":20.0,\"steps\":40.0");
+  get(s, "/api/run?name=group/one", 200, "\"state\":\"running\",\"step\":20,\"steps\":40,");
   get(s, "/api/run?name=group/one", 200, "\"pictures\":[\"validation/step-20.png\"]");
   get(s, "/api/run?name=group/one", 200, "\"wait_share\":0.125");
   get(s, "/api/run/validation?name=group/one", 200,

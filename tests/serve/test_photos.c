@@ -151,7 +151,9 @@ static void photos_wait_their_turn_and_can_be_cancelled(void **state) {
   site_wait(s, first, "working");
   reply r = http_get(s->port, target);
   assert_non_null(strstr(r.body, "\"state\":\"waiting\""));
-  expect_reply(&r, 200, "\"ahead\":2");
+  assert_non_null(strstr(r.body, "\"width\":20,\"height\":20,"));
+  assert_non_null(strstr(r.body, "\"tiles\":0,\"tiles_done\":0,"));
+  expect_reply(&r, 200, "\"ahead\":2,");
   cancel(s, second);
   r = http_get(s->port, target);
   expect_reply(&r, 200, "\"ahead\":1");

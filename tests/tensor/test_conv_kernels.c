@@ -1,146 +1,7 @@
 /* The convolution kernels against plain loops in double precision: every pass, both methods, every
  * instruction set this processor has, several thread counts; twice, bit for bit; and nothing written outside
  * the buffers. */
-#include "../wide/micro_wide.h"
-#include "tensor/kernels/choose.h"
-#include "tensor/kernels/conv.h"
-
-#include "base/base.h"
-
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-
-enum { GUARD = 64 }; /* floats before and after each buffer */
-
-static nd_conv_shape shape(int n, int h, int w, int ci, int co, int kernel, int stride, int pad,
-                           int dilation) {
-  int span = (kernel - 1) * dilation + 1;
-  return (nd_conv_shape){.n = n,
-                         .h = h,
-                         .w = w,
-                         .ci = ci,
-                         .oh = (h + 2 * pad - span) / stride + 1,
-                         .ow = (w + 2 * pad - span) / stride + 1,
-                         .co = co,
-                         .kh = kernel,
-                         .kw = kernel,
-                         .stride = stride,
-                         .pad = pad,
-                         .dilation = dilation,
-                         .groups = 1};
-}
-
-/* ---- Buffers with guards ---- */
-
-static float guard_value(size_t i) {
-  return 12345.0f + (float)(i % 7);
-}
-
-static float *guarded(size_t count) {
-  float *p = aligned_alloc(64, (count + 2 * GUARD + 15) / 16 * 64);
-  assert_non_null(p);
-  for (size_t i = 0; i < GUARD; i++)
-    p[i] = p[GUARD + count + i] = guard_value(i);
-  return p + GUARD;
-}
-
-static void check_guards(const float *p, size_t count) {
-  for (size_t i = 0; i < GUARD; i++) {
-    assert_true(p[(ptrdiff_t)i - GUARD] == guard_value(i));
-    assert_true(p[count + i] == guard_value(i));
-  }
-}
-
-static void release(float *p) {
-  free(p - GUARD);
-}
-
-static float *normal(size_t count, uint32_t sample) {
-  float *p = guarded(count);
-  nd_rng r = nd_rng_make(7, 0, sample, ND_RANDOM_TEST);
-  nd_rng_fill_normal(&r, p, count);
-  return p;
-}
-
-/* ---- The reference ---- */
-
-static size_t x_size(const nd_conv_shape *s) {
-  return (size_t)(s->n * s->h * s->w * s->ci);
-}
-
-static size_t y_size(const nd_conv_shape *s) {
-  return (size_t)(s->n * s->oh * s->ow * s->co);
-}
-
-static size_t w_size(const nd_conv_shape *s) {
-  return (size_t)(s->co * (s->ci / s->groups) * s->kh * s->kw);
-}
-
-/* Calls visit for each product of the convolution, with the indices of y, x and weight. */
-typedef void (*visit_fn)(size_t y, size_t x, size_t w, void *context);
-static void visit_input(const nd_conv_shape *s, size_t y, int image, int iy, int ix, int o, int tap,
-                        visit_fn visit, void *context) {
-  if (iy < 0 || iy >= s->h || ix < 0 || ix >= s->w)
-    return;
-  size_t taps = (size_t)(s->kh * s->kw), in = (size_t)(s->ci / s->groups),
-         w = (size_t)o * in * taps + (size_t)tap;
-  size_t x = (((size_t)image * (size_t)s->h + (size_t)iy) * (size_t)s->w + (size_t)ix) * (size_t)s->ci +
-             (size_t)(o / (s->co / s->groups)) * in;
-  for (size_t i = 0; i < in; i++)
-    visit(y, x + i, w + i * taps, context);
-}
-
-static void visit_all(const nd_conv_shape *s, visit_fn visit, void *context) {
-  size_t y = 0;
-  for (int image = 0; image < s->n; image++)
-    for (int oy = 0; oy < s->oh; oy++)
-      for (int ox = 0; ox < s->ow; ox++)
-        for (int o = 0; o < s->co; o++, y++)
-          for (int tap = 0; tap < s->kh * s->kw; tap++)
-            visit_input(s, y, image, oy * s->stride + tap / s->kw * s->dilation - s->pad,
-                        ox * s->stride + tap % s->kw * s->dilation - s->pad, o, tap, visit, context);
-}
-
-typedef struct reference {
-  nd_conv_shape s;
-  float *x, *w, *b, *dy;    /* what goes in */
-  double *y, *dx, *dw, *db; /* what should come out; y before bias and activation */
-  size_t nx, ny, nw;
-} reference;
-
-static void add_product(size_t y, size_t x, size_t w, void *context) {
-  reference *r = context;
-  r->y[y] += (double)r->x[x] * r->w[w];
-  r->dx[x] += (double)r->dy[y] * r->w[w];
-  r->dw[w] += (double)r->dy[y] * r->x[x];
-}
-
-static reference make_reference(const nd_conv_shape *s) {
-  reference r = {.s = *s, .nx = x_size(s), .ny = y_size(s), .nw = w_size(s)};
-  r.x = normal(r.nx, 1);
-  r.w = normal(r.nw, 2);
-  r.b = normal((size_t)s->co, 3);
-  r.dy = normal(r.ny, 4);
-  r.y = calloc(r.ny, sizeof(double));
-  r.dx = calloc(r.nx, sizeof(double));
-  r.dw = calloc(r.nw, sizeof(double));
-  r.db = calloc((size_t)s->co, sizeof(double));
-  visit_all(s, add_product, &r);
-  for (size_t i = 0; i < r.ny; i++)
-    r.db[i % (size_t)s->co] += r.dy[i];
-  return r;
-}
-
-static void free_reference(reference *r) {
-  release(r->x), release(r->w), release(r->b), release(r->dy);
-  free(r->y), free(r->dx), free(r->dw), free(r->db);
-}
-
-/* ---- Comparison ---- */
+#include "conv_reference.h"
 
 static double worst; /* over all comparisons so far */
 
@@ -179,14 +40,6 @@ static void check_outputs(outputs *o, const double *want) {
   check_close(o->first, want, o->count, tolerance);
   release(o->first);
   release(o->second);
-}
-
-/* Scratch full of NaN: its contents must not matter. */
-static float *make_scratch(size_t bytes, size_t *count) {
-  *count = (bytes + 3) / 4;
-  float *p = guarded(*count);
-  memset(p, 0xff, *count * sizeof(float));
-  return p;
 }
 
 static void forward_with(const reference *r, nd_activation activation, bool bias) {
@@ -271,141 +124,6 @@ static void run_all(const nd_conv_shape *s) {
   nd_set_threads(0);
   free_reference(&r);
 }
-
-/* ---- bf16 ---- */
-
-/* x rounded to bf16 in place, and its halves. */
-static uint16_t *rounded(float *x, size_t count) {
-  uint16_t *half = calloc(count + 1, sizeof *half);
-  for (size_t i = 0; i < count; i++) {
-    half[i] = nd_to_bf16(x[i]);
-    x[i] = nd_from_bf16(half[i]);
-  }
-  return half;
-}
-
-/* got: of the type; want: what fp32 pictures gave. */
-static void check_rounded(const void *got, nd_dtype type, const float *want, size_t count) {
-  for (size_t i = 0; i < count; i++)
-    if (type == ND_BF16 ? ((const uint16_t *)got)[i] != nd_to_bf16(want[i])
-                        : ((const float *)got)[i] != want[i])
-      fail_msg("number %zu of %zu differs", i, count);
-  assert_true(type == ND_F32 || ((const uint16_t *)got)[count] == 0xabcd);
-}
-
-static void *typed_output(nd_dtype type, size_t count) {
-  uint16_t *p = calloc((count + 1) * nd_dtype_size(type), 1);
-  if (type == ND_BF16)
-    p[count] = 0xabcd;
-  return p;
-}
-
-typedef struct halves {
-  uint16_t *x, *dy;
-} halves;
-
-/* The same where products may be of numbers rounded to bf16 (winograd_private.h). */
-static void check_near(const void *got, nd_dtype type, const float *want, size_t count, bool rounds) {
-  if (!rounds) {
-    check_rounded(got, type, want, count);
-    return;
-  }
-  double squares = 0, most = 0, errors = 0;
-  for (size_t i = 0; i < count; i++) {
-    double value = type == ND_BF16 ? nd_from_bf16(((const uint16_t *)got)[i]) : ((const float *)got)[i];
-    squares += (double)want[i] * want[i];
-    errors += (value - want[i]) * (value - want[i]);
-    most = fmax(most, fabs(value - want[i]));
-  }
-  if (!(errors <= 0.015 * 0.015 * squares && most <= 0.15 * sqrt(squares / (double)count)))
-    fail_msg("off by %.3g of the numbers' size, at most by %.3g", sqrt(errors / squares),
-             most / sqrt(squares / (double)count));
-}
-
-/* Pictures of the shape's types, made of numbers that bf16 can hold: sums are those of fp32 pictures. */
-static void passes_of_types(const reference *r, const halves *half, nd_dtype x_type, nd_dtype y_type) {
-  nd_conv_shape s = r->s;
-  s.x_type = x_type, s.y_type = y_type;
-  const void *x = x_type == ND_BF16 ? (void *)half->x : r->x,
-             *dy = y_type == ND_BF16 ? (void *)half->dy : r->dy;
-  size_t bytes = nd_conv_forward_scratch(&s) + nd_conv_backward_data_scratch(&s) +
-                 nd_conv_backward_weights_scratch(&s) + nd_conv_forward_scratch(&r->s) +
-                 nd_conv_backward_data_scratch(&r->s) + nd_conv_backward_weights_scratch(&r->s),
-         count;
-  float *scratch = make_scratch(bytes, &count), *want = calloc(r->nx + r->ny + r->nw, sizeof *want);
-  float *dw = calloc(r->nw, sizeof *dw), *db = calloc((size_t)s.co, sizeof *db),
-        *want_db = calloc((size_t)s.co, sizeof *db);
-  bool rounds = nd_micro_best()->panel_pairs && nd_conv_choose(&s, ND_CONV_BACKWARD_DATA) == ND_CONV_WINOGRAD;
-  void *y = typed_output(y_type, r->ny), *dx = typed_output(x_type, r->nx);
-  const nd_epilogue e = {r->b, ND_LEAKY_RELU, 0.2f};
-  nd_conv_forward(&r->s, r->x, r->w, &e, want, scratch);
-  nd_conv_forward(&s, x, r->w, &e, y, scratch);
-  check_rounded(y, y_type, want, r->ny);
-  nd_conv_backward_data(&r->s, r->dy, r->w, want, scratch);
-  nd_conv_backward_data(&s, dy, r->w, dx, scratch);
-  check_near(dx, x_type, want, r->nx, rounds);
-  nd_conv_backward_weights(&r->s, r->x, r->dy, want, want_db, scratch);
-  nd_conv_backward_weights(&s, x, dy, dw, db, scratch);
-  check_near(dw, ND_F32, want, r->nw, rounds);
-  check_rounded(db, ND_F32, want_db, (size_t)s.co);
-  release(scratch);
-  free(want), free(dw), free(db), free(want_db), free(y), free(dx);
-}
-
-static void bf16_pictures_are_read_and_rounded(void **state) {
-  (void)state;
-  nd_conv_shape shapes[] = {shape(2, 9, 7, 16, 32, 3, 1, 1, 1),    shape(1, 6, 5, 40, 33, 3, 1, 1, 1),
-                            shape(1, 20, 21, 17, 3, 3, 1, 1, 1),   shape(2, 9, 13, 20, 18, 3, 2, 1, 1),
-                            shape(1, 12, 8, 16, 24, 1, 1, 0, 1),   shape(2, 7, 9, 5, 19, 5, 1, 2, 1),
-                            shape(1, 8, 8, 256, 70, 3, 1, 1, 1),   shape(1, 6, 6, 16, 16, 2, 2, 0, 1),
-                            shape(1, 10, 110, 300, 20, 1, 1, 0, 1)};
-  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-    reference r = make_reference(&shapes[i]);
-    halves half = {rounded(r.x, r.nx), rounded(r.dy, r.ny)};
-    for (int types = 1; types < 4; types++)
-      for (int method = ND_CONV_DIRECT; method <= ND_CONV_WINOGRAD; method++)
-        for (int m = 0; m < ND_TESTED_MICROS; m++) {
-          nd_micro_force(nd_tested_micro(m));
-          nd_conv_force((nd_conv_method)method);
-          nd_set_threads(1 + m);
-          passes_of_types(&r, &half, types & 1 ? ND_BF16 : ND_F32, types & 2 ? ND_BF16 : ND_F32);
-        }
-    free(half.x), free(half.dy);
-    free_reference(&r);
-  }
-  nd_micro_as_started();
-  nd_conv_force(ND_CONV_AUTO);
-  nd_set_threads(0);
-}
-
-/* Ties go to the even neighbour; infinities, the largest numbers and NaN; the functions on rows agree. */
-static void bf16_is_rounded_to_nearest(void **state) {
-  (void)state;
-  static const struct {
-    uint32_t from;
-    uint16_t to;
-  } cases[] = {{0x3f800000, 0x3f80}, {0x3f808000, 0x3f80}, {0x3f808001, 0x3f81}, {0x3f818000, 0x3f82},
-               {0x3f817fff, 0x3f81}, {0xbf818000, 0xbf82}, {0x7f7fffff, 0x7f80}, {0xff800000, 0xff80},
-               {0x7f800001, 0x7fc0}, {0xffc12345, 0xffc1}, {0x00000001, 0x0000}, {0x80018000, 0x8002}};
-  enum { N = sizeof cases / sizeof *cases };
-  float wide[N];
-  uint16_t half[N];
-  for (int i = 0; i < N; i++)
-    memcpy(&wide[i], &cases[i].from, sizeof wide[i]);
-  nd_narrow(wide, half, N);
-  for (int i = 0; i < N; i++) {
-    assert_int_equal(nd_to_bf16(wide[i]), cases[i].to);
-    assert_int_equal(half[i], cases[i].to);
-  }
-  nd_widen(half, wide, N);
-  for (int i = 0; i < N; i++) {
-    uint32_t bits;
-    memcpy(&bits, &wide[i], sizeof bits);
-    assert_int_equal(bits, (uint32_t)cases[i].to << 16);
-  }
-}
-
-/* ---- Tests ---- */
 
 static void odd_sizes_and_channels(void **state) {
   (void)state;
@@ -563,16 +281,10 @@ static void unsupported_shapes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(bf16_is_rounded_to_nearest),
-      cmocka_unit_test(bf16_pictures_are_read_and_rounded),
-      cmocka_unit_test(odd_sizes_and_channels),
-      cmocka_unit_test(kernels_strides_pads_dilations),
-      cmocka_unit_test(linear_layers),
-      cmocka_unit_test(depthwise),
-      cmocka_unit_test(gated_depthwise),
-      cmocka_unit_test(large_shapes),
-      cmocka_unit_test(winograd_error_is_small),
-      cmocka_unit_test(special_values),
+      cmocka_unit_test(odd_sizes_and_channels),  cmocka_unit_test(kernels_strides_pads_dilations),
+      cmocka_unit_test(linear_layers),           cmocka_unit_test(depthwise),
+      cmocka_unit_test(gated_depthwise),         cmocka_unit_test(large_shapes),
+      cmocka_unit_test(winograd_error_is_small), cmocka_unit_test(special_values),
       cmocka_unit_test(unsupported_shapes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

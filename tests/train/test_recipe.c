@@ -161,12 +161,12 @@ static const struct {
     {"training: [1, 2]\n", "r.yaml:1: training is a section; its keys belong below it, indented"},
     {"training:\n  - steps: 5\n", "r.yaml:1: training is a section; its keys belong below it, indented"},
     {"training: [steps]\n", "r.yaml:1: training is a section"},
-    {"seed: 1\nmode: source\nseed: 2\n", "r.yaml:3: 'seed' was given before, in line 1"},
+    {"seed: 1\nmode: source\nseed: 2\n", "r.yaml:3: 'seed' was given before, at r.yaml:1"},
     {"data:\n  workers: 1\nmode: source\ndata:\n  augment: true\n",
-     "r.yaml:4: 'data' was given before, in line 1"},
-    {"data:\n  workers: 1\ndata.workers: 2\n", "r.yaml:3: 'data.workers' was given before, in line 2"},
+     "r.yaml:4: 'data' was given before, at r.yaml:1"},
+    {"data:\n  workers: 1\ndata.workers: 2\n", "r.yaml:3: 'data.workers' was given before, at r.yaml:2"},
     {"data:\n  degradation:\n    x: 1\n    x: 2\n",
-     "r.yaml:4: 'data.degradation.x' was given before, in line 3"},
+     "r.yaml:4: 'data.degradation.x' was given before, at r.yaml:3"},
     {"data:\n  degradation:\n    x: {y: 2}\n",
      "r.yaml:3: data.degradation.x has keys below it; it must be a text"},
     {"diffusion: {multipliers: [[1]]}\n",
@@ -262,23 +262,33 @@ static void files_are_read_or_named(void **state) {
   nd_recipe_clear(&r);
 }
 
+static int set(nd_recipe *r, const char *assignment) {
+  return nd_recipe_set(r, &(nd_recipe_override){assignment, "--set"});
+}
+
 static void overrides_win(void **state) {
   (void)state;
   nd_recipe r;
   nd_recipe_init(&r);
   assert_int_equal(nd_recipe_parse(&r, "seed: 7\ndiffusion: {width: 32}\n", "r.yaml"), 0);
-  assert_int_equal(nd_recipe_set(&r, "seed=8"), 0);
-  assert_int_equal(nd_recipe_set(&r, "seed=9"), 0);
-  assert_int_equal(nd_recipe_set(&r, "data.clean=a: #b=[1]"), 0);
-  assert_int_equal(nd_recipe_set(&r, "diffusion.multipliers=[1, 2]"), 0);
-  assert_int_equal(nd_recipe_set(&r, "diffusion.width=16"), 0);
-  assert_int_equal(nd_recipe_set(&r, "data.real="), 0);
+  assert_int_equal(set(&r, "seed=8"), 0);
+  assert_int_equal(set(&r, "seed=9"), 0);
+  assert_int_equal(set(&r, "data.clean=a: #b=[1]"), 0);
+  assert_int_equal(set(&r, "diffusion.multipliers=[1, 2]"), 0);
+  assert_int_equal(set(&r, "diffusion.width=16"), 0);
+  assert_int_equal(set(&r, "data.real="), 0);
   assert_int_equal(r.seed, 9);
   assert_string_equal(r.data.clean, "a: #b=[1]");
   assert_int_equal(r.diffusion.settings.count, 2);
   assert_string_equal(r.diffusion.settings.at[0].value, "16");
   assert_string_equal(r.diffusion.settings.at[1].value, "1, 2");
   nd_recipe_fail(&r, "seed", "no");
+  assert_string_equal(nd_error(), "--set: no");
+  assert_int_equal(nd_recipe_set(&r, &(nd_recipe_override){"training.memory=100", "--memory"}), 0);
+  nd_recipe_fail(&r, "training.memory", "no");
+  assert_string_equal(nd_error(), "--memory: no");
+  assert_int_equal(set(&r, "training.memory=100"), 0);
+  nd_recipe_fail(&r, "training.memory", "no");
   assert_string_equal(nd_error(), "--set: no");
   static const struct {
     const char *text, *message;
@@ -291,11 +301,11 @@ static void overrides_win(void **state) {
       {"seed=x", "--set: seed is x; it must be a whole number between 0 and 9007199254740991"},
       {"seed=[1]", "--set: seed is [1]; it must be a whole number"},
       {"seed=", "--set: seed has no value; it must be"},
-      {"training.threads=-3", "--threads or --set: training.threads is -3; it must be"},
+      {"training.threads=-3", "--set: training.threads is -3; it must be"},
       {"data.clean=\xff", "is not of the form"},
   };
   for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-    assert_int_equal(nd_recipe_set(&r, cases[i].text), -1);
+    assert_int_equal(set(&r, cases[i].text), -1);
     if (!strstr(nd_error(), cases[i].message))
       fail_msg("%s gave: %s", cases[i].text, nd_error());
   }
@@ -347,9 +357,9 @@ static void what_is_printed_reads_back(void **state) {
   for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
     g_autofree char *clean = g_strconcat("data.clean=", texts[i], NULL);
     g_autofree char *setting = g_strconcat("restoration.x", texts[i], "=", texts[i], NULL);
-    assert_int_equal(nd_recipe_set(&r, clean), 0);
+    assert_int_equal(set(&r, clean), 0);
     if (!strchr(texts[i], '.'))
-      assert_int_equal(nd_recipe_set(&r, setting), 0);
+      assert_int_equal(set(&r, setting), 0);
     g_free(printed_twice(&r));
   }
   static const double numbers[] = {0.1, 1.0 / 3, 1e-300, 123456789.123456789, 999.99999999999989, 5e-324, 0};
@@ -376,7 +386,7 @@ static void long_names_read_back(void **state) {
     while (setting->len + strlen(characters[i]) < 195)
       g_string_append(setting, characters[i]);
     g_string_append(setting, "b=1");
-    if (nd_recipe_set(&r, setting->str))
+    if (set(&r, setting->str))
       fail_msg("%s", nd_error());
     g_free(printed_twice(&r));
     nd_recipe_clear(&r);

@@ -74,8 +74,8 @@ static void settings_reach_their_rooms(void **state) {
   assert_int_equal(
       nd_recipe_parse(&r, PICTURES "    sigma: 25\ndiffusion: {multipliers: [1, 3], dropout: 0}\n", "r.yaml"),
       0);
-  assert_int_equal(nd_recipe_set(&r, "restoration.width=8"), 0);
-  assert_int_equal(nd_recipe_set(&r, "data.degradation.sigma_max=50"), 0);
+  assert_int_equal(nd_recipe_set(&r, &(nd_recipe_override){"restoration.width=8", "--set"}), 0);
+  assert_int_equal(nd_recipe_set(&r, &(nd_recipe_override){"data.degradation.sigma_max=50", "--set"}), 0);
   assert_int_equal(nd_recipe_check(&r), 0);
   nd_net *net;
   int list[ND_MAX_LIST];

@@ -34,6 +34,16 @@ export class Comparison {
     });
   }
 
+  showFile(file, words) {
+    if (this.key !== file) this.showOne(URL.createObjectURL(file), words, file);
+  }
+
+  showNone(key) {
+    if (this.key === key) return;
+    this.key = key;
+    this.hide("");
+  }
+
   showBoth(before, after, width, height) {
     if (this.key === after) return;
     this.key = after;

@@ -1,24 +1,63 @@
-// One photo: chosen, sent, waited for, shown, downloaded.
-import { ask, duration, element, thousands, trouble } from "./common.js";
+// Photos: chosen, sent, waited for, looked at, downloaded.
+import { ask, element, thousands, trouble } from "./common.js";
 import { Comparison } from "./compare.js";
+import { addressOf, fillIn, isAtServer, isBad, isDone, isOver, isToBeSent, itemOf, megabytes, nameOf, offer, setText,
+  wordsOf } from "./photo.js";
 
-let about, file, job, comparison, request, timer;
-let notice = ""; // said behind whatever is said of the photo, until the next one
+const AHEAD = 4; // so many of this page's photos are at the server at a time, so that others get their turn
 
-const busy = () => request || (job && (job.state === "waiting" || job.state === "working"));
+let about, comparison, request;
+let photos = []; // in the order given
+let shown = {}; // the one of them that is looked at
+let order; // with which settings they are restored
+let notice = ""; // said behind whatever is said of it, until the next photos
 
-function say(words, bad = false) {
-  const status = element("status");
-  if (notice) words = `${words.replace(/[^.]$/, "$&.")} ${notice}`;
-  if (status.textContent !== words) status.textContent = words;
-  status.classList.toggle("bad", bad);
-}
+const busy = () => request || photos.some(isAtServer);
 
+// ---- The one that is looked at ----
 function progress(value) {
   const bar = element("progress");
   bar.hidden = value === null;
   if (value > 0) bar.value = value;
   else bar.removeAttribute("value");
+}
+
+function showPicture() {
+  const { file, job } = shown;
+  if (isDone(shown)) comparison.showBoth(addressOf(shown, "before"), addressOf(shown, "after"), job.width, job.height);
+  else if (job?.before && isAtServer(shown)) comparison.showOne(addressOf(shown, "before"), "", job.id);
+  else if (file) comparison.showFile(file, "This kind of photo is shown once it is restored.");
+  else comparison.showNone(shown);
+  if (isOver(shown) && !isDone(shown)) comparison.explain("There is nothing to show.");
+}
+
+function idle() {
+  return busy() ? "Waiting to be sent" : element("model").value ? "Ready." : "";
+}
+
+function show() {
+  const { file, job, sent } = shown, words = wordsOf(shown, idle());
+  setText(element("status"), notice ? `${words.replace(/[^.]$/, "$&.")} ${notice}` : words);
+  element("status").classList.toggle("bad", isBad(shown));
+  element("file-name").textContent = nameOf(shown) + (file ? `, ${megabytes(file.size)}` : "");
+  progress(sent !== undefined ? sent : isAtServer(shown) ? (job.tiles ? job.tiles_done / job.tiles : 0) : null);
+  offer(element("download"), shown);
+  showPicture();
+}
+
+// The way back from the training runs leads to the same photo, and a reload to all of them.
+function point() {
+  const where = shown.job ? `#job/${shown.job.id}` : "#restore";
+  element("to-restore").href = where;
+  if (!element("restore").hidden) history.replaceState(photos.flatMap((photo) => photo.job?.id || []), "", where);
+}
+
+function look(photo) {
+  const before = shown;
+  shown = photo;
+  told(before);
+  told(photo);
+  point();
 }
 
 // Whoever pressed a button that goes away has the next one under the fingers.
@@ -28,50 +67,50 @@ function keepFocus(buttons, focused) {
 }
 
 function refresh() {
-  const focused = document.activeElement;
-  element("start").disabled = busy() || !file || !element("model").value;
-  element("start").hidden = Boolean(busy() || (job && !file)); // after a reload the photo is not at hand
+  const focused = document.activeElement, again = photos.some((photo) => photo.job) && !busy();
+  const any = photos.some((photo) => photo.file);
+  element("start").disabled = busy() || !any || !element("model").value;
+  element("start").hidden = Boolean(busy() || (again && !any)); // after a reload the photos are not at hand
   element("cancel").hidden = !busy();
-  const done = job && job.state === "done" && !request;
-  element("download").hidden = !done;
-  element("start").textContent = done ? "Restore again" : "Restore";
-  element("start").classList.toggle("primary", !done);
+  element("start").textContent = (photos.length > 1 ? `Restore all ${photos.length}` : "Restore") + (again ? " again" : "");
+  element("start").classList.toggle("primary", element("download").hidden);
   keepFocus(["cancel", "download", "start"].map(element), focused);
 }
 
-// ---- The photo ----
-function choose(files) {
-  const chosen = files[0];
-  if (!chosen) return;
-  if (busy()) {
-    notice = `Meanwhile ${chosen.name} was not taken: wait, cancel, or use a second tab.`;
-    if (job) told();
-    return;
-  }
-  notice = files.length > 1 ? `This page takes one photo at a time: ${chosen.name} is the one of the ${files.length}. `
-    + "For whole folders there is the command noiseda restore." : "";
-  if (chosen.size > about.max_upload) {
-    say(`${chosen.name} has ${megabytes(chosen.size)}; this server takes up to ${megabytes(about.max_upload)}. `
-      + "Whoever started it can allow more with --max-upload.", true);
-    return;
-  }
-  file = chosen;
-  job = null;
+// ---- All of them ----
+function list(all, first) {
+  photos = all;
+  shown = first;
+  element("photos").hidden = photos.length < 2;
+  element("photos").replaceChildren(...photos.map((photo) => itemOf(photo, look)));
+  photos.forEach(told);
   point();
-  history.replaceState(null, "", "#restore");
-  element("file-name").textContent = `${file.name}, ${megabytes(file.size)}`;
-  progress(null);
-  say(element("model").value ? "Ready." : "");
-  comparison.showOne(URL.createObjectURL(file), "This kind of photo is shown once it is restored.");
+}
+
+// Something is known of it that was not.
+function told(photo) {
+  fillIn(photo, wordsOf(photo, idle()), photo === shown);
+  if (photo === shown) show();
   refresh();
 }
 
-// The way back from the training runs leads to the same photo.
-function point() {
-  element("to-restore").href = job ? `#job/${job.id}` : "#restore";
+// ---- Choosing ----
+function photoOf(file) {
+  if (file.size <= about.max_upload) return { name: file.name, file };
+  return { name: file.name, bad: true, words: `${file.name} has ${megabytes(file.size)}; this server takes up to `
+    + `${megabytes(about.max_upload)}. Whoever started it can allow more with --max-upload.` };
 }
 
-const megabytes = (bytes) => bytes < 1e5 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`;
+// While others are at work these take their turn behind them.
+function choose(files) {
+  if (!files.length) return;
+  const before = busy() ? photos : [], room = about.max_photos - before.length;
+  const given = [...files].slice(0, room).map(photoOf), left = files.length - given.length;
+  notice = left ? `${left} more ${left === 1 ? "was" : "were"} not taken: the server keeps ${about.max_photos} results. `
+    + "For whole folders there is the command noiseda restore." : "";
+  list([...before, ...given], before.length ? shown : given.find(isToBeSent) || given[0]);
+  if (before.length) next();
+}
 
 function takeDrops() {
   const mark = (over) => ["drop", "view"].forEach((zone) => element(zone).classList.toggle("over", over));
@@ -93,123 +132,105 @@ function takeDrops() {
 }
 
 // ---- Sending: XMLHttpRequest tells how far it is, fetch does not ----
-function send() {
-  const args = new URLSearchParams({ model: element("model").value, strength: element("strength").value / 100,
-    name: file.name, format: element("format").value });
+function next() {
+  if (request || photos.filter(isAtServer).length >= AHEAD) return;
+  const photo = photos.find(isToBeSent);
+  if (photo) send(photo);
+}
+
+const settings = () => ({ model: element("model").value, strength: element("strength").value / 100,
+  format: element("format").value });
+
+function send(photo) {
+  order ||= settings();
   request = new XMLHttpRequest();
-  request.open("POST", `api/restore?${args}`);
+  request.open("POST", `api/restore?${new URLSearchParams({ ...order, name: photo.name })}`);
   request.upload.onprogress = (event) => {
-    progress(event.loaded / event.total);
-    say(`Sending: ${Math.round(100 * event.loaded / event.total)} %`);
+    photo.sent = event.loaded / event.total;
+    told(photo);
   };
-  request.onload = () => received(request);
-  request.onerror = () => failed("The server does not answer. Is noiseda serve still running?");
-  request.onabort = () => failed("Cancelled.", false);
-  job = null;
-  notice = "";
+  request.onload = () => received(photo, request);
+  request.onerror = () => sent(photo, { words: "The server does not answer. Is noiseda serve still running?", bad: true });
+  request.onabort = () => sent(photo, { words: "Cancelled." });
+  photo.sent = 0;
   trouble();
-  say("Sending");
-  progress(0);
-  request.send(file);
-  refresh();
+  request.send(photo.file);
+  told(photo);
 }
 
-function failed(words, bad = true) {
-  request = null;
-  progress(null);
-  say(words, bad);
-  comparison.explain("There is nothing to show.");
-  refresh();
-}
-
-function received(answer) {
+function received(photo, answer) {
   let body;
   try {
     body = JSON.parse(answer.responseText);
   } catch {
     body = { error: "The server gave an answer that cannot be read." };
   }
-  if (answer.status !== 202) {
-    failed(body.error);
-    return;
-  }
+  sent(photo, answer.status === 202 ? { job: body } : { words: body.error, bad: true });
+}
+
+function sent(photo, outcome) {
   request = null;
-  location.hash = `job/${body.id}`; // watched from there on, and after a reload
+  delete photo.sent;
+  Object.assign(photo, outcome);
+  told(photo);
+  point();
+  if (photo.job) watch(photo);
+  next();
+}
+
+function start() {
+  notice = "";
+  order = settings();
+  for (const photo of photos.filter((one) => one.file))
+    for (const known of ["job", "words", "bad"]) delete photo[known];
+  next();
+  photos.forEach(told);
 }
 
 // ---- Waiting ----
 export function showJob(id) {
-  if (job && job.id === id) return;
-  job = { id, state: "waiting" };
-  point();
-  clearTimeout(timer);
-  poll(id);
-}
-
-function work() {
-  if (!job.tiles) return "Restoring";
-  if (job.tiles_done === job.tiles) return "Writing the result";
-  return `Restoring: ${job.tiles_done} of ${job.tiles} tiles done`;
-}
-
-async function poll(id) {
-  try {
-    const known = await (await ask("api/job", { id })).json();
-    if (!job || job.id !== id) return; // another was begun meanwhile
-    job = known;
-    trouble();
-    told();
-    if (busy()) timer = setTimeout(poll, job.seconds < 5 ? 200 : 600, id);
-  } catch (error) {
-    if (!job || job.id !== id) return;
-    if (error.unreachable) {
-      trouble(error.message);
-      timer = setTimeout(poll, 2000, id);
-    } else {
-      job = null;
-      point();
-      trouble();
-      failed(error.message);
-    }
-  }
-}
-
-function told() {
-  const words = {
-    waiting: () => job.ahead ? `Waiting: ${job.ahead} ${job.ahead === 1 ? "photo is" : "photos are"} before it` : "Waiting",
-    working: () => work() + (job.seconds >= 2 ? `, ${duration(job.seconds)}` : ""),
-    done: () => `Done in ${job.seconds < 10 ? `${job.seconds.toFixed(1)} s` : duration(job.seconds)}: ${job.name}, `
-      + `${thousands(job.width)} × ${thousands(job.height)} pixels, strength ${Math.round(100 * job.strength)} %`,
-    failed: () => `It could not be restored: ${job.message}`,
-    cancelled: () => file ? "Cancelled." : "Cancelled. To restore it after all, choose it again.",
-  };
-  say(words[job.state](), job.state === "failed");
-  progress(busy() ? (job.tiles ? job.tiles_done / job.tiles : 0) : null);
-  if (!file) element("file-name").textContent = job.name;
-  const address = (which) => `api/picture?${new URLSearchParams({ id: job.id, which })}`;
-  if (job.state === "done") {
-    comparison.showBoth(address("before"), address("after"), job.width, job.height);
-    element("download").href = address("result");
-    element("download").textContent = "Download";
-    element("download").setAttribute("aria-label", `Download ${job.result}`);
-  } else if (job.before && busy()) {
-    comparison.showOne(address("before"), "", job.id);
-  } else if (!busy()) {
-    comparison.explain("There is nothing to show.");
-  }
-  refresh();
-}
-
-async function cancel() {
-  if (request) {
-    request.abort();
+  const known = photos.find((photo) => photo.job?.id === id);
+  if (known) {
+    look(known);
     return;
   }
+  const ids = history.state?.includes?.(id) ? history.state : [id];
+  const all = ids.map((one) => ({ job: { id: one, state: "waiting" } }));
+  list(all, all[ids.indexOf(id)]);
+  all.forEach(watch);
+}
+
+async function watch(photo) {
+  const { id } = photo.job;
+  let known, error;
   try {
-    job = await (await ask("api/cancel", { id: job.id }, { method: "POST" })).json();
-    told();
-  } catch (error) {
-    say(error.message, true);
+    known = await (await ask("api/job", { id })).json();
+  } catch (problem) {
+    error = problem;
+  }
+  if (photo.job?.id !== id) return; // it was begun anew meanwhile
+  if (known) photo.job = known;
+  else if (!error.unreachable) Object.assign(photo, { job: null, words: error.message, bad: true });
+  trouble(error?.unreachable ? error.message : "");
+  told(photo);
+  if (isOver(photo)) next();
+  else setTimeout(watch, error ? 2000 : photo.job.seconds < 5 ? 200 : 600, photo);
+}
+
+// All that is not done.
+async function cancel() {
+  for (const photo of photos.filter(isToBeSent)) {
+    photo.words = "Cancelled.";
+    told(photo);
+  }
+  request?.abort();
+  for (const photo of photos.filter(isAtServer)) {
+    try {
+      photo.job = await (await ask("api/cancel", { id: photo.job.id }, { method: "POST" })).json();
+      told(photo);
+    } catch (error) {
+      trouble(error.message);
+    }
   }
 }
 
@@ -238,8 +259,8 @@ function listModels() {
   if (usable) select.value = usable.name;
   else {
     select.add(new Option("none", ""));
-    say(about.restores ? "The folder of models holds none that can be used." :
-      "There are no models; start noiseda serve with --models DIR to restore photos.");
+    element("status").textContent = about.restores ? "The folder of models holds none that can be used." :
+      "There are no models; start noiseda serve with --models DIR to restore photos.";
   }
   aboutModel();
 }
@@ -259,7 +280,7 @@ export function openRestore(known) {
   });
   element("order").addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!busy() && file) send();
+    if (!element("start").disabled) start();
   });
   element("cancel").addEventListener("click", cancel);
 }

@@ -1,0 +1,107 @@
+/* Published sets in archives. */
+#include "preparing.h"
+
+static void archives_are_read_where_they_stand(void **state) {
+  (void)state;
+  write_sidd("made");
+  static const char *const files[][2] = {
+      {"made/SIDD_Medium_Srgb/Data/0001_001_S6_00100_00060_3200_L/0001_NOISY_SRGB_010.PNG",
+       "SIDD_Medium_Srgb/Data/0001_001_S6_00100_00060_3200_L/0001_NOISY_SRGB_010.PNG"},
+      {"made/SIDD_Medium_Srgb/Data/0001_001_S6_00100_00060_3200_L/0001_GT_SRGB_010.PNG",
+       "SIDD_Medium_Srgb/Data/0001_001_S6_00100_00060_3200_L/0001_GT_SRGB_010.PNG"}};
+  g_mkdir("from", 0777);
+  write_zip("from/SIDD.zip", files, 2);
+  for (int direct = 0; direct < 2; direct++) {
+    char *from[] = {direct ? "from/SIDD.zip" : "from", NULL};
+    nd_prepare_settings s = settings(ND_TASK_DENOISE, from);
+    nd_prepared p;
+    s.out = direct ? "out1" : "out0";
+    prepare(&s, &p);
+    assert_true(group(&p, "sidd/train", "pairs")->files == 12 && !p.findings[0]);
+    nd_prepared_free(&p);
+  }
+  g_autofree char *bytes = NULL;
+  gsize n;
+  assert_true(g_file_get_contents("from/SIDD.zip", &bytes, &n, NULL));
+  char *from[] = {"bad.zip", NULL};
+  nd_prepare_settings s = settings(ND_TASK_DENOISE, from);
+  nd_prepared p;
+  assert_true(g_file_set_contents("bad.zip", bytes, (gssize)n / 2, NULL));
+  assert_int_equal(nd_prepare(&s, &p), -1);
+  assert_error_has("bad.zip");
+  assert_error_has("cut short");
+  bytes[n / 4] ^= 0x55; /* within a picture: the checksum of its entry */
+  assert_true(g_file_set_contents("bad.zip", bytes, (gssize)n, NULL));
+  prepare(&s, &p);
+  assert_true(group(&p, "sidd/train", "pairs")->failed == 1);
+  assert_non_null(strstr(p.findings[0], "bad.zip"));
+  assert_false(is_file("out/sidd/train/input/0001_001_S6_00100_00060_3200_L_010-00000-00000.png"));
+  nd_prepared_free(&p);
+}
+
+static void paths_that_lead_out_are_refused(void **state) {
+  (void)state;
+  write_places(".", "a.png", 8, 4, 1);
+  static const char *const entries[] = {"../a.png", "x/../../a.png", "/a.png", "x\\..\\a.png"};
+  for (size_t i = 0; i < G_N_ELEMENTS(entries); i++) {
+    const char *const files[][2] = {{"a.png", entries[i]}};
+    write_zip("evil.zip", files, 1);
+    char *from[] = {"evil.zip", NULL};
+    nd_prepare_settings s = settings(ND_TASK_DENOISE, from);
+    nd_prepared p;
+    assert_int_equal(nd_prepare(&s, &p), -1);
+    assert_error_has("leads out of it");
+  }
+}
+
+/* One archive of several was cut short, one holds nothing that may be read, a list is none. */
+static void what_cannot_be_opened_is_passed_over(void **state) {
+  (void)state;
+  write_places("from/Rain13K/input", "1.png", 20, 10, 1);
+  write_places("from/Rain13K/target", "1.png", 20, 10, 2);
+  static const char *const entry[][2] = {{"from/Rain13K/input/1.png", "Rain13K/input/2.png"}},
+                           *const evil[][2] = {{"from/Rain13K/input/1.png", "../2.png"}},
+                           *const nul[][2] = {{"zero", "real_world.txt"}};
+  write_zip("from/cut.zip", entry, 1);
+  assert_int_equal(truncate("from/cut.zip", 60), 0);
+  write_zip("from/evil.zip", evil, 1);
+  assert_true(g_file_set_contents("zero", "a\0b", 3, NULL));
+  write_zip("from/list.zip", nul, 1);
+  char *from[] = {"from", NULL};
+  nd_prepare_settings s = settings(ND_TASK_DERAIN, from);
+  nd_prepared p;
+  prepare(&s, &p);
+  assert_true(p.count == 1 && group(&p, "rain13k/train", "pairs")->made == 1);
+  assert_int_equal(g_strv_length(p.findings), 3);
+  assert_non_null(strstr(p.findings[0], "from/cut.zip"));
+  assert_non_null(strstr(p.findings[1], "from/evil.zip"));
+  assert_non_null(strstr(p.findings[1], "leads out of it"));
+  assert_non_null(strstr(p.findings[2], "real_world.txt"));
+  nd_prepared_free(&p);
+}
+
+/* As of old archives in another encoding: partners find each other all the same. */
+static void names_in_other_encodings_are_taken(void **state) {
+  (void)state;
+  write_places("from/Rain13K/input", "\xe9t\xe9.png", 20, 10, 1);
+  write_places("from/Rain13K/target", "\xe9t\xe9.png", 20, 10, 2);
+  char *from[] = {"from", NULL};
+  nd_prepare_settings s = settings(ND_TASK_DERAIN, from);
+  nd_prepared p;
+  prepare(&s, &p);
+  assert_true(group(&p, "rain13k/train", "pairs")->made == 1 && !p.findings[0]);
+  assert_true(is_file("out/rain13k/train/input/%E9t%E9.png"));
+  assert_true(is_file("out/rain13k/train/target/%E9t%E9.png"));
+  nd_prepared_free(&p);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, enter_folder, leave_folder)
+  const struct CMUnitTest tests[] = {
+      TEST(archives_are_read_where_they_stand),
+      TEST(paths_that_lead_out_are_refused),
+      TEST(what_cannot_be_opened_is_passed_over),
+      TEST(names_in_other_encodings_are_taken),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
