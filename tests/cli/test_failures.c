@@ -270,7 +270,7 @@ static void a_full_disk_leaves_what_was_there(void **state) {
   outcome train = run_program("train", "--resume", "run", "--set", "training.steps=40", NULL);
   limit_file_size(RLIM_INFINITY);
   assert_int_equal(restore.status, 1);
-  assert_non_null(strstr(restore.err, "out.png"));
+  assert_non_null(strstr(restore.err, "noiseda: cannot write 'out.png': File too large\n"));
   assert_false(g_file_test("out.png", G_FILE_TEST_EXISTS));
   assert_int_equal(degrade.status, 1);
   assert_int_equal(files_in("worse"), 0);
@@ -347,6 +347,71 @@ static void wrong_usage_exits_2(void **state) {
     expect_status(0, commands[i], "--help", NULL);
 }
 
+/* Known before minutes are spent on what has no place. */
+static void places_for_results_are_looked_at_first(void **state) {
+  (void)state;
+  train_a_model();
+  static const char *const calls[][8] = {{"niqe", "noisy", "-o"},
+                                         {"sample", "--run", "run", "-c", "noisy/0.png", "-o"},
+                                         {"probe", "--run", "run", "--clean", "clean", "-o"},
+                                         {"report", "run", "-o"},
+                                         {"import", "run/model.safetensors", "-o"},
+                                         {"export", "run/model.safetensors", "-o"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(calls); i++) {
+    const char *c[8];
+    memcpy(c, calls[i], sizeof c);
+    guint n = g_strv_length((char **)c);
+    c[n] = "nowhere/out.png";
+    expect_failure("nowhere/out.png", "there is no folder 'nowhere'", c[0], c[1], c[2], c[3], c[4], c[5],
+                   c[6], NULL);
+    c[n] = "clean";
+    outcome o = run_program(c[0], c[1], c[2], c[3], c[4], c[5], c[6], "--overwrite", NULL);
+    if (!o.status || (strcmp(c[0], "sample") && !strstr(o.err, "'clean': it is a folder")))
+      fail_msg("%s: status %d, said '%s'", c[0], o.status, o.err);
+    outcome_clear(&o);
+  }
+  static const char *const dash[][5] = {{"import", "run/model.safetensors", "-o", "-"},
+                                        {"degrade", "gaussian", "clean", "-o", "-"},
+                                        {"train", "r.yaml", "-o", "-"},
+                                        {"data", "frames", "clean", "-o", "-"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(dash); i++) {
+    outcome o = run_program(dash[i][0], dash[i][1], dash[i][2], dash[i][3], dash[i][4], NULL);
+    if (!o.status || !strstr(o.err, "'-' would be the standard output") ||
+        g_file_test("-", G_FILE_TEST_EXISTS))
+      fail_msg("%s: status %d, said '%s'", dash[i][0], o.status, o.err);
+    outcome_clear(&o);
+  }
+}
+
+static void expect_wrong(const char *text, const char *a, const char *b, const char *c, const char *d) {
+  outcome o = run_program("data", a, b, c, d, "-o", "made", NULL);
+  if (o.status != 2 || !strstr(o.err, text) || g_file_test("made", G_FILE_TEST_EXISTS))
+    fail_msg("data %s: status %d, said '%s'", a, o.status, o.err);
+  outcome_clear(&o);
+}
+
+/* Above all not --dry-run: frames would write. */
+static void options_of_another_action_are_refused(void **state) {
+  (void)state;
+  make_pairs();
+  expect_wrong("--dry-run is not for 'frames'", "frames", "clean", "--frames=1", "--dry-run");
+  expect_wrong("--overwrite is not for 'prepare'", "prepare", "denoise", "--from=clean", "--overwrite");
+  expect_wrong("--output is not for 'check'", "check", "clean", "--against=noisy", "--threads=1");
+  expect_status(0, "data", "frames", "clean", "--frames=1", "-o", "made", NULL);
+}
+
+static void help_is_of_the_command_that_is_named(void **state) {
+  (void)state;
+  static const char *const ways[] = {"help", "--help", "-h"};
+  for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
+    outcome o = run_program(ways[i], "train", NULL);
+    assert_int_equal(o.status, 0);
+    assert_non_null(strstr(o.out, "--resume=RUN"));
+    outcome_clear(&o);
+  }
+  expect_status(2, "help", "tarin", NULL);
+}
+
 static void lost_output_is_no_success(void **state) {
   (void)state;
   if (!g_file_test("/dev/full", G_FILE_TEST_EXISTS))
@@ -377,6 +442,9 @@ int main(void) {
                                      TEST(a_full_disk_leaves_what_was_there),
                                      TEST(degrading_keeps_its_inputs),
                                      TEST(wrong_usage_exits_2),
+                                     TEST(places_for_results_are_looked_at_first),
+                                     TEST(options_of_another_action_are_refused),
+                                     TEST(help_is_of_the_command_that_is_named),
                                      TEST(lost_output_is_no_success)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
