@@ -187,8 +187,8 @@ static void bad_models_are_explained(void **state) {
   train_a_model();
   write_text("text.safetensors", "hello, this is no model");
   expect_failure("text.safetensors", "", "info", "text.safetensors", NULL);
-  expect_failure("gone.safetensors", "", "restore", "--model", "gone.safetensors", "noisy/0.png", "-o",
-                 "o.png", NULL);
+  expect_failure("cannot read weights 'gone.safetensors': No such file or directory\n", "", "restore",
+                 "--model", "gone.safetensors", "noisy/0.png", "-o", "o.png", NULL);
   truncate_file("run/model.safetensors", 4000);
   expect_failure("run/model.safetensors", "", "restore", "--model", "run/model.safetensors", "noisy/0.png",
                  "-o", "o.png", NULL);

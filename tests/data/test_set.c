@@ -353,6 +353,8 @@ static void what_is_no_set_is_refused(void **state) {
   (void)state;
   write_text(".", "notes.doc", "text");
   expect_refused("notes.doc", "notes.doc", "is no set of pictures");
+  g_mkdir("halved", 0777);
+  expect_refused("halved#top", "halved#top", "DIR#left, DIR#right, DIR#halves");
   assert_false(nd_set_named("notes.doc"));
   assert_false(nd_set_named("photo.png"));
   assert_true(nd_set_named("."));
