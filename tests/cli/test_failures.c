@@ -206,6 +206,10 @@ static void recipes_with_mistakes_name_the_line(void **state) {
   make_pairs();
   write_text("typo.yaml", "mode: source\ntraining:\n  lerning_rate: 1\ndata: {clean: clean}\n");
   expect_failure("typo.yaml:3", "learning_rate", "train", "typo.yaml", "-o", "run", NULL);
+  write_text("odd.yaml",
+             "mode: source\ndata: {clean: clean, patch_size: 20, degradation: {kind: gaussian}}\n");
+  expect_failure("odd.yaml:2: data.patch_size is 20", "multiple of 8", "train", "odd.yaml", "-o", "run",
+                 NULL);
   write_text("range.yaml", "mode: source\ndata: {clean: clean, batch_size: -3}\n");
   expect_failure("range.yaml:2", "batch_size", "train", "range.yaml", "-o", "run", NULL);
   expect_failure("absent.yaml", "", "train", "absent.yaml", "-o", "run", NULL);
@@ -336,6 +340,11 @@ static void wrong_usage_exits_2(void **state) {
   outcome o = run_program("restore", "--model", "m", "in.png", "--memory", "0.5", NULL);
   assert_int_equal(o.status, 2);
   assert_non_null(strstr(o.err, "'0.5' is no amount of memory"));
+  outcome_clear(&o);
+  o = run_program("restore", "--model", "m", "in.png", "--strength", "1.5", NULL);
+  assert_int_equal(o.status, 2);
+  assert_non_null(strstr(o.err, "--strength is 1.5; it goes from 0 to 1"));
+  assert_null(strstr(o.err, "--bits"));
   outcome_clear(&o);
   expect_status(2, "degrade", "snow", "x.png", "-o", "out", NULL);
   expect_status(2, "eval", NULL);
