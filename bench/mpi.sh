@@ -6,9 +6,14 @@
 set -eu
 build=$1
 recipe=${2:-$(dirname "$0")/../recipes/denoise-small.yaml}
-[ $# -lt 2 ] && shift 1 || shift 2
 program=$build/src/cli/noiseda
 here=$(cd "$(dirname "$0")" && pwd)
+if [ $# -lt 2 ]; then # the photographs are those of DATA (default ../shared/data)
+  data=${DATA:-$here/../../shared/data}
+  set -- "data.clean=$data/denoise/clean" "data.real=$data/denoise/real"
+else
+  shift 2
+fi
 ROUNDS=${ROUNDS:-${QUICK:-3}}
 . "$here/measure.sh"
 steps=${STEPS:-12}

@@ -75,7 +75,27 @@ char *nd_cli_identity(const char *path) {
   return g_strdup_printf("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT, (guint64)s.st_dev, (guint64)s.st_ino);
 }
 
+/* Where it is not the standard output, a file called so would be hard to get rid of. */
+static int check_name(const char *path) {
+  return strcmp(path, "-") ? 0 : nd_fail("'-' would be the standard output, to which this is not written");
+}
+
+int nd_cli_check_file(const char *path, bool overwrite) {
+  if (!path)
+    return 0;
+  g_autofree char *folder = g_path_get_dirname(path);
+  if (check_name(path))
+    return -1;
+  if (g_file_test(path, G_FILE_TEST_IS_DIR))
+    return nd_fail("cannot write '%s': it is a folder", path);
+  if (!g_file_test(folder, G_FILE_TEST_IS_DIR))
+    return nd_fail("cannot write '%s': there is no folder '%s'", path, folder);
+  return nd_file_check_new(path, overwrite);
+}
+
 int nd_cli_check_folder(const char *path) {
+  if (check_name(path))
+    return -1;
   return nd_image_named(path) && !g_file_test(path, G_FILE_TEST_IS_DIR)
              ? nd_fail("results go into a folder, and '%s' is named like a picture: -o names a folder, or "
                        "one that is there already",

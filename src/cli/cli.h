@@ -33,11 +33,15 @@ int nd_cli_wrong(const char *format, ...) G_GNUC_PRINTF(1, 2);
 char *nd_cli_duration(double seconds);
 /* The same text for all names of a file, the caller's; NULL: there is no such file. */
 char *nd_cli_identity(const char *path);
-/* Of every command that writes files, which asks nd_file_check_new before it works for minutes. */
+/* Of every command that writes files, which asks nd_cli_check_file or nd_file_check_new before it works for
+ * minutes. */
 #define ND_CLI_OVERWRITE(flag)                                                                               \
   { "overwrite", 0, 0, G_OPTION_ARG_NONE, flag, "replace files that exist", NULL }
-/* Error: the folder for results is named like a picture, and there is no such folder. */
+/* Error: a folder for results that is named like a picture and not there, or "-", which is no folder. */
 int nd_cli_check_folder(const char *path);
+/* Error: a file for a result that is there and may not be replaced, is a folder, lies in none, or is "-".
+ * path NULL: fine. */
+int nd_cli_check_file(const char *path, bool overwrite);
 /* "2G", "512M", "1048576": bytes; 0 and an error when it is none. */
 size_t nd_cli_bytes(const char *text);
 /* What --format takes, and the ending of such files: ".jpg" of "jpeg", "JPG". NULL and an error: it is none.

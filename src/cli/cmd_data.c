@@ -125,6 +125,8 @@ static int prepare_task(nd_task task, const options *o) {
 static int prepare(const char *name, const options *o) {
   if (!o->from || (!o->out && !o->dry_run))
     return nd_cli_wrong("prepare needs --from ARCHIVE and -o DIR (or --dry-run)");
+  if (o->out && nd_cli_check_folder(o->out))
+    return nd_cli_wrong("%s", nd_error());
   for (int task = 0; nd_task_name(task); task++)
     if (!strcmp(name, nd_task_name(task)))
       return prepare_task((nd_task)task, o);
@@ -166,6 +168,8 @@ static int average_frames(const char *path, const options *o) {
   int response = find_response(o->response ? o->response : "gamma");
   if (!o->out)
     return nd_cli_wrong("frames needs -o DIR");
+  if (nd_cli_check_folder(o->out))
+    return nd_cli_wrong("%s", nd_error());
   if (!read_range(o->frames ? o->frames : "7-13", &s.least, &s.most))
     return nd_cli_wrong("--frames takes a number or a range such as 7-13, not '%s'", o->frames);
   if (response < 0)
@@ -181,6 +185,39 @@ static int average_frames(const char *path, const options *o) {
   return ND_EXIT_DONE;
 }
 
+/* ---- Which options are whose ---- */
+static size_t size_of_value(GOptionArg arg) {
+  switch (arg) {
+  case G_OPTION_ARG_NONE:
+  case G_OPTION_ARG_INT:
+    return sizeof(gint);
+  case G_OPTION_ARG_DOUBLE:
+    return sizeof(gdouble);
+  case G_OPTION_ARG_INT64:
+    return sizeof(gint64);
+  default:
+    return sizeof(gpointer);
+  }
+}
+
+/* A description says first what its option is for; without that it is for all. */
+static bool is_for(const GOptionEntry *e, const char *action) {
+  g_autofree char *whose = g_strndup(e->description, strcspn(e->description, ":"));
+  return strchr(whose, '(') || strstr(whose, action);
+}
+
+/* An option that is passed over may be one that somebody relies on, as --dry-run. */
+static int check_options(const GOptionEntry *entries, const options *o, const options *defaults,
+                         const char *action) {
+  static const char *const actions[] = {"check", "prepare", "frames", NULL};
+  for (const GOptionEntry *e = entries; e->long_name && g_strv_contains(actions, action); e++) {
+    size_t at = (size_t)((const char *)e->arg_data - (const char *)o);
+    if (!is_for(e, action) && memcmp(e->arg_data, (const char *)defaults + at, size_of_value(e->arg)))
+      return nd_fail("--%s is not for '%s' (%s)", e->long_name, action, e->description);
+  }
+  return 0;
+}
+
 static int run_action(int argc, char **argv, const options *o) {
   if (argc == 3 && !strcmp(argv[1], "check"))
     return check(argv[2], o);
@@ -193,7 +230,8 @@ static int run_action(int argc, char **argv, const options *o) {
 }
 
 static int run(int argc, char **argv) {
-  options o = {.patch_size = 512, .gamma = 2.2, .seed = 1};
+  const options defaults = {.patch_size = 512, .gamma = 2.2, .seed = 1};
+  options o = defaults;
   const GOptionEntry entries[] = {
       {"against", 0, 0, G_OPTION_ARG_FILENAME, &o.against,
        "check: a test set that should share no scene with it", "SET"},
@@ -233,7 +271,8 @@ static int run(int argc, char **argv) {
           "folder of numbered pictures each: consecutive frames averaged in linear light, and the one in "
           "their "
           "middle."))
-    status = run_action(argc, argv, &o);
+    status = check_options(entries, &o, &defaults, argc > 1 ? argv[1] : "") ? nd_cli_wrong("%s", nd_error())
+                                                                            : run_action(argc, argv, &o);
   g_free(o.against);
   g_free(o.out);
   g_free(o.frames);

@@ -6,7 +6,7 @@
 
 static int export_model(const char *in, const char *out, bool overwrite) {
   nd_model *m;
-  if (nd_file_check_new(out, overwrite) || nd_model_load(in, &m))
+  if (nd_cli_check_file(out, overwrite) || nd_model_load(in, &m))
     return -1;
   int failed = nd_model_export_onnx(out, m);
   if (!failed) {

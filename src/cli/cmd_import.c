@@ -59,7 +59,7 @@ static void report(const nd_model *m, const order *o) {
 
 static int import_model(const order *o) {
   nd_model *m;
-  if (nd_file_check_new(o->out, o->overwrite) ||
+  if (nd_cli_check_file(o->out, o->overwrite) ||
       nd_model_load_as(o->in, o->diffusion ? ND_DIFFUSION : ND_RESTORATION, (const char *const *)o->settings,
                        o->prefix, &m))
     return -1;

@@ -74,7 +74,7 @@ static int run(int argc, char **argv) {
     return nd_cli_wrong("at least one photo or set of photos and -o MODEL are needed");
   if (j.side < 0 || (j.side && j.side < 2 * ND_NIQE_BLOCK))
     return nd_cli_wrong("--side %d: 0, or at least two blocks, %d", j.side, 2 * ND_NIQE_BLOCK);
-  if (nd_file_check_new(out, overwrite))
+  if (nd_cli_check_file(out, overwrite))
     return nd_cli_failed();
   j.fit = nd_niqe_fit_new();
   int failed = fit(&j, argv + 1, argc - 1, out);

@@ -116,7 +116,7 @@ static int check_plot(const study *s) {
 
 static int probe(const study *s, const char *run) {
   nd_trained *t;
-  if (nd_file_check_new(s->plot, s->overwrite) || check_plot(s) || nd_trained_load(run, &t))
+  if (nd_cli_check_file(s->plot, s->overwrite) || check_plot(s) || nd_trained_load(run, &t))
     return -1;
   int failed =
       nd_trained_check_diffusion(t, run) ? -1 : (s->photos.input_dir ? directions(s, t) : probe_errors(s, t));

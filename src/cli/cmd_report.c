@@ -21,7 +21,7 @@ static int run(int argc, char **argv) {
   if (argc != 2)
     return nd_cli_wrong("one run folder is needed");
   bool to_stream = out && !strcmp(out, "-");
-  if (!to_stream && nd_file_check_new(out, overwrite))
+  if (!to_stream && nd_cli_check_file(out, overwrite))
     return nd_cli_failed();
   g_autofree char *page = nd_train_report_page(argv[1]);
   if (!page)

@@ -227,9 +227,14 @@ static int restore_profiled(const char *model_path, nd_restorer_settings s, work
 
 static int check_numbers(const work *w, const nd_restorer_settings *s) {
   int bits = w->save.bits, quality = w->save.quality;
-  if (!(s->strength >= 0 && s->strength <= 1) || s->tile < 0 || (bits && bits != 8 && bits != 16) ||
-      quality < 0 || quality > 100)
-    return nd_fail("--strength goes from 0 to 1, --bits is 8 or 16, --quality 1 to 100, --tile positive");
+  if (!(s->strength >= 0 && s->strength <= 1))
+    return nd_fail("--strength is %g; it goes from 0 to 1", s->strength);
+  if (bits && bits != 8 && bits != 16)
+    return nd_fail("--bits is %d; it is 8 or 16", bits);
+  if (quality < 0 || quality > 100)
+    return nd_fail("--quality is %d; it goes from 1 to 100", quality);
+  if (s->tile < 0)
+    return nd_fail("--tile is %d; it is a number of pixels", s->tile);
   if (w->overwrite && w->skip_existing)
     return nd_fail("--overwrite and --skip-existing cannot both be");
   if (w->memory <= LEAST_BYTES)

@@ -101,7 +101,7 @@ static int run(int argc, char **argv) {
     else if (check_output(&q))
       nd_cli_wrong("%s", nd_error());
     else
-      status = nd_file_check_new(q.out, q.overwrite) || nd_trained_load(q.run, &t) || sample(&q, t)
+      status = nd_cli_check_file(q.out, q.overwrite) || nd_trained_load(q.run, &t) || sample(&q, t)
                    ? nd_cli_failed()
                    : ND_EXIT_DONE;
   }

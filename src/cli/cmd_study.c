@@ -121,6 +121,8 @@ static int run(int argc, char **argv) {
     return ND_EXIT_USAGE;
   if (argc != 2 || !dir)
     return nd_cli_wrong("one study and -o DIR are needed");
+  if (nd_cli_check_folder(dir))
+    return nd_cli_wrong("%s", nd_error());
   nd_cli_listen(NULL);
   nd_study s;
   int status = nd_study_load(argv[1], (const char *const *)overrides, &s) ? nd_cli_failed()

@@ -25,18 +25,27 @@ typedef struct training {
   nd_group *group;        /* NULL: alone */
 } training;
 
+/* Source-only training has no such loss, grafts and baselines have no positives, unpaired no negatives. */
+static void print_diffusion(const nd_train_report *r) {
+  if (!isnan(r->diffusion))
+    printf("  diffusion %.4f", r->diffusion);
+  if (!isnan(r->positive))
+    printf(" (positive %.4f", r->positive);
+  if (!isnan(r->negative))
+    printf(", negative %.4f", r->negative);
+  if (!isnan(r->positive))
+    putchar(')');
+}
+
 static void print_progress(const nd_train_report *r, void *context) {
   training *t = context;
   t->complete = r->step == r->steps;
   g_autofree char *left = nd_cli_duration(r->seconds_left);
   printf("step %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT "  loss %.5f  restoration %.5f", r->step, r->steps,
          r->loss, r->restoration);
-  if (!isnan(r->diffusion))
-    printf("  diffusion %.4f (positive %.4f", r->diffusion, r->positive);
-  if (!isnan(r->negative))
-    printf(", negative %.4f", r->negative);
-  printf("%s  gradient %.3g  %.1f images/s  waiting for data %.0f %%  %s left",
-         isnan(r->diffusion) ? "" : ")", r->gradient_norm, r->images_per_second, 100 * r->wait_share, left);
+  print_diffusion(r);
+  printf("  gradient %.3g  %.1f images/s  waiting for data %.0f %%  %s left", r->gradient_norm,
+         r->images_per_second, 100 * r->wait_share, left);
   if (r->skipped)
     printf("  skipped %" G_GUINT64_FORMAT, r->skipped);
   putchar('\n');
@@ -191,6 +200,8 @@ static int run(int argc, char **argv) {
   if (resumed ? argc != 1 || folder : argc != 2)
     return nd_cli_wrong(resumed ? "--resume takes the recipe and the folder of the run it continues"
                                 : "one recipe and -o RUN are needed");
+  if (folder && nd_cli_check_folder(folder))
+    return nd_cli_wrong("%s", nd_error());
   if (memory && !(megabytes = megabytes_of(memory)))
     return nd_cli_wrong("%s", nd_error());
   if (nd_cli_set_threads(threads))

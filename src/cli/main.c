@@ -30,6 +30,27 @@ static void print_log(nd_log_level level, const char *message, void *context) {
   fprintf(stderr, "noiseda: %s%s\n", level == ND_LOG_WARNING ? "warning: " : "", message);
 }
 
+static int no_command(const char *name) {
+  if (*name)
+    fprintf(stderr, "noiseda: there is no command '%s'\n\n", name);
+  print_help(stderr);
+  return ND_EXIT_USAGE;
+}
+
+/* about NULL: of all commands. */
+static int help(const char *about) {
+  const nd_command *command = about ? nd_command_named(about) : NULL;
+  char name[32] = "", option[] = "--help", *argv[] = {name, option, NULL};
+  if (about && !command)
+    return no_command(about);
+  if (command) {
+    g_strlcpy(name, command->name, sizeof name);
+    return command->run(2, argv);
+  }
+  print_help(stdout);
+  return ND_EXIT_DONE;
+}
+
 static int print_about_itself(const char *option, const char *argument) {
   if (!strcmp(option, "--version"))
     return nd_cli_version();
@@ -37,8 +58,7 @@ static int print_about_itself(const char *option, const char *argument) {
     return nd_cli_man(argument);
   if (!strcmp(option, "--completion"))
     return nd_cli_completion(argument);
-  print_help(stdout);
-  return ND_EXIT_DONE;
+  return help(argument);
 }
 
 /* A full disk must not pass for success: what was printed may be somebody's file. */
@@ -63,8 +83,5 @@ int main(int argc, char **argv) {
   const nd_command *command = nd_command_named(name);
   if (command)
     return nd_image_start() ? nd_cli_failed() : ended(command->run(argc - 1, argv + 1));
-  if (*name)
-    fprintf(stderr, "noiseda: there is no command '%s'\n\n", name);
-  print_help(stderr);
-  return ND_EXIT_USAGE;
+  return no_command(name);
 }

@@ -34,6 +34,8 @@ static int find_partners(const nd_set *set, const nd_set *other, size_t *place) 
   for (size_t i = 0; i < set->count; i++) {
     g_autofree char *key = stem(set->at[i].name);
     size_t found = GPOINTER_TO_SIZE(g_hash_table_lookup(stems, key));
+    if (!found && !nd_set_named(other->path))
+      return nd_fail("'%s' has no partner: '%s' is one picture", set->at[i].label, other->path);
     if (!found)
       return nd_fail("'%s' has no partner: expected '%s%c%s' with any picture extension", set->at[i].label,
                      other->path, G_DIR_SEPARATOR, key);

@@ -47,6 +47,44 @@ static int nothing_known(const nd_tree *tree, nd_task task, const GPtrArray *fin
                  nd_count(n, "file").text, seen->str, nd_full_stop(seen->str), known);
 }
 
+/* The names of all sets that are there: "rain100l, rain13k"; the caller's. */
+static char *names_found(const nd_tree *tree, nd_task task) {
+  g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(nd_found_free),
+                       findings = g_ptr_array_new_with_free_func(g_free);
+  nd_layout_find(tree, task, NULL, all, findings);
+  g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  GString *names = g_string_new(NULL);
+  for (guint i = 0; i < all->len; i++) {
+    const char *folder = ((const nd_found *)all->pdata[i])->folder;
+    char *name = g_strndup(folder, strcspn(folder, "/"));
+    bool first = !g_hash_table_contains(seen, name);
+    if (first)
+      g_string_append_printf(names, "%s%s", names->len ? ", " : "", name);
+    g_hash_table_add(seen, name);
+  }
+  return g_string_free(names, FALSE);
+}
+
+static bool holds_set(const GPtrArray *found, const char *name) {
+  for (guint i = 0; i < found->len; i++) {
+    const char *folder = ((const nd_found *)found->pdata[i])->folder;
+    if (strcspn(folder, "/") == strlen(name) && g_str_has_prefix(folder, name))
+      return true;
+  }
+  return false;
+}
+
+/* Of what was asked for by name; where something is wrong with what is there, that is told instead. */
+static int check_only(const work *w, const nd_tree *tree) {
+  const nd_prepare_settings *s = w->out.settings;
+  for (int i = 0; s->only && s->only[i] && !w->findings->len; i++) {
+    g_autofree char *names = holds_set(w->found, s->only[i]) ? NULL : names_found(tree, s->task);
+    if (names && *names)
+      return nd_fail("there is no set '%s'; found are: %s", s->only[i], names);
+  }
+  return 0;
+}
+
 /* Two pictures that would become one file, as when one set was given twice. The first stays. */
 static void drop_repeated(GPtrArray *found) {
   g_autoptr(GHashTable) taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -123,6 +161,8 @@ static int prepare_tree(work *w, const nd_tree *tree) {
     g_ptr_array_add(w->findings, g_strdup(tree->problems->pdata[i]));
   nd_layout_find(tree, s->task, s->only, w->found, w->findings);
   drop_repeated(w->found);
+  if (check_only(w, tree))
+    return -1;
   if (!w->found->len)
     return nothing_known(tree, s->task, w->findings);
   for (guint i = 0; i < w->found->len; i++)

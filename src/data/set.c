@@ -33,10 +33,9 @@ bool nd_set_named(const char *path) {
 static int unknown(const char *path, const char *base) {
   if (!g_file_test(base, G_FILE_TEST_EXISTS))
     return nd_fail("cannot find '%s': there is no such folder, list or .mat file", base);
-  return nd_fail(
-      "'%s' is no set of pictures; a set is a folder, a list (.flist or .txt, a path a line) or an "
-      "array (.mat)",
-      path);
+  return nd_fail("'%s' is no set of pictures; a set is a folder, a list (.flist or .txt, a path a line), an "
+                 "array (.mat), or halves of the pictures of a folder (DIR#left, DIR#right, DIR#halves)",
+                 path);
 }
 
 int nd_set_open_past(const char *path, nd_set_problem problem, void *context, nd_set *out) {

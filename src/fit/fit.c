@@ -83,13 +83,13 @@ static int read_clean(comparison *c, const nd_degrade_settings *degradation) {
   return (c->result->clean = distance_of(NULL, c)) < 0 ? -1 : 0;
 }
 
-/* Three digits are more than the distance can tell apart. */
+/* Three digits are more than the distance can tell apart. By way of text, so that 0.7 stays the default 0.7
+ * and not the number next to it. */
 static void round_values(nd_degrade_settings *s, const bool *fixed) {
+  char text[G_ASCII_DTOSTR_BUF_SIZE];
   for (int i = 0; i < ND_DEGRADE_VALUES; i++)
-    if (!fixed[i] && s->values[i] != 0) {
-      double unit = pow(10, floor(log10(fabs(s->values[i]))) - 2);
-      s->values[i] = round(s->values[i] / unit) * unit;
-    }
+    if (!fixed[i])
+      s->values[i] = g_ascii_strtod(g_ascii_formatd(text, sizeof text, "%.3g", s->values[i]), NULL);
 }
 
 static int keep_untold(const nd_degrade_settings *given, nd_degrade_settings *found) {

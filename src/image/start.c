@@ -90,8 +90,20 @@ static char *one_line(char *text) {
   return g_string_free(line, FALSE);
 }
 
+/* What the system said of a call that failed, such as a full disk; the rest only tells where libvips noticed.
+ * The caller's; NULL: it said nothing. */
+static char *system_error(const char *text) {
+  static const char mark[] = "unix error: ";
+  const char *at = strstr(text, mark);
+  if (!at || g_str_has_prefix(at + strlen(mark), "Unknown error"))
+    return NULL;
+  at += strlen(mark);
+  return g_strndup(at, strcspn(at, "\r\n"));
+}
+
 int nd_vips_fail(const char *what, const char *name) {
   g_autofree char *text = vips_error_buffer_copy();
-  g_autofree char *line = one_line(text);
+  char *cause = system_error(text);
+  g_autofree char *line = cause ? cause : one_line(text);
   return nd_fail("cannot %s '%s': %s", what, name, *line ? line : "libvips gives no reason");
 }

@@ -28,19 +28,19 @@ static int edit_distance(const char *a, const char *b, int limit) {
 
 typedef struct search {
   const char *name, *best;
-  int cost;
+  int rank;
 } search;
 
-/* A right name in the wrong section is as good as one wrong letter. */
+/* A right name in the wrong section is hardly worse than one wrong letter. */
 static void consider(search *s, const char *candidate) {
   const char *leaf = nd_recipe_leaf(s->name);
   int limit = MAX(1, (int)strlen(leaf) / 3);
   int whole = edit_distance(s->name, candidate, limit);
   int part = edit_distance(leaf, nd_recipe_leaf(candidate), limit) + 1;
-  int cost = MIN(whole, part);
-  if (cost <= limit && cost < s->cost) {
+  int rank = 2 * MIN(whole, part) + (part < whole);
+  if (MIN(whole, part) <= limit && rank < s->rank) {
     s->best = g_intern_string(candidate);
-    s->cost = cost;
+    s->rank = rank;
   }
 }
 
@@ -53,7 +53,7 @@ static void consider_section(search *s, const char *name) {
 
 /* NULL: nothing is near. */
 static const char *nearest(const char *name, const GPtrArray *more) {
-  search s = {name, NULL, LONGEST};
+  search s = {name, NULL, 2 * LONGEST};
   if (strlen(name) > LONGEST)
     return NULL;
   for (size_t i = 0; i < nd_recipe_key_count; i++) {

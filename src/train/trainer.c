@@ -20,7 +20,7 @@ static int build(nd_trainer *t) {
     return -1;
   int multiple = multiple_of_patches(t);
   if (r->data.patch_size % multiple)
-    return nd_recipe_fail(r, "data.patch_size", "patch_size is %d; these networks need a multiple of %d",
+    return nd_recipe_fail(r, "data.patch_size", "data.patch_size is %d; these networks need a multiple of %d",
                           r->data.patch_size, multiple);
   t->params = nd_params_new();
   if (nd_trainer_plan(t, false) || nd_train_state_new(t->params, &t->state))

@@ -1,6 +1,10 @@
 /* Weight files by name: mapped, and read as what they begin as. */
 #include "weights/pytorch-private.h"
 
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <unistd.h>
+
 typedef int (*parser)(const void *bytes, size_t n, nd_safetensors **out);
 
 /* Of a run's folder: which file to take. */
@@ -21,6 +25,8 @@ static int open_as(const char *path, parser parse, nd_safetensors **out) {
   if (g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR))
     return not_a_file(path);
   g_autoptr(GError) error = NULL;
+  if (g_access(path, R_OK))
+    return nd_fail("cannot read weights '%s': %s", path, g_strerror(errno));
   g_autoptr(GMappedFile) map = g_mapped_file_new(path, FALSE, &error);
   if (!map)
     return nd_fail("cannot read weights '%s': %s", path, error->message);

@@ -185,10 +185,11 @@ char *run_python(const char *modules, const char *program, char **args) {
   return out;
 }
 
-char *python_example(const char *page) {
-  g_autofree char *path = g_build_filename(ND_TESTS_DIR "/../docs", page, NULL), *text = NULL;
+char *page_example(const char *page, const char *language) {
+  g_autofree char *path = g_build_filename(ND_TESTS_DIR "/../docs", page, NULL), *text = NULL,
+                  *fence = g_strdup_printf("```%s\n", language);
   assert_true(g_file_get_contents(path, &text, NULL, NULL));
-  char *begin = strstr(text, "```python\n"), *end = begin ? strstr(begin + 3, "```") : NULL;
+  char *begin = strstr(text, fence), *end = begin ? strstr(begin + 3, "```") : NULL;
   assert_non_null(end);
   begin = strchr(begin, '\n') + 1;
   return g_strndup(begin, (gsize)(end - begin));

@@ -40,8 +40,8 @@ void expect_failure(const char *text, const char *other, const char *first, ...)
  * program does. */
 char *run_python(const char *modules, const char *program, char **arguments);
 
-/* The first example in Python on a page of docs/; g_free. */
-char *python_example(const char *page);
+/* The first example in that language ("python", "yaml") on a page of docs/; g_free. */
+char *page_example(const char *page, const char *language);
 
 /* A smooth picture with noise of the given deviation; which chooses the content. */
 void make_picture(const char *path, int width, int height, int which, double deviation);

@@ -85,7 +85,7 @@ static void json_is_json_whatever_the_figures_and_names(void **state) {
 static void the_example_makes_a_file_for_lpips(void **state) {
   (void)state;
   make_pairs();
-  g_autofree char *text = python_example("metrics.md"), *program = NULL;
+  g_autofree char *text = page_example("metrics.md", "python"), *program = NULL;
   g_auto(GStrv) parts = g_strsplit(text, "weights=\"DEFAULT\"", 2);
   assert_non_null(parts[1]);
   g_auto(GStrv) rest = g_strsplit(parts[1], "LPIPS(net=\"alex\")", 2);

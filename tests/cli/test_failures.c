@@ -187,8 +187,8 @@ static void bad_models_are_explained(void **state) {
   train_a_model();
   write_text("text.safetensors", "hello, this is no model");
   expect_failure("text.safetensors", "", "info", "text.safetensors", NULL);
-  expect_failure("gone.safetensors", "", "restore", "--model", "gone.safetensors", "noisy/0.png", "-o",
-                 "o.png", NULL);
+  expect_failure("cannot read weights 'gone.safetensors': No such file or directory\n", "", "restore",
+                 "--model", "gone.safetensors", "noisy/0.png", "-o", "o.png", NULL);
   truncate_file("run/model.safetensors", 4000);
   expect_failure("run/model.safetensors", "", "restore", "--model", "run/model.safetensors", "noisy/0.png",
                  "-o", "o.png", NULL);
@@ -206,6 +206,10 @@ static void recipes_with_mistakes_name_the_line(void **state) {
   make_pairs();
   write_text("typo.yaml", "mode: source\ntraining:\n  lerning_rate: 1\ndata: {clean: clean}\n");
   expect_failure("typo.yaml:3", "learning_rate", "train", "typo.yaml", "-o", "run", NULL);
+  write_text("odd.yaml",
+             "mode: source\ndata: {clean: clean, patch_size: 20, degradation: {kind: gaussian}}\n");
+  expect_failure("odd.yaml:2: data.patch_size is 20", "multiple of 8", "train", "odd.yaml", "-o", "run",
+                 NULL);
   write_text("range.yaml", "mode: source\ndata: {clean: clean, batch_size: -3}\n");
   expect_failure("range.yaml:2", "batch_size", "train", "range.yaml", "-o", "run", NULL);
   expect_failure("absent.yaml", "", "train", "absent.yaml", "-o", "run", NULL);
@@ -270,7 +274,7 @@ static void a_full_disk_leaves_what_was_there(void **state) {
   outcome train = run_program("train", "--resume", "run", "--set", "training.steps=40", NULL);
   limit_file_size(RLIM_INFINITY);
   assert_int_equal(restore.status, 1);
-  assert_non_null(strstr(restore.err, "out.png"));
+  assert_non_null(strstr(restore.err, "noiseda: cannot write 'out.png': File too large\n"));
   assert_false(g_file_test("out.png", G_FILE_TEST_EXISTS));
   assert_int_equal(degrade.status, 1);
   assert_int_equal(files_in("worse"), 0);
@@ -337,6 +341,11 @@ static void wrong_usage_exits_2(void **state) {
   assert_int_equal(o.status, 2);
   assert_non_null(strstr(o.err, "'0.5' is no amount of memory"));
   outcome_clear(&o);
+  o = run_program("restore", "--model", "m", "in.png", "--strength", "1.5", NULL);
+  assert_int_equal(o.status, 2);
+  assert_non_null(strstr(o.err, "--strength is 1.5; it goes from 0 to 1"));
+  assert_null(strstr(o.err, "--bits"));
+  outcome_clear(&o);
   expect_status(2, "degrade", "snow", "x.png", "-o", "out", NULL);
   expect_status(2, "eval", NULL);
   expect_status(0, "--help", NULL);
@@ -345,6 +354,71 @@ static void wrong_usage_exits_2(void **state) {
                                          "probe", "sample",  "recipe", "data", "export"};
   for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
     expect_status(0, commands[i], "--help", NULL);
+}
+
+/* Known before minutes are spent on what has no place. */
+static void places_for_results_are_looked_at_first(void **state) {
+  (void)state;
+  train_a_model();
+  static const char *const calls[][8] = {{"niqe", "noisy", "-o"},
+                                         {"sample", "--run", "run", "-c", "noisy/0.png", "-o"},
+                                         {"probe", "--run", "run", "--clean", "clean", "-o"},
+                                         {"report", "run", "-o"},
+                                         {"import", "run/model.safetensors", "-o"},
+                                         {"export", "run/model.safetensors", "-o"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(calls); i++) {
+    const char *c[8];
+    memcpy(c, calls[i], sizeof c);
+    guint n = g_strv_length((char **)c);
+    c[n] = "nowhere/out.png";
+    expect_failure("nowhere/out.png", "there is no folder 'nowhere'", c[0], c[1], c[2], c[3], c[4], c[5],
+                   c[6], NULL);
+    c[n] = "clean";
+    outcome o = run_program(c[0], c[1], c[2], c[3], c[4], c[5], c[6], "--overwrite", NULL);
+    if (!o.status || (strcmp(c[0], "sample") && !strstr(o.err, "'clean': it is a folder")))
+      fail_msg("%s: status %d, said '%s'", c[0], o.status, o.err);
+    outcome_clear(&o);
+  }
+  static const char *const dash[][5] = {{"import", "run/model.safetensors", "-o", "-"},
+                                        {"degrade", "gaussian", "clean", "-o", "-"},
+                                        {"train", "r.yaml", "-o", "-"},
+                                        {"data", "frames", "clean", "-o", "-"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(dash); i++) {
+    outcome o = run_program(dash[i][0], dash[i][1], dash[i][2], dash[i][3], dash[i][4], NULL);
+    if (!o.status || !strstr(o.err, "'-' would be the standard output") ||
+        g_file_test("-", G_FILE_TEST_EXISTS))
+      fail_msg("%s: status %d, said '%s'", dash[i][0], o.status, o.err);
+    outcome_clear(&o);
+  }
+}
+
+static void expect_wrong(const char *text, const char *a, const char *b, const char *c, const char *d) {
+  outcome o = run_program("data", a, b, c, d, "-o", "made", NULL);
+  if (o.status != 2 || !strstr(o.err, text) || g_file_test("made", G_FILE_TEST_EXISTS))
+    fail_msg("data %s: status %d, said '%s'", a, o.status, o.err);
+  outcome_clear(&o);
+}
+
+/* Above all not --dry-run: frames would write. */
+static void options_of_another_action_are_refused(void **state) {
+  (void)state;
+  make_pairs();
+  expect_wrong("--dry-run is not for 'frames'", "frames", "clean", "--frames=1", "--dry-run");
+  expect_wrong("--overwrite is not for 'prepare'", "prepare", "denoise", "--from=clean", "--overwrite");
+  expect_wrong("--output is not for 'check'", "check", "clean", "--against=noisy", "--threads=1");
+  expect_status(0, "data", "frames", "clean", "--frames=1", "-o", "made", NULL);
+}
+
+static void help_is_of_the_command_that_is_named(void **state) {
+  (void)state;
+  static const char *const ways[] = {"help", "--help", "-h"};
+  for (size_t i = 0; i < G_N_ELEMENTS(ways); i++) {
+    outcome o = run_program(ways[i], "train", NULL);
+    assert_int_equal(o.status, 0);
+    assert_non_null(strstr(o.out, "--resume=RUN"));
+    outcome_clear(&o);
+  }
+  expect_status(2, "help", "tarin", NULL);
 }
 
 static void lost_output_is_no_success(void **state) {
@@ -377,6 +451,9 @@ int main(void) {
                                      TEST(a_full_disk_leaves_what_was_there),
                                      TEST(degrading_keeps_its_inputs),
                                      TEST(wrong_usage_exits_2),
+                                     TEST(places_for_results_are_looked_at_first),
+                                     TEST(options_of_another_action_are_refused),
+                                     TEST(help_is_of_the_command_that_is_named),
                                      TEST(lost_output_is_no_success)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

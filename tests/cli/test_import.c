@@ -213,7 +213,7 @@ static void a_model_is_made_of_a_checkpoint(void **state) {
 static void the_example_brings_weights_back(void **state) {
   (void)state;
   expect_status(0, "import", CHECKPOINT("noise_da.pth"), "-o", "model.safetensors", NULL);
-  g_autofree char *text = python_example("weights.md");
+  g_autofree char *text = page_example("weights.md", "python");
   g_autofree char *program = g_strconcat(text, "print(float(net.last.weight[2, 3, 1, 0]))\n", NULL);
   g_autofree char *out = run_python("torch, safetensors", program, NULL);
   if (!out)

@@ -236,6 +236,27 @@ static void the_report_needs_no_other_file(void **state) {
   assert_null(strstr(page, "href="));
 }
 
+/* As a reader would try it: in a folder with pictures under the names that it says. */
+static void the_example_of_its_page_is_a_study(void **state) {
+  (void)state;
+  static const char *const others[] = {"real", "real_clean", "test", "test_clean", "photos"};
+  g_autofree char *example = page_example("studies.md", "yaml"), *small = NULL;
+  assert_true(g_file_get_contents(ND_TESTS_DIR "/../recipes/studies/small.yaml", &small, NULL, NULL));
+  g_mkdir("page", 0777);
+  assert_int_equal(g_chdir("page"), 0);
+  g_mkdir("clean", 0777);
+  make_picture("clean/large.png", 208, 200, 9, 0.05);
+  for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+    assert_int_equal(symlink("clean", others[i]), 0);
+  write_text("small.yaml", small);
+  write_text("study.yaml", example);
+  outcome o = run_program("study", "study.yaml", "-o", "made", "--dry-run", NULL);
+  if (o.status || !strstr(o.out, "\n8 runs, "))
+    fail_msg("status %d, said '%s%s'", o.status, o.out, o.err);
+  outcome_clear(&o);
+  assert_int_equal(g_chdir(".."), 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_killed_study_goes_on_to_the_same_tables),
@@ -247,6 +268,7 @@ int main(void) {
       cmocka_unit_test(a_test_that_is_missing_is_noticed_before_training),
       cmocka_unit_test(a_test_of_too_small_pictures_is_noticed_before_training),
       cmocka_unit_test(changed_tests_are_evaluated_again),
+      cmocka_unit_test(the_example_of_its_page_is_a_study),
   };
   return cmocka_run_group_tests(tests, folder_setup, folder_teardown);
 }

@@ -184,6 +184,23 @@ static void sets_found_by_order_keep_their_place(void **state) {
   nd_prepared_free(&p);
 }
 
+/* A misspelt name is told beside those that are there. */
+static void a_set_that_is_not_there_is_named(void **state) {
+  (void)state;
+  write_places("from/Rain13K/input", "1.png", 20, 10, 1);
+  write_places("from/Rain13K/target", "1.png", 20, 10, 2);
+  char *from[] = {"from", NULL}, *only[] = {"rain13k", "rain13", NULL};
+  nd_prepare_settings s = settings(ND_TASK_DERAIN, from);
+  nd_prepared p;
+  s.only = only;
+  assert_int_equal(nd_prepare(&s, &p), -1);
+  assert_string_equal(nd_error(), "there is no set 'rain13'; found are: rain13k");
+  only[1] = NULL;
+  prepare(&s, &p);
+  assert_int_equal(p.count, 1);
+  nd_prepared_free(&p);
+}
+
 /* Of an incomplete download no picture may get another one's truth. */
 static void what_is_missing_is_noticed_where_order_pairs(void **state) {
   (void)state;
@@ -216,6 +233,7 @@ int main(void) {
       TEST(views_stay_together),
       TEST(names_of_one_exposure_each_are_paired_by_order),
       TEST(sets_found_by_order_keep_their_place),
+      TEST(a_set_that_is_not_there_is_named),
       TEST(what_is_missing_is_noticed_where_order_pairs),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

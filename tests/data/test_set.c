@@ -116,6 +116,10 @@ static void two_pictures_are_a_pair_whatever_their_names(void **state) {
   assert_int_equal(
       nd_pairs_open(&(nd_pair_source){.input_dir = "noisy.png", .target_dir = "other.png"}, 1, &pairs), -1);
   assert_error_has("'noisy.png' is 40 x 10, 'other.png' is 44 x 10");
+  write_places("many", "a.png", 8, 4, 1);
+  assert_int_equal(
+      nd_pairs_open(&(nd_pair_source){.input_dir = "noisy.png", .target_dir = "many"}, 1, &pairs), -1);
+  assert_error_has("'many/a.png' has no partner: 'noisy.png' is one picture");
 }
 
 static void lists_are_read_from_where_they_stand(void **state) {
@@ -353,6 +357,8 @@ static void what_is_no_set_is_refused(void **state) {
   (void)state;
   write_text(".", "notes.doc", "text");
   expect_refused("notes.doc", "notes.doc", "is no set of pictures");
+  g_mkdir("halved", 0777);
+  expect_refused("halved#top", "halved#top", "DIR#left, DIR#right, DIR#halves");
   assert_false(nd_set_named("notes.doc"));
   assert_false(nd_set_named("photo.png"));
   assert_true(nd_set_named("."));

@@ -212,6 +212,7 @@ static void motion_is_told_from_shake_and_defocus(void **state) {
   if (!strstr(text, "shape: line"))
     fail_msg("%s, distance %g", text, result.found);
   expect((found.values[1] + found.values[2]) / 2, 8, 2.5);
+  assert_true(found.values[6] == 0.7); /* impulsiveness_max, which lines do not have: exactly the default */
 }
 
 static void fixed_settings_stay_and_mistakes_are_told(void **state) {

@@ -297,6 +297,7 @@ static void overrides_win(void **state) {
       {"=1", "--set: unknown key ''"},
       {"sed=1", "--set: unknown key 'sed'; did you mean 'seed'?"},
       {"training.stepps=1", "--set: unknown key 'training.stepps'; did you mean 'training.steps'?"},
+      {"trainng.steps=1", "--set: unknown key 'trainng.steps'; did you mean 'training.steps'?"},
       {"training=1", "--set: 'training' is a section, not one of its keys"},
       {"seed=x", "--set: seed is x; it must be a whole number between 0 and 9007199254740991"},
       {"seed=[1]", "--set: seed is [1]; it must be a whole number"},
