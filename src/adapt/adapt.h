@@ -50,6 +50,9 @@ typedef struct nd_objective_settings {
   nd_negatives negatives;
   float margin;                       /* of the contrast, 0.1 */
   bool detach_synthetic, detach_real; /* no gradient through that condition */
+  bool weigh_conditions;              /* alpha weighs what of the diffusion loss's gradient passes through the
+                                         conditions, not that loss: the diffusion network then learns at one
+                                         pace, however alpha grows (Adam divides by gradients of long ago) */
   float keep_means; /* paired, unpaired: weight, beside the diffusion loss, of the real photos' coarse
                        brightness and colours being kept; 0: none */
   float graft;      /* paired, unpaired: the graft's loss for one of the diffusion; 0: none */
@@ -92,7 +95,8 @@ bool nd_objective_contrast_active(const nd_objective *o, float positive, float n
 void nd_objective_draw(const nd_objective *o, nd_plan *plan, const nd_schedule *schedule, nd_levels levels,
                        uint64_t seed, uint64_t step, uint32_t first_sample);
 
-/* The weight of the diffusion loss: alpha = lambda (2 / (1 + exp(-5 p)) - 1), p = min(step / ramp_steps, 1); lambda where ramp_steps is 0. */
+/* The weight of the diffusion loss: alpha = lambda (2 / (1 + exp(-5 p)) - 1), p = min(step / ramp_steps, 1);
+ * lambda where ramp_steps is 0. */
 double nd_adapt_alpha(double lambda, uint64_t step, uint64_t ramp_steps);
 
 #endif

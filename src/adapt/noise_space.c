@@ -54,10 +54,18 @@ static nd_branch branch_of(nd_graph *g, const nd_objective_settings *s, nd_tenso
   return (nd_branch){x, minus(g, output, x), output, features};
 }
 
-static nd_branch as_condition(nd_graph *g, nd_branch b, bool detached) {
-  if (!detached)
-    return b;
-  return (nd_branch){b.x, nd_detach(g, b.residual), nd_detach(g, b.restored), ND_NONE};
+/* x itself, its gradient times the weight. */
+static nd_tensor weigh(nd_graph *g, nd_tensor x, nd_tensor weight) {
+  nd_tensor still = nd_detach(g, x);
+  return nd_add(g, still, nd_mul(g, minus(g, x, still), weight));
+}
+
+static nd_branch as_condition(nd_graph *g, const nd_objective *o, nd_branch b, bool detached) {
+  if (detached)
+    return (nd_branch){b.x, nd_detach(g, b.residual), nd_detach(g, b.restored), ND_NONE};
+  if (o->settings.weigh_conditions)
+    return (nd_branch){b.x, weigh(g, b.residual, o->alpha), weigh(g, b.restored, o->alpha), ND_NONE};
+  return b;
 }
 
 nd_tensor nd_objective_charbonnier(nd_graph *g, nd_tensor restored, nd_tensor clean) {
@@ -172,8 +180,8 @@ static nd_tensor plain_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_
 
 static nd_tensor diffusion_loss(nd_graph *g, nd_objective *o, const nd_net *net, nd_branch synthetic,
                                 nd_branch real) {
-  nd_branch s = as_condition(g, synthetic, o->settings.detach_synthetic);
-  nd_branch r = as_condition(g, real, o->settings.detach_real);
+  nd_branch s = as_condition(g, o, synthetic, o->settings.detach_synthetic);
+  nd_branch r = as_condition(g, o, real, o->settings.detach_real);
   nd_tensor y = diffuse(g, o);
   o->shuffle = number(g, "shuffle", o);
   nd_tensor positive = nd_shuffle_pair(g, s.restored, r.restored, o->shuffle); /* step 3 */
@@ -219,23 +227,31 @@ static nd_objective empty(const nd_objective_settings *s, int n, int patch_size,
                         .restored_real = ND_NONE};
 }
 
+/* The diffusion loss and what is asked for besides, weighed. */
+static nd_tensor weighed_sum(nd_graph *g, const nd_objective *o, const nd_tensor *besides, int count) {
+  nd_tensor sum = o->loss_diffusion;
+  bool apart = o->settings.weigh_conditions;
+  for (int i = 0; i < count; i++)
+    sum = nd_add(g, sum, apart ? nd_mul(g, o->alpha, besides[i]) : besides[i]);
+  return apart ? sum : nd_mul(g, o->alpha, sum);
+}
+
 static nd_tensor adaptation_loss(nd_graph *g, nd_objective *o, const nd_net *restoration,
                                  const nd_net *diffusion) {
   nd_branch synthetic, real;
+  nd_tensor besides[2];
+  int count = 0;
   o->real = nd_objective_views(g, "real", o);
+  o->alpha = nd_input(g, "alpha", 1, 1, 1, 1);
   nd_objective_restore(g, o, restoration, o->real, &synthetic, &real);
   if (o->settings.mode == ND_MODE_UNPAIRED)
     o->reference = nd_objective_picture(g, "reference", o);
   o->loss_diffusion = diffusion_loss(g, o, diffusion, synthetic, real);
-  o->alpha = nd_input(g, "alpha", 1, 1, 1, 1);
-  nd_tensor added = o->loss_diffusion;
   if (o->settings.keep_means > 0)
-    added = nd_add(g, added, nd_affine(g, nd_keep_means_loss(g, o, &real), o->settings.keep_means, 0));
-  if (o->settings.graft > 0) {
-    nd_tensor grafted = nd_graft_loss(g, o, restoration, real.residual);
-    added = nd_add(g, added, nd_affine(g, grafted, o->settings.graft, 0));
-  }
-  return nd_mul(g, o->alpha, added);
+    besides[count++] = nd_affine(g, nd_keep_means_loss(g, o, &real), o->settings.keep_means, 0);
+  if (o->settings.graft > 0)
+    besides[count++] = nd_affine(g, nd_graft_loss(g, o, restoration, real.residual), o->settings.graft, 0);
+  return weighed_sum(g, o, besides, count);
 }
 
 static nd_tensor total_loss(nd_graph *g, nd_objective *o, const nd_net *restoration,

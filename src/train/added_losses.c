@@ -19,6 +19,8 @@ static nd_added read_added(const nd_trainer *t, double alpha) {
   const nd_objective *o = &t->objective;
   double diffusion = read_number(t, o->loss_diffusion),
          rest = read_number(t, o->loss) - read_number(t, o->loss_restoration);
+  if (o->settings.weigh_conditions)
+    alpha = 1;
   return nd_mode_diffuses(o->settings.mode) ? (nd_added){rest - alpha * diffusion, 0}
                                             : (nd_added){rest, diffusion};
 }

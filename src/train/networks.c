@@ -40,6 +40,7 @@ nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
     s.negatives = ND_NEGATIVES_AGAIN;
   s.detach_synthetic = r->adapt.detach_synthetic;
   s.detach_real = r->adapt.detach_real;
+  s.weigh_conditions = r->adapt.warmup_steps > 0;
   s.graft = (float)r->adapt.graft;
   s.graft_min = (float)r->adapt.graft_min;
   s.graft_max = (float)r->adapt.graft_max;

@@ -237,12 +237,12 @@ static void update(nd_trainer *t, nd_step_result *s) {
   nd_profile_stage(t->profile, "Adam and average", at, 9 * bytes);
 }
 
-/* While the diffusion network learns alone its loss has its full weight, which is all the same to Adam. */
+/* None while the diffusion network learns alone. */
 static double weight_of_loss(const nd_trainer *t) {
   const nd_recipe *r = t->recipe;
   uint64_t step = t->state.step, alone = t->diffusion ? (uint64_t)r->adapt.warmup_steps : 0,
            ramp = r->adapt.ramp ? (uint64_t)r->adapt.ramp_steps : 0;
-  return step < alone ? r->adapt.lambda : nd_adapt_alpha(r->adapt.lambda, step - alone, ramp);
+  return step < alone ? 0 : nd_adapt_alpha(r->adapt.lambda, step - alone, ramp);
 }
 
 int nd_trainer_step(nd_trainer *t, nd_step_result *out) {

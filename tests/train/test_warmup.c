@@ -74,15 +74,16 @@ static void networks_learn_apart(int passes, int graft) {
   start(&detached, "paired", passes, 0, 0);
   detached.recipe.adapt.detach_synthetic = detached.recipe.adapt.detach_real = true;
   detached.recipe.adapt.ramp = false;
+  detached.recipe.adapt.lambda = 1;
   if (nd_trainer_plan(detached.t, false))
     fail_msg("%s", nd_error());
   for (int i = 0; i < ALONE; i++) {
-    assert_true(step(&warm).alpha == 5);
+    assert_true(step(&warm).alpha == 0);
     step(&source), step(&detached);
   }
   assert_true(distance(&warm, &source, "RestorationNet.") < 1e-5);
   assert_true(distance(&warm, &detached, "denoise_fn.") < 1e-5);
-  assert_true(step(&warm).alpha == 0); /* the ramp begins */
+  assert_true(step(&warm).alpha == 0); /* where the ramp begins */
   nd_step_result s = step(&warm);
   step(&source), step(&source);
   assert_true(fabs(s.alpha - nd_adapt_alpha(5, 1, 2)) < 1e-12);
