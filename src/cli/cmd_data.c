@@ -186,6 +186,30 @@ static int average_frames(const char *path, const options *o) {
 }
 
 /* ---- Which options are whose ---- */
+enum { CHECK = 1, PREPARE = 2, FRAMES = 4 };
+
+static int action_named(const char *name) {
+  return !strcmp(name, "check")     ? CHECK
+         : !strcmp(name, "prepare") ? PREPARE
+         : !strcmp(name, "frames")  ? FRAMES
+                                    : 0;
+}
+
+/* What is not here is for all. */
+static int actions_of(const char *option) {
+  static const struct {
+    const char *option;
+    int actions;
+  } table[] = {{"against", CHECK},   {"from", PREPARE},       {"output", PREPARE | FRAMES},
+               {"dataset", PREPARE}, {"patch-size", PREPARE}, {"stride", PREPARE},
+               {"dry-run", PREPARE}, {"frames", FRAMES},      {"response", FRAMES},
+               {"gamma", FRAMES},    {"seed", FRAMES},        {"overwrite", FRAMES}};
+  for (size_t i = 0; i < G_N_ELEMENTS(table); i++)
+    if (!strcmp(table[i].option, option))
+      return table[i].actions;
+  return CHECK | PREPARE | FRAMES;
+}
+
 static size_t size_of_value(GOptionArg arg) {
   switch (arg) {
   case G_OPTION_ARG_NONE:
@@ -200,20 +224,15 @@ static size_t size_of_value(GOptionArg arg) {
   }
 }
 
-/* A description says first what its option is for; without that it is for all. */
-static bool is_for(const GOptionEntry *e, const char *action) {
-  g_autofree char *whose = g_strndup(e->description, strcspn(e->description, ":"));
-  return strchr(whose, '(') || strstr(whose, action);
-}
-
 /* An option that is passed over may be one that somebody relies on, as --dry-run. */
 static int check_options(const GOptionEntry *entries, const options *o, const options *defaults,
-                         const char *action) {
-  static const char *const actions[] = {"check", "prepare", "frames", NULL};
-  for (const GOptionEntry *e = entries; e->long_name && g_strv_contains(actions, action); e++) {
+                         const char *name) {
+  int action = action_named(name);
+  for (const GOptionEntry *e = entries; e->long_name && action; e++) {
     size_t at = (size_t)((const char *)e->arg_data - (const char *)o);
-    if (!is_for(e, action) && memcmp(e->arg_data, (const char *)defaults + at, size_of_value(e->arg)))
-      return nd_fail("--%s is not for '%s' (%s)", e->long_name, action, e->description);
+    bool given = memcmp(e->arg_data, (const char *)defaults + at, size_of_value(e->arg)) != 0;
+    if (given && !(actions_of(e->long_name) & action))
+      return nd_fail("--%s is not for '%s' (%s)", e->long_name, name, e->description);
   }
   return 0;
 }
