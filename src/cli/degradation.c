@@ -51,8 +51,7 @@ char *nd_cli_degradations(void) {
   }
   g_string_append(s, "  any of them:\n");
   const nd_degrade_key *key;
-  d = nd_degradation_at(0);
-  for (int k = d->key_count; (key = nd_degrade_key_at(d, k)); k++)
+  for (int k = 0; (key = nd_degrade_common_key(k)); k++)
     append_key(s, key);
   return g_string_free(s, FALSE);
 }

@@ -50,7 +50,9 @@ typedef struct nd_degrade_settings {
 
 /* The degradations there are, in the order of documentation; NULL past the last. */
 const nd_degradation *nd_degradation_at(int index);
-/* A degradation's settings: its own, then those that all have; NULL past the last. */
+/* The settings that all degradations have; NULL past the last. */
+const nd_degrade_key *nd_degrade_common_key(int index);
+/* A degradation's settings: its own, then the common ones; NULL past the last. */
 const nd_degrade_key *nd_degrade_key_at(const nd_degradation *kind, int index);
 /* Fills settings with the defaults of the degradation of that name; the error lists the names. */
 int nd_degrade_find(const char *name, nd_degrade_settings *settings);

@@ -18,11 +18,12 @@ static const nd_degrade_key common_keys[] = {
                   "with which a picture or patch is degraded so; else this leaves it as it is"),
 };
 
+const nd_degrade_key *nd_degrade_common_key(int index) {
+  return index < (int)G_N_ELEMENTS(common_keys) ? &common_keys[index] : NULL;
+}
+
 const nd_degrade_key *nd_degrade_key_at(const nd_degradation *kind, int index) {
-  int common = index - kind->key_count;
-  if (common < 0)
-    return &kind->keys[index];
-  return common < (int)G_N_ELEMENTS(common_keys) ? &common_keys[common] : NULL;
+  return index < kind->key_count ? &kind->keys[index] : nd_degrade_common_key(index - kind->key_count);
 }
 
 const char *nd_choice_switch(int index) {

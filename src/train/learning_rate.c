@@ -13,7 +13,7 @@ static double halvings(double progress) {
 }
 
 double nd_learning_rate(const nd_recipe *r, uint64_t step) {
-  double from = r->training.learning_rate, to = fmin(r->training.learning_rate_end, from),
+  double from = r->training.learning_rate, to = r->training.learning_rate_end,
          warmup = (double)r->training.warmup_steps, steps = (double)r->training.steps, at = (double)step;
   if (at < warmup)
     return from * (at + 1) / warmup;

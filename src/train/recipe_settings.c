@@ -51,8 +51,7 @@ static void know_degradations(GArray *all) {
     for (int k = 0; k < d->key_count; k++)
       know_key(all, d->name, &d->keys[k]);
   const nd_degrade_key *key;
-  d = nd_degradation_at(0);
-  for (int k = d->key_count; (key = nd_degrade_key_at(d, k)); k++)
+  for (int k = 0; (key = nd_degrade_common_key(k)); k++)
     know_key(all, "any", key);
 }
 

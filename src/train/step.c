@@ -240,7 +240,7 @@ static void update(nd_trainer *t, nd_step_result *s) {
 /* None while the diffusion network learns alone. */
 static double weight_of_loss(const nd_trainer *t) {
   const nd_recipe *r = t->recipe;
-  uint64_t step = t->state.step, alone = t->diffusion ? (uint64_t)r->adapt.warmup_steps : 0,
+  uint64_t step = t->state.step, alone = nd_trainer_steps_alone(t),
            ramp = r->adapt.ramp ? (uint64_t)r->adapt.ramp_steps : 0;
   return step < alone ? 0 : nd_adapt_alpha(r->adapt.lambda, step - alone, ramp);
 }

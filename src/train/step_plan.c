@@ -11,8 +11,12 @@ void nd_trainer_bind(nd_trainer *t) {
   t->state.gradients = nd_plan_gradients(t->plan);
 }
 
+uint64_t nd_trainer_steps_alone(const nd_trainer *t) {
+  return t->diffusion ? (uint64_t)t->recipe->adapt.warmup_steps : 0;
+}
+
 static bool learns_alone(const nd_trainer *t) {
-  return t->diffusion && t->state.step < (uint64_t)t->recipe->adapt.warmup_steps;
+  return t->state.step < nd_trainer_steps_alone(t);
 }
 
 static nd_objective_settings settings_of_step(const nd_trainer *t, bool contrast_at_rest) {

@@ -67,8 +67,6 @@ void nd_trainer_note_added(nd_trainer *t, double alpha);
 int nd_trainer_mean_added(nd_trainer *t, nd_step_result *s);
 /* fitted.c: does what data.fit asks for; nothing where it does not. says: one process of the group tells. */
 int nd_train_fit(nd_recipe *recipe, bool says);
-/* Of step `step`, counted from 0. */
-double nd_learning_rate(const nd_recipe *r, uint64_t step);
 nd_objective_settings nd_recipe_objective(const nd_recipe *recipe);
 /* Of a step, counted from 0. */
 double nd_learning_rate(const nd_recipe *recipe, uint64_t step);
@@ -108,6 +106,8 @@ int nd_train_prefetch(const nd_recipe *recipe, int samples);
 enum { ND_CONTRAST_RESTS_AFTER = 16 };
 /* Makes the graph and the plan of a step, in place of those there are. */
 int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest);
+/* First steps in which the diffusion network learns alone; 0: in none, or there is no such network. */
+uint64_t nd_trainer_steps_alone(const nd_trainer *t);
 /* The state's weights become those that the plan reads, its gradients those that it writes. */
 void nd_trainer_bind(nd_trainer *t);
 /* The plan that the next step probably needs. */
