@@ -80,14 +80,14 @@ static int measure(const study *s, nd_trained *t, nd_predictor *p, const float *
 static int directions(const study *s, nd_trained *t) {
   static const double bounds[] = {0, 0.05, 0.1, 0.2, 0.4, 0.7, 1};
   int levels = t->recipe.schedule.steps, failed = 0;
-  printf("levels      cosine with truth   real's share   error\n");
+  printf("levels      cosine with truth   real's share   slope    error\n");
   for (size_t i = 0; i + 1 < G_N_ELEMENTS(bounds) && !failed; i++) {
     int from = MAX(1, (int)(bounds[i] * levels)), to = MAX(from, (int)(bounds[i + 1] * levels) - 1);
     nd_direction_found d;
     failed = nd_direction(t, &s->photos, (nd_levels){from, to, 1}, s->draws, (uint64_t)s->seed, &d);
     if (!failed)
-      printf("%4d-%-4d   %7s +- %.4f   %12s   %.6f\n", from, to, nd_fixed(d.cosine, 4).text, 2 * d.error,
-             nd_fixed(d.real_share, 2).text, d.loss);
+      printf("%4d-%-4d   %7s +- %.4f   %12s   %6.3f   %.6f\n", from, to, nd_fixed(d.cosine, 4).text,
+             2 * d.error, nd_fixed(d.real_share, 2).text, d.slope, d.loss);
     fflush(stdout);
   }
   return failed;
@@ -153,8 +153,8 @@ static int run(int argc, char **argv) {
           "Gaussian noise of "
           "sigma 0 to 80/255: the observation that the method starts from. With --real and --target instead, "
           "where "
-          "the diffusion loss pushes the restored real photos: the cosine with the way to the truth, and "
-          "the real condition's share of the gradient."))
+          "the diffusion loss pushes the restored real photos: the cosine with the way to the truth, "
+          "the real condition's share of the gradient, and how steep it is, an L1 loss being 1."))
     return ND_EXIT_USAGE;
   if (!checkpoint || !folder == !(real && target) || !real != !target || (right && !real) || argc != 1)
     return nd_cli_wrong("--run RUN and either --clean SET or --real SET with --target SET are needed");

@@ -79,7 +79,7 @@ static double cosine(const look *l, const float *truth, size_t at, size_t count)
 }
 
 typedef struct sums {
-  double cosine, squares, share, loss;
+  double cosine, squares, share, slope, loss;
   int n;
 } sums;
 
@@ -105,6 +105,7 @@ static int add_batch(look *l, nd_levels levels, uint64_t seed, uint64_t step, su
     sum->cosine += c;
     sum->squares += c * c;
     sum->share += real + synthetic > 0 ? real / (real + synthetic) : 0;
+    sum->slope += real / sqrt((double)each) * (double)all;
   }
   return 0;
 }
@@ -120,7 +121,7 @@ int nd_direction(nd_trained *t, const nd_pair_source *photos, nd_levels levels, 
     failed = add_batch(&l, levels, seed, (uint64_t)k, &s);
   if (!failed) {
     double mean = s.cosine / s.n, variance = fmax(0, s.squares / s.n - mean * mean);
-    *out = (nd_direction_found){mean, sqrt(variance / s.n), s.share / s.n, s.loss / s.n};
+    *out = (nd_direction_found){mean, sqrt(variance / s.n), s.share / s.n, s.slope / s.n, s.loss / s.n};
   }
   close_look(&l);
   return failed ? -1 : 0;

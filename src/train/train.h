@@ -140,6 +140,8 @@ typedef struct nd_direction_found {
                            (away) to 1; and the standard error */
   double real_share; /* of the lengths of both conditions' gradients; where it goes to 0, the loss no longer
                         looks at the real photos */
+  double slope;      /* root mean square over a patch of the loss's gradient by the restored real photo, that
+                        of the mean absolute difference being 1: adapt.lambda times it pulls against the pairs */
   double loss;       /* of the predicted noise */
 } nd_direction_found;
 /* t: of a mode that diffuses. photos: real ones and their truth. `batches` of the recipe's size. */

@@ -61,8 +61,8 @@ static void every_mode_gives_a_model(void **state) {
                  "-o", "t.png", NULL);
 }
 
-/* Each line but the first: levels, cosine and its interval, the real condition's share (below 0: some),
- * error. */
+/* Each line but the first: levels, cosine and its interval, the real condition's share (below 0: some), its
+ * slope, error. */
 static void expect_directions(const char *run, double share) {
   outcome o =
       run_program("probe", "--run", run, "--real", "noisy", "--target", "clean", "--draws", "2", NULL);
@@ -71,9 +71,11 @@ static void expect_directions(const char *run, double share) {
   assert_int_equal(g_strv_length(lines), 7);
   for (int i = 1; i < 7; i++) {
     int from, to;
-    double cosine, error, found, loss;
-    assert_int_equal(sscanf(lines[i], "%d-%d %lf +- %lf %lf %lf", &from, &to, &cosine, &error, &found, &loss),
-                     6);
+    double cosine, error, found, slope, loss;
+    assert_int_equal(
+        sscanf(lines[i], "%d-%d %lf +- %lf %lf %lf %lf", &from, &to, &cosine, &error, &found, &slope, &loss),
+        7);
+    assert_true(share == 0 ? slope == 0 : slope > 0);
     assert_true(fabs(cosine) <= 1 && error >= 0 && loss > 0 && from <= to);
     assert_true(share < 0 ? found > 0.05 && found < 0.95 : fabs(found - share) < 1e-9);
   }
