@@ -60,15 +60,29 @@ static int find(const nd_net *net, const char *setting) {
   return -1;
 }
 
+/* One that is off or on; recipes may say false and true. */
+static bool is_switch(const nd_setting *s) {
+  return s->type == ND_SETTING_INT && s->min == 0 && s->max == 1;
+}
+
+static const char *without_words(const nd_setting *s, const char *value) {
+  if (is_switch(s) && !strcmp(value, "true"))
+    return "1";
+  return is_switch(s) && !strcmp(value, "false") ? "0" : value;
+}
+
 static int check_number(const nd_setting *s, const char *network, const char *text, double *out) {
   char *end;
   double x = g_ascii_strtod(text, &end);
   while (*end == ' ')
     end++;
   bool whole = s->type == ND_SETTING_REAL || x == floor(x);
-  if (end == text || *end || !whole || !(x >= s->min && x <= s->max))
+  if (end == text || *end || !whole || !(x >= s->min && x <= s->max)) {
+    if (is_switch(s))
+      return nd_fail("%s: %s is '%s'; it must be 0 (false) or 1 (true)", network, s->name, text);
     return nd_fail("%s: %s is '%s'; it must be %s from %g to %g", network, s->name, text,
                    s->type == ND_SETTING_REAL ? "a number" : "a whole number", s->min, s->max);
+  }
   *out = x;
   return 0;
 }
@@ -90,6 +104,7 @@ int nd_net_set(nd_net *net, const char *setting, const char *value) {
   int i = find(net, setting);
   if (i < 0)
     return nd_fail("network %s has no setting '%s'", net->kind->name, setting);
+  value = without_words(&net->kind->settings[i], value);
   if (check_value(&net->kind->settings[i], net->kind->name, value))
     return -1;
   g_free(net->value[i]);

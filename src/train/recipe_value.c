@@ -50,6 +50,8 @@ static int set_string(char **member, const char *text) {
 }
 
 char *nd_recipe_range(bool whole, double min, double max) {
+  if (whole && min == 0 && max == 1)
+    return g_strdup("0 (false) or 1 (true)");
   g_autoptr(GString) text = g_string_new(whole ? "a whole number between " : "a number between ");
   nd_recipe_append_number(text, min);
   g_string_append(text, " and ");

@@ -313,6 +313,17 @@ static void wrong_settings_are_named(void **state) {
   nd_net_free(net);
 }
 
+static void switches_may_be_words(void **state) {
+  (void)state;
+  nd_net *net = network("uformer", ND_RESTORATION, "modulators=true;shift=false");
+  assert_int_equal(nd_net_int(net, "modulators"), 1);
+  assert_int_equal(nd_net_int(net, "shift"), 0);
+  assert_int_equal(nd_net_set(net, "shift", "yes"), -1);
+  assert_string_equal(nd_error(), "uformer: shift is 'yes'; it must be 0 (false) or 1 (true)");
+  assert_int_equal(nd_net_set(net, "width", "true"), -1);
+  nd_net_free(net);
+}
+
 static void expect_refusal(const char *name, nd_role role, const char *settings, const char *words) {
   nd_net *net = network(name, role, settings);
   nd_params *params = nd_params_new();
@@ -464,6 +475,7 @@ int main(void) {
       cmocka_unit_test(published_settings_have_the_published_weights),
       cmocka_unit_test(names_and_shapes_are_the_releases),
       cmocka_unit_test(wrong_settings_are_named),
+      cmocka_unit_test(switches_may_be_words),
       cmocka_unit_test(settings_that_contradict_each_other_are_refused),
       cmocka_unit_test(a_size_that_does_not_fit_is_refused),
   };
