@@ -254,7 +254,7 @@ static int check_precision(const char *precision, bool *bf16) {
 static int check_streams(work *w, const GPtrArray *jobs) {
   const nd_restore_job *first = jobs->len ? g_ptr_array_index(jobs, 0) : NULL;
   w->report.stdout_is_taken = first && first->out && is_stream(first->out);
-  if (w->report.stdout_is_taken && (w->report.json || w->profile))
+  if (w->report.stdout_is_taken && w->report.json)
     return nd_fail("the picture goes to the standard output; --json would as well");
   return 0;
 }
@@ -288,6 +288,7 @@ static int restore_inputs(options *o, char **inputs) {
   if (jobs->len == 1)
     nd_mem_set_huge(LONG_LIVED);
   nd_cli_listen(NULL);
+  o->profile.stdout_is_for_programs = w->report.stdout_is_taken || w->report.json;
   return restore_profiled(o->model ? o->model : ND_DEFAULT_MODEL, o->settings, w, jobs, &o->profile);
 }
 

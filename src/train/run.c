@@ -142,9 +142,11 @@ static int look_back(run *r) {
 static int after_step(run *r, const nd_step_result *s) {
   if (leads(r) && !s->skipped)
     nd_runaway_step(&r->runaway, r->t->state.step, s->restoration);
-  if (nd_group_check(r->t->group, leads(r) && look_back(r)))
-    return -1;
+  int failed = leads(r) && look_back(r);
   int64_t at = nd_clock();
+  if (nd_group_check(r->t->group, failed))
+    return -1;
+  at = nd_trainer_with_others(r->t, at);
   if (due(r->recipe->output.checkpoint_every, r->t->state.step) || is_last(r)) {
     if (save(r))
       return -1;

@@ -32,6 +32,7 @@ static nd_objective_settings settings_of_step(const nd_trainer *t, bool contrast
 
 int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest) {
   const nd_recipe *r = t->recipe;
+  int64_t begun = nd_clock();
   nd_plan_free(t->plan);
   nd_graph_free(t->graph);
   t->plan = NULL;
@@ -49,6 +50,7 @@ int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest) {
   nd_plan_set_watch(t->plan, nd_trainer_watch(t));
   nd_plan_set_share(t->plan, (nd_share){(uint32_t)t->micro_batch, (uint32_t)r->data.batch_size});
   nd_plan_record(t->plan, t->profile);
+  nd_profile_stage(t->profile, "plan", begun, 0);
   return 0;
 }
 
@@ -56,6 +58,10 @@ int nd_trainer_choose_plan(nd_trainer *t) {
   bool at_rest = t->objective.loss_negative >= 0 && t->state.contrast_rest >= ND_CONTRAST_RESTS_AFTER;
   bool planned_at_rest = t->objective.settings.negatives == ND_NEGATIVES_JUDGED;
   return at_rest == planned_at_rest && t->planned_alone == learns_alone(t) ? 0 : nd_trainer_plan(t, at_rest);
+}
+
+int64_t nd_trainer_with_others(const nd_trainer *t, int64_t begun) {
+  return t->group ? nd_profile_stage(t->profile, "other processes", begun, 0) : begun;
 }
 
 void nd_trainer_record(nd_trainer *t, nd_profile *p) {

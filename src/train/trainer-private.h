@@ -116,6 +116,9 @@ int nd_trainer_choose_plan(nd_trainer *t);
 void nd_trainer_record(nd_trainer *t, nd_profile *p);
 
 /* ---- step.c ---- */
+/* For a profile: what began then was spent on the other processes, of which there may be none. Returns now.
+ */
+int64_t nd_trainer_with_others(const nd_trainer *t, int64_t begun);
 /* Buffers of a step, once the state is there. */
 int nd_trainer_prepare_step(nd_trainer *t);
 /* What t->plan is to tell while it runs. */
