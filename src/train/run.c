@@ -87,11 +87,22 @@ static void free_crops(nd_validation *result) {
   result->crop_count = 0;
 }
 
+/* No step runs meanwhile: what steps take is room for the pictures, where memory is limited. */
+static int validate_within(run *r, const float *values, nd_validation *result) {
+  nd_trainer *t = r->t;
+  bool limited = nd_train_room(r->recipe) > 0;
+  if (limited)
+    nd_trainer_drop_plan(t);
+  if (r->hooks->validate(t->restoration, t->params, values, result, r->hooks->context))
+    return -1;
+  return limited ? nd_trainer_plan_again(t) : 0;
+}
+
 static int validate(run *r) {
   nd_validation result = {0};
   const float *values = r->recipe->validation.use_ema ? r->t->state.ema : r->t->state.values;
   gint64 begun = g_get_monotonic_time();
-  if (r->hooks->validate(r->t->restoration, r->t->params, values, &result, r->hooks->context)) {
+  if (validate_within(r, values, &result)) {
     free_crops(&result);
     return nd_fail_in("validation at step %" G_GUINT64_FORMAT, r->t->state.step);
   }
