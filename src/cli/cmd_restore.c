@@ -107,10 +107,12 @@ static void warn_of_alpha(const nd_raster *in, const nd_raster *out, const char 
 }
 
 /* Which --memory the picture that failed fits into, where that is what it wants. With it pictures may stay in
- * memory that are in a file now: input, right view, result. */
+ * memory that are in a file now, of four channels of 16 bits at most: input, right view, result. Large ones
+ * stay there. */
 static int say_memory(const work *w) {
-  size_t more = nd_restorer_lacking(w->restorer),
-         all = (w->memory + more) / (PICTURE_PART - 3) * PICTURE_PART;
+  size_t more = nd_restorer_lacking(w->restorer), all = w->memory + more,
+         pictures = (w->right ? 3 : 2) * (size_t)w->report.width * (size_t)w->report.height * 8;
+  all = MIN(all + pictures, all / (PICTURE_PART - 3) * PICTURE_PART);
   return more ? nd_fail_and("--memory %zuM is enough", (all >> 20) + 1) : -1;
 }
 

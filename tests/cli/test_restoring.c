@@ -290,6 +290,11 @@ static void what_does_not_fit_says_what_does(void **state) {
     fail_msg("%s", o.err);
   advice += strlen(" more; --memory ");
   g_autofree char *enough = g_strndup(advice, (gsize)(end - advice));
+  const char *allow = strstr(o.err, "allow ");
+  assert_true(allow && strstr(allow, " MiB more;"));
+  double more = g_ascii_strtod(allow + strlen("allow "), NULL), pictures = 1;
+  if (!(atoi(enough) <= 129 + more + pictures + 1)) /* each rounded up */
+    fail_msg("the two amounts do not agree: %s", o.err);
   outcome_clear(&o);
   expect_status(1, "restore", "-m", MODEL, "in.png", "-o", "out.png", "--memory", "129M", "--dry-run", NULL);
   expect_status(0, "restore", "-m", MODEL, "in.png", "-o", "out.png", "--memory", enough, NULL);
