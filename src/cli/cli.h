@@ -62,7 +62,8 @@ bool nd_cli_described(const GOptionEntry *entries, const char *usage, const char
 /* ---- profile.c: --profile of the commands that run networks ---- */
 typedef struct nd_cli_profile {
   gboolean table;
-  const char *trace; /* file to write, or NULL */
+  const char *trace;           /* file to write, or NULL */
+  bool stdout_is_for_programs; /* so that the table goes to the standard error */
 } nd_cli_profile;
 /* Two of a command's options; a gboolean and a char *, to be freed. */
 #define ND_CLI_PROFILE_ENTRIES(table, trace)                                                                 \

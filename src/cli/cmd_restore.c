@@ -107,10 +107,12 @@ static void warn_of_alpha(const nd_raster *in, const nd_raster *out, const char 
 }
 
 /* Which --memory the picture that failed fits into, where that is what it wants. With it pictures may stay in
- * memory that are in a file now: input, right view, result. */
+ * memory that are in a file now, of four channels of 16 bits at most: input, right view, result. Large ones
+ * stay there. */
 static int say_memory(const work *w) {
-  size_t more = nd_restorer_lacking(w->restorer),
-         all = (w->memory + more) / (PICTURE_PART - 3) * PICTURE_PART;
+  size_t more = nd_restorer_lacking(w->restorer), all = w->memory + more,
+         pictures = (w->right ? 3 : 2) * (size_t)w->report.width * (size_t)w->report.height * 8;
+  all = MIN(all + pictures, all / (PICTURE_PART - 3) * PICTURE_PART);
   return more ? nd_fail_and("--memory %zuM is enough", (all >> 20) + 1) : -1;
 }
 
@@ -254,7 +256,7 @@ static int check_precision(const char *precision, bool *bf16) {
 static int check_streams(work *w, const GPtrArray *jobs) {
   const nd_restore_job *first = jobs->len ? g_ptr_array_index(jobs, 0) : NULL;
   w->report.stdout_is_taken = first && first->out && is_stream(first->out);
-  if (w->report.stdout_is_taken && (w->report.json || w->profile))
+  if (w->report.stdout_is_taken && w->report.json)
     return nd_fail("the picture goes to the standard output; --json would as well");
   return 0;
 }
@@ -288,6 +290,7 @@ static int restore_inputs(options *o, char **inputs) {
   if (jobs->len == 1)
     nd_mem_set_huge(LONG_LIVED);
   nd_cli_listen(NULL);
+  o->profile.stdout_is_for_programs = w->report.stdout_is_taken || w->report.json;
   return restore_profiled(o->model ? o->model : ND_DEFAULT_MODEL, o->settings, w, jobs, &o->profile);
 }
 

@@ -18,8 +18,14 @@ static int measure(const nd_evaluation *e, const nd_pair *p, const float *rgb, d
   return 0;
 }
 
+static int restore(nd_restorer *r, const nd_evaluation *e, const nd_pair *p, float *rgb, size_t *beyond) {
+  return e->memory ? nd_restorer_run_within(r, e->memory, p->input, p->height, p->width, rgb, beyond)
+                   : nd_restorer_run(r, p->input, p->height, p->width, rgb, NULL, NULL);
+}
+
 /* rgb: room for the picture, p->input where there is one view. */
-static int measure_both(nd_restorer *r, const nd_evaluation *e, const nd_pair *p, float *rgb, nd_score *out) {
+static int measure_both(nd_restorer *r, const nd_evaluation *e, const nd_pair *p, float *rgb, nd_score *out,
+                        size_t *beyond) {
   if (r && nd_net_check_views(r->net, p->channels == 6, RIGHT))
     return -1;
   if (rgb != p->input)
@@ -27,16 +33,14 @@ static int measure_both(nd_restorer *r, const nd_evaluation *e, const nd_pair *p
   if (measure(e, p, rgb, out->input))
     return -1;
   memcpy(out->result, out->input, sizeof out->result);
-  return r && (nd_restorer_run(r, p->input, p->height, p->width, rgb, NULL, NULL) ||
-               measure(e, p, rgb, out->result))
-             ? -1
-             : 0;
+  return r && (restore(r, e, p, rgb, beyond) || measure(e, p, rgb, out->result)) ? -1 : 0;
 }
 
-static int score_pair(nd_restorer *r, const nd_evaluation *e, const nd_pair *p, nd_score *out) {
+static int score_pair(nd_restorer *r, const nd_evaluation *e, const nd_pair *p, nd_score *out,
+                      size_t *beyond) {
   size_t bytes = (size_t)p->width * (size_t)p->height * 3 * sizeof *p->input;
   float *rgb = p->channels == 3 ? p->input : nd_mem_alloc(bytes, p->name);
-  int failed = !rgb || measure_both(r, e, p, rgb, out);
+  int failed = !rgb || measure_both(r, e, p, rgb, out, beyond);
   if (rgb != p->input)
     nd_mem_free(rgb);
   out->name = g_strdup(p->name);
@@ -50,11 +54,12 @@ static void add_to_mean(nd_score *mean, const nd_score *one, double n) {
   }
 }
 
-static int score_one(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, size_t i, nd_score *out) {
+static int score_one(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, size_t i, nd_score *out,
+                     size_t *beyond) {
   nd_pair pair;
   if (nd_pairs_load(pairs, i, &pair))
     return -1;
-  int failed = score_pair(r, e, &pair, out);
+  int failed = score_pair(r, e, &pair, out, beyond);
   nd_pair_free(&pair);
   return failed;
 }
@@ -91,7 +96,7 @@ int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, n
   for (nd_metric m = 0; m < ND_METRICS; m++)
     out->measured[m] = measures(e, m, nd_pairs_have_truth(pairs));
   for (size_t i = 0; i < n; i++) {
-    if (score_one(r, e, pairs, i, &out->at[i])) {
+    if (score_one(r, e, pairs, i, &out->at[i], &out->beyond)) {
       nd_scores_free(out);
       return -1;
     }

@@ -44,6 +44,22 @@ int nd_restorer_run(nd_restorer *r, const float *in, int height, int width, floa
   return failed;
 }
 
+int nd_restorer_run_within(nd_restorer *r, size_t all, const float *in, int height, int width, float *out,
+                           size_t *beyond) {
+  size_t copy = in == out ? (size_t)height * (size_t)width * 3 * sizeof *in : 0;
+  size_t room = all > copy ? all - copy : 1;
+  nd_restorer_fit_memory(r, room);
+  if (!nd_restorer_run(r, in, height, width, out, NULL, NULL))
+    return 0;
+  size_t lacking = nd_restorer_lacking(r);
+  if (!lacking)
+    return -1;
+  nd_error_clear();
+  *beyond = MAX(*beyond, lacking);
+  nd_restorer_fit_memory(r, room + lacking);
+  return nd_restorer_run(r, in, height, width, out, NULL, NULL);
+}
+
 /* ---- Images ---- */
 typedef struct size {
   int width, height;

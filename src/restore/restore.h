@@ -43,6 +43,10 @@ typedef bool (*nd_tile_progress)(int done, int tiles, void *context);
  * rounding. Not clamped. progress may be NULL. Not for several threads at once on one restorer. */
 int nd_restorer_run(nd_restorer *r, const float *in, int height, int width, float *out,
                     nd_tile_progress progress, void *context);
+/* The same in what `all` bytes leave (nd_restorer_fit_memory), and in more where the picture takes more:
+ * *beyond becomes that, if it was less. */
+int nd_restorer_run_within(nd_restorer *r, size_t all, const float *in, int height, int width, float *out,
+                           size_t *beyond);
 /* The same on a picture, in place: grey stays grey, alpha and metadata stay, values are clamped to [0, 1].
  * right: the right view, where the network takes two and the image is the left one; else NULL. */
 int nd_restorer_run_image(nd_restorer *r, nd_image *image, const nd_image *right, nd_tile_progress progress,
@@ -78,6 +82,7 @@ typedef struct nd_scores {
   const nd_protocol *protocol; /* NULL: there was no truth */
   bool measured[ND_METRICS];   /* set by nd_evaluate */
   int count;
+  size_t beyond; /* bytes more than nd_evaluation.memory that some picture needed */
   nd_score *at;
   nd_score mean; /* over the pictures; without a name */
 } nd_scores;
@@ -87,6 +92,8 @@ typedef struct nd_evaluation {
   nd_lpips *lpips;           /* NULL: not measured */
   const nd_niqe_model *niqe; /* NULL: not measured */
   size_t limit;              /* only so many pictures; 0: all */
+  size_t memory; /* what is counted (nd_mem_used) takes no more while pictures are restored, unless one needs
+                    it; 0: the restorer's settings say how much */
 } nd_evaluation;
 
 typedef struct nd_metric_kind {

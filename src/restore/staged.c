@@ -242,6 +242,18 @@ static int take_out(const nd_staged *s, const running *at, nd_tile_span rows, nd
   return 0;
 }
 
+static int run_tile(const nd_staged *s, const running *at, nd_tile_span rows, nd_tile_span columns) {
+  int64_t begun = nd_clock();
+  if (fill_in(s, at, rows, columns))
+    return -1;
+  nd_profile_stage(s->r->settings.profile, "copy tile in", begun, 0);
+  nd_run(at->plan, 0, 0, 0);
+  begun = nd_clock();
+  int failed = take_out(s, at, rows, columns);
+  nd_profile_stage(s->r->settings.profile, "copy tile out", begun, 0);
+  return failed;
+}
+
 static int run_tiles(nd_staged *s, const running *at, nd_tile_progress progress, void *context) {
   const nd_layout *l = &s->tiles[at->i];
   for (int k = 0; k < nd_layout_tiles(l); k++) {
@@ -249,10 +261,7 @@ static int run_tiles(nd_staged *s, const running *at, nd_tile_progress progress,
     nd_layout_tile_at(l, k, &rows, &columns);
     nd_plan_set_window(
         at->plan, (nd_window){rows.start, columns.start, l->tile_height, l->tile_width, l->height, l->width});
-    if (fill_in(s, at, rows, columns))
-      return -1;
-    nd_run(at->plan, 0, 0, 0);
-    if (take_out(s, at, rows, columns))
+    if (run_tile(s, at, rows, columns))
       return -1;
     if (progress && !progress(++s->done, s->total, context))
       return nd_fail("stopped");
@@ -275,7 +284,9 @@ static void finish_stage(nd_staged *s, const running *at) {
 static int run_stage(nd_staged *s, int i, nd_tile_progress progress, void *context) {
   nd_graph *g;
   running at = {.i = i, .stage = nd_stages_at(s->stages, i)};
+  int64_t begun = nd_clock();
   at.plan = plan_stage(s, i, s->tiles[i].tile_height, s->tiles[i].tile_width, &g, false);
+  nd_profile_stage(s->r->settings.profile, "plan", begun, 0);
   at.sums = g_new0(double, at.stage->gathered < 0 ? 1 : nd_stages_sums(s->stages, i));
   if (at.plan)
     nd_plan_record(at.plan, s->r->settings.profile);

@@ -12,6 +12,7 @@
 typedef struct nd_validator {
   const nd_recipe *recipe;
   nd_pairs *pairs; /* NULL: the recipe has none */
+  size_t beyond;   /* bytes more than training.memory that it needed so far, which was said */
 } nd_validator;
 /* Opens the recipe's validation pictures, if it has any. recipe must outlive it. */
 int nd_validator_open(const nd_recipe *recipe, nd_validator *out);

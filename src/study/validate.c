@@ -2,7 +2,9 @@
 #include "study/study-private.h"
 
 static nd_evaluation measures_of(const nd_recipe *recipe) {
-  return (nd_evaluation){.protocol = nd_protocol_at(0), .limit = (size_t)recipe->validation.pictures};
+  return (nd_evaluation){.protocol = nd_protocol_at(0),
+                         .limit = (size_t)recipe->validation.pictures,
+                         .memory = nd_train_room(recipe)};
 }
 
 int nd_validator_open(const nd_recipe *recipe, nd_validator *out) {
@@ -25,9 +27,18 @@ void nd_validator_close(nd_validator *v) {
   v->pairs = NULL;
 }
 
+/* Once, unless it becomes more. */
+static void say_beyond(nd_validator *v, size_t bytes) {
+  if (bytes <= v->beyond)
+    return;
+  v->beyond = bytes;
+  nd_log(ND_LOG_WARNING, "the validation takes %s more than training.memory: its pictures need that",
+         nd_bytes((double)bytes).text);
+}
+
 int nd_validator_run(const nd_net *net, nd_params *params, const float *values, nd_validation *out,
                      void *validator) {
-  const nd_validator *v = validator;
+  nd_validator *v = validator;
   nd_restorer_settings settings = nd_restorer_defaults();
   settings.residual = v->recipe->restoration.residual;
   nd_restorer *restorer;
@@ -39,6 +50,7 @@ int nd_validator_run(const nd_net *net, nd_params *params, const float *values, 
   if (!failed) {
     *out = (nd_validation){
         .psnr = scores.mean.result[ND_PSNR], .ssim = scores.mean.result[ND_SSIM], .pictures = scores.count};
+    say_beyond(v, scores.beyond);
     nd_scores_free(&scores);
     failed = nd_validator_crops(restorer, v->pairs, out);
   }

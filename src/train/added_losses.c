@@ -41,8 +41,10 @@ int nd_trainer_mean_added(nd_trainer *t, nd_step_result *s) {
   double sums[] = {p->added_sum.loss, p->added_sum.diffusion};
   if (parts == 1 || !has_any(&t->objective))
     return 0;
+  int64_t at = nd_clock();
   if (nd_group_sum(t->group, sums, G_N_ELEMENTS(sums)))
     return -1;
+  nd_trainer_with_others(t, at);
   s->loss += sums[0] / parts - p->added.loss;
   s->diffusion += sums[1] / parts - p->added.diffusion;
   return 0;

@@ -159,6 +159,11 @@ static int does_not_fit(const nd_recipe *r, int processes, size_t limit, const n
       nd_bytes((double)limit).text, advice->str, more);
 }
 
+size_t nd_train_room(const nd_recipe *r) {
+  size_t all = (size_t)r->training.memory << 20;
+  return all ? MAX(all, (size_t)PROGRAM_BYTES + 1) - PROGRAM_BYTES : 0;
+}
+
 /* A share of what the machine has left for each of its processes. */
 static size_t limit_for(const nd_recipe *r, const nd_group *group) {
   if (r->training.memory > 0)

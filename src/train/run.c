@@ -87,11 +87,22 @@ static void free_crops(nd_validation *result) {
   result->crop_count = 0;
 }
 
+/* No step runs meanwhile: what steps take is room for the pictures, where memory is limited. */
+static int validate_within(run *r, const float *values, nd_validation *result) {
+  nd_trainer *t = r->t;
+  bool limited = nd_train_room(r->recipe) > 0;
+  if (limited)
+    nd_trainer_drop_plan(t);
+  if (r->hooks->validate(t->restoration, t->params, values, result, r->hooks->context))
+    return -1;
+  return limited ? nd_trainer_plan_again(t) : 0;
+}
+
 static int validate(run *r) {
   nd_validation result = {0};
   const float *values = r->recipe->validation.use_ema ? r->t->state.ema : r->t->state.values;
   gint64 begun = g_get_monotonic_time();
-  if (r->hooks->validate(r->t->restoration, r->t->params, values, &result, r->hooks->context)) {
+  if (validate_within(r, values, &result)) {
     free_crops(&result);
     return nd_fail_in("validation at step %" G_GUINT64_FORMAT, r->t->state.step);
   }
@@ -142,9 +153,11 @@ static int look_back(run *r) {
 static int after_step(run *r, const nd_step_result *s) {
   if (leads(r) && !s->skipped)
     nd_runaway_step(&r->runaway, r->t->state.step, s->restoration);
-  if (nd_group_check(r->t->group, leads(r) && look_back(r)))
-    return -1;
+  int failed = leads(r) && look_back(r);
   int64_t at = nd_clock();
+  if (nd_group_check(r->t->group, failed))
+    return -1;
+  at = nd_trainer_with_others(r->t, at);
   if (due(r->recipe->output.checkpoint_every, r->t->state.step) || is_last(r)) {
     if (save(r))
       return -1;

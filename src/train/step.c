@@ -55,8 +55,10 @@ static void replace_losses(const nd_trainer *t, const nd_losses *by) {
 static int mean_losses(nd_trainer *t, nd_losses *out) {
   double sums[] = {t->pass.sum.restoration, t->pass.sum.positive, t->pass.sum.negative};
   double parts = (double)t->recipe->training.accumulation_steps * nd_group_size(t->group);
+  int64_t at = nd_clock();
   if (nd_group_sum(t->group, sums, G_N_ELEMENTS(sums)))
     return -1;
+  nd_trainer_with_others(t, at);
   *out = (nd_losses){sums[0] / parts, sums[1] / parts, sums[2] / parts};
   return 0;
 }
@@ -94,8 +96,10 @@ static bool losses_known(void *context) {
 /* The last pass goes backward only once its slope is known to be right: what it finds is final. */
 static void gradient_known(int param, void *context) {
   nd_trainer *t = context;
+  int64_t at = nd_clock();
   if (t->pass.begun == t->recipe->training.accumulation_steps)
     nd_reduction_gradient(t->reduction, param);
+  nd_trainer_with_others(t, at);
 }
 
 static size_t state_count(const nd_params *params) {
@@ -125,10 +129,13 @@ int nd_trainer_prepare_step(nd_trainer *t) {
 /* ---- Passes ---- */
 /* The sum of the passes before the last. */
 static void accumulate(nd_trainer *t, int k) {
+  int64_t at = nd_clock();
+  double bytes = (double)(t->state.size * sizeof(float));
   if (k == 0)
     memcpy(t->accumulated, t->state.gradients, t->state.size * sizeof(float));
   else
     nd_add_into(t->accumulated, t->state.gradients, t->state.size);
+  nd_profile_stage(t->profile, "sum of passes", at, (k ? 3 : 2) * bytes);
 }
 
 static void run_pass(nd_trainer *t, const nd_batch *batch, int k, double alpha) {
@@ -167,7 +174,10 @@ static int sum_gradients(nd_trainer *t, const nd_batch *batch, double alpha) {
       return -1;
     run_passes(t, batch, alpha);
   }
-  return t->pass.failed ? -1 : nd_reduction_finish(t->reduction);
+  int64_t at = nd_clock();
+  int failed = t->pass.failed ? -1 : nd_reduction_finish(t->reduction);
+  nd_trainer_with_others(t, at);
+  return failed;
 }
 
 /* Counted by every step that is taken, so that it is a function of the run. */
@@ -250,9 +260,11 @@ int nd_trainer_step(nd_trainer *t, nd_step_result *out) {
   const nd_batch *batch;
   nd_step_result s = {0};
   int64_t at = nd_clock();
-  if (nd_group_check(t->group, nd_loader_next(t->loader, &batch, &s.wait_seconds)))
+  int failed = nd_loader_next(t->loader, &batch, &s.wait_seconds);
+  at = nd_profile_stage(t->profile, "wait for data", at, 0);
+  if (nd_group_check(t->group, failed))
     return -1;
-  nd_profile_stage(t->profile, "wait for data", at, 0);
+  nd_trainer_with_others(t, at);
   s.alpha = weight_of_loss(t);
   s.learning_rate = nd_learning_rate(r, t->state.step);
   if (sum_gradients(t, batch, s.alpha))

@@ -30,11 +30,17 @@ static nd_objective_settings settings_of_step(const nd_trainer *t, bool contrast
   return s;
 }
 
-int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest) {
-  const nd_recipe *r = t->recipe;
+void nd_trainer_drop_plan(nd_trainer *t) {
   nd_plan_free(t->plan);
   nd_graph_free(t->graph);
   t->plan = NULL;
+  t->graph = NULL;
+  t->state.gradients = NULL;
+}
+
+static int make_plan(nd_trainer *t, bool contrast_at_rest) {
+  const nd_recipe *r = t->recipe;
+  nd_trainer_drop_plan(t);
   t->graph = nd_graph_new(t->params);
   nd_graph_set_dtype(t->graph, nd_recipe_dtype(r));
   nd_graph_set_early_gradients(t->graph, nd_group_size(t->group) > 1);
@@ -52,10 +58,29 @@ int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest) {
   return 0;
 }
 
+int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest) {
+  int64_t begun = nd_clock();
+  int failed = make_plan(t, contrast_at_rest);
+  nd_profile_stage(t->profile, "plan", begun, 0);
+  return failed;
+}
+
+static bool planned_at_rest(const nd_trainer *t) {
+  return t->objective.settings.negatives == ND_NEGATIVES_JUDGED;
+}
+
+int nd_trainer_plan_again(nd_trainer *t) {
+  return make_plan(t, planned_at_rest(t));
+}
+
 int nd_trainer_choose_plan(nd_trainer *t) {
   bool at_rest = t->objective.loss_negative >= 0 && t->state.contrast_rest >= ND_CONTRAST_RESTS_AFTER;
-  bool planned_at_rest = t->objective.settings.negatives == ND_NEGATIVES_JUDGED;
-  return at_rest == planned_at_rest && t->planned_alone == learns_alone(t) ? 0 : nd_trainer_plan(t, at_rest);
+  return at_rest == planned_at_rest(t) && t->planned_alone == learns_alone(t) ? 0
+                                                                              : nd_trainer_plan(t, at_rest);
+}
+
+int64_t nd_trainer_with_others(const nd_trainer *t, int64_t begun) {
+  return t->group ? nd_profile_stage(t->profile, "other processes", begun, 0) : begun;
 }
 
 void nd_trainer_record(nd_trainer *t, nd_profile *p) {

@@ -36,6 +36,9 @@ typedef struct nd_validation {
   nd_image crops[ND_CROPS]; /* to look at: input, restored, target side by side; the receiver frees them */
 } nd_validation;
 
+/* What training.memory leaves for all that is counted (nd_mem_used); 0: it says nothing. */
+size_t nd_train_room(const nd_recipe *recipe);
+
 enum { ND_PROFILE_WARM_UP = 3 };
 
 typedef struct nd_train_hooks {
@@ -43,8 +46,8 @@ typedef struct nd_train_hooks {
   nd_group *group; /* the processes that run this together; NULL: one alone. Rank 0 alone writes and calls
                       progress, validate and validated */
   void (*progress)(const nd_train_report *report, void *context); /* may be NULL */
-  /* Restores the validation pictures with these weights (params has the prefix ND_SCOPE_RESTORATION); may be
-   * NULL when the recipe validates nothing. */
+  /* Restores the validation pictures with these weights (params has the prefix ND_SCOPE_RESTORATION), in
+   * nd_train_room; may be NULL when the recipe validates nothing. */
   int (*validate)(const nd_net *restoration, nd_params *params, const float *values, nd_validation *out,
                   void *context);
   void (*validated)(uint64_t step, const nd_validation *result, void *context); /* may be NULL */

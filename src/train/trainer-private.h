@@ -110,12 +110,19 @@ int nd_trainer_plan(nd_trainer *t, bool contrast_at_rest);
 uint64_t nd_trainer_steps_alone(const nd_trainer *t);
 /* The state's weights become those that the plan reads, its gradients those that it writes. */
 void nd_trainer_bind(nd_trainer *t);
+/* Gives back what a step takes, gradients included; the second has a plan again that is like the one before.
+ */
+void nd_trainer_drop_plan(nd_trainer *t);
+int nd_trainer_plan_again(nd_trainer *t);
 /* The plan that the next step probably needs. */
 int nd_trainer_choose_plan(nd_trainer *t);
 /* Steps are recorded in p from now on; NULL: no longer. */
 void nd_trainer_record(nd_trainer *t, nd_profile *p);
 
 /* ---- step.c ---- */
+/* For a profile: what began then was spent on the other processes, of which there may be none. Returns now.
+ */
+int64_t nd_trainer_with_others(const nd_trainer *t, int64_t begun);
 /* Buffers of a step, once the state is there. */
 int nd_trainer_prepare_step(nd_trainer *t);
 /* What t->plan is to tell while it runs. */

@@ -65,6 +65,20 @@ static const nd_pickle_value *find(const nd_pickle_value *v, int depth, GHashTab
   return below ? below : holds_tensors(v) ? v : NULL;
 }
 
+/* Where there are no names to tell of. */
+static const char *what_it_is(const nd_pickle_value *v) {
+  switch (v->kind) {
+  case ND_KIND_DICT:
+    return v->items->len ? "the keys of its dictionary are no names" : "its dictionary is empty";
+  case ND_KIND_LIST:
+    return "it holds a list or tuple, no dictionary";
+  case ND_KIND_VIEW:
+    return "it holds a single tensor, no dictionary";
+  default:
+    return "it holds no dictionary";
+  }
+}
+
 static int nothing_found(const nd_pickle_value *v) {
   if (v->kind == ND_KIND_OPAQUE)
     return nd_fail(
@@ -83,7 +97,7 @@ static int nothing_found(const nd_pickle_value *v) {
       g_string_append_printf(keys, " (%.60s, which is not read)", value->text);
   }
   return nd_fail("no dictionary of tensors at its top level or under %s; %s%s%s", known,
-                 n ? "it has " : "it holds no dictionary", keys->str, n > LISTED ? ", ..." : "");
+                 n ? "it has " : what_it_is(v), keys->str, n > LISTED ? ", ..." : "");
 }
 
 int nd_pytorch_find_state(const nd_pickle_value *top, const nd_pickle_value **state, char **place) {

@@ -95,6 +95,14 @@ int end_program(pid_t child, int signal_number) {
   return status;
 }
 
+long peak_of(pid_t child) {
+  struct rusage usage;
+  int status;
+  assert_int_equal(wait4(child, &status, 0, &usage), child);
+  assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  return usage.ru_maxrss >> 10;
+}
+
 void limit_file_size(rlim_t bytes) {
   struct rlimit r;
   getrlimit(RLIMIT_FSIZE, &r);

@@ -26,6 +26,13 @@ pid_t start_program(const char *first, ...) G_GNUC_NULL_TERMINATED;
 void await_file(const char *path);
 /* Sends the signal (0: none) and waits for the end; the status as waitpid has it. */
 int end_program(pid_t child, int signal_number);
+/* Waits for its end, which must be a good one; the most memory that it took, in MiB. */
+long peak_of(pid_t child);
+#ifdef __SANITIZE_ADDRESS__ /* keeps what was freed, and shadows all */
+enum { SANITIZER_MEGABYTES = 4096 };
+#else
+enum { SANITIZER_MEGABYTES = 0 };
+#endif
 /* A full disk: no file may grow beyond this, neither ours nor those of programs we start. */
 void limit_file_size(rlim_t bytes);
 void expect_same_files(const char *a, const char *b);

@@ -1,6 +1,8 @@
 /* Which checkpoints a run keeps, and the memory that it keeps to. */
 #include "survival.h"
 
+#include <math.h>
+
 /* Every checkpoint is validated; those of the best figures stay, however old, besides the newest two. */
 static void expect_best_and_newest_kept(const char *learning_rate) {
   remove_run("run");
@@ -101,13 +103,47 @@ static void a_budget_is_kept_by_a_resumed_run(void **state) {
   expect_same_files("straight/model.safetensors", "run/model.safetensors");
 }
 
+static double validated_psnr(const char *run) {
+  g_autofree char *path = g_build_filename(run, "validation.csv", NULL), *csv = NULL;
+  assert_true(g_file_get_contents(path, &csv, NULL, NULL));
+  const char *line = strchr(csv, '\n'), *cell = line ? strchr(line, ',') : NULL;
+  assert_non_null(cell);
+  return g_ascii_strtod(cell + 1, NULL);
+}
+
+/* Whole, the picture would take the network some 250 MB; the training takes less than the budget. Where even
+ * a part of it is too much, that is said, and the run goes on. */
+static void a_budget_holds_for_validations(void **state) {
+  (void)state;
+  enum { BUDGET = 160 };
+  make_pairs();
+  g_mkdir("large", 0777);
+  make_picture("large/0.png", 900, 800, 1, 0.1);
+  write_recipe_of("r.yaml", "source", 2, "network: unet, width: 16, depth: 2", "network: guided");
+#define LARGE                                                                                                \
+  "--set", "validation.input=large", "--set", "validation.target=large", "--set", "validation.every=1",      \
+      "--set", "data.patch_size=32", "--set", "data.batch_size=4"
+  long peak = peak_of(start_program("train", "r.yaml", "-o", "tight", LARGE, "--memory", "160M", NULL));
+  if (peak > BUDGET + SANITIZER_MEGABYTES)
+    fail_msg("%ld MB were taken, %d allowed", peak, BUDGET);
+  peak = peak_of(start_program("train", "r.yaml", "-o", "roomy", LARGE, NULL));
+  if (peak <= BUDGET)
+    fail_msg("without a budget %ld MB were taken, so that one of %d says nothing", peak, BUDGET);
+  assert_true(fabs(validated_psnr("tight") - validated_psnr("roomy")) < 1e-3);
+  outcome o = run_program("train", "r.yaml", "-o", "least", LARGE, "--set", "data.batch_size=1", "--set",
+                          "data.cache_mb=0", "--memory", "101M", NULL);
+  const char *said = strstr(o.err, "the validation takes ");
+  if (o.status || !said || strstr(said + 1, "the validation takes "))
+    fail_msg("status %d: %s", o.status, o.err);
+  outcome_clear(&o);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {
-      TEST(the_best_checkpoints_are_kept),
-      TEST(a_perfect_validation_is_among_the_best),
-      TEST(all_checkpoints_are_kept_where_asked),
-      TEST(a_budget_is_kept_by_a_resumed_run),
+      TEST(the_best_checkpoints_are_kept),        TEST(a_perfect_validation_is_among_the_best),
+      TEST(all_checkpoints_are_kept_where_asked), TEST(a_budget_is_kept_by_a_resumed_run),
+      TEST(a_budget_holds_for_validations),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -251,6 +251,24 @@ static void processes_equal_one(void **state) {
   expect_equal("paired1", "accumulated");
 }
 
+/* The time that a step takes for being spread has names. */
+static void a_profile_names_passes_and_processes(void **state) {
+  (void)state;
+  make_pairs();
+  write_smooth_recipe("paired", "0");
+  outcome o = run_program("train", "r.yaml", "-o", "passes", COMMON, "--set", "training.accumulation_steps=2",
+                          "--profile", NULL);
+  if (!strstr(o.out, "\nsum of passes ") || strstr(o.out, "\nother processes "))
+    fail_msg("of one process with two passes: %s", o.out);
+  outcome_clear(&o);
+  if (!have_mpi())
+    return;
+  o = run_processes("2", (const char *const[]){"train", "r.yaml", "-o", "run", COMMON, "--profile", NULL});
+  if (!strstr(o.out, "\nother processes "))
+    fail_msg("of two processes: %s", o.out);
+  outcome_clear(&o);
+}
+
 static void a_run_goes_on_with_another_number_of_processes(void **state) {
   (void)state;
   if (!have_mpi())
@@ -389,6 +407,7 @@ int main(void) {
                                      TEST(an_accumulating_run_resumes_to_the_bit),
                                      TEST(batches_that_cannot_be_divided_are_refused),
                                      TEST(processes_equal_one),
+                                     TEST(a_profile_names_passes_and_processes),
                                      TEST(a_run_goes_on_with_another_number_of_processes),
                                      TEST(a_failure_of_one_process_is_told_once),
                                      TEST(processes_skip_alike),

@@ -359,6 +359,29 @@ static void restoring_can_be_profiled(void **state) {
   expect_same_files("plain/2.png", "seen/2.png");
 }
 
+/* What programs read stays what they can read. */
+static void a_profile_keeps_out_of_what_programs_read(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 1);
+  expect_status(0, "train", "r.yaml", "-o", "run", NULL);
+  outcome o =
+      run_program("restore", "-m", "run/model.safetensors", "noisy", "-o", "x", "--json", "--profile", NULL);
+  assert_int_equal(o.status, 0);
+  g_auto(GStrv) lines = g_strsplit(g_strchomp(o.out), "\n", -1);
+  assert_int_equal(g_strv_length(lines), 5); /* four pictures and the end */
+  for (int i = 0; i < 5; i++)
+    assert_true(g_str_has_prefix(lines[i], "{\""));
+  assert_non_null(strstr(o.err, "profile of 4 pictures"));
+  outcome_clear(&o);
+  o = run_program("restore", "-m", "run/model.safetensors", "noisy/2.png", "-o", "-", "--profile-trace",
+                  "t.json", NULL);
+  assert_int_equal(o.status, 0);
+  if (!strstr(o.err, "profile of 1 picture") || !strstr(o.err, "trace: t.json"))
+    fail_msg("the table is not on the standard error: %s", o.err);
+  outcome_clear(&o);
+}
+
 static void expect_in(const char *text, const char *part) {
   if (!strstr(text, part))
     fail_msg("'%s' is missing", part);
@@ -460,6 +483,7 @@ int main(void) {
                                      TEST(a_recipe_may_say_where_the_run_goes),
                                      TEST(a_run_keeps_the_recipe_that_worked),
                                      TEST(a_profile_tells_and_changes_nothing),
-                                     TEST(restoring_can_be_profiled)};
+                                     TEST(restoring_can_be_profiled),
+                                     TEST(a_profile_keeps_out_of_what_programs_read)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -279,9 +279,8 @@ static void memory_is_kept_to(void **state) {
   close_setup(&u);
 }
 
-/* As the profile counts it; the picture's own result, in its own place, which takes the same memory. */
-static void expect_laid_out_once(const char *network, const char *settings, size_t memory,
-                                 const char *stage) {
+/* Of a picture restored in parts; its result, in its own place, which takes the same memory. */
+static char *profile_of_parts(const char *network, const char *settings, size_t memory) {
   setup u;
   open_setup(&u, network, settings);
   float *x = random_picture(&u, 331, 260);
@@ -296,14 +295,21 @@ static void expect_laid_out_once(const char *network, const char *settings, size
   nd_profile_end(s.profile);
   nd_restorer_free(r);
   assert_memory_equal(x, y, 331 * 260 * 3 * sizeof *x);
-  g_autofree char *table = nd_profile_table(s.profile, "picture"), *line = g_strdup_printf("\n%s ", stage);
-  const char *at = strstr(table, line);
-  if (!at || strtol(at + strlen(line), NULL, 10) != 1)
-    fail_msg("'%s' is to be there once:\n%s", stage, table);
+  char *table = nd_profile_table(s.profile, "picture");
   nd_profile_free(s.profile);
   g_free(x);
   g_free(y);
   close_setup(&u);
+  return table;
+}
+
+static void expect_laid_out_once(const char *network, const char *settings, size_t memory,
+                                 const char *stage) {
+  g_autofree char *table = profile_of_parts(network, settings, memory),
+                  *line = g_strdup_printf("\n%s ", stage);
+  const char *at = strstr(table, line);
+  if (!at || strtol(at + strlen(line), NULL, 10) != 1)
+    fail_msg("'%s' is to be there once:\n%s", stage, table);
 }
 
 static void a_large_picture_is_laid_out_once(void **state) {
@@ -311,6 +317,17 @@ static void a_large_picture_is_laid_out_once(void **state) {
   expect_laid_out_once("unet", "width=4;depth=4", 3 << 20, "find strips");
   expect_laid_out_once("nafnet", "width=4;middle_blocks=1;encoder_blocks=1;decoder_blocks=1", 1 << 20,
                        "find stages");
+}
+
+/* Between one stage of a network and the next all of the picture is written and read again. */
+static void stages_say_what_copying_takes(void **state) {
+  (void)state;
+  static const char *const words[] = {"\nplan ", "\ncopy tile in ", "\ncopy tile out "};
+  g_autofree char *table =
+      profile_of_parts("restormer", "width=4;blocks=1,1;heads=1,1;refinement=0", 1 << 20);
+  for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
+    if (!strstr(table, words[i]))
+      fail_msg("'%s' is not in: %s", words[i] + 1, table);
 }
 
 int main(void) {
@@ -326,6 +343,7 @@ int main(void) {
       cmocka_unit_test(memory_is_kept_to),
       cmocka_unit_test(stages_that_do_not_fit_say_so),
       cmocka_unit_test(a_large_picture_is_laid_out_once),
+      cmocka_unit_test(stages_say_what_copying_takes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

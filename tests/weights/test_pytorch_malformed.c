@@ -88,7 +88,7 @@ static const struct {
     CASE(-1,
          "]q\x00h\x00"
          "a." NO_STORAGE,
-         "it holds no dictionary"),
+         "it holds a list or tuple, no dictionary"),
     /* torch.save(model): class, file and source text, then the object */
     CASE(-1,
          "(U\x06modulec__main__\nNet\nU\x01"
@@ -179,6 +179,9 @@ static const struct {
     CASE(-1, "}U\x02\xff\xfe" WHOLE "s." TAIL, "the name of a tensor is no text"),
     CASE(-1, "}U\x01wK\x01s." NO_STORAGE, "it has 'w'"),
     CASE(-1, "N." NO_STORAGE, "it holds no dictionary"),
+    CASE(-1, "}." NO_STORAGE, "its dictionary is empty"),
+    CASE(-1, "}K\x01K\x02s." NO_STORAGE, "the keys of its dictionary are no names"),
+    CASE(-1, WHOLE "." TAIL, "it holds a single tensor, no dictionary"),
     CASE(-1, "cmodels\nUNet\n)\x81}U\x01w" WHOLE "sb." TAIL, "an object of the class 'models.UNet'"),
     /* calls: nothing is executed, and what is not on the list is refused */
     CASE(-1,
