@@ -136,6 +136,9 @@ int nd_file_write_atomic(const char *path, const void *bytes, size_t n);
 
 /* Before path is written: an error when something is there that may not be replaced. path NULL: fine. */
 int nd_file_check_new(const char *path, bool overwrite);
+/* The same of one of many files, which may also be left as it is: 0: to be written, 1: there, and to be left
+ * (skip_existing). */
+int nd_file_check_one(const char *path, bool overwrite, bool skip_existing);
 
 /* The same for content too large to be held in one piece: begin, put any number of times, then commit. A put
  * that failed makes commit fail likewise, so its result may be ignored. Until commit path is untouched. */

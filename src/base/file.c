@@ -153,3 +153,9 @@ int nd_file_check_new(const char *path, bool overwrite) {
              ? nd_fail("'%s' exists already; --overwrite replaces it", path)
              : 0;
 }
+
+int nd_file_check_one(const char *path, bool overwrite, bool skip_existing) {
+  if (!nd_file_check_new(path, overwrite))
+    return 0;
+  return skip_existing ? 1 : nd_fail_and("--skip-existing leaves it");
+}
