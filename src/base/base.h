@@ -13,6 +13,11 @@
 
 /* Sets this thread's error message; always returns -1, so that `return nd_fail(...)` reads well. */
 int nd_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same of a call of the system that failed with errno `cause`: "what: No space left on device". */
+int nd_fail_of(int cause, const char *what, ...) __attribute__((format(printf, 2, 3)));
+/* Whether the last failure on this thread was one of nd_fail_of for want of room: whoever writes many files
+ * need not try the next. */
+bool nd_error_no_room(void);
 /* Puts context in front of the message already there ("context: message"); returns -1. */
 int nd_fail_in(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Adds what follows from it, or would help, to the message already there: "message; more" or, where that ends

@@ -86,7 +86,7 @@ nd_file_out *nd_file_begin(const char *path) {
   }
   if (file->fd >= 0)
     return file;
-  nd_fail("cannot write '%s': %s", path, strerror(errno));
+  nd_fail_of(errno, "cannot write '%s'", path);
   file_free(file);
   return NULL;
 }
@@ -96,7 +96,7 @@ int nd_file_put(nd_file_out *file, const void *bytes, size_t n) {
     file->cause = errno ? errno : EIO;
   if (!file->cause)
     return 0;
-  return nd_fail("cannot write '%s': %s", file->path, strerror(file->cause));
+  return nd_fail_of(file->cause, "cannot write '%s'", file->path);
 }
 
 int nd_file_descriptor(const nd_file_out *file) {
@@ -131,7 +131,7 @@ int nd_file_commit(nd_file_out *file) {
   if (!file->cause && rename(file->temporary, file->path))
     file->cause = errno;
   if (file->cause) {
-    nd_fail("cannot write '%s': %s", file->path, strerror(file->cause));
+    nd_fail_of(file->cause, "cannot write '%s'", file->path);
     nd_file_discard(file);
     return -1;
   }

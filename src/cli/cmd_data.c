@@ -194,8 +194,10 @@ static int average_frames(const char *path, const options *o) {
     return nd_cli_wrong("--gamma is %g; it must be between 1 and 4", s.gamma);
   s.response = (nd_response)response;
   nd_cli_listen(NULL);
-  if (nd_frames_average(&s, &made))
+  if (nd_frames_average(&s, &made)) {
+    nd_cli_ends_all(o->overwrite);
     return nd_cli_failed();
+  }
   print_made(&made, o->out);
   return nd_cli_tally_status(&(nd_cli_tally){0});
 }

@@ -14,6 +14,7 @@ typedef struct job {
   const char *out, *ending; /* ending: ".png", or NULL: as the input's */
   gboolean overwrite, skip_existing;
   nd_cli_tally tally;
+  bool full; /* nothing more can be written */
 } job;
 
 /* All that the file holds; a part of a file has its colours alone. */
@@ -55,9 +56,10 @@ static void degrade_one(job *j, const nd_set *set, size_t i) {
     return;
   }
   if (!failed && g_mkdir_with_parents(folder, 0777))
-    failed = nd_fail("cannot make the folder '%s': %s", folder, strerror(errno));
+    failed = nd_fail_of(errno, "cannot make the folder '%s'", folder);
   failed = failed || degrade_picture(j, set, i, to);
   if (failed) {
+    j->full = nd_cli_ends_all(j->overwrite);
     nd_cli_failed();
     j->tally.failed++;
     return;
@@ -110,7 +112,7 @@ static int degrade_all(job *j, char **paths, int n) {
   int failed = check_targets(j, sets, n);
   nd_cli_listen(NULL);
   for (int k = 0; k < n && !failed; k++)
-    for (size_t i = 0; i < sets[k].count && !nd_cli_interrupted(); i++)
+    for (size_t i = 0; i < sets[k].count && !nd_cli_interrupted() && !j->full; i++)
       degrade_one(j, &sets[k], i);
   for (int k = 0; k < n; k++)
     nd_set_free(&sets[k]);

@@ -96,7 +96,7 @@ static int save(const work *w, const char *path, const char *name, const nd_rast
     return write_stream(r, name, &w->save);
   g_autofree char *folder = g_path_get_dirname(path);
   if (g_mkdir_with_parents(folder, 0777))
-    return nd_fail("cannot make the folder '%s': %s", folder, g_strerror(errno));
+    return nd_fail_of(errno, "cannot make the folder '%s'", folder);
   return nd_raster_save(path, r, &w->save);
 }
 
@@ -180,15 +180,17 @@ static void restore_job(work *w, const nd_restore_job *job) {
     failed = plan_picture(w, job);
   else if (!failed && !(failed = restore_picture(w, job)))
     nd_restore_report_restored(&w->report, job);
-  if (failed && !nd_cli_interrupted())
+  if (failed && !nd_cli_interrupted()) {
+    w->report.full = nd_cli_ends_all(w->overwrite);
     nd_restore_report_failed(&w->report, job);
+  }
 }
 
 /* ---- All of them ---- */
 static int restore_all(work *w, const GPtrArray *jobs) {
   w->report.total = (int)jobs->len;
   w->report.planning = w->dry_run;
-  for (guint i = 0; i < jobs->len && !nd_cli_interrupted(); i++)
+  for (guint i = 0; i < jobs->len && !nd_cli_interrupted() && !w->report.full; i++)
     restore_job(w, g_ptr_array_index(jobs, i));
   nd_restore_report_end(&w->report);
   return nd_cli_tally_status(&w->report.tally);

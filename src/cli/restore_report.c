@@ -115,7 +115,7 @@ void nd_restore_report_end(const nd_restore_report *r) {
   const nd_cli_tally *t = &r->tally;
   if (r->json) {
     g_autoptr(JsonBuilder) b = open_json();
-    nd_cli_put_text(b, "status", nd_cli_interrupted() ? "interrupted" : "done");
+    nd_cli_put_text(b, "status", nd_cli_interrupted() ? "interrupted" : r->full ? "full" : "done");
     put_count(b, "restored", t->done);
     put_count(b, "skipped", t->skipped);
     put_count(b, "failed", t->failed);

@@ -9,6 +9,7 @@ typedef struct nd_restore_report {
   gboolean json, quiet;
   bool planning;        /* nothing is restored, only said what would be */
   bool stdout_is_taken; /* a picture goes there */
+  bool full;            /* nothing more can be written: the rest is left */
   int total;
   nd_cli_tally tally; /* done: restored */
   int64_t begun;      /* the picture, nd_clock */

@@ -12,6 +12,14 @@ void nd_cli_say_existing(const char *path) {
   printf("%s: left as it is, it exists already\n", path);
 }
 
+bool nd_cli_ends_all(bool overwrite) {
+  if (!nd_error_no_room())
+    return false;
+  nd_fail_and("nothing more is tried%s",
+              overwrite ? "" : ": once there is room, --skip-existing goes on with the rest");
+  return true;
+}
+
 void nd_cli_say_tally(const nd_cli_tally *t, const char *one, const char *done) {
   fflush(stdout);
   fprintf(stderr, "noiseda: %s%s %s, %zu failed, %zu skipped\n", nd_cli_interrupted() ? "interrupted: " : "",

@@ -18,6 +18,10 @@ typedef struct nd_cli_tally {
   size_t done, failed, skipped;
 } nd_cli_tally;
 
+/* Of a picture that failed, before its message is printed: whether the next would fail as well, since the
+ * disk is full; the message then says so, and how to go on. */
+bool nd_cli_ends_all(bool overwrite);
+
 /* "noiseda: interrupted: 3 pictures restored, 0 failed, 1 skipped", with one "picture" and done "restored".
  */
 void nd_cli_say_tally(const nd_cli_tally *t, const char *one, const char *done);

@@ -88,7 +88,7 @@ static int save(const nd_frames_settings *s, const char *part, const char *name,
   if (check_part(s, part, name))
     return 0; /* the half that an interruption left */
   if (g_mkdir_with_parents(folder, 0777))
-    return nd_fail("cannot make the folder '%s': %s", folder, g_strerror(errno));
+    return nd_fail_of(errno, "cannot make the folder '%s'", folder);
   return nd_image_save(path, image, &(nd_save_options){.bits = 8});
 }
 

@@ -138,7 +138,7 @@ static int check_settings(const nd_prepare_settings *s) {
   g_autofree char *path = g_build_filename(s->out, "prepare.ini", NULL), *old = NULL,
                   *now = g_strdup_printf("[prepare]\npatch_size=%d\nstride=%d\n", s->patch_size, s->stride);
   if (g_mkdir_with_parents(s->out, 0777))
-    return nd_fail("cannot make the folder '%s': %s", s->out, g_strerror(errno));
+    return nd_fail_of(errno, "cannot make the folder '%s'", s->out);
   if (!g_file_get_contents(path, &old, NULL, NULL))
     return nd_file_write_atomic(path, now, strlen(now));
   if (!strcmp(old, now))

@@ -44,7 +44,7 @@ int nd_bad_batch_save(const char *folder, const nd_batch *b, int first) {
                {"damage", b->damage, 3}};
   size_t pixels = (size_t)b->patch_size * (size_t)b->patch_size;
   if (g_mkdir_with_parents(folder, 0777))
-    return nd_fail("cannot make the folder '%s': %s", folder, strerror(errno));
+    return nd_fail_of(errno, "cannot make the folder '%s'", folder);
   for (int i = 0; i < b->samples; i++)
     for (size_t k = 0; k < G_N_ELEMENTS(kinds); k++)
       if (kinds[k].patches && save_sample(folder, first + i, kinds[k].what,

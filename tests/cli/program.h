@@ -28,6 +28,7 @@ void await_file(const char *path);
 int end_program(pid_t child, int signal_number);
 /* A full disk: no file may grow beyond this, neither ours nor those of programs we start. */
 void limit_file_size(rlim_t bytes);
+int files_in(const char *folder); /* 0 too where there is none */
 void expect_same_files(const char *a, const char *b);
 /* Fails unless the status is as given. */
 void expect_status(int status, const char *first, ...) G_GNUC_NULL_TERMINATED;

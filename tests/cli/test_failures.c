@@ -16,16 +16,6 @@ static void train_a_model(void) {
   expect_status(0, "train", "r.yaml", "-o", "run", "--set", "validation.every=0", NULL);
 }
 
-static int files_in(const char *folder) {
-  GDir *dir = g_dir_open(folder, 0, NULL);
-  int n = 0;
-  while (dir && g_dir_read_name(dir))
-    n++;
-  if (dir)
-    g_dir_close(dir);
-  return n;
-}
-
 static void bad_pictures_are_named(void **state) {
   (void)state;
   train_a_model();
@@ -263,32 +253,6 @@ static void a_line_of_skipped_steps_has_no_numbers(void **state) {
   assert_null(strstr(log, "-nan"));
 }
 
-static void a_full_disk_leaves_what_was_there(void **state) {
-  (void)state;
-  train_a_model();
-  make_picture("big.png", 300, 300, 1, 0.2);
-  limit_file_size(20000);
-  outcome restore =
-      run_program("restore", "--model", "run/model.safetensors", "big.png", "-o", "out.png", NULL);
-  outcome degrade = run_program("degrade", "gaussian", "big.png", "-o", "worse", NULL);
-  outcome train = run_program("train", "--resume", "run", "--set", "training.steps=40", NULL);
-  limit_file_size(RLIM_INFINITY);
-  assert_int_equal(restore.status, 1);
-  assert_non_null(strstr(restore.err, "noiseda: cannot write 'out.png': File too large\n"));
-  assert_false(g_file_test("out.png", G_FILE_TEST_EXISTS));
-  assert_int_equal(degrade.status, 1);
-  assert_int_equal(files_in("worse"), 0);
-  assert_int_equal(train.status, 1);
-  assert_non_null(strstr(train.err, "checkpoint-00000040.safetensors"));
-  assert_non_null(strstr(train.err, "the last checkpoint is whole"));
-  assert_false(g_file_test("run/checkpoint-00000040.safetensors", G_FILE_TEST_EXISTS));
-  expect_status(0, "train", "--resume", "run", "--set", "training.steps=40",
-                NULL); /* the old checkpoint is whole */
-  outcome_clear(&restore);
-  outcome_clear(&degrade);
-  outcome_clear(&train);
-}
-
 /* Nothing is written over a picture that is read, by whatever name, nor two results into one file. */
 static void degrading_keeps_its_inputs(void **state) {
   (void)state;
@@ -448,7 +412,6 @@ int main(void) {
                                      TEST(divergence_stops_with_the_batch),
                                      TEST(weights_that_are_no_numbers_are_refused),
                                      TEST(a_line_of_skipped_steps_has_no_numbers),
-                                     TEST(a_full_disk_leaves_what_was_there),
                                      TEST(degrading_keeps_its_inputs),
                                      TEST(wrong_usage_exits_2),
                                      TEST(places_for_results_are_looked_at_first),
