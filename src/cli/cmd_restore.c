@@ -12,7 +12,7 @@
 
 /* The program, its libraries, and what they hold for a moment; the rest of --memory is for pictures, weights
  * and the network's values. Pictures that would take more than a part of it are kept in a file. */
-enum { PROGRAM_BYTES = 112 << 20, LEAST_BYTES = PROGRAM_BYTES + (16 << 20), PICTURE_PART = 12 };
+enum { PROGRAM_BYTES = 112 << 20, LEAST_BYTES = PROGRAM_BYTES + ND_RESTORER_LEAST_MEMORY, PICTURE_PART = 12 };
 /* Where a single picture is all there is to do, smaller buffers are not used for long enough to be in huge
  * pages. */
 enum { LONG_LIVED = 128 << 20 };

@@ -305,6 +305,13 @@ static void wrong_usage_exits_2(void **state) {
   assert_int_equal(o.status, 2);
   assert_non_null(strstr(o.err, "'0.5' is no amount of memory"));
   outcome_clear(&o);
+  o = run_program("serve", "--port=99999", "--memory", "16383k", NULL);
+  assert_int_equal(o.status, 2);
+  assert_non_null(strstr(o.err, "--memory is 16.0 MiB; no network has its buffers in less than 16M"));
+  outcome_clear(&o);
+  o = run_program("serve", "--port=99999", "--memory", "16M", NULL);
+  assert_null(strstr(o.err, "--memory is"));
+  outcome_clear(&o);
   o = run_program("restore", "--model", "m", "in.png", "--strength", "1.5", NULL);
   assert_int_equal(o.status, 2);
   assert_non_null(strstr(o.err, "--strength is 1.5; it goes from 0 to 1"));
