@@ -1,6 +1,6 @@
 #include "cli/restore_report.h"
+#include "base/json_out.h"
 #include "cli/interruption.h"
-#include "cli/json_text.h"
 #include "cli/progress.h"
 
 #include <stdio.h>
@@ -21,39 +21,26 @@ static double seconds_since(int64_t begun) {
 
 static void print_json(JsonBuilder *b) {
   json_builder_end_object(b);
-  g_autoptr(JsonNode) root = json_builder_get_root(b);
-  g_autofree char *text = json_to_string(root, FALSE);
+  g_autofree char *text = nd_json_written(b, false);
   puts(text);
   fflush(stdout);
 }
 
-static JsonBuilder *open_json(void) {
-  JsonBuilder *b = json_builder_new();
-  json_builder_begin_object(b);
-  return b;
-}
-
-static void put_count(JsonBuilder *b, const char *name, size_t value) {
-  json_builder_set_member_name(b, name);
-  json_builder_add_int_value(b, (gint64)value);
-}
-
 static void say_json(const nd_restore_report *r, const nd_restore_job *job, const char *status,
                      const char *error, int tiles) {
-  g_autoptr(JsonBuilder) b = open_json();
-  nd_cli_put_text(b, "input", job->in);
-  nd_cli_put_text(b, "right", job->right ? job->right->in : NULL);
-  nd_cli_put_text(b, "output", job->out);
-  nd_cli_put_text(b, "status", status);
+  JsonBuilder *b = nd_json_begin();
+  nd_json_text(b, "input", job->in);
+  nd_json_text(b, "right", job->right ? job->right->in : NULL);
+  nd_json_text(b, "output", job->out);
+  nd_json_text(b, "status", status);
   if (r->width) {
-    put_count(b, "width", (size_t)r->width);
-    put_count(b, "height", (size_t)r->height);
+    nd_json_whole(b, "width", r->width);
+    nd_json_whole(b, "height", r->height);
   }
   if (tiles)
-    put_count(b, "tiles", (size_t)tiles);
-  json_builder_set_member_name(b, "seconds");
-  json_builder_add_double_value(b, seconds_since(r->begun));
-  nd_cli_put_text(b, "error", error);
+    nd_json_whole(b, "tiles", tiles);
+  nd_json_number(b, "seconds", seconds_since(r->begun));
+  nd_json_text(b, "error", error);
   print_json(b);
 }
 
@@ -114,11 +101,11 @@ void nd_restore_report_planned(nd_restore_report *r, const nd_restore_job *job, 
 void nd_restore_report_end(const nd_restore_report *r) {
   const nd_cli_tally *t = &r->tally;
   if (r->json) {
-    g_autoptr(JsonBuilder) b = open_json();
-    nd_cli_put_text(b, "status", nd_cli_interrupted() ? "interrupted" : r->full ? "full" : "done");
-    put_count(b, "restored", t->done);
-    put_count(b, "skipped", t->skipped);
-    put_count(b, "failed", t->failed);
+    JsonBuilder *b = nd_json_begin();
+    nd_json_text(b, "status", nd_cli_interrupted() ? "interrupted" : r->full ? "full" : "done");
+    nd_json_whole(b, "restored", (double)t->done);
+    nd_json_whole(b, "skipped", (double)t->skipped);
+    nd_json_whole(b, "failed", (double)t->failed);
     print_json(b);
   } else if (nd_cli_interrupted() || t->failed || (r->total > 1 && !r->quiet))
     nd_cli_say_tally(t, "picture", r->planning ? "would be restored" : "restored");
