@@ -36,8 +36,8 @@ static int measure_graph(const nd_recipe *r, const nd_net *restoration, const nd
 
 /* Pictures, and right views of those that the network sees. */
 static size_t batch_bytes(const nd_recipe *r, int samples) {
-  bool source = r->mode == ND_RECIPE_SOURCE;
-  size_t kinds = source ? 2 : r->mode == ND_RECIPE_PAIRED ? 3 : 4, seen = source ? 1 : 2;
+  bool source = r->mode == ND_MODE_SOURCE;
+  size_t kinds = source ? 2 : r->mode == ND_MODE_PAIRED ? 3 : 4, seen = source ? 1 : 2;
   return (kinds + (*r->data.right ? seen : 0)) * (size_t)samples * (size_t)r->data.patch_size *
          (size_t)r->data.patch_size * 3 * sizeof(float);
 }
@@ -74,7 +74,7 @@ static int measure_any(const nd_recipe *r, int processes, need *out) {
 
 /* The first thing to do: it costs time only while the contrast has a slope. */
 static bool recompute(nd_recipe *r, int processes, size_t limit, need *n) {
-  if (r->training.recompute != ND_RECIPE_RECOMPUTE_AUTO || r->mode != ND_RECIPE_PAIRED || !r->adapt.contrast)
+  if (r->training.recompute != ND_RECIPE_RECOMPUTE_AUTO || r->mode != ND_MODE_PAIRED || !r->adapt.contrast)
     return false;
   r->training.recompute = ND_RECIPE_RECOMPUTE_YES;
   return !measure(r, processes, n) && n->total <= limit;
