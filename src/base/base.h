@@ -139,6 +139,11 @@ int64_t nd_clock(void); /* nanoseconds since some fixed moment; never goes back 
  * What is there and no ordinary file (a folder, a device) is refused. */
 int nd_file_write_atomic(const char *path, const void *bytes, size_t n);
 
+/* A folder with those that it lies in; the same for the one that a file is to lie in. What is there is fine.
+ */
+int nd_folder_make(const char *path);
+int nd_folder_make_for(const char *file);
+
 /* Before path is written: an error when something is there that may not be replaced. path NULL: fine. */
 int nd_file_check_new(const char *path, bool overwrite);
 /* The same of one of many files, which may also be left as it is: 0: to be written, 1: there, and to be left

@@ -148,6 +148,15 @@ int nd_file_write_atomic(const char *path, const void *bytes, size_t n) {
   return nd_file_commit(file);
 }
 
+int nd_folder_make(const char *path) {
+  return g_mkdir_with_parents(path, 0777) ? nd_fail_of(errno, "cannot make the folder '%s'", path) : 0;
+}
+
+int nd_folder_make_for(const char *file) {
+  g_autofree char *folder = g_path_get_dirname(file);
+  return nd_folder_make(folder);
+}
+
 int nd_file_check_new(const char *path, bool overwrite) {
   return path && !overwrite && g_file_test(path, G_FILE_TEST_EXISTS)
              ? nd_fail("'%s' exists already; --overwrite replaces it", path)

@@ -4,7 +4,6 @@
 #include "cli/results.h"
 #include "image/image.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,16 +47,14 @@ static char *target_of(const job *j, const char *name) {
 }
 
 static void degrade_one(job *j, const nd_set *set, size_t i) {
-  g_autofree char *to = target_of(j, set->at[i].name), *folder = g_path_get_dirname(to);
+  g_autofree char *to = target_of(j, set->at[i].name);
   int failed = nd_file_check_one(to, j->overwrite, j->skip_existing);
   if (failed > 0) {
     nd_cli_say_existing(to);
     j->tally.skipped++;
     return;
   }
-  if (!failed && g_mkdir_with_parents(folder, 0777))
-    failed = nd_fail_of(errno, "cannot make the folder '%s'", folder);
-  failed = failed || degrade_picture(j, set, i, to);
+  failed = failed || nd_folder_make_for(to) || degrade_picture(j, set, i, to);
   if (failed) {
     j->full = nd_cli_ends_all(j->overwrite);
     nd_cli_failed();

@@ -94,10 +94,7 @@ static int write_stream(const nd_raster *r, const char *name, const nd_save_opti
 static int save(const work *w, const char *path, const char *name, const nd_raster *r) {
   if (is_stream(path))
     return write_stream(r, name, &w->save);
-  g_autofree char *folder = g_path_get_dirname(path);
-  if (g_mkdir_with_parents(folder, 0777))
-    return nd_fail_of(errno, "cannot make the folder '%s'", folder);
-  return nd_raster_save(path, r, &w->save);
+  return nd_folder_make_for(path) || nd_raster_save(path, r, &w->save) ? -1 : 0;
 }
 
 /* What was transparent shows in such a result. */

@@ -3,7 +3,6 @@
 
 #include "data/data.h"
 
-#include <errno.h>
 #include <glib.h>
 #include <string.h>
 
@@ -84,12 +83,10 @@ static int check_part(const nd_frames_settings *s, const char *part, const char 
 }
 
 static int save(const nd_frames_settings *s, const char *part, const char *name, const nd_image *image) {
-  g_autofree char *path = result_path(s, part, name), *folder = g_path_get_dirname(path);
+  g_autofree char *path = result_path(s, part, name);
   if (check_part(s, part, name))
     return 0; /* the half that an interruption left */
-  if (g_mkdir_with_parents(folder, 0777))
-    return nd_fail_of(errno, "cannot make the folder '%s'", folder);
-  return nd_image_save(path, image, &(nd_save_options){.bits = 8});
+  return nd_folder_make_for(path) || nd_image_save(path, image, &(nd_save_options){.bits = 8}) ? -1 : 0;
 }
 
 /* Nothing is written before all frames were read: half a pair would be found wrong in training. */

@@ -135,10 +135,8 @@ bool nd_manifest_has(const nd_manifest *m, const char *source, const char *folde
 }
 
 int nd_manifest_write(nd_manifest *m, const nd_manifest_line *l, const void *bytes, size_t size) {
-  g_autofree char *path = g_build_filename(m->out, l->output, NULL), *folder = g_path_get_dirname(path);
-  if (g_mkdir_with_parents(folder, 0777))
-    return nd_fail_of(errno, "cannot make the folder '%s'", folder);
-  if (nd_file_write_atomic(path, bytes, size))
+  g_autofree char *path = g_build_filename(m->out, l->output, NULL);
+  if (nd_folder_make_for(path) || nd_file_write_atomic(path, bytes, size))
     return -1;
   g_autofree char *sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, bytes, size),
                   *output = escaped(l->output), *source = escaped(l->source),
