@@ -13,6 +13,11 @@
 
 /* Sets this thread's error message; always returns -1, so that `return nd_fail(...)` reads well. */
 int nd_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same of a call of the system that failed with errno `cause`: "what: No space left on device". */
+int nd_fail_of(int cause, const char *what, ...) __attribute__((format(printf, 2, 3)));
+/* Whether the last failure on this thread was one of nd_fail_of for want of room: whoever writes many files
+ * need not try the next. */
+bool nd_error_no_room(void);
 /* Puts context in front of the message already there ("context: message"); returns -1. */
 int nd_fail_in(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Adds what follows from it, or would help, to the message already there: "message; more" or, where that ends
@@ -134,8 +139,16 @@ int64_t nd_clock(void); /* nanoseconds since some fixed moment; never goes back 
  * What is there and no ordinary file (a folder, a device) is refused. */
 int nd_file_write_atomic(const char *path, const void *bytes, size_t n);
 
+/* A folder with those that it lies in; the same for the one that a file is to lie in. What is there is fine.
+ */
+int nd_folder_make(const char *path);
+int nd_folder_make_for(const char *file);
+
 /* Before path is written: an error when something is there that may not be replaced. path NULL: fine. */
 int nd_file_check_new(const char *path, bool overwrite);
+/* The same of one of many files, which may also be left as it is: 0: to be written, 1: there, and to be left
+ * (skip_existing). */
+int nd_file_check_one(const char *path, bool overwrite, bool skip_existing);
 
 /* The same for content too large to be held in one piece: begin, put any number of times, then commit. A put
  * that failed makes commit fail likewise, so its result may be ignored. Until commit path is untouched. */

@@ -1,18 +1,36 @@
 #include "base/base.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { MESSAGE_BYTES = 2048 };
 static _Thread_local char message[MESSAGE_BYTES];
+static _Thread_local bool no_room;
+
+static void set_message(const char *format, va_list args) {
+  vsnprintf(message, sizeof message, format, args);
+  no_room = false;
+}
 
 int nd_fail(const char *format, ...) {
   va_list args;
   va_start(args, format);
-  vsnprintf(message, sizeof message, format, args);
+  set_message(format, args);
   va_end(args);
+  return -1;
+}
+
+int nd_fail_of(int cause, const char *what, ...) {
+  va_list args;
+  va_start(args, what);
+  set_message(what, args);
+  va_end(args);
+  size_t n = strlen(message);
+  snprintf(message + n, sizeof message - n, ": %s", strerror(cause));
+  no_room = cause == ENOSPC || cause == EDQUOT;
   return -1;
 }
 
@@ -51,6 +69,11 @@ const char *nd_error(void) {
   return message;
 }
 
+bool nd_error_no_room(void) {
+  return no_room;
+}
+
 void nd_error_clear(void) {
   message[0] = 0;
+  no_room = false;
 }

@@ -86,7 +86,7 @@ nd_file_out *nd_file_begin(const char *path) {
   }
   if (file->fd >= 0)
     return file;
-  nd_fail("cannot write '%s': %s", path, strerror(errno));
+  nd_fail_of(errno, "cannot write '%s'", path);
   file_free(file);
   return NULL;
 }
@@ -96,7 +96,7 @@ int nd_file_put(nd_file_out *file, const void *bytes, size_t n) {
     file->cause = errno ? errno : EIO;
   if (!file->cause)
     return 0;
-  return nd_fail("cannot write '%s': %s", file->path, strerror(file->cause));
+  return nd_fail_of(file->cause, "cannot write '%s'", file->path);
 }
 
 int nd_file_descriptor(const nd_file_out *file) {
@@ -131,7 +131,7 @@ int nd_file_commit(nd_file_out *file) {
   if (!file->cause && rename(file->temporary, file->path))
     file->cause = errno;
   if (file->cause) {
-    nd_fail("cannot write '%s': %s", file->path, strerror(file->cause));
+    nd_fail_of(file->cause, "cannot write '%s'", file->path);
     nd_file_discard(file);
     return -1;
   }
@@ -148,8 +148,23 @@ int nd_file_write_atomic(const char *path, const void *bytes, size_t n) {
   return nd_file_commit(file);
 }
 
+int nd_folder_make(const char *path) {
+  return g_mkdir_with_parents(path, 0777) ? nd_fail_of(errno, "cannot make the folder '%s'", path) : 0;
+}
+
+int nd_folder_make_for(const char *file) {
+  g_autofree char *folder = g_path_get_dirname(file);
+  return nd_folder_make(folder);
+}
+
 int nd_file_check_new(const char *path, bool overwrite) {
   return path && !overwrite && g_file_test(path, G_FILE_TEST_EXISTS)
              ? nd_fail("'%s' exists already; --overwrite replaces it", path)
              : 0;
+}
+
+int nd_file_check_one(const char *path, bool overwrite, bool skip_existing) {
+  if (!nd_file_check_new(path, overwrite))
+    return 0;
+  return skip_existing ? 1 : nd_fail_and("--skip-existing leaves it");
 }

@@ -1,5 +1,7 @@
 /* noiseda data: checks sets of pictures, prepares published ones, makes blurred pairs of films. */
 #include "cli/cli.h"
+#include "cli/interruption.h"
+#include "cli/results.h"
 #include "data/check.h"
 #include "data/frames.h"
 #include "data/prepare.h"
@@ -28,7 +30,7 @@ typedef struct options {
   int patch_size, stride, threads;
   double gamma;
   gint64 seed;
-  gboolean dry_run, overwrite;
+  gboolean dry_run, overwrite, skip_existing;
 } options;
 
 static int check(const char *path, const options *o) {
@@ -134,9 +136,22 @@ static int prepare(const char *name, const options *o) {
 }
 
 /* ---- frames ---- */
-static void show_pair(const char *name, void *context) {
+static bool show_pair(const char *name, bool made, void *context) {
   (void)context;
-  printf("%s\n", name);
+  if (made)
+    printf("%s\n", name);
+  else
+    nd_cli_say_existing(name);
+  return !nd_cli_interrupted();
+}
+
+static void print_made(const nd_frames_made *made, const char *out) {
+  if (nd_cli_interrupted() || made->skipped)
+    nd_cli_say_tally(&(nd_cli_tally){.done = made->pairs, .skipped = made->skipped}, "pair", "made");
+  if (!made->stopped)
+    printf("%s of %s in %s; %s at %s left over\n", nd_count(made->pairs + made->skipped, "pair").text,
+           nd_count(made->films, "film").text, out, nd_count(made->unused, "frame").text,
+           made->films == 1 ? "its end" : "their ends");
 }
 
 /* "7-13" or "9" */
@@ -163,12 +178,13 @@ static int average_frames(const char *path, const options *o) {
                           .gamma = o->gamma,
                           .seed = (uint64_t)o->seed,
                           .overwrite = o->overwrite,
+                          .skip_existing = o->skip_existing,
                           .progress = show_pair};
   nd_frames_made made;
   int response = find_response(o->response ? o->response : "gamma");
   if (!o->out)
     return nd_cli_wrong("frames needs -o DIR");
-  if (nd_cli_check_folder(o->out))
+  if (nd_cli_check_folder(o->out) || nd_cli_check_existing(o->overwrite, o->skip_existing))
     return nd_cli_wrong("%s", nd_error());
   if (!read_range(o->frames ? o->frames : "7-13", &s.least, &s.most))
     return nd_cli_wrong("--frames takes a number or a range such as 7-13, not '%s'", o->frames);
@@ -177,12 +193,13 @@ static int average_frames(const char *path, const options *o) {
   if (!(s.gamma >= 1 && s.gamma <= 4))
     return nd_cli_wrong("--gamma is %g; it must be between 1 and 4", s.gamma);
   s.response = (nd_response)response;
-  if (nd_frames_average(&s, &made))
+  nd_cli_listen(NULL);
+  if (nd_frames_average(&s, &made)) {
+    nd_cli_ends_all(o->overwrite);
     return nd_cli_failed();
-  printf("%s of %s in %s; %s at %s left over\n", nd_count(made.pairs, "pair").text,
-         nd_count(made.films, "film").text, o->out, nd_count(made.unused, "frame").text,
-         made.films == 1 ? "its end" : "their ends");
-  return ND_EXIT_DONE;
+  }
+  print_made(&made, o->out);
+  return nd_cli_tally_status(&(nd_cli_tally){0});
 }
 
 /* ---- Which options are whose ---- */
@@ -200,10 +217,11 @@ static int actions_of(const char *option) {
   static const struct {
     const char *option;
     int actions;
-  } table[] = {{"against", CHECK},   {"from", PREPARE},       {"output", PREPARE | FRAMES},
-               {"dataset", PREPARE}, {"patch-size", PREPARE}, {"stride", PREPARE},
-               {"dry-run", PREPARE}, {"frames", FRAMES},      {"response", FRAMES},
-               {"gamma", FRAMES},    {"seed", FRAMES},        {"overwrite", FRAMES}};
+  } table[] = {{"against", CHECK},       {"from", PREPARE},       {"output", PREPARE | FRAMES},
+               {"dataset", PREPARE},     {"patch-size", PREPARE}, {"stride", PREPARE},
+               {"dry-run", PREPARE},     {"frames", FRAMES},      {"response", FRAMES},
+               {"gamma", FRAMES},        {"seed", FRAMES},        {"overwrite", FRAMES},
+               {"skip-existing", FRAMES}};
   for (size_t i = 0; i < G_N_ELEMENTS(table); i++)
     if (!strcmp(table[i].option, option))
       return table[i].actions;
@@ -273,6 +291,8 @@ static int run(int argc, char **argv) {
       {"seed", 0, 0, G_OPTION_ARG_INT64, &o.seed, "frames: of the draws (default 1)", "N"},
       {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &o.dry_run, "prepare: only say what is found", NULL},
       {"overwrite", 0, 0, G_OPTION_ARG_NONE, &o.overwrite, "frames: replace files that exist", NULL},
+      {"skip-existing", 0, 0, G_OPTION_ARG_NONE, &o.skip_existing, "frames: leave out what is there already",
+       NULL},
       {"threads", 't', 0, G_OPTION_ARG_INT, &o.threads, "threads to use (default: all processors)", "N"},
       {0}};
   int status = ND_EXIT_USAGE;

@@ -1,8 +1,9 @@
 /* noiseda degrade: clean pictures in, degraded pictures out. */
 #include "cli/degradation.h"
+#include "cli/interruption.h"
+#include "cli/results.h"
 #include "image/image.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,8 +11,9 @@ typedef struct job {
   nd_degrade_settings settings;
   uint64_t seed;
   const char *out, *ending; /* ending: ".png", or NULL: as the input's */
-  gboolean overwrite;
-  int done, failed;
+  gboolean overwrite, skip_existing;
+  nd_cli_tally tally;
+  bool full; /* nothing more can be written */
 } job;
 
 /* All that the file holds; a part of a file has its colours alone. */
@@ -45,24 +47,28 @@ static char *target_of(const job *j, const char *name) {
 }
 
 static void degrade_one(job *j, const nd_set *set, size_t i) {
-  g_autofree char *to = target_of(j, set->at[i].name), *folder = g_path_get_dirname(to);
-  int failed = nd_file_check_new(to, j->overwrite);
-  if (!failed && g_mkdir_with_parents(folder, 0777))
-    failed = nd_fail("cannot make the folder '%s': %s", folder, strerror(errno));
-  failed = failed || degrade_picture(j, set, i, to);
+  g_autofree char *to = target_of(j, set->at[i].name);
+  int failed = nd_file_check_one(to, j->overwrite, j->skip_existing);
+  if (failed > 0) {
+    nd_cli_say_existing(to);
+    j->tally.skipped++;
+    return;
+  }
+  failed = failed || nd_folder_make_for(to) || degrade_picture(j, set, i, to);
   if (failed) {
+    j->full = nd_cli_ends_all(j->overwrite);
     nd_cli_failed();
-    j->failed++;
+    j->tally.failed++;
     return;
   }
   printf("%s\n", to);
-  j->done++;
+  j->tally.done++;
 }
 
 static void note_problem(const char *path, void *context) {
   (void)path;
   nd_cli_failed();
-  ((job *)context)->failed++;
+  ((job *)context)->tally.failed++;
 }
 
 /* A picture that is made must be neither one that is read nor a second one's. */
@@ -101,8 +107,9 @@ static int degrade_all(job *j, char **paths, int n) {
     else
       nd_set_drop_results(&sets[k], j->out);
   int failed = check_targets(j, sets, n);
+  nd_cli_listen(NULL);
   for (int k = 0; k < n && !failed; k++)
-    for (size_t i = 0; i < sets[k].count; i++)
+    for (size_t i = 0; i < sets[k].count && !nd_cli_interrupted() && !j->full; i++)
       degrade_one(j, &sets[k], i);
   for (int k = 0; k < n; k++)
     nd_set_free(&sets[k]);
@@ -124,6 +131,7 @@ static int run(int argc, char **argv) {
       {"format", 0, 0, G_OPTION_ARG_STRING, &format, "of the results (default: as the input)",
        ND_CLI_FORMATS},
       ND_CLI_OVERWRITE(&j.overwrite),
+      ND_CLI_SKIP_EXISTING(&j.skip_existing),
       {0}};
   g_autofree char *about = nd_cli_degradations();
   if (!nd_cli_parse(&argc, &argv, entries, "DEGRADATION IN... -o DIR", about))
@@ -134,11 +142,12 @@ static int run(int argc, char **argv) {
   if ((format && !(j.ending = nd_cli_format_ending(format))) ||
       nd_cli_degradation(argv[1], settings, then, &j.settings))
     return nd_cli_wrong("%s", nd_error());
-  if (nd_cli_check_folder(out) || degrade_all(&j, argv + 2, argc - 2))
+  if (nd_cli_check_folder(out) || nd_cli_check_existing(j.overwrite, j.skip_existing) ||
+      degrade_all(&j, argv + 2, argc - 2))
     return nd_cli_wrong("%s", nd_error());
-  if (j.failed)
-    fprintf(stderr, "noiseda: %s degraded, %d failed\n", nd_count((size_t)j.done, "picture").text, j.failed);
-  return j.failed ? ND_EXIT_FAILED : ND_EXIT_DONE;
+  if (nd_cli_interrupted() || j.tally.failed || j.tally.skipped)
+    nd_cli_say_tally(&j.tally, "picture", "degraded");
+  return nd_cli_tally_status(&j.tally);
 }
 
 const nd_command nd_cmd_degrade = {"degrade", "make degraded pictures from clean ones", run};

@@ -1,6 +1,6 @@
 /* noiseda models: which models can be called by their names. */
 #include "cli/cli.h"
-#include "cli/json_text.h"
+#include "base/json_out.h"
 #include "weights/model.h"
 
 #include <glib/gstdio.h>
@@ -35,13 +35,12 @@ static void print_text(const entry *e) {
 
 static void add_json(JsonBuilder *b, const entry *e) {
   json_builder_begin_object(b);
-  nd_cli_put_text(b, "name", e->name);
-  nd_cli_put_text(b, "path", e->path);
-  nd_cli_put_text(b, "problem", e->problem);
-  json_builder_set_member_name(b, "megabytes");
-  json_builder_add_double_value(b, e->megabytes);
+  nd_json_text(b, "name", e->name);
+  nd_json_text(b, "path", e->path);
+  nd_json_text(b, "problem", e->problem);
+  nd_json_number(b, "megabytes", e->megabytes);
   for (size_t i = 0; i < G_N_ELEMENTS(card); i++)
-    nd_cli_put_text(b, card[i], e->card[i]);
+    nd_json_text(b, card[i], e->card[i]);
   json_builder_end_object(b);
 }
 
@@ -80,12 +79,11 @@ static void show_all(char **names, JsonBuilder *b) {
 }
 
 static void print_json(char **names) {
-  g_autoptr(JsonBuilder) b = json_builder_new();
+  JsonBuilder *b = json_builder_new();
   json_builder_begin_array(b);
   show_all(names, b);
   json_builder_end_array(b);
-  g_autoptr(JsonNode) root = json_builder_get_root(b);
-  g_autofree char *text = json_to_string(root, TRUE);
+  g_autofree char *text = nd_json_written(b, true);
   printf("%s\n", text);
 }
 

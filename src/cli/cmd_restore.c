@@ -12,7 +12,7 @@
 
 /* The program, its libraries, and what they hold for a moment; the rest of --memory is for pictures, weights
  * and the network's values. Pictures that would take more than a part of it are kept in a file. */
-enum { PROGRAM_BYTES = 112 << 20, LEAST_BYTES = PROGRAM_BYTES + (16 << 20), PICTURE_PART = 12 };
+enum { PROGRAM_BYTES = 112 << 20, LEAST_BYTES = PROGRAM_BYTES + ND_RESTORER_LEAST_MEMORY, PICTURE_PART = 12 };
 /* Where a single picture is all there is to do, smaller buffers are not used for long enough to be in huge
  * pages. */
 enum { LONG_LIVED = 128 << 20 };
@@ -94,10 +94,7 @@ static int write_stream(const nd_raster *r, const char *name, const nd_save_opti
 static int save(const work *w, const char *path, const char *name, const nd_raster *r) {
   if (is_stream(path))
     return write_stream(r, name, &w->save);
-  g_autofree char *folder = g_path_get_dirname(path);
-  if (g_mkdir_with_parents(folder, 0777))
-    return nd_fail("cannot make the folder '%s': %s", folder, g_strerror(errno));
-  return nd_raster_save(path, r, &w->save);
+  return nd_folder_make_for(path) || nd_raster_save(path, r, &w->save) ? -1 : 0;
 }
 
 /* What was transparent shows in such a result. */
@@ -172,30 +169,30 @@ static int plan_picture(work *w, const nd_restore_job *job) {
 
 static void restore_job(work *w, const nd_restore_job *job) {
   nd_restore_report_begin(&w->report, job);
-  bool exists = job->out && !is_stream(job->out) && g_file_test(job->out, G_FILE_TEST_EXISTS);
-  int failed = 0;
+  bool to_file = job->out && !is_stream(job->out);
+  int failed = to_file ? nd_file_check_one(job->out, w->overwrite, w->skip_existing) : 0;
   if (job->error)
     failed = nd_fail("%s", job->error);
-  else if (exists && w->skip_existing)
-    nd_restore_report_skipped(&w->report, job, "it exists already");
-  else if (exists && !w->overwrite)
-    failed = nd_fail("'%s' exists already; --overwrite replaces it, --skip-existing leaves it", job->out);
-  else if (w->dry_run)
+  else if (failed > 0)
+    return nd_restore_report_skipped(&w->report, job);
+  else if (!failed && w->dry_run)
     failed = plan_picture(w, job);
-  else if (!(failed = restore_picture(w, job)))
+  else if (!failed && !(failed = restore_picture(w, job)))
     nd_restore_report_restored(&w->report, job);
-  if (failed && !nd_cli_interrupted())
+  if (failed && !nd_cli_interrupted()) {
+    w->report.full = nd_cli_ends_all(w->overwrite);
     nd_restore_report_failed(&w->report, job);
+  }
 }
 
 /* ---- All of them ---- */
 static int restore_all(work *w, const GPtrArray *jobs) {
   w->report.total = (int)jobs->len;
   w->report.planning = w->dry_run;
-  for (guint i = 0; i < jobs->len && !nd_cli_interrupted(); i++)
+  for (guint i = 0; i < jobs->len && !nd_cli_interrupted() && !w->report.full; i++)
     restore_job(w, g_ptr_array_index(jobs, i));
-  nd_restore_report_end(&w->report, nd_cli_interrupted());
-  return nd_cli_interrupted() ? 128 + nd_cli_interrupted() : w->report.failed ? ND_EXIT_FAILED : ND_EXIT_DONE;
+  nd_restore_report_end(&w->report);
+  return nd_cli_tally_status(&w->report.tally);
 }
 
 /* A model that takes two views and gets one, or the other way round, can do none of the pictures. */
@@ -221,7 +218,7 @@ static int restore_profiled(const char *model_path, nd_restorer_settings s, work
                             const nd_cli_profile *profile) {
   w->profile = nd_cli_profile_wanted(profile) ? nd_profile_new() : NULL;
   int status = restore_with(model_path, s, w, jobs);
-  if (w->profile && w->report.restored && nd_cli_profile_print(profile, w->profile, "picture"))
+  if (w->profile && w->report.tally.done && nd_cli_profile_print(profile, w->profile, "picture"))
     status = nd_cli_failed();
   nd_profile_free(w->profile);
   return status;
@@ -237,8 +234,8 @@ static int check_numbers(const work *w, const nd_restorer_settings *s) {
     return nd_fail("--quality is %d; it goes from 1 to 100", quality);
   if (s->tile < 0)
     return nd_fail("--tile is %d; it is a number of pixels", s->tile);
-  if (w->overwrite && w->skip_existing)
-    return nd_fail("--overwrite and --skip-existing cannot both be");
+  if (nd_cli_check_existing(w->overwrite, w->skip_existing))
+    return -1;
   if (w->memory <= LEAST_BYTES)
     return nd_fail("--memory is %s; the program and its libraries alone take %s: give it more than %dM",
                    nd_bytes((double)w->memory).text, nd_bytes(PROGRAM_BYTES).text, LEAST_BYTES >> 20);
@@ -310,8 +307,7 @@ static int run_with(options *o, int argc, char **argv) {
       {"strength", 's', 0, G_OPTION_ARG_DOUBLE, &o->settings.strength,
        "how much of the correction to apply, 0 to 1 (default 1)", "X"},
       ND_CLI_OVERWRITE(&o->work.overwrite),
-      {"skip-existing", 0, 0, G_OPTION_ARG_NONE, &o->work.skip_existing, "leave out what is there already",
-       NULL},
+      ND_CLI_SKIP_EXISTING(&o->work.skip_existing),
       {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &o->work.dry_run, "only say what would become what", NULL},
       {"json", 0, 0, G_OPTION_ARG_NONE, &o->work.report.json, "a line of JSON for each picture", NULL},
       {"quiet", 'q', 0, G_OPTION_ARG_NONE, &o->work.report.quiet, "say nothing but what failed", NULL},

@@ -52,6 +52,14 @@ static int serve(const nd_serve_settings *s) {
   return ND_EXIT_DONE;
 }
 
+/* What no photo could be restored in. */
+static int check_memory(size_t bytes) {
+  return bytes < ND_RESTORER_LEAST_MEMORY
+             ? nd_fail("--memory is %s; no network has its buffers in less than %dM: give it that or more",
+                       nd_bytes((double)bytes).text, ND_RESTORER_LEAST_MEMORY >> 20)
+             : 0;
+}
+
 static int run(int argc, char **argv) {
   nd_serve_settings s = nd_serve_defaults();
   nd_serve_work w = {.strength = 1};
@@ -79,7 +87,7 @@ static int run(int argc, char **argv) {
                     "A web page on this machine: restores photos that are dropped on it, shows before and "
                     "after, and how training runs are doing. Nothing leaves the machine."))
     return ND_EXIT_USAGE;
-  if (memory && !(s.memory = nd_cli_bytes(memory)))
+  if (memory && (!(s.memory = nd_cli_bytes(memory)) || check_memory(s.memory)))
     return nd_cli_wrong("%s", nd_error());
   if (upload && !(s.max_upload = nd_cli_bytes(upload)))
     return nd_cli_wrong("%s", nd_error());

@@ -1,6 +1,6 @@
 /* The figures of `noiseda eval`, with how they were taken. */
 #include "cli/eval_report.h"
-#include "cli/json_text.h"
+#include "base/json_out.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -54,21 +54,19 @@ void nd_eval_print_text(const nd_scores *s, const nd_eval_how *how) {
 }
 
 /* JSON has no infinity (PSNR of equal pictures), nor what is not a number. */
-static void add_number(JsonBuilder *b, double value) {
+static void add_number(JsonBuilder *b, const char *key, double value) {
   if (isfinite(value))
-    json_builder_add_double_value(b, value);
+    nd_json_number(b, key, value);
   else
-    json_builder_add_null_value(b);
+    nd_json_null(b, key);
 }
 
 static void add_figures(JsonBuilder *b, const nd_scores *s, const nd_eval_how *how, const nd_score *one) {
   for (int p = RESULT; p <= (how->model ? INPUT : RESULT); p++)
     for (nd_metric m = 0; m < ND_METRICS; m++) {
       g_autofree char *key = g_strconcat(nd_metrics[m].key, p == INPUT ? "_input" : "", NULL);
-      if (!s->measured[m])
-        continue;
-      json_builder_set_member_name(b, key);
-      add_number(b, value_of(one, m, (place)p));
+      if (s->measured[m])
+        add_number(b, key, value_of(one, m, (place)p));
     }
 }
 
@@ -85,36 +83,27 @@ static void add_protocol(JsonBuilder *b, const nd_protocol *p, const nd_eval_how
                                   {"border", p->border},
                                   {"lpips", how->lpips},
                                   {"niqe", how->niqe}};
-  json_builder_set_member_name(b, "protocol");
-  json_builder_begin_object(b);
-  for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
-    if (!texts[i][1])
-      continue;
-    json_builder_set_member_name(b, texts[i][0]);
-    json_builder_add_string_value(b, texts[i][1]);
-  }
+  nd_json_object(b, "protocol");
+  for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
+    nd_json_text(b, texts[i][0], texts[i][1]);
   json_builder_end_object(b);
 }
 
 void nd_eval_print_json(const nd_scores *s, const nd_eval_how *how) {
-  g_autoptr(JsonBuilder) b = json_builder_new();
-  json_builder_begin_object(b);
+  JsonBuilder *b = nd_json_begin();
   add_protocol(b, s->protocol, how);
-  json_builder_set_member_name(b, "mean");
-  json_builder_begin_object(b);
+  nd_json_object(b, "mean");
   add_figures(b, s, how, &s->mean);
   json_builder_end_object(b);
-  json_builder_set_member_name(b, "pictures");
-  json_builder_begin_array(b);
+  nd_json_list(b, "pictures");
   for (int i = 0; i < s->count; i++) {
     json_builder_begin_object(b);
-    nd_cli_put_text(b, "name", s->at[i].name);
+    nd_json_text(b, "name", s->at[i].name);
     add_figures(b, s, how, &s->at[i]);
     json_builder_end_object(b);
   }
   json_builder_end_array(b);
   json_builder_end_object(b);
-  g_autoptr(JsonNode) root = json_builder_get_root(b);
-  g_autofree char *text = json_to_string(root, TRUE);
+  g_autofree char *text = nd_json_written(b, true);
   printf("%s\n", text);
 }

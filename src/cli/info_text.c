@@ -8,13 +8,16 @@ static const char *role_of(const nd_net *net) {
 }
 
 static void print_reach(const nd_net *net) {
-  int reach = nd_net_reach(net);
+  int reach = nd_net_reach(net), multiple = nd_net_multiple(net);
   if (reach)
     printf("receptive field: %d x %d pixels (reach: %s)", 2 * reach + 1, 2 * reach + 1,
            nd_count((size_t)reach, "pixel").text);
   else
     printf("receptive field: the whole picture");
-  printf("; sizes are padded to multiples of %d\n", nd_net_multiple(net));
+  if (multiple > 1)
+    printf("; sizes are padded to multiples of %d\n", multiple);
+  else
+    printf("; any size is taken as it is\n");
 }
 
 static void print_network(const nd_info_network *n, const char *stored_as) {

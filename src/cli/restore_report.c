@@ -1,5 +1,6 @@
 #include "cli/restore_report.h"
-#include "cli/json_text.h"
+#include "base/json_out.h"
+#include "cli/interruption.h"
 #include "cli/progress.h"
 
 #include <stdio.h>
@@ -20,39 +21,26 @@ static double seconds_since(int64_t begun) {
 
 static void print_json(JsonBuilder *b) {
   json_builder_end_object(b);
-  g_autoptr(JsonNode) root = json_builder_get_root(b);
-  g_autofree char *text = json_to_string(root, FALSE);
+  g_autofree char *text = nd_json_written(b, false);
   puts(text);
   fflush(stdout);
 }
 
-static JsonBuilder *open_json(void) {
-  JsonBuilder *b = json_builder_new();
-  json_builder_begin_object(b);
-  return b;
-}
-
-static void put_count(JsonBuilder *b, const char *name, int value) {
-  json_builder_set_member_name(b, name);
-  json_builder_add_int_value(b, value);
-}
-
 static void say_json(const nd_restore_report *r, const nd_restore_job *job, const char *status,
                      const char *error, int tiles) {
-  g_autoptr(JsonBuilder) b = open_json();
-  nd_cli_put_text(b, "input", job->in);
-  nd_cli_put_text(b, "right", job->right ? job->right->in : NULL);
-  nd_cli_put_text(b, "output", job->out);
-  nd_cli_put_text(b, "status", status);
+  JsonBuilder *b = nd_json_begin();
+  nd_json_text(b, "input", job->in);
+  nd_json_text(b, "right", job->right ? job->right->in : NULL);
+  nd_json_text(b, "output", job->out);
+  nd_json_text(b, "status", status);
   if (r->width) {
-    put_count(b, "width", r->width);
-    put_count(b, "height", r->height);
+    nd_json_whole(b, "width", r->width);
+    nd_json_whole(b, "height", r->height);
   }
   if (tiles)
-    put_count(b, "tiles", tiles);
-  json_builder_set_member_name(b, "seconds");
-  json_builder_add_double_value(b, seconds_since(r->begun));
-  nd_cli_put_text(b, "error", error);
+    nd_json_whole(b, "tiles", tiles);
+  nd_json_number(b, "seconds", seconds_since(r->begun));
+  nd_json_text(b, "error", error);
   print_json(b);
 }
 
@@ -77,7 +65,7 @@ void nd_restore_report_tiles(const nd_restore_report *r, int done, int tiles) {
 
 void nd_restore_report_restored(nd_restore_report *r, const nd_restore_job *job) {
   clear_bar(r);
-  r->restored++;
+  r->tally.done++;
   if (r->json)
     say_json(r, job, "restored", NULL, 0);
   else if (!r->quiet && !r->stdout_is_taken)
@@ -85,24 +73,24 @@ void nd_restore_report_restored(nd_restore_report *r, const nd_restore_job *job)
   fflush(stdout);
 }
 
-void nd_restore_report_skipped(nd_restore_report *r, const nd_restore_job *job, const char *why) {
-  r->skipped++;
+void nd_restore_report_skipped(nd_restore_report *r, const nd_restore_job *job) {
+  r->tally.skipped++;
   if (r->json)
-    say_json(r, job, "skipped", why, 0);
+    say_json(r, job, "skipped", "it exists already", 0);
   else if (!r->quiet && !r->stdout_is_taken)
-    printf("%s: left as it is, %s\n", job->out, why);
+    nd_cli_say_existing(job->out);
 }
 
 void nd_restore_report_failed(nd_restore_report *r, const nd_restore_job *job) {
   clear_bar(r);
-  r->failed++;
+  r->tally.failed++;
   if (r->json)
     say_json(r, job, "failed", nd_error(), 0);
   nd_cli_failed();
 }
 
 void nd_restore_report_planned(nd_restore_report *r, const nd_restore_job *job, int tiles) {
-  r->restored++;
+  r->tally.done++;
   if (r->json)
     say_json(r, job, "planned", NULL, tiles);
   else
@@ -110,16 +98,15 @@ void nd_restore_report_planned(nd_restore_report *r, const nd_restore_job *job, 
            nd_count((size_t)tiles, "tile").text);
 }
 
-void nd_restore_report_end(const nd_restore_report *r, bool interrupted) {
+void nd_restore_report_end(const nd_restore_report *r) {
+  const nd_cli_tally *t = &r->tally;
   if (r->json) {
-    g_autoptr(JsonBuilder) b = open_json();
-    nd_cli_put_text(b, "status", interrupted ? "interrupted" : "done");
-    put_count(b, "restored", r->restored);
-    put_count(b, "skipped", r->skipped);
-    put_count(b, "failed", r->failed);
+    JsonBuilder *b = nd_json_begin();
+    nd_json_text(b, "status", nd_cli_interrupted() ? "interrupted" : r->full ? "full" : "done");
+    nd_json_whole(b, "restored", (double)t->done);
+    nd_json_whole(b, "skipped", (double)t->skipped);
+    nd_json_whole(b, "failed", (double)t->failed);
     print_json(b);
-  } else if (interrupted || r->failed || (r->total > 1 && !r->quiet))
-    fprintf(stderr, "noiseda: %s%s %s, %d failed, %d skipped\n", interrupted ? "interrupted: " : "",
-            nd_count((size_t)r->restored, "picture").text, r->planning ? "would be restored" : "restored",
-            r->failed, r->skipped);
+  } else if (nd_cli_interrupted() || t->failed || (r->total > 1 && !r->quiet))
+    nd_cli_say_tally(t, "picture", r->planning ? "would be restored" : "restored");
 }

@@ -3,7 +3,6 @@
 
 #include "data/data.h"
 
-#include <errno.h>
 #include <glib.h>
 #include <string.h>
 
@@ -77,32 +76,43 @@ static char *result_path(const nd_frames_settings *s, const char *part, const ch
   return g_build_filename(s->out, part, png, NULL);
 }
 
-static int check_new(const nd_frames_settings *s, const char *part, const char *name) {
+/* As nd_file_check_one. */
+static int check_part(const nd_frames_settings *s, const char *part, const char *name) {
   g_autofree char *path = result_path(s, part, name);
-  return nd_file_check_new(path, s->overwrite);
+  return nd_file_check_one(path, s->overwrite, s->skip_existing);
 }
 
 static int save(const nd_frames_settings *s, const char *part, const char *name, const nd_image *image) {
-  g_autofree char *path = result_path(s, part, name), *folder = g_path_get_dirname(path);
-  if (g_mkdir_with_parents(folder, 0777))
-    return nd_fail("cannot make the folder '%s': %s", folder, g_strerror(errno));
-  return nd_image_save(path, image, &(nd_save_options){.bits = 8});
+  g_autofree char *path = result_path(s, part, name);
+  if (check_part(s, part, name))
+    return 0; /* the half that an interruption left */
+  return nd_folder_make_for(path) || nd_image_save(path, image, &(nd_save_options){.bits = 8}) ? -1 : 0;
 }
 
 /* Nothing is written before all frames were read: half a pair would be found wrong in training. */
-static int make_pair(const nd_frames_settings *s, const nd_set *set, frame *const *first, int count) {
+static int write_pair(const nd_frames_settings *s, const nd_set *set, frame *const *first, int count) {
   const nd_set_item *middle = &set->at[first[count / 2]->index];
   nd_image image, mean = {0};
-  if (check_new(s, "target", middle->name) || check_new(s, "input", middle->name) ||
-      nd_set_load(set, first[count / 2]->index, &image))
+  if (nd_set_load(set, first[count / 2]->index, &image))
     return -1;
   int failed = nd_image_new(image.width, image.height, 3, &mean) || average(s, set, first, count, &mean) ||
                save(s, "target", middle->name, &image) || save(s, "input", middle->name, &mean);
   nd_image_free(&image);
   nd_image_free(&mean);
-  if (!failed && s->progress)
-    s->progress(middle->name, s->context);
   return failed ? -1 : 0;
+}
+
+static int make_pair(const nd_frames_settings *s, const nd_set *set, frame *const *first, int count,
+                     nd_frames_made *out) {
+  const char *name = set->at[first[count / 2]->index].name;
+  int target = check_part(s, "target", name), input = target < 0 ? -1 : check_part(s, "input", name);
+  bool there = target > 0 && input > 0;
+  if (target < 0 || input < 0 || (!there && write_pair(s, set, first, count)))
+    return -1;
+  out->pairs += !there;
+  out->skipped += there;
+  out->stopped = s->progress && !s->progress(name, !there, s->context);
+  return 0;
 }
 
 /* ---- A film ---- */
@@ -117,11 +127,9 @@ static int average_film(const nd_frames_settings *s, const nd_set *set, frame *c
   nd_rng rng = nd_rng_make(s->seed, 0, g_str_hash(frames[0]->film), ND_RANDOM_DEGRADE);
   size_t at = 0;
   out->films++;
-  for (int wanted; (wanted = draw_count(s, count - at, &rng)); at += (size_t)wanted) {
-    if (make_pair(s, set, frames + at, wanted))
+  for (int wanted; !out->stopped && (wanted = draw_count(s, count - at, &rng)); at += (size_t)wanted)
+    if (make_pair(s, set, frames + at, wanted, out))
       return -1;
-    out->pairs++;
-  }
   out->unused += count - at;
   return 0;
 }
@@ -129,15 +137,16 @@ static int average_film(const nd_frames_settings *s, const nd_set *set, frame *c
 static int average_set(const nd_frames_settings *s, const nd_set *set, nd_frames_made *out) {
   g_autoptr(GPtrArray) frames = in_order(set);
   frame *const *at = (frame *const *)frames->pdata;
-  for (size_t begin = 0, end; begin < set->count; begin = end) {
+  for (size_t begin = 0, end; begin < set->count && !out->stopped; begin = end) {
     for (end = begin + 1; end < set->count && !strcmp(at[end]->film, at[begin]->film);)
       end++;
     if (average_film(s, set, at + begin, end - begin, out))
       return -1;
   }
-  return out->pairs ? 0
-                    : nd_fail("'%s' holds no film of %s: the most in one folder have to be that many",
-                              s->from, nd_count((size_t)s->least | 1, "frame").text);
+  return out->pairs || out->skipped
+             ? 0
+             : nd_fail("'%s' holds no film of %s: the most in one folder have to be that many", s->from,
+                       nd_count((size_t)s->least | 1, "frame").text);
 }
 
 /* Pairs made before are no films, and must not be written over by what is made of them. */

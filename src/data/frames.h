@@ -15,19 +15,20 @@ typedef struct nd_frames_settings {
   nd_response response;
   double gamma; /* of ND_RESPONSE_POWER */
   uint64_t seed;
-  bool overwrite;
-  /* After each pair; may be NULL. */
-  void (*progress)(const char *name, void *context);
+  bool overwrite, skip_existing; /* skip_existing: pairs that are there stay, halves of pairs are completed */
+  /* After each pair (made: not skipped); false: no more of them. May be NULL. */
+  bool (*progress)(const char *name, bool made, void *context);
   void *context;
 } nd_frames_settings;
 
 typedef struct nd_frames_made {
-  size_t films, pairs;
+  size_t films, pairs, skipped;
   size_t unused; /* frames at the ends of films, too few for another pair */
+  bool stopped;  /* progress wanted no more */
 } nd_frames_made;
 
 /* Each frame is in one pair at most. Pairs below OUT are no films, wherever OUT is. Errors:
- * `from` is where pairs go, a file of a pair's name is there and not to be replaced (overwrite), no odd
+ * `from` is where pairs go, a file of a pair's name is there and neither to be replaced nor skipped, no odd
  * number in [least, most], no film of `least` frames, frames of different sizes (named), files that cannot be
  * read or written; pairs made until then stay. */
 int nd_frames_average(const nd_frames_settings *settings, nd_frames_made *out);

@@ -110,7 +110,7 @@ int nd_manifest_open(const char *out, nd_manifest **result) {
   *result = NULL;
   int failed = take_up(m, path);
   if (!failed && (m->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)) < 0)
-    failed = nd_fail("cannot write '%s': %s", path, g_strerror(errno));
+    failed = nd_fail_of(errno, "cannot write '%s'", path);
   if (failed)
     nd_manifest_close(m);
   else
@@ -135,10 +135,8 @@ bool nd_manifest_has(const nd_manifest *m, const char *source, const char *folde
 }
 
 int nd_manifest_write(nd_manifest *m, const nd_manifest_line *l, const void *bytes, size_t size) {
-  g_autofree char *path = g_build_filename(m->out, l->output, NULL), *folder = g_path_get_dirname(path);
-  if (g_mkdir_with_parents(folder, 0777))
-    return nd_fail("cannot make the folder '%s': %s", folder, g_strerror(errno));
-  if (nd_file_write_atomic(path, bytes, size))
+  g_autofree char *path = g_build_filename(m->out, l->output, NULL);
+  if (nd_folder_make_for(path) || nd_file_write_atomic(path, bytes, size))
     return -1;
   g_autofree char *sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, bytes, size),
                   *output = escaped(l->output), *source = escaped(l->source),
@@ -147,5 +145,5 @@ int nd_manifest_write(nd_manifest *m, const nd_manifest_line *l, const void *byt
   g_mutex_lock(&m->lock);
   int failed = nd_write_all(m->fd, line, strlen(line));
   g_mutex_unlock(&m->lock);
-  return failed ? nd_fail("cannot write the manifest of '%s': %s", m->out, g_strerror(errno)) : 0;
+  return failed ? nd_fail_of(errno, "cannot write the manifest of '%s'", m->out) : 0;
 }

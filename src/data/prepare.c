@@ -1,7 +1,6 @@
 /* Published sets become plain folders: found, grouped, made by several threads, counted. */
 #include "data/prepare-private.h"
 
-#include <errno.h>
 #include <string.h>
 
 enum { EXAMPLES = 5 };
@@ -137,8 +136,8 @@ static void prepare_range(size_t begin, size_t end, int thread, void *context) {
 static int check_settings(const nd_prepare_settings *s) {
   g_autofree char *path = g_build_filename(s->out, "prepare.ini", NULL), *old = NULL,
                   *now = g_strdup_printf("[prepare]\npatch_size=%d\nstride=%d\n", s->patch_size, s->stride);
-  if (g_mkdir_with_parents(s->out, 0777))
-    return nd_fail("cannot make the folder '%s': %s", s->out, g_strerror(errno));
+  if (nd_folder_make(s->out))
+    return -1;
   if (!g_file_get_contents(path, &old, NULL, NULL))
     return nd_file_write_atomic(path, now, strlen(now));
   if (!strcmp(old, now))

@@ -36,8 +36,9 @@ static bool read_chunk(const char *type, const unsigned char *data, size_t n, ch
     c->colours.gamma = number_at(data) / 1e5;
   for (int i = 0; i < 8 && !memcmp(type, "cHRM", 4) && n == 32; i++)
     c->colours.xy[i] = number_at(data + 4 * i) / 1e5;
-  if (!memcmp(type, "tEXt", 4))
-    nd_png_take_latin(c->image, (const char *)data, n);
+  bool compressed = !memcmp(type, "zTXt", 4);
+  if (compressed || !memcmp(type, "tEXt", 4))
+    nd_png_take_latin(c->image, (const char *)data, n, compressed);
   if (!memcmp(type, "acTL", 4) && n == 8)
     c->frames = number_at(data);
   return memcmp(type, "IDAT", 4) != 0;

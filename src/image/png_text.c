@@ -5,11 +5,17 @@
  * 11.3.3) */
 #include "image/vips-private.h"
 
+#include <gio/gio.h>
 #include <string.h>
 
 static const char text_field[] = "png-comment-", raw_profile[] = "Raw profile type iptc";
 
-enum { HEAD = 33, BYTES_A_LINE = 36, LONGEST_KEYWORD = 79 }; /* head: signature, IHDR */
+enum {
+  HEAD = 33,
+  BYTES_A_LINE = 36,
+  LONGEST_KEYWORD = 79,
+  LONGEST_TEXT = 1 << 20
+}; /* head: signature, IHDR */
 
 /* Of "png-comment-7-Author"; NULL: the field is none. */
 static const char *keyword_of(const char *field) {
@@ -47,14 +53,36 @@ void nd_png_take_records(VipsImage *meta) {
   }
 }
 
+/* Behind the keyword of a compressed text, its method and n - 1 bytes; *length: of the text, g_free. NULL: it
+ * is damaged, or too long for a text. */
+static char *inflated(const char *from, size_t n, size_t *length) {
+  if (!n || *from)
+    return NULL;
+  g_autoptr(GZlibDecompressor) zlib = g_zlib_decompressor_new(G_ZLIB_COMPRESSOR_FORMAT_ZLIB);
+  g_autofree char *text = g_malloc(LONGEST_TEXT);
+  GConverterResult result = G_CONVERTER_CONVERTED;
+  gsize at = 1, read, written;
+  for (*length = 0; result == G_CONVERTER_CONVERTED; at += read, *length += written) {
+    if (*length == LONGEST_TEXT)
+      return NULL;
+    result = g_converter_convert(G_CONVERTER(zlib), from + at, n - at, text + *length, LONGEST_TEXT - *length,
+                                 G_CONVERTER_INPUT_AT_END, &read, &written, NULL);
+    if (result == G_CONVERTER_ERROR)
+      return NULL;
+  }
+  return g_steal_pointer(&text);
+}
+
 /* A field of its own: libvips sets those that it read once more, when pixels are asked for. */
-void nd_png_take_latin(VipsImage *image, const char *chunk, size_t n) {
-  const char *end = memchr(chunk, 0, n);
-  size_t keyword = end ? (size_t)(end - chunk) + 1 : n;
-  if (!end || g_utf8_validate(chunk + keyword, (gssize)(n - keyword), NULL))
+void nd_png_take_latin(VipsImage *image, const char *chunk, size_t n, bool compressed) {
+  const char *end = memchr(chunk, 0, n), *latin = end ? end + 1 : NULL;
+  size_t length = end ? n - (size_t)(latin - chunk) : 0;
+  g_autofree char *whole = end && compressed ? inflated(latin, length, &length) : NULL;
+  if (compressed)
+    latin = whole;
+  if (!latin || g_utf8_validate(latin, (gssize)length, NULL))
     return;
-  g_autofree char *text =
-      g_convert(chunk + keyword, (gssize)(n - keyword), "UTF-8", "ISO-8859-1", NULL, NULL, NULL);
+  g_autofree char *text = g_convert(latin, (gssize)length, "UTF-8", "ISO-8859-1", NULL, NULL, NULL);
   g_autofree char *field = g_strdup_printf("%slatin %08x-%s", text_field, nd_crc32(chunk, n), chunk);
   if (text)
     vips_image_set_string(image, field, text);

@@ -1,6 +1,7 @@
 /* libvips: started once, quiet, single-threaded, without a cache of files that may change. */
 #include "image/vips-private.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -101,9 +102,21 @@ static char *system_error(const char *text) {
   return g_strndup(at, strcspn(at, "\r\n"));
 }
 
+/* libvips keeps the words of it alone. */
+static int error_number(const char *words) {
+  static const int of_room[] = {ENOSPC, EDQUOT};
+  for (size_t i = 0; i < G_N_ELEMENTS(of_room); i++)
+    if (!g_strcmp0(words, g_strerror(of_room[i])))
+      return of_room[i];
+  return 0;
+}
+
 int nd_vips_fail(const char *what, const char *name) {
   g_autofree char *text = vips_error_buffer_copy();
   char *cause = system_error(text);
   g_autofree char *line = cause ? cause : one_line(text);
+  int number = error_number(line);
+  if (number)
+    return nd_fail_of(number, "cannot %s '%s'", what, name);
   return nd_fail("cannot %s '%s': %s", what, name, *line ? line : "libvips gives no reason");
 }

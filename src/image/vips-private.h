@@ -55,8 +55,8 @@ void nd_png_mark(VipsImage *image, VipsSource *source);
 int nd_png_write(VipsImage *image, int quality, VipsTarget *to);
 /* Makes of such a text among nd_image.meta what JPEG has. */
 void nd_png_take_records(VipsImage *meta);
-/* What a tEXt chunk holds, if libvips does not read it. */
-void nd_png_take_latin(VipsImage *image, const char *chunk, size_t n);
+/* What a tEXt chunk, or a compressed one (zTXt), holds, if libvips does not read it. */
+void nd_png_take_latin(VipsImage *image, const char *chunk, size_t n, bool compressed);
 
 /* ---- jpeg.c -------------------------------------------------------------------------------------------
  * Says how many pictures the file holds, previews aside. */

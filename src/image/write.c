@@ -96,7 +96,7 @@ static int write_all_at(int fd, const GByteArray *bytes, uint64_t at) {
 static int put_addition(writing *w, const nd_exif_addition *a, uint64_t end) {
   if (w->descriptor >= 0)
     return write_all_at(w->descriptor, a->tail, end) || write_all_at(w->descriptor, a->head, 0)
-               ? nd_fail("cannot write '%s': %s", w->name, g_strerror(errno))
+               ? nd_fail_of(errno, "cannot write '%s'", w->name)
                : 0;
   w->bytes = g_realloc(w->bytes, w->size + a->tail->len);
   memcpy((char *)w->bytes + w->size, a->tail->data, a->tail->len);
@@ -109,7 +109,7 @@ static int put_addition(writing *w, const nd_exif_addition *a, uint64_t end) {
 static int add_exif(writing *w, nd_exif *exif) {
   GStatBuf s = {0};
   if (w->descriptor >= 0 && fstat(w->descriptor, &s))
-    return nd_fail("cannot write '%s': %s", w->name, g_strerror(errno));
+    return nd_fail_of(errno, "cannot write '%s'", w->name);
   nd_tiff_bytes file = {
       .memory = w->bytes, .descriptor = w->descriptor, .size = w->bytes ? w->size : (uint64_t)s.st_size};
   nd_exif_addition a;

@@ -22,6 +22,8 @@ typedef struct nd_restorer_settings {
   nd_dtype dtype;      /* of activations */
   nd_profile *profile; /* records the runs; NULL: none. It must outlive the restorer */
 } nd_restorer_settings;
+/* A network's buffers in less are of no use: tiles would hardly be larger than their overlap. */
+enum { ND_RESTORER_LEAST_MEMORY = 16 << 20 };
 nd_restorer_settings nd_restorer_defaults(void); /* 1 GiB, no tile given, residual, strength 1 */
 
 /* Parameters are found under scope ("" or ND_SCOPE_RESTORATION). net, params and values must outlive it. */

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -48,50 +47,10 @@ nd_answer nd_reply_static(struct MHD_Connection *c, const char *type, const void
 /* ---- JSON ---- */
 static const char json_type[] = "application/json; charset=utf-8";
 
-JsonBuilder *nd_json_begin(void) {
-  JsonBuilder *b = json_builder_new();
-  json_builder_begin_object(b);
-  return b;
-}
-
-void nd_json_text(JsonBuilder *b, const char *key, const char *value) {
-  if (!value)
-    return;
-  json_builder_set_member_name(b, key);
-  json_builder_add_string_value(b, value);
-}
-
-void nd_json_number(JsonBuilder *b, const char *key, double value) {
-  if (!isfinite(value))
-    return;
-  json_builder_set_member_name(b, key);
-  json_builder_add_double_value(b, value);
-}
-
-void nd_json_whole(JsonBuilder *b, const char *key, double value) {
-  if (!(fabs(value) < 0x1p63))
-    return;
-  json_builder_set_member_name(b, key);
-  json_builder_add_int_value(b, (gint64)value);
-}
-
-void nd_json_flag(JsonBuilder *b, const char *key, bool value) {
-  json_builder_set_member_name(b, key);
-  json_builder_add_boolean_value(b, value);
-}
-
-void nd_json_list(JsonBuilder *b, const char *key) {
-  json_builder_set_member_name(b, key);
-  json_builder_begin_array(b);
-}
-
 /* Takes the builder. */
 static struct MHD_Response *of_json(JsonBuilder *body) {
   json_builder_end_object(body);
-  g_autoptr(JsonNode) root = json_builder_get_root(body);
-  char *text = json_to_string(root, FALSE);
-  g_object_unref(body);
-  return of_text(text);
+  return of_text(nd_json_written(body, false));
 }
 
 nd_answer nd_reply_json(struct MHD_Connection *c, unsigned status, JsonBuilder *body) {
@@ -99,9 +58,8 @@ nd_answer nd_reply_json(struct MHD_Connection *c, unsigned status, JsonBuilder *
 }
 
 static struct MHD_Response *of_error(const char *sentence) {
-  g_autofree char *valid = g_utf8_make_valid(sentence, -1);
   JsonBuilder *b = nd_json_begin();
-  nd_json_text(b, "error", valid);
+  nd_json_text(b, "error", sentence);
   return of_json(b);
 }
 

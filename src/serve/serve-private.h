@@ -2,11 +2,11 @@
 #ifndef ND_SERVE_PRIVATE_H
 #define ND_SERVE_PRIVATE_H
 
+#include "base/json_out.h"
 #include "serve/serve.h"
 
 #include <gio/gio.h>
 #include <glib.h>
-#include <json-glib/json-glib.h>
 #include <microhttpd.h>
 
 /* ---- inside.c: a name from outside, within a folder ---- */
@@ -45,13 +45,6 @@ nd_answer nd_reply_text(struct MHD_Connection *c, const char *type, char *text);
 nd_answer nd_reply_static(struct MHD_Connection *c, const char *type, const void *bytes, size_t n);
 /* A picture; download: the name to save it under, or NULL to show it. */
 nd_answer nd_reply_file(struct MHD_Connection *c, const char *path, const char *download);
-JsonBuilder *nd_json_begin(void);                                      /* an open object */
-void nd_json_text(JsonBuilder *b, const char *key, const char *value); /* NULL: left out */
-void nd_json_number(JsonBuilder *b, const char *key, double value);    /* not finite: left out */
-/* A whole number, which a table or a recipe may have given as a real one. */
-void nd_json_whole(JsonBuilder *b, const char *key, double value); /* not finite: left out */
-void nd_json_flag(JsonBuilder *b, const char *key, bool value);
-void nd_json_list(JsonBuilder *b, const char *key);
 
 /* ---- models.c: those of a folder; folder NULL: those that have names (nd_model_names) ---- */
 bool nd_models_any(const char *folder); /* there is a folder, or a model that has a name */

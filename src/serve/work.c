@@ -24,6 +24,9 @@ static int restore(const nd_serve_work *w, const nd_model *model, nd_image *imag
       nd_restorer_of_model(model, s, &r))
     return -1;
   int failed = nd_restorer_run_image(r, image, NULL, progress, context);
+  size_t more = nd_restorer_lacking(r);
+  if (failed && more)
+    nd_fail_and("noiseda serve --memory %zuM is enough", ((w->memory + more) >> 20) + 1);
   nd_restorer_free(r);
   return failed;
 }

@@ -2,7 +2,6 @@
 #include "image/image.h"
 #include "train/trainer-private.h"
 
-#include <errno.h>
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -43,8 +42,8 @@ int nd_bad_batch_save(const char *folder, const nd_batch *b, int first) {
                {"reference", b->reference, 3},
                {"damage", b->damage, 3}};
   size_t pixels = (size_t)b->patch_size * (size_t)b->patch_size;
-  if (g_mkdir_with_parents(folder, 0777))
-    return nd_fail("cannot make the folder '%s': %s", folder, strerror(errno));
+  if (nd_folder_make(folder))
+    return -1;
   for (int i = 0; i < b->samples; i++)
     for (size_t k = 0; k < G_N_ELEMENTS(kinds); k++)
       if (kinds[k].patches && save_sample(folder, first + i, kinds[k].what,

@@ -45,10 +45,10 @@ static int write_event(const char *folder, uint64_t step, NdEvents__Summary *sum
   append_event(bytes, &event);
   FILE *f = fopen(path, "ab");
   if (!f)
-    return nd_fail("cannot write '%s': %s", path, strerror(errno));
+    return nd_fail_of(errno, "cannot write '%s'", path);
   bool failed = fwrite(bytes->data, 1, bytes->len, f) < bytes->len;
   if (fclose(f) || failed)
-    return nd_fail("cannot write '%s': %s", path, strerror(errno));
+    return nd_fail_of(errno, "cannot write '%s'", path);
   return 0;
 }
 

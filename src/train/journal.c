@@ -18,10 +18,10 @@ static int append(const char *folder, const char *name, const char *head, const 
   bool fresh = !g_file_test(path, G_FILE_TEST_EXISTS);
   FILE *f = fopen(path, "a");
   if (!f)
-    return nd_fail("cannot write '%s': %s", path, strerror(errno));
+    return nd_fail_of(errno, "cannot write '%s'", path);
   bool failed = (fresh && fputs(head, f) < 0) || fputs(line, f) < 0;
   if (fclose(f) || failed)
-    return nd_fail("cannot write '%s': %s", path, strerror(errno));
+    return nd_fail_of(errno, "cannot write '%s'", path);
   return 0;
 }
 

@@ -36,8 +36,8 @@ static int measure_graph(const nd_recipe *r, const nd_net *restoration, const nd
 
 /* Pictures, and right views of those that the network sees. */
 static size_t batch_bytes(const nd_recipe *r, int samples) {
-  bool source = r->mode == ND_RECIPE_SOURCE;
-  size_t kinds = source ? 2 : r->mode == ND_RECIPE_PAIRED ? 3 : 4, seen = source ? 1 : 2;
+  bool source = r->mode == ND_MODE_SOURCE;
+  size_t kinds = source ? 2 : r->mode == ND_MODE_PAIRED ? 3 : 4, seen = source ? 1 : 2;
   return (kinds + (*r->data.right ? seen : 0)) * (size_t)samples * (size_t)r->data.patch_size *
          (size_t)r->data.patch_size * 3 * sizeof(float);
 }
@@ -74,7 +74,7 @@ static int measure_any(const nd_recipe *r, int processes, need *out) {
 
 /* The first thing to do: it costs time only while the contrast has a slope. */
 static bool recompute(nd_recipe *r, int processes, size_t limit, need *n) {
-  if (r->training.recompute != ND_RECIPE_RECOMPUTE_AUTO || r->mode != ND_RECIPE_PAIRED || !r->adapt.contrast)
+  if (r->training.recompute != ND_RECIPE_RECOMPUTE_AUTO || r->mode != ND_MODE_PAIRED || !r->adapt.contrast)
     return false;
   r->training.recompute = ND_RECIPE_RECOMPUTE_YES;
   return !measure(r, processes, n) && n->total <= limit;
@@ -113,16 +113,34 @@ static size_t without_networks(const need *n) {
   return n->total - n->arena - n->state;
 }
 
-/* What is said after the advice: the budget with which trial, a recipe in as many passes as can be, fits. */
-static char *say_budget(const nd_recipe *trial, bool budget, int processes) {
+/* Adds a piece of advice, printf-style, to the others. */
+static void advise(GString *advice, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void advise(GString *advice, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  g_string_append(advice, "; ");
+  g_string_append_vprintf(advice, format, args);
+  va_end(args);
+}
+
+/* The budget with which trial, a recipe in as many passes as can be, fits. */
+static bool advise_budget(GString *advice, const nd_recipe *trial, int processes) {
   need least;
-  if (!budget)
-    return g_strdup(". training.memory=MIB says how much to use instead");
   if (measure(trial, processes, &least))
-    return g_strdup("");
+    return false;
   size_t megabytes = (least.total + (1 << 20) - 1) >> 20;
-  return g_strdup_printf("; --memory %zuM (training.memory=%zu) would do for the recipe as it is", megabytes,
-                         megabytes);
+  advise(advice, "--memory %zuM (training.memory=%zu) would do for the recipe as it is", megabytes,
+         megabytes);
+  return true;
+}
+
+/* Where the machine has no more. */
+static void advise_less(GString *advice, const nd_recipe *trial, int processes, size_t limit) {
+  need least;
+  if (!measure(trial, processes, &least) && without_networks(&least) > limit)
+    advise(advice, "no network trains in less than %s", nd_bytes((double)without_networks(&least)).text);
+  else
+    advise(advice, "smaller networks are needed");
 }
 
 /* The trial recipe is a copy of the numbers alone; its texts are the recipe's. */
@@ -132,31 +150,28 @@ static int does_not_fit(const nd_recipe *r, int processes, size_t limit, const n
   recompute(&trial, processes, limit, &then);
   g_autoptr(GString) advice = g_string_new(NULL);
   bool cut = cut_batch(&trial, processes, limit, &then), budget = r->training.memory > 0;
-  g_autofree char *more = say_budget(&trial, budget, processes);
+  bool raised = budget && advise_budget(advice, &trial, processes);
   if (cut)
-    g_string_append_printf(advice,
-                           "training.accumulation_steps=%d gives the same result in %s; "
-                           "data.batch_size=%d would fit as well",
-                           trial.training.accumulation_steps, nd_bytes((double)then.total).text,
-                           r->data.batch_size / trial.training.accumulation_steps);
+    advise(advice,
+           "training.accumulation_steps=%d gives the same result in %s; data.batch_size=%d would fit as well",
+           trial.training.accumulation_steps, nd_bytes((double)then.total).text,
+           r->data.batch_size / trial.training.accumulation_steps);
   else if (smaller_patch(&trial, processes, limit))
-    g_string_append_printf(advice, "data.patch_size=%d with training.accumulation_steps=%d would fit",
-                           trial.data.patch_size, trial.training.accumulation_steps);
-  else if (!measure(&trial, processes, &then) && without_networks(&then) > limit)
-    g_string_append_printf(advice, "no network trains in less than %s",
-                           nd_bytes((double)without_networks(&then)).text);
-  else
-    g_string_append(advice, "smaller networks are needed");
+    advise(advice, "data.patch_size=%d with training.accumulation_steps=%d would fit", trial.data.patch_size,
+           trial.training.accumulation_steps);
+  else if (!raised)
+    advise_less(advice, &trial, processes, limit);
   if (n->total == SIZE_MAX)
     return nd_recipe_fail(r, "data.batch_size",
-                          "so many samples in one pass make a tensor of too many numbers; %s", advice->str);
+                          "so many samples in one pass make a tensor of too many numbers%s", advice->str);
   return nd_recipe_fail(
       r, budget ? "training.memory" : "data.batch_size",
       "this run needs about %s (%s for the networks' values and gradients, %s for weights and moments, "
-      "%s for batches and the program) and %s %s; %s%s",
+      "%s for batches and the program) and %s %s%s%s",
       nd_bytes((double)n->total).text, nd_bytes((double)n->arena).text, nd_bytes((double)n->state).text,
       nd_bytes((double)without_networks(n)).text, budget ? "training.memory allows" : "there are",
-      nd_bytes((double)limit).text, advice->str, more);
+      nd_bytes((double)limit).text, advice->str,
+      budget ? "" : ". training.memory=MIB says how much to use instead");
 }
 
 size_t nd_train_room(const nd_recipe *r) {

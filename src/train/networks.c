@@ -1,19 +1,10 @@
 /* The networks and objective that a recipe describes. */
 #include "train/trainer-private.h"
 
-static nd_mode mode_of(const nd_recipe *r) {
-  static const nd_mode modes[] = {
-      [ND_RECIPE_SOURCE] = ND_MODE_SOURCE,     [ND_RECIPE_PAIRED] = ND_MODE_PAIRED,
-      [ND_RECIPE_UNPAIRED] = ND_MODE_UNPAIRED, [ND_RECIPE_NOISE2VOID] = ND_MODE_NOISE2VOID,
-      [ND_RECIPE_GRAFT] = ND_MODE_GRAFT,       [ND_RECIPE_TRANSLATE] = ND_MODE_TRANSLATE,
-      [ND_RECIPE_DANN] = ND_MODE_DANN};
-  return modes[r->mode];
-}
-
 int nd_train_networks(const nd_recipe *r, nd_net **restoration, nd_net **diffusion) {
   *restoration = *diffusion = NULL;
   if (!nd_recipe_network(r, ND_RESTORATION, restoration) &&
-      (!nd_mode_diffuses(mode_of(r)) || !nd_recipe_network(r, ND_DIFFUSION, diffusion)))
+      (!nd_mode_diffuses((nd_mode)r->mode) || !nd_recipe_network(r, ND_DIFFUSION, diffusion)))
     return 0;
   nd_net_free(*restoration);
   nd_net_free(*diffusion);
@@ -21,17 +12,10 @@ int nd_train_networks(const nd_recipe *r, nd_net **restoration, nd_net **diffusi
   return -1;
 }
 
-static nd_restoration_loss loss_of(const nd_recipe *r) {
-  static const nd_restoration_loss losses[] = {[ND_RECIPE_CHARBONNIER] = ND_LOSS_CHARBONNIER,
-                                               [ND_RECIPE_L1] = ND_LOSS_L1,
-                                               [ND_RECIPE_MSE] = ND_LOSS_MSE};
-  return losses[r->training.restoration_loss];
-}
-
 nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
   nd_objective_settings s = nd_objective_defaults();
-  s.mode = mode_of(r);
-  s.restoration_loss = loss_of(r);
+  s.mode = (nd_mode)r->mode;
+  s.restoration_loss = (nd_restoration_loss)r->training.restoration_loss;
   s.residual = r->restoration.residual;
   s.shuffle = r->adapt.shuffle;
   s.contrast = r->adapt.contrast;
@@ -51,12 +35,11 @@ nd_objective_settings nd_recipe_objective(const nd_recipe *r) {
 }
 
 bool nd_recipe_grafts(const nd_recipe *r) {
-  nd_mode mode = mode_of(r);
-  return mode == ND_MODE_GRAFT || (nd_mode_diffuses(mode) && r->adapt.graft > 0);
+  return r->mode == ND_MODE_GRAFT || (nd_mode_diffuses((nd_mode)r->mode) && r->adapt.graft > 0);
 }
 
 bool nd_recipe_takes_views(const nd_recipe *r) {
-  return nd_mode_takes_views(mode_of(r)) && !nd_recipe_grafts(r);
+  return nd_mode_takes_views((nd_mode)r->mode) && !nd_recipe_grafts(r);
 }
 
 nd_dtype nd_recipe_dtype(const nd_recipe *r) {

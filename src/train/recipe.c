@@ -152,7 +152,7 @@ static int check_levels(const nd_recipe *r) {
 
 /* A pile is made of the synthetic pairs. */
 static bool needs_real(const nd_recipe *r) {
-  return r->mode != ND_RECIPE_SOURCE && !(r->mode == ND_RECIPE_GRAFT && r->adapt.graft_of == ND_RECIPE_PILE);
+  return r->mode != ND_MODE_SOURCE && !(r->mode == ND_MODE_GRAFT && r->adapt.graft_of == ND_RECIPE_PILE);
 }
 
 static int check_fit(const nd_recipe *r) {

@@ -5,25 +5,16 @@
 #ifndef ND_TRAIN_RECIPE_H
 #define ND_TRAIN_RECIPE_H
 
+#include "adapt/adapt.h"
 #include "data/data.h"
+#include "data/prepare.h"
 #include "net/net.h"
 
 enum { ND_RECIPE_MAX_SETTINGS = 64, ND_RECIPE_MAX_BYTES = 1 << 20 };
 
-/* In the order of the words in the table. */
-typedef enum nd_recipe_task { ND_RECIPE_DENOISE, ND_RECIPE_DERAIN, ND_RECIPE_DEBLUR } nd_recipe_task;
-typedef enum nd_recipe_mode {
-  ND_RECIPE_SOURCE,
-  ND_RECIPE_PAIRED,
-  ND_RECIPE_UNPAIRED,
-  ND_RECIPE_NOISE2VOID,
-  ND_RECIPE_GRAFT,
-  ND_RECIPE_TRANSLATE,
-  ND_RECIPE_DANN
-} nd_recipe_mode;
+/* In the order of the words in the table, as nd_task, nd_mode and nd_restoration_loss are. */
 typedef enum nd_recipe_graft { ND_RECIPE_TAKEN, ND_RECIPE_FLAT, ND_RECIPE_PILE } nd_recipe_graft;
 typedef enum nd_recipe_figure { ND_RECIPE_PSNR, ND_RECIPE_SSIM } nd_recipe_figure;
-typedef enum nd_recipe_loss { ND_RECIPE_CHARBONNIER, ND_RECIPE_L1, ND_RECIPE_MSE } nd_recipe_loss;
 typedef enum nd_recipe_optimizer { ND_RECIPE_ADAM, ND_RECIPE_ADAMW } nd_recipe_optimizer;
 typedef enum nd_recipe_rate {
   ND_RECIPE_CONSTANT,
@@ -50,7 +41,7 @@ typedef struct nd_recipe_settings {
 /* Member a.b holds the key "a.b"; recipe_keys.c says what each means. Strings are never NULL; "" is not set.
  * Paths are as written: relative ones are relative to the working directory. */
 typedef struct nd_recipe {
-  int task, mode; /* nd_recipe_task, nd_recipe_mode */
+  int task, mode; /* nd_task, nd_mode */
   int64_t seed;
   struct {
     char *network;
@@ -95,7 +86,7 @@ typedef struct nd_recipe {
   } data;
   struct {
     int64_t steps;
-    int restoration_loss; /* nd_recipe_loss */
+    int restoration_loss; /* nd_restoration_loss */
     int optimizer;        /* nd_recipe_optimizer */
     double learning_rate, learning_rate_end;
     int learning_rate_schedule; /* nd_recipe_rate */

@@ -19,7 +19,7 @@ static int check_free(const char *folder) {
 
 static int make_folder(const char *folder, int *lock) {
   if (g_mkdir_with_parents(folder, 0777))
-    return nd_fail("cannot make the run folder '%s': %s", folder, strerror(errno));
+    return nd_fail_of(errno, "cannot make the run folder '%s'", folder);
   return nd_run_lock(folder, lock) || check_free(folder) ? -1 : 0;
 }
 

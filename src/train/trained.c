@@ -37,7 +37,7 @@ static int load(nd_trained *t, const nd_safetensors *file) {
     return -1;
   t->values = nd_mem_alloc(nd_params_size(t->params) * sizeof(float), "weights");
   /* A domain classifier and a translator stay behind. */
-  bool exact = t->recipe.mode != ND_RECIPE_DANN && t->recipe.mode != ND_RECIPE_TRANSLATE;
+  bool exact = t->recipe.mode != ND_MODE_DANN && t->recipe.mode != ND_MODE_TRANSLATE;
   if (!t->values || nd_weights_load(file, "ema.", t->params, "", exact, t->values))
     return -1;
   return nd_weights_check_finite(t->params, "", t->values);

@@ -216,13 +216,13 @@ int nd_trainer_loader_settings(const nd_recipe *r, nd_loader_settings *out) {
   s.pairs.clean_dir = given(r->data.clean);
   if (s.pairs.clean_dir && nd_recipe_degradation(r, &s.pairs.degradation))
     return -1;
-  if (r->mode != ND_RECIPE_SOURCE) {
+  if (r->mode != ND_MODE_SOURCE) {
     s.real_dir = given(r->data.real);
     s.real_right_dir = given(r->data.real_right);
   }
   s.real_fraction = r->data.real_fraction;
   s.damage = damage_of(r);
-  if (r->mode == ND_RECIPE_UNPAIRED && find_reference(r, &s.pairs, &s.clean_dir))
+  if (r->mode == ND_MODE_UNPAIRED && find_reference(r, &s.pairs, &s.clean_dir))
     return -1;
   s.patch_size = r->data.patch_size;
   s.batch_size = r->data.batch_size;

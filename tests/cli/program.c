@@ -111,6 +111,16 @@ void limit_file_size(rlim_t bytes) {
   signal(SIGXFSZ, SIG_IGN); /* inherited: writing then fails with EFBIG */
 }
 
+int files_in(const char *folder) {
+  GDir *dir = g_dir_open(folder, 0, NULL);
+  int n = 0;
+  while (dir && g_dir_read_name(dir))
+    n++;
+  if (dir)
+    g_dir_close(dir);
+  return n;
+}
+
 void expect_same_files(const char *a, const char *b) {
   g_autofree char *x = NULL, *y = NULL;
   gsize nx, ny;

@@ -35,6 +35,7 @@ enum { SANITIZER_MEGABYTES = 0 };
 #endif
 /* A full disk: no file may grow beyond this, neither ours nor those of programs we start. */
 void limit_file_size(rlim_t bytes);
+int files_in(const char *folder); /* 0 too where there is none */
 void expect_same_files(const char *a, const char *b);
 /* Fails unless the status is as given. */
 void expect_status(int status, const char *first, ...) G_GNUC_NULL_TERMINATED;

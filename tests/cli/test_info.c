@@ -111,6 +111,18 @@ static void imports_say_where_they_come_from(void **state) {
   outcome_clear(&o);
 }
 
+static void a_network_without_levels_pads_nothing(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe_of("d.yaml", "source", 1, "network: dncnn, width: 4, depth: 3", "network: guided");
+  expect_status(0, "train", "d.yaml", "-o", "plain", "--set", "validation.every=0", NULL);
+  outcome o = run_program("info", "plain/model.safetensors", NULL);
+  assert_int_equal(o.status, 0);
+  if (!strstr(o.out, "receptive field: 7 x 7 pixels (reach: 3 pixels); any size is taken as it is\n"))
+    fail_msg("%s", o.out);
+  outcome_clear(&o);
+}
+
 static void training_says_its_step_and_recipe(void **state) {
   (void)state;
   g_autoptr(JsonParser) parser = json_parser_new();
@@ -155,8 +167,9 @@ static void names_need_not_be_utf8(void **state) {
 
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
-  const struct CMUnitTest tests[] = {TEST(costs_follow_from_the_definition), TEST(names_need_not_be_utf8),
-                                     TEST(imports_say_where_they_come_from),
-                                     TEST(training_says_its_step_and_recipe), TEST(wrong_questions_exit_2)};
+  const struct CMUnitTest tests[] = {
+      TEST(costs_follow_from_the_definition),  TEST(names_need_not_be_utf8),
+      TEST(imports_say_where_they_come_from),  TEST(a_network_without_levels_pads_nothing),
+      TEST(training_says_its_step_and_recipe), TEST(wrong_questions_exit_2)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,4 +31,24 @@ static inline float *flat(int side, float level) {
   return rgb;
 }
 
+static inline void set(nd_degrade_settings *s, const char *key, const char *value) {
+  if (nd_degrade_set(s, key, value))
+    fail_msg("%s", nd_error());
+}
+
+typedef struct stats {
+  double mean, variance, neighbour; /* correlation with the value `apart` places on */
+} stats;
+
+static inline stats measure(const float *x, int n, int apart) {
+  stats s = {0, 0, 0};
+  for (int i = 0; i < n; i++)
+    s.mean += (double)x[i] / n;
+  for (int i = 0; i < n; i++)
+    s.variance += (x[i] - s.mean) * (x[i] - s.mean) / n;
+  for (int i = 0; i + apart < n; i++)
+    s.neighbour += (x[i] - s.mean) * (x[i + apart] - s.mean) / (n - apart) / s.variance;
+  return s;
+}
+
 #endif

@@ -176,6 +176,38 @@ static void what_cannot_be_is_named(void **state) {
   close_fixture(&f);
 }
 
+static char *result(const fixture *f, const char *part, const char *name) {
+  return g_build_filename(f->out, part, name, NULL);
+}
+
+/* What a run that was killed has left: a pair, and half of the next. */
+static void pairs_that_are_there_stay_and_halves_are_completed(void **state) {
+  (void)state;
+  fixture f;
+  open_fixture(&f);
+  write_film(&f, "%d.png", 9);
+  nd_frames_settings s = settings(&f, 3, 3, ND_RESPONSE_NONE);
+  nd_frames_made made;
+  assert_int_equal(nd_frames_average(&s, &made), 0);
+  g_autofree char *kept = result(&f, "input", "1.png"), *half = result(&f, "input", "4.png"),
+                  *other_half = result(&f, "target", "4.png"), *gone = result(&f, "target", "7.png"),
+                  *gone_too = result(&f, "input", "7.png"), *text = NULL;
+  assert_true(g_file_set_contents(kept, "kept", -1, NULL) &&
+              g_file_set_contents(other_half, "half", -1, NULL));
+  assert_true(!g_remove(half) && !g_remove(gone) && !g_remove(gone_too));
+  s.skip_existing = true;
+  assert_int_equal(nd_frames_average(&s, &made), 0);
+  assert_true(made.pairs == 2 && made.skipped == 1 && made.unused == 0);
+  assert_int_equal(level_of(&f, "input", "4.png"), 8);
+  assert_int_equal(level_of(&f, "target", "7.png"), 14);
+  assert_true(g_file_get_contents(kept, &text, NULL, NULL));
+  assert_string_equal(text, "kept");
+  g_clear_pointer(&text, g_free);
+  assert_true(g_file_get_contents(other_half, &text, NULL, NULL));
+  assert_string_equal(text, "half");
+  close_fixture(&f);
+}
+
 /* Wherever the pairs are put: a second run makes the same of the same films. */
 static void pairs_are_no_films(void **state) {
   (void)state;
@@ -211,6 +243,7 @@ int main(void) {
       cmocka_unit_test(counts_fill_the_range),
       cmocka_unit_test(short_films_are_used),
       cmocka_unit_test(what_cannot_be_is_named),
+      cmocka_unit_test(pairs_that_are_there_stay_and_halves_are_completed),
       cmocka_unit_test(pairs_are_no_films),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

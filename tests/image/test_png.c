@@ -18,16 +18,20 @@ static uint32_t checksum(const guint8 *bytes, size_t n) {
   return ~c;
 }
 
-/* A chunk of numbers, or of one byte, 0. */
-static void put_chunk(GByteArray *png, const char *type, const uint32_t *numbers, size_t count) {
-  size_t n = numbers ? 4 * count : 1;
+static void put_bytes(GByteArray *png, const char *type, const guint8 *bytes, size_t n) {
   put_number(png, (uint32_t)n);
   g_byte_array_append(png, (const guint8 *)type, 4);
-  for (size_t i = 0; numbers && i < count; i++)
-    put_number(png, numbers[i]);
-  if (!numbers)
-    g_byte_array_append(png, (const guint8 *)"", 1);
+  g_byte_array_append(png, bytes, (guint)n);
   put_number(png, checksum(png->data + png->len - 4 - n, n + 4));
+}
+
+/* A chunk of numbers, or of one byte, 0. */
+static void put_chunk(GByteArray *png, const char *type, const uint32_t *numbers, size_t count) {
+  uint32_t big[8] = {0};
+  assert_true(count <= G_N_ELEMENTS(big));
+  for (size_t i = 0; numbers && i < count; i++)
+    big[i] = GUINT32_TO_BE(numbers[i]);
+  put_bytes(png, type, (const guint8 *)big, numbers ? 4 * count : 1);
 }
 
 /* Values along x, on a picture of one row; chunks after the header, where they are not 0. */
@@ -214,11 +218,53 @@ static void a_text_in_latin_is_read(void **state) {
   g_unlink(path);
 }
 
+static void put_compressed(GByteArray *png, const char *head, size_t head_bytes, const guint8 *text,
+                           size_t n) {
+  static const guint8 before[] = "Comment\0"; /* and the method */
+  g_autoptr(GByteArray) data = g_byte_array_new();
+  g_byte_array_append(data, before, sizeof before);
+  g_byte_array_append(data, text, (guint)n);
+  g_byte_array_append(png, (const guint8 *)head, (guint)head_bytes);
+  put_bytes(png, "zTXt", data->data, data->len);
+}
+
+/* Compressed by Python's zlib: 40 times "Gr\xfc\xdfe, ". What is cut short is no text. */
+static void a_compressed_text_in_latin_is_read(void **state) {
+  static const guint8 deflated[] = {0x78, 0x9c, 0x73, 0x2f, 0xfa, 0x73, 0x3f, 0x55, 0x47, 0xc1,
+                                    0x7d, 0x94, 0x42, 0xa5, 0x00, 0x0b, 0xd4, 0x82, 0xc9};
+  enum { HEADER = 33, TIMES = 40 };
+  g_autofree char *path = scratch_path(state, "a.png"), *golden = golden_path("rgb8.png"), *bytes = NULL;
+  g_autoptr(GByteArray) png = g_byte_array_new();
+  g_autoptr(GString) wanted = g_string_new(NULL);
+  size_t n;
+  nd_image image;
+  for (int i = 0; i < TIMES; i++)
+    g_string_append(wanted, "Gr\xc3\xbc\xc3\x9f"
+                            "e, ");
+  assert_true(g_file_get_contents(golden, &bytes, &n, NULL));
+  for (size_t kept = sizeof deflated; kept > sizeof deflated - 2; kept--) {
+    g_byte_array_set_size(png, 0);
+    put_compressed(png, bytes, HEADER, deflated, kept);
+    g_byte_array_append(png, (guint8 *)bytes + HEADER, (guint)(n - HEADER));
+    must(nd_image_decode(png->data, png->len, "zTXt", &image));
+    must(nd_image_save(path, &image, NULL));
+    nd_image_free(&image);
+    VipsImage *saved = look_into(path);
+    if (kept == sizeof deflated)
+      check_text(saved, "png-comment-0-Comment", wanted->str);
+    else
+      assert_int_equal(vips_image_get_typeof(saved, "png-comment-0-Comment"), 0);
+    g_object_unref(saved);
+    g_unlink(path);
+  }
+}
+
 int main(void) {
   if (nd_image_start())
     return 1;
   const struct CMUnitTest tests[] = {
       IN_SCRATCH(a_text_in_latin_is_read),
+      IN_SCRATCH(a_compressed_text_in_latin_is_read),
       IN_SCRATCH(texts_keep_their_keywords_and_letters),
       IN_SCRATCH(frames_of_an_animation_are_mentioned),
       IN_SCRATCH(gamma_becomes_a_profile),

@@ -299,11 +299,32 @@ static void the_program_ends_on_a_signal_and_tidies_up(void **state) {
   assert_null(g_dir_read_name(dir));
 }
 
+/* What is said to be enough is. */
+static void a_photo_that_does_not_fit_says_what_does(void **state) {
+  const site *s = *state;
+  size_t n;
+  g_autofree char *png = photo(300, 200, 8, ".png", &n), *folder = site_path(s, "work"),
+                  *upload = g_build_filename(folder, "upload", NULL),
+                  *model = g_build_filename(s->models, "tiny.safetensors", NULL),
+                  *result = g_build_filename(folder, "result.png", NULL);
+  assert_int_equal(g_mkdir(folder, 0700), 0);
+  assert_true(g_file_set_contents(upload, png, (gssize)n, NULL));
+  nd_serve_work w = {.model = model, .folder = folder, .ending = ".png", .strength = 1, .memory = 1 << 10};
+  assert_int_equal(nd_serve_work_on(&w, NULL, NULL), -1);
+  const char *advice = strstr(nd_error(), " more; noiseda serve --memory ");
+  if (!advice || !strstr(advice, "M is enough"))
+    fail_msg("%s", nd_error());
+  w.memory = (size_t)atoi(advice + strlen(" more; noiseda serve --memory ")) << 20;
+  assert_int_equal(nd_serve_work_on(&w, NULL, NULL), 0);
+  assert_true(g_file_test(result, G_FILE_TEST_EXISTS));
+}
+
 int main(void) {
   site_prepare();
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_photo_is_restored_with_all_its_bits),
       cmocka_unit_test(metadata_comes_back),
+      cmocka_unit_test(a_photo_that_does_not_fit_says_what_does),
       cmocka_unit_test(formats_are_as_named_or_as_asked),
       cmocka_unit_test(photos_wait_their_turn_and_can_be_cancelled),
       cmocka_unit_test(what_is_worked_on_is_not_forgotten),

@@ -97,7 +97,7 @@ static void the_matrix_is_laid_out_and_merged(void **state) {
   assert_int_equal(nd_study_recipe(&s, &s.runs[4], &r), 0);
   assert_string_equal(r.data.clean, "c");
   assert_string_equal(r.data.real, "r");
-  assert_true(r.seed == 2 && r.training.steps == 5 && r.mode == ND_RECIPE_PAIRED);
+  assert_true(r.seed == 2 && r.training.steps == 5 && r.mode == ND_MODE_PAIRED);
   nd_recipe_clear(&r);
   assert_int_equal(nd_study_recipe(&s, &s.runs[5], &r), 0);
   assert_string_equal(r.data.clean, ""); /* the oracle's data stand in place of the task's */

@@ -87,6 +87,27 @@ static void smaller_networks_are_advised_where_they_do(void **state) {
   nd_recipe_clear(&r);
 }
 
+/* A budget that was given can be raised: smaller networks are not what is needed. */
+static void a_budget_that_is_too_small_says_which_would_do(void **state) {
+  (void)state;
+  static const int budgets[] = {PROGRAM / 2, PROGRAM + 2 * MEGABYTE};
+  for (size_t i = 0; i < G_N_ELEMENTS(budgets); i++) {
+    nd_recipe r = make("");
+    size_t cache;
+    r.training.memory = budgets[i] / MEGABYTE;
+    assert_int_equal(nd_memory_fit_in(&r, 1, (size_t)budgets[i], &cache), -1);
+    if (strstr(nd_error(), "smaller networks") || strstr(nd_error(), "no network"))
+      fail_msg("%s", nd_error());
+    const char *advice = strstr(nd_error(), " allows ");
+    assert_non_null(advice);
+    advice = strstr(advice, "; --memory ");
+    assert_non_null(advice);
+    r.training.memory = atoi(advice + strlen("; --memory "));
+    assert_int_equal(nd_memory_fit_in(&r, 1, (size_t)r.training.memory << 20, &cache), 0);
+    nd_recipe_clear(&r);
+  }
+}
+
 static void a_budget_chooses_the_fewest_passes(void **state) {
   (void)state;
   nd_recipe one = make(""), four = make("training: {accumulation_steps: 4}\n");
@@ -137,6 +158,7 @@ int main(void) {
                                      cmocka_unit_test(the_advice_fits),
                                      cmocka_unit_test(smaller_networks_are_advised_where_they_do),
                                      cmocka_unit_test(smaller_patches_are_advised_where_passes_do_not_do),
+                                     cmocka_unit_test(a_budget_that_is_too_small_says_which_would_do),
                                      cmocka_unit_test(a_budget_chooses_the_fewest_passes),
                                      cmocka_unit_test(processes_share_the_batch),
                                      cmocka_unit_test(a_batch_that_no_tensor_can_hold_is_cut_too)};
