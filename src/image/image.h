@@ -109,6 +109,8 @@ void nd_views_photo(const float *x, size_t pixels, int channels, float *rgb);
 const char *nd_image_ending(const char *path);
 /* True when the file name ends in a picture format this build reads (any case). */
 bool nd_image_named(const char *path);
+/* True for names of pictures in formats that are not read: BMP, HEIC, a camera's raw files and others. */
+bool nd_image_named_foreign(const char *path);
 /* Error: a picture of that name cannot be written, which should be known before there is one. */
 int nd_image_check_name(const char *path);
 
