@@ -81,12 +81,17 @@ static void print_group(const nd_prepared_group *g, const options *o) {
   printf("\n");
 }
 
-/* What a recipe says to use it. */
+/* What a recipe says to use it. Clean pictures of a test are its truth: who trained on them would be judged
+ * by what was learned by heart. */
 static void print_group_use(const nd_prepared_group *g, const char *out) {
   bool pairs = !strcmp(g->role, "pairs"), train = g_str_has_suffix(g->folder, "/train"),
-       judged = !train && (pairs || !strcmp(g->role, "right"));
+       judged = !train && strcmp(g->role, "real") != 0, truth = judged && !strcmp(g->role, "clean");
   g_autofree char *path = g_build_filename(out, g->folder, pairs ? NULL : g->role, NULL);
-  printf("  %s.%s: %s\n", judged ? "validation" : "data", pairs ? "input" : g->role, path);
+  printf("  %s.%s: %s%s\n", judged ? "validation" : "data",
+         pairs   ? "input"
+         : truth ? "target"
+                 : g->role,
+         path, truth ? " (noiseda degrade makes its input)" : "");
 }
 
 /* Of the groups of which anything is there. */
