@@ -18,6 +18,7 @@ typedef struct nd_degrade_key {
   double standard[2];               /* the default */
   double min, max;                  /* of a number */
   const char *(*choice)(int index); /* the words allowed, NULL past the last; NULL: a number */
+  bool whole;                       /* a number of things */
 } nd_degrade_key;
 
 typedef struct nd_degradation {
