@@ -105,5 +105,9 @@ int nd_vips_fail(const char *what, const char *name) {
   g_autofree char *text = vips_error_buffer_copy();
   char *cause = system_error(text);
   g_autofree char *line = cause ? cause : one_line(text);
-  return nd_fail("cannot %s '%s': %s", what, name, *line ? line : "libvips gives no reason");
+  const char *reason = *line ? line : "libvips gives no reason";
+  if (!cause && !strcmp(what, "read"))
+    return nd_fail("cannot read '%s': it may be damaged or cut off, copy or download it again (%s)", name,
+                   reason);
+  return nd_fail("cannot %s '%s': %s", what, name, reason);
 }
