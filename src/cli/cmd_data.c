@@ -13,10 +13,12 @@
 static void print_check(const char *path, const nd_check *c, const char *other) {
   for (char **line = c->findings; *line; line++)
     printf("%s\n", *line);
-  printf("%s: %s read, %d x %d to %d x %d; %s, %zu unreadable, %zu grey, %zu smaller than 64 "
-         "pixels, %zu of a scene seen before\n",
-         path, nd_count(c->pictures, "picture").text, c->least_width, c->least_height, c->most_width,
-         c->most_height, nd_count(c->pairs, "pair").text, c->unreadable, c->grey, c->small, c->repeated);
+  printf("%s: %s read, %d x %d to %d x %d; %s", path, nd_count(c->pictures, "picture").text, c->least_width,
+         c->least_height, c->most_width, c->most_height, nd_count(c->pairs, "pair").text);
+  if (c->unpaired)
+    printf(", %zu that do%s not match", c->unpaired, c->unpaired == 1 ? "es" : "");
+  printf(", %zu unreadable, %zu grey, %zu smaller than 64 pixels, %zu of a scene seen before\n",
+         c->unreadable, c->grey, c->small, c->repeated);
   if (other)
     printf("%s shared with %s%s\n", nd_count(c->leaked, "scene").text, other,
            c->leaked ? ": take out of one what is in both, or figures on it mean little" : "");
@@ -33,9 +35,16 @@ typedef struct options {
   gboolean dry_run, overwrite, skip_existing;
 } options;
 
+static void show_progress(size_t done, size_t total, void *context) {
+  (void)context;
+  fprintf(stderr, "\r%zu of %zu%s", done, total, done == total ? "\n" : "");
+}
+
 static int check(const char *path, const options *o) {
   nd_check result;
-  if (nd_data_check(path, o->against, &result))
+  if (nd_cli_set_threads(o->threads))
+    return nd_cli_wrong("%s", nd_error());
+  if (nd_data_check(path, o->against, isatty(STDERR_FILENO) ? show_progress : NULL, NULL, &result))
     return nd_cli_failed();
   print_check(path, &result, o->against);
   bool bad = result.unreadable || result.unreadable_there || result.unpaired || result.leaked;
@@ -45,11 +54,6 @@ static int check(const char *path, const options *o) {
 
 /* ---- prepare ---- */
 enum { FINDINGS_SHOWN = 20 };
-
-static void show_progress(size_t done, size_t total, void *context) {
-  (void)context;
-  fprintf(stderr, "\r%zu of %zu%s", done, total, done == total ? "\n" : "");
-}
 
 static size_t print_findings(char **findings) {
   guint n = g_strv_length(findings);
@@ -79,12 +83,17 @@ static void print_group(const nd_prepared_group *g, const options *o) {
   printf("\n");
 }
 
-/* What a recipe says to use it. */
+/* What a recipe says to use it. Clean pictures of a test are its truth: who trained on them would be judged
+ * by what was learned by heart. */
 static void print_group_use(const nd_prepared_group *g, const char *out) {
   bool pairs = !strcmp(g->role, "pairs"), train = g_str_has_suffix(g->folder, "/train"),
-       judged = !train && (pairs || !strcmp(g->role, "right"));
+       judged = !train && strcmp(g->role, "real") != 0, truth = judged && !strcmp(g->role, "clean");
   g_autofree char *path = g_build_filename(out, g->folder, pairs ? NULL : g->role, NULL);
-  printf("  %s.%s: %s\n", judged ? "validation" : "data", pairs ? "input" : g->role, path);
+  printf("  %s.%s: %s%s\n", judged ? "validation" : "data",
+         pairs   ? "input"
+         : truth ? "target"
+                 : g->role,
+         path, truth ? " (noiseda degrade makes its input)" : "");
 }
 
 /* Of the groups of which anything is there. */

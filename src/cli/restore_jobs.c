@@ -194,14 +194,8 @@ static bool goes_to_file(const nd_restore_wish *w) {
 
 /* Whoever names such a file does not mean a folder. */
 static bool is_other_format(const char *path) {
-  static const char *const endings[] = {".gif",  ".bmp", ".jp2", ".jxl", ".avif", ".heic", ".heif", ".jpe",
-                                        ".jfif", ".ppm", ".pgm", ".pnm", ".tga",  ".psd",  ".exr",  ".hdr",
-                                        ".dng",  ".cr2", ".nef", ".arw", ".raw",  ".svg",  ".pdf",  ".xcf"};
   g_autofree char *low = g_ascii_strdown(path, -1);
-  for (size_t i = 0; i < G_N_ELEMENTS(endings); i++)
-    if (g_str_has_suffix(low, endings[i]))
-      return true;
-  return false;
+  return nd_image_named_foreign(path) || g_str_has_suffix(low, ".svg") || g_str_has_suffix(low, ".pdf");
 }
 
 /* A file's name says a format, too. */

@@ -13,6 +13,8 @@ typedef struct reading {
   nd_check *check;
   GPtrArray *findings;
   bool brief; /* only what cannot be read is told */
+  nd_check_progress progress;
+  void *context;
 } reading;
 
 /* Takes over the text. */
@@ -23,6 +25,27 @@ static void tell(const reading *r, char *finding) {
     g_ptr_array_add(r->findings, finding);
 }
 
+/* ---- Pictures ---- */
+typedef struct scene {
+  nd_fingerprint turns[ND_FINGERPRINT_TURNS];
+} scene;
+
+/* What was seen of a picture by the thread that read it. */
+typedef struct seen {
+  int width, height;
+  bool grey;
+  char *problem; /* NULL: it was read */
+} seen;
+
+typedef struct many {
+  const nd_set *set;
+  const reading *reading;
+  scene *scenes;
+  seen *seen;
+  size_t done;
+  GMutex lock;
+} many;
+
 static bool is_grey(const nd_image *image) {
   size_t n = (size_t)image->width * (size_t)image->height * 3;
   for (size_t i = 0; i < n; i += 3)
@@ -31,57 +54,82 @@ static bool is_grey(const nd_image *image) {
   return true;
 }
 
-static void note(reading *r, const char *file, const nd_image *image) {
+/* A picture that cannot be read is flat. */
+static void look_at(const nd_set *set, size_t i, seen *found, scene *at) {
+  nd_image image;
+  at->turns->flat = true;
+  if (nd_set_load(set, i, &image)) {
+    found->problem = g_strdup(nd_error());
+    return;
+  }
+  found->width = image.width;
+  found->height = image.height;
+  found->grey = is_grey(&image);
+  nd_fingerprint_of(image.data, image.height, image.width, at->turns);
+  nd_image_free(&image);
+}
+
+static void look_at_range(size_t begin, size_t end, int thread, void *context) {
+  many *m = context;
+  (void)thread;
+  for (size_t i = begin; i < end; i++) {
+    look_at(m->set, i, &m->seen[i], &m->scenes[i]);
+    g_mutex_lock(&m->lock);
+    m->done++;
+    if (m->reading->progress)
+      m->reading->progress(m->done, m->set->count, m->reading->context);
+    g_mutex_unlock(&m->lock);
+  }
+}
+
+static void note(const reading *r, const char *file, const seen *s) {
   nd_check *c = r->check;
-  c->least_width = c->pictures ? MIN(c->least_width, image->width) : image->width;
-  c->least_height = c->pictures ? MIN(c->least_height, image->height) : image->height;
-  c->most_width = MAX(c->most_width, image->width);
-  c->most_height = MAX(c->most_height, image->height);
+  c->least_width = c->pictures ? MIN(c->least_width, s->width) : s->width;
+  c->least_height = c->pictures ? MIN(c->least_height, s->height) : s->height;
+  c->most_width = MAX(c->most_width, s->width);
+  c->most_height = MAX(c->most_height, s->height);
   c->pictures++;
-  if (is_grey(image)) {
+  if (s->grey) {
     c->grey++;
     tell(r, g_strdup_printf("grey: %s", file));
   }
-  if (image->width < SMALL || image->height < SMALL) {
+  if (s->width < SMALL || s->height < SMALL) {
     c->small++;
-    tell(r, g_strdup_printf("small, %d x %d: %s", image->width, image->height, file));
+    tell(r, g_strdup_printf("small, %d x %d: %s", s->width, s->height, file));
   }
 }
 
-static void note_unreadable(reading *r) {
+static void note_unreadable(const reading *r, const char *problem) {
   r->check->unreadable++;
-  g_ptr_array_add(r->findings, g_strdup_printf("unreadable: %s", nd_error()));
+  g_ptr_array_add(r->findings, g_strdup_printf("unreadable: %s", problem));
 }
 
+/* A set's pictures. */
+static scene *read_set(const reading *r, const nd_set *set) {
+  many m = {.set = set, .reading = r, .scenes = g_new0(scene, set->count), .seen = g_new0(seen, set->count)};
+  g_mutex_init(&m.lock);
+  nd_parallel(set->count, 1, look_at_range, &m);
+  g_mutex_clear(&m.lock);
+  for (size_t i = 0; i < set->count; i++) {
+    if (m.seen[i].problem)
+      note_unreadable(r, m.seen[i].problem);
+    else
+      note(r, set->at[i].label, &m.seen[i]);
+    g_free(m.seen[i].problem);
+  }
+  g_free(m.seen);
+  return m.scenes;
+}
+
+/* ---- Sets ---- */
 /* A link to nothing, a folder that may not be read. */
 static void note_problem(const char *path, void *context) {
   (void)path;
-  note_unreadable(context);
+  note_unreadable(context, nd_error());
 }
 
 static int open_set(reading *r, const char *path, nd_set *out) {
   return nd_set_open_past(path, note_problem, r, out);
-}
-
-typedef struct scene {
-  nd_fingerprint turns[ND_FINGERPRINT_TURNS];
-} scene;
-
-/* A set's pictures; one that cannot be read is flat. */
-static scene *read_set(reading *r, const nd_set *set) {
-  scene *all = g_new0(scene, set->count);
-  for (size_t i = 0; i < set->count; i++) {
-    nd_image image;
-    all[i].turns->flat = true;
-    if (nd_set_load(set, i, &image)) {
-      note_unreadable(r);
-      continue;
-    }
-    note(r, set->at[i].label, &image);
-    nd_fingerprint_of(image.data, image.height, image.width, all[i].turns);
-    nd_image_free(&image);
-  }
-  return all;
 }
 
 /* The first of `count` scenes that is f, turned so; count: none. */
@@ -93,21 +141,51 @@ static size_t same_scene(nd_fingerprint f, int turn, const scene *all, size_t co
   return i;
 }
 
+/* ---- Scenes ---- */
+typedef struct comparison {
+  const scene *mine, *theirs; /* the same: each is compared with those before it */
+  size_t their_count;
+  size_t *partner; /* of each of mine; SIZE_MAX: none */
+  int *turn;       /* as which it is the partner */
+} comparison;
+
+static void compare_range(size_t begin, size_t end, int thread, void *context) {
+  const comparison *c = context;
+  (void)thread;
+  for (size_t i = begin; i < end; i++) {
+    size_t count = c->mine == c->theirs ? i : c->their_count, at = count;
+    int turn = 0;
+    while (turn < ND_FINGERPRINT_TURNS &&
+           (at = same_scene(*c->mine[i].turns, turn, c->theirs, count)) == count)
+      turn++;
+    c->partner[i] = at == count ? SIZE_MAX : at;
+    c->turn[i] = turn;
+  }
+}
+
 static size_t compare(reading *r, const char *what, const nd_set *a, const scene *sa, const nd_set *b,
                       const scene *sb) {
+  enum { GRAIN = 64 };
+  g_autofree size_t *partner = g_new(size_t, a->count);
+  g_autofree int *turn = g_new(int, a->count);
+  comparison c = {sa, sb, b->count, partner, turn};
   size_t found = 0;
+  nd_parallel(a->count, GRAIN, compare_range, &c);
   for (size_t i = 0; i < a->count; i++) {
-    size_t count = a == b ? i : b->count, at = count;
-    int turn = 0;
-    while (turn < ND_FINGERPRINT_TURNS && (at = same_scene(*sa[i].turns, turn, sb, count)) == count)
-      turn++;
-    if (at == count)
+    if (partner[i] == SIZE_MAX)
       continue;
     found++;
-    tell(r, g_strdup_printf("%s%s: %s and %s", what, turn ? ", mirrored or rotated" : "", a->at[i].label,
-                            b->at[at].label));
+    tell(r, g_strdup_printf("%s%s: %s and %s", what, turn[i] ? ", mirrored or rotated" : "", a->at[i].label,
+                            b->at[partner[i]].label));
   }
   return found;
+}
+
+static void note_unpaired(const char *path, void *context) {
+  const reading *r = context;
+  (void)path;
+  r->check->unpaired++;
+  tell(r, g_strdup_printf("pairs: %s", nd_error()));
 }
 
 /* Matches the inputs with the targets, reads the inputs, and leaves the targets. */
@@ -117,11 +195,7 @@ static int open_pairs(reading *r, const char *path, nd_set *target) {
   if (nd_set_pair_paths(path, &inputs, &targets) || open_set(r, targets, target) ||
       open_set(r, inputs, &input))
     return -1;
-  if (nd_set_match(&input, target)) {
-    r->check->unpaired = 1;
-    tell(r, g_strdup_printf("not pairs: %s", nd_error()));
-  } else
-    r->check->pairs = target->count;
+  r->check->pairs = nd_set_count_pairs(&input, target, note_unpaired, r);
   g_free(read_set(r, &input));
   nd_set_free(&input);
   return 0;
@@ -133,7 +207,9 @@ static int open_scenes(reading *r, const char *path, nd_set *out) {
 
 static int compare_with_other(reading *r, const char *path, const nd_set *mine, const scene *f) {
   nd_check there = {0};
-  reading brief = {&there, r->findings, true};
+  reading brief = *r;
+  brief.check = &there;
+  brief.brief = true;
   nd_set other = {0};
   int failed = open_scenes(&brief, path, &other);
   if (!failed) {
@@ -145,11 +221,28 @@ static int compare_with_other(reading *r, const char *path, const nd_set *mine, 
   return failed;
 }
 
-int nd_data_check(const char *path, const char *other, nd_check *out) {
+static void ignore(const char *path, void *context) {
+  (void)path;
+  (void)context;
+}
+
+/* Before hours are spent on the first set. */
+static int check_other(const char *path) {
+  g_autofree char *input = NULL, *target = NULL;
+  nd_set set;
+  if (nd_set_holds_pairs(path) && nd_set_pair_paths(path, &input, &target))
+    return -1;
+  int failed = nd_set_open_past(target ? target : path, ignore, NULL, &set);
+  nd_set_free(&set);
+  return failed;
+}
+
+int nd_data_check(const char *path, const char *other, nd_check_progress progress, void *context,
+                  nd_check *out) {
   memset(out, 0, sizeof *out);
-  reading r = {out, g_ptr_array_new_with_free_func(g_free), false};
+  reading r = {out, g_ptr_array_new_with_free_func(g_free), false, progress, context};
   nd_set scenes = {0};
-  int failed = open_scenes(&r, path, &scenes);
+  int failed = (other ? check_other(other) : 0) || open_scenes(&r, path, &scenes);
   if (!failed) {
     g_autofree scene *f = read_set(&r, &scenes);
     out->repeated = compare(&r, "same scene twice", &scenes, f, &scenes, f);
@@ -160,7 +253,7 @@ int nd_data_check(const char *path, const char *other, nd_check *out) {
   out->findings = (char **)g_ptr_array_free(r.findings, FALSE);
   if (failed)
     nd_check_free(out);
-  return failed;
+  return failed ? -1 : 0;
 }
 
 void nd_check_free(nd_check *check) {

@@ -21,18 +21,21 @@ int nd_fingerprint_distance(nd_fingerprint a, nd_fingerprint b); /* bits that di
 
 typedef struct nd_check {
   size_t pictures, unreadable, grey, small; /* small: a side below 64 pixels */
-  size_t pairs;                             /* where the set holds pairs that match; else 0 */
-  size_t unpaired;                          /* 1: it holds pairs and they do not match */
+  size_t pairs;                             /* where the set holds pairs, those that match */
+  size_t unpaired;                          /* what does not: a picture without partner, sizes that differ */
   size_t repeated;                          /* pictures of it that are near-duplicates of another one in it */
   size_t leaked;           /* pictures of it that are near-duplicates of one of the other set */
   size_t unreadable_there; /* of the other set, so not compared */
   int least_width, least_height, most_width, most_height;
   char **findings; /* a line each, NULL at the end */
 } nd_check;
+/* Called from any thread, by one at a time; total is of the set that is being read. */
+typedef void (*nd_check_progress)(size_t done, size_t total, void *context);
 /* Reads every picture of the set; where the path holds pairs they are matched, and only the targets are
- * searched for near-duplicates. other: a set with which it should share no scene; NULL: none. Error: no such
- * set, no picture. */
-int nd_data_check(const char *path, const char *other, nd_check *out);
+ * searched for near-duplicates. other: a set with which it should share no scene; NULL: none. progress: may
+ * be NULL. Error, before anything is read: no such set, no picture. */
+int nd_data_check(const char *path, const char *other, nd_check_progress progress, void *context,
+                  nd_check *out);
 void nd_check_free(nd_check *check);
 
 #endif

@@ -18,6 +18,7 @@ typedef struct nd_degrade_key {
   double standard[2];               /* the default */
   double min, max;                  /* of a number */
   const char *(*choice)(int index); /* the words allowed, NULL past the last; NULL: a number */
+  bool whole;                       /* a number of things */
 } nd_degrade_key;
 
 typedef struct nd_degradation {
@@ -125,7 +126,8 @@ typedef struct nd_set {
 
 /* Errors: no such set, no picture in it, a list's line (named) that cannot be. On error out is zeroed. */
 int nd_set_open(const char *path, nd_set *out);
-/* The same, past what a folder cannot look at. */
+/* The same, past what a folder cannot look at; the files of a list that are not there stay in the set, and
+ * cannot be loaded. */
 int nd_set_open_past(const char *path, nd_set_problem problem, void *context, nd_set *out);
 /* Keeps the pictures that are wanted, of which there may be none. */
 void nd_set_filter(nd_set *set, bool (*wanted)(const nd_set_item *item, void *context), void *context);
@@ -153,6 +155,9 @@ int nd_set_size(const nd_set *set, size_t index, int *width, int *height);
  * all files. Errors name both pictures: a missing partner, two files of one name, sizes that differ (and
  * gives the sizes). */
 int nd_set_match(const nd_set *input, nd_set *target);
+/* The number of pairs whose sides have one size; tells of everything else that nd_set_match would refuse.
+ * What cannot be read is not told. */
+size_t nd_set_count_pairs(const nd_set *input, const nd_set *target, nd_set_problem problem, void *context);
 /* The same of left views with their right ones, or with their targets, whose names may differ from view to
  * view (7_L.png and 7_R.png): two folders that share no name are matched by order too, numbers in names by
  * their value. */

@@ -9,11 +9,13 @@ extern const nd_degradation nd_degradation_gaussian, nd_degradation_camera, nd_d
 
 /* Entries of a key table. place: the number of its (first) value. */
 #define ND_KEY_RANGE(name, place, low, high, min, max, help)                                                 \
-  { name, help, place, 2, {low, high}, min, max, NULL }
+  { name, help, place, 2, {low, high}, min, max, NULL, false }
 #define ND_KEY_NUMBER(name, place, standard, min, max, help)                                                 \
-  { name, help, place, 1, {standard}, min, max, NULL }
+  { name, help, place, 1, {standard}, min, max, NULL, false }
+#define ND_KEY_WHOLE(name, place, standard, min, max, help)                                                  \
+  { name, help, place, 1, {standard}, min, max, NULL, true }
 #define ND_KEY_CHOICE(name, place, standard, words, help)                                                    \
-  { name, help, place, 1, {standard}, 0, 0, words }
+  { name, help, place, 1, {standard}, 0, 0, words, false }
 
 /* A key's words for a switch: false, true. */
 const char *nd_choice_switch(int index);

@@ -2,6 +2,7 @@
 #include "data/degrade-private.h"
 
 #include <glib.h>
+#include <math.h>
 #include <string.h>
 
 static const nd_degradation *const degradations[] = {
@@ -107,6 +108,8 @@ static int parse_number(const nd_degrade_key *key, const char *text, double *val
     return nd_fail("'%s' is not a number", text);
   if (!(number >= key->min && number <= key->max))
     return nd_fail("%s is outside %g to %g", text, key->min, key->max);
+  if (key->whole && number != floor(number))
+    return nd_fail("%s is no whole number", text);
   *value = number;
   return 0;
 }

@@ -9,37 +9,58 @@ static char *stem(const char *name) {
   return g_strndup(name, (size_t)(strrchr(name, '.') - name));
 }
 
-/* Stem to index + 1. NULL and an error when two pictures of the set share a stem. */
-static GHashTable *index_stems(const nd_set *set) {
-  GHashTable *stems = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-  for (size_t i = 0; i < set->count; i++) {
-    char *key = stem(set->at[i].name);
-    size_t other = GPOINTER_TO_SIZE(g_hash_table_lookup(stems, key));
-    g_hash_table_insert(stems, key, GSIZE_TO_POINTER(i + 1));
-    if (!other)
-      continue;
-    nd_fail("'%s' and '%s' have the same name: which of them belongs to the pair? Remove one",
-            set->at[other - 1].label, set->at[i].label);
-    g_hash_table_destroy(stems);
-    return NULL;
-  }
-  return stems;
+/* Whom to tell what does not match; problem NULL: the first such thing is an error. */
+typedef struct listener {
+  nd_set_problem problem;
+  void *context;
+} listener;
+
+/* With nd_fail's message set: 0 goes on without it. */
+static int bad(const listener *l, const nd_set_item *item) {
+  if (!l->problem)
+    return -1;
+  l->problem(item->label, l->context);
+  return 0;
 }
 
-/* place[i] becomes the index in `other` of the partner of set's picture i. */
-static int find_partners(const nd_set *set, const nd_set *other, size_t *place) {
-  g_autoptr(GHashTable) stems = index_stems(other);
+/* Stem to index + 1; of two pictures of one stem the first. NULL: an error. */
+static GHashTable *index_stems(const nd_set *set, const listener *l) {
+  g_autoptr(GHashTable) stems = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  for (size_t i = 0; i < set->count; i++) {
+    g_autofree char *key = stem(set->at[i].name);
+    size_t other = GPOINTER_TO_SIZE(g_hash_table_lookup(stems, key));
+    if (!other) {
+      g_hash_table_insert(stems, g_steal_pointer(&key), GSIZE_TO_POINTER(i + 1));
+      continue;
+    }
+    nd_fail("'%s' and '%s' have the same name: which of them belongs to the pair? Remove one",
+            set->at[other - 1].label, set->at[i].label);
+    if (bad(l, &set->at[i]))
+      return NULL;
+  }
+  return g_steal_pointer(&stems);
+}
+
+static int no_partner(const nd_set_item *item, const nd_set *other, const char *key) {
+  if (!nd_set_named(other->path))
+    return nd_fail("'%s' has no partner: '%s' is one picture", item->label, other->path);
+  return nd_fail("'%s' has no partner: expected '%s%c%s' with any picture extension", item->label,
+                 other->path, G_DIR_SEPARATOR, key);
+}
+
+/* place[i] becomes the index in `other` of the partner of set's picture i; NOBODY: it has none. */
+static const size_t NOBODY = SIZE_MAX;
+
+static int find_partners(const nd_set *set, const nd_set *other, const listener *l, size_t *place) {
+  g_autoptr(GHashTable) stems = index_stems(other, l);
   if (!stems)
     return -1;
   for (size_t i = 0; i < set->count; i++) {
     g_autofree char *key = stem(set->at[i].name);
     size_t found = GPOINTER_TO_SIZE(g_hash_table_lookup(stems, key));
-    if (!found && !nd_set_named(other->path))
-      return nd_fail("'%s' has no partner: '%s' is one picture", set->at[i].label, other->path);
-    if (!found)
-      return nd_fail("'%s' has no partner: expected '%s%c%s' with any picture extension", set->at[i].label,
-                     other->path, G_DIR_SEPARATOR, key);
-    place[i] = found - 1;
+    place[i] = found ? found - 1 : NOBODY;
+    if (!found && (no_partner(&set->at[i], other, key), bad(l, &set->at[i])))
+      return -1;
   }
   return 0;
 }
@@ -52,8 +73,9 @@ static void reorder(nd_set_item *items, size_t n, const size_t *place) {
 
 static int match_names(const nd_set *input, nd_set *target) {
   g_autofree size_t *place = g_new(size_t, MAX(input->count, target->count));
+  const listener nobody = {0};
   /* From both sides, so that a picture left over in either set is noticed. */
-  if (find_partners(target, input, place) || find_partners(input, target, place))
+  if (find_partners(target, input, &nobody, place) || find_partners(input, target, &nobody, place))
     return -1;
   reorder(target->at, target->count, place);
   return 0;
@@ -139,12 +161,21 @@ static bool is_picture(const nd_set *set) {
   return set->kind == &nd_set_pictures;
 }
 
+static int check_kinds(const nd_set *input, const nd_set *target) {
+  if (input->kind->ordered == target->kind->ordered)
+    return 0;
+  return nd_fail("'%s' and '%s' cannot be paired: folders are by name, lists and arrays by order",
+                 input->path, target->path);
+}
+
+static bool by_place(const nd_set *input, const nd_set *target) {
+  return input->kind->ordered || (is_picture(input) && is_picture(target));
+}
+
 static int match(const nd_set *input, nd_set *target, bool names_may_differ) {
-  if (input->kind->ordered != target->kind->ordered)
-    return nd_fail("'%s' and '%s' cannot be paired: folders are by name, lists and arrays by order",
-                   input->path, target->path);
-  bool by_place = input->kind->ordered || (is_picture(input) && is_picture(target));
-  int failed = by_place                                           ? match_order(input, target)
+  if (check_kinds(input, target))
+    return -1;
+  int failed = by_place(input, target)                            ? match_order(input, target)
                : names_may_differ && !share_a_name(input, target) ? match_sorted(input, target)
                                                                   : match_names(input, target);
   for (size_t i = 0; i < input->count && !failed; i++)
@@ -154,6 +185,42 @@ static int match(const nd_set *input, nd_set *target, bool names_may_differ) {
 
 int nd_set_match(const nd_set *input, nd_set *target) {
   return match(input, target, false);
+}
+
+/* ---- All that does not match ---- */
+/* Where each input's partner is. */
+static int find_places(const nd_set *input, const nd_set *target, const listener *l, size_t *place) {
+  if (check_kinds(input, target))
+    return -1;
+  if (!by_place(input, target))
+    return find_partners(target, input, l, place) || find_partners(input, target, l, place) ? -1 : 0;
+  for (size_t i = 0; i < input->count; i++)
+    place[i] = i;
+  return match_order(input, target);
+}
+
+/* False and no complaint where a side cannot be measured: that is a matter of reading it. */
+static bool is_pair(const nd_set *input, const nd_set *target, size_t i, size_t at, const listener *l) {
+  nd_sized a = {.label = input->at[i].label}, b = {.label = target->at[at].label};
+  if (nd_set_size(input, i, &a.width, &a.height) || nd_set_size(target, at, &b.width, &b.height))
+    return false;
+  bool same = !nd_compare_sizes(&a, &b);
+  if (!same)
+    (void)bad(l, &input->at[i]);
+  return same;
+}
+
+size_t nd_set_count_pairs(const nd_set *input, const nd_set *target, nd_set_problem problem, void *context) {
+  g_autofree size_t *place = g_new(size_t, MAX(input->count, target->count));
+  const listener l = {problem, context};
+  size_t pairs = 0;
+  if (find_places(input, target, &l, place)) {
+    problem(input->path, context);
+    return 0;
+  }
+  for (size_t i = 0; i < input->count; i++)
+    pairs += place[i] != NOBODY && is_pair(input, target, i, place[i], &l);
+  return pairs;
 }
 
 int nd_set_match_views(const nd_set *left, nd_set *other) {

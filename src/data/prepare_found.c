@@ -12,10 +12,30 @@ static bool has(const nd_prepare_work *w, const nd_found *f, const nd_tree_file 
 }
 
 /* ---- One picture, or pair ---- */
+/* Sets cannot hold BMP: what is prepared does not. */
+static int make_png(const char *name, void **bytes, size_t *size) {
+  nd_image image;
+  g_autofree void *png = NULL;
+  size_t n;
+  if (nd_bmp_decode(*bytes, *size, name, &image))
+    return -1;
+  int failed = nd_image_encode(&image, ".png", NULL, &png, &n);
+  nd_image_free(&image);
+  nd_mem_free(*bytes);
+  *bytes = failed ? NULL : nd_mem_alloc(n, name);
+  if (!*bytes)
+    return -1;
+  memcpy(*bytes, png, n);
+  *size = n;
+  return 0;
+}
+
 static int read_raster(const nd_tree_file *file, void **bytes, size_t *size, nd_raster **out) {
   int width, height;
   *out = NULL;
-  if (nd_tree_read(file, bytes, size) || nd_image_measure(*bytes, *size, file->path, &width, &height))
+  if (nd_tree_read(file, bytes, size) ||
+      (nd_bmp_starts(*bytes, *size) && make_png(file->path, bytes, size)) ||
+      nd_image_measure(*bytes, *size, file->path, &width, &height))
     return -1;
   if ((int64_t)width * height > PIXELS_MAX)
     return nd_fail("'%s' is %d x %d, larger than any picture of these sets", file->path, width, height);
@@ -78,11 +98,11 @@ static int put_patches(nd_prepare_work *w, const char *stem, const nd_tree_file 
   return 0;
 }
 
-/* As it is, byte for byte. */
+/* As it is, byte for byte, unless it was a BMP. */
 static int put_whole(nd_prepare_work *w, const char *stem, const nd_tree_file *file, const nd_raster *r,
                      const void *bytes, size_t size, size_t *files) {
-  g_autofree char *ending = g_ascii_strdown(strrchr(file->path, '.'), -1),
-                  *output = g_strconcat(stem, ending, NULL);
+  const char *name = nd_image_named(file->path) ? strrchr(file->path, '.') : nd_raster_shape_of(r)->ending;
+  g_autofree char *ending = g_ascii_strdown(name, -1), *output = g_strconcat(stem, ending, NULL);
   nd_manifest_line l = {.output = output,
                         .source = file->path,
                         .width = nd_raster_shape_of(r)->width,

@@ -66,7 +66,7 @@ static int add_line(nd_set *set, const char *list, const nd_list_line *line, siz
         ".webp are read",
         list, line->number, path);
   g_autofree char *file = find_file(folder, path);
-  if (!g_file_test(file, G_FILE_TEST_IS_REGULAR))
+  if (!set->problem && !g_file_test(file, G_FILE_TEST_IS_REGULAR))
     return nd_fail("list '%s', line %d: there is no file '%s'", list, line->number, file);
   nd_set_add(set, name_of(path), g_steal_pointer(&file), NULL, 0);
   return 0;

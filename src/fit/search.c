@@ -42,7 +42,7 @@ static void settle(const search *s, const nd_degrade_key *key, double *values) {
   double *v = values + key->first;
   for (int i = 0; i < key->count; i++)
     if (is_free(s, key, i))
-      v[i] = CLAMP(v[i], key->min, key->max);
+      v[i] = CLAMP(key->whole ? round(v[i]) : v[i], key->min, key->max);
   if (key->count == 2 && v[0] > v[1])
     v[is_free(s, key, 0) ? 0 : 1] = v[is_free(s, key, 0) ? 1 : 0];
 }

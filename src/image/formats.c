@@ -116,3 +116,15 @@ const char *nd_image_ending(const char *path) {
 bool nd_image_named(const char *path) {
   return nd_format_named(path) != NULL;
 }
+
+bool nd_image_named_foreign(const char *path) {
+  static const char *const endings[] = {".gif", ".bmp",  ".jp2", ".jxl", ".avif", ".heic", ".heif",
+                                        ".jpe", ".jfif", ".ppm", ".pgm", ".pnm",  ".tga",  ".psd",
+                                        ".exr", ".hdr",  ".dng", ".cr2", ".cr3",  ".nef",  ".arw",
+                                        ".raf", ".rw2",  ".orf", ".raw", ".xcf"};
+  g_autofree char *low = g_ascii_strdown(path, -1);
+  for (size_t i = 0; i < G_N_ELEMENTS(endings); i++)
+    if (g_str_has_suffix(low, endings[i]))
+      return true;
+  return false;
+}

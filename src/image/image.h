@@ -61,6 +61,9 @@ int nd_image_encode(const nd_image *image, const char *format, const nd_save_opt
                     size_t *size);
 /* The same as nd_image_load from memory; name is for messages. */
 int nd_image_decode(const void *bytes, size_t size, const char *name, nd_image *out);
+/* BMP, which nothing else reads, of a file in memory: RGB without alpha. */
+bool nd_bmp_starts(const void *bytes, size_t size);
+int nd_bmp_decode(const void *bytes, size_t size, const char *name, nd_image *out);
 /* ---- Rasters ------------------------------------------------------------------------------------------
  * Pictures of any size, as the samples that a file holds: in memory, or beyond `limit` bytes in a temporary
  * file (in TMPDIR, else /var/tmp). What is read and written, and the errors, are those of nd_image_load and
@@ -109,6 +112,8 @@ void nd_views_photo(const float *x, size_t pixels, int channels, float *rgb);
 const char *nd_image_ending(const char *path);
 /* True when the file name ends in a picture format this build reads (any case). */
 bool nd_image_named(const char *path);
+/* True for names of pictures in formats that are not read: BMP, HEIC, a camera's raw files and others. */
+bool nd_image_named_foreign(const char *path);
 /* Error: a picture of that name cannot be written, which should be known before there is one. */
 int nd_image_check_name(const char *path);
 

@@ -118,5 +118,9 @@ int nd_vips_fail(const char *what, const char *name) {
   int number = error_number(line);
   if (number)
     return nd_fail_of(number, "cannot %s '%s'", what, name);
-  return nd_fail("cannot %s '%s': %s", what, name, *line ? line : "libvips gives no reason");
+  const char *reason = *line ? line : "libvips gives no reason";
+  if (!cause && !strcmp(what, "read"))
+    return nd_fail("cannot read '%s': it may be damaged or cut off, copy or download it again (%s)", name,
+                   reason);
+  return nd_fail("cannot %s '%s': %s", what, name, reason);
 }

@@ -36,8 +36,9 @@ static int niqe_check_size(const nd_evaluation *e, int height, int width) {
 }
 
 const nd_metric_kind nd_metrics[ND_METRICS] = {
-    [ND_PSNR] = {"PSNR", "psnr", "PSNR (dB)", 9, 4, 2, true, has_protocol, NULL, psnr_and_ssim},
-    [ND_SSIM] = {"SSIM", "ssim", "SSIM", 8, 5, 4, true, has_protocol, ssim_check_size, NULL},
-    [ND_LPIPS] = {"LPIPS", "lpips", "LPIPS, lower is better", 8, 5, 4, true, has_lpips, NULL, lpips},
-    [ND_NIQE] = {"NIQE", "niqe", "NIQE, lower is better", 8, 4, 3, false, has_niqe, niqe_check_size, niqe},
+    [ND_PSNR] = {"PSNR", "psnr", "PSNR (dB)", 9, 4, 2, true, false, has_protocol, NULL, psnr_and_ssim},
+    [ND_SSIM] = {"SSIM", "ssim", "SSIM", 8, 5, 4, true, false, has_protocol, ssim_check_size, NULL},
+    [ND_LPIPS] = {"LPIPS", "lpips", "LPIPS, lower is better", 8, 5, 4, true, true, has_lpips, NULL, lpips},
+    [ND_NIQE] = {"NIQE", "niqe", "NIQE, lower is better", 8, 4, 3, false, true, has_niqe, niqe_check_size,
+                 niqe},
 };

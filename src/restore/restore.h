@@ -102,7 +102,7 @@ typedef struct nd_metric_kind {
   const char *name, *key;      /* "PSNR"; "psnr", in JSON and tables */
   const char *title;           /* of a report's table, where it has `digits` decimals */
   int width, decimals, digits; /* the first two: in a line of noiseda eval */
-  bool needs_truth;
+  bool needs_truth, lower_is_better;
   bool (*wanted)(const nd_evaluation *e);
   /* NULL: pictures of any size will do. */
   int (*check_size)(const nd_evaluation *e, int height, int width);

@@ -33,13 +33,20 @@ static void describe_file(const char *name, const char *path, void *context) {
     describe(name, path, context);
 }
 
+static void describe_one(const char *name, JsonBuilder *b) {
+  g_autofree char *path = NULL;
+  if (!nd_model_find(name, &path))
+    describe(name, path, b);
+}
+
+/* The page begins with the first: that which `noiseda restore` takes, too. */
 static void describe_named(JsonBuilder *b) {
   g_auto(GStrv) names = nd_model_names();
-  for (int i = 0; names[i]; i++) {
-    g_autofree char *path = NULL;
-    if (!nd_model_find(names[i], &path))
-      describe(names[i], path, b);
-  }
+  if (g_strv_contains((const char *const *)names, ND_DEFAULT_MODEL))
+    describe_one(ND_DEFAULT_MODEL, b);
+  for (int i = 0; names[i]; i++)
+    if (strcmp(names[i], ND_DEFAULT_MODEL))
+      describe_one(names[i], b);
 }
 
 bool nd_models_any(const char *folder) {

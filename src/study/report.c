@@ -81,7 +81,19 @@ static int append_costs(GString *out, const nd_study *s, const char *dir) {
   return 0;
 }
 
-/* ---- Curves: validation PSNR of each variant, of the first seed it has ---- */
+/* ---- Curves of each variant, of the first seed it has ---- */
+typedef struct curve_kind {
+  const char *file, *label;
+  int columns, column;
+  bool log_y;
+} curve_kind;
+
+/* The first of which there is anything is shown: runs without validation have a loss. */
+static const curve_kind curve_kinds[] = {
+    {ND_VALIDATION_CSV, "validation PSNR (dB)", ND_VALIDATED_COLUMNS, ND_VALIDATED_PSNR, false},
+    {ND_LOG_CSV, "restoration loss", ND_LOGGED_ALWAYS, ND_LOGGED_RESTORATION, true},
+};
+
 static const nd_study_run *first_run(const nd_study *s, int task, int variant) {
   for (int i = 0; i < s->run_count; i++)
     if (s->runs[i].task == task && s->runs[i].variant == variant)
@@ -89,18 +101,22 @@ static const nd_study_run *first_run(const nd_study *s, int task, int variant) {
   return NULL;
 }
 
-static void append_plot(GString *out, const nd_study *s, const nd_plot_series *series, int count, int task) {
-  nd_plot plot = {.title = s->tasks[task].name,
+static void append_plot(GString *out, const char *title, const curve_kind *kind, const nd_plot_series *series,
+                        int count) {
+  nd_plot plot = {.title = title,
                   .x_label = "step",
-                  .y_label = "validation PSNR (dB)",
+                  .y_label = kind->label,
+                  .log_y = kind->log_y,
                   .series = series,
                   .series_count = count};
-  g_autofree char *svg = count ? nd_plot_svg(&plot) : NULL;
-  if (svg) /* runs without validation have no curve */
+  g_autofree char *svg = nd_plot_svg(&plot);
+  if (svg)
     g_string_append_printf(out, "<h3>During training</h3>\n%s\n", svg);
 }
 
-static void append_curves(GString *out, const nd_study *s, const char *dir, int task) {
+/* False: there are none of this kind. */
+static bool append_curves_of(GString *out, const nd_study *s, const char *dir, int task,
+                             const curve_kind *kind) {
   g_autofree nd_plot_series *series = g_new0(nd_plot_series, s->variant_count);
   g_autofree nd_points *curves = g_new0(nd_points, s->variant_count);
   int count = 0;
@@ -110,17 +126,25 @@ static void append_curves(GString *out, const nd_study *s, const char *dir, int 
       continue;
     g_autofree char *folder = nd_study_folder(run, dir);
     nd_points *c = &curves[v];
-    *c = nd_journal_points(folder, ND_VALIDATION_CSV, ND_VALIDATED_COLUMNS, ND_VALIDATED_PSNR);
+    *c = nd_journal_points(folder, kind->file, kind->columns, kind->column);
     if (c->x->len)
       series[count++] = (nd_plot_series){.name = s->variants[v].name,
                                          .x = (const double *)(void *)c->x->data,
                                          .y = (const double *)(void *)c->y->data,
                                          .count = c->x->len};
   }
-  append_plot(out, s, series, count, task);
+  if (count)
+    append_plot(out, s->tasks[task].name, kind, series, count);
   for (int v = 0; v < s->variant_count; v++)
     if (curves[v].x)
       nd_points_free(&curves[v]);
+  return count;
+}
+
+static void append_curves(GString *out, const nd_study *s, const char *dir, int task) {
+  bool shown = false;
+  for (size_t k = 0; k < G_N_ELEMENTS(curve_kinds) && !shown; k++)
+    shown = append_curves_of(out, s, dir, task, &curve_kinds[k]);
 }
 
 /* ---- Details: the same window of each picture through each variant of the first seed ---- */
@@ -236,7 +260,11 @@ static void append_introduction(GString *out, const nd_study *s) {
     nd_page_text(out, s->source);
     g_string_append(out, " to ");
     nd_page_text(out, s->oracle);
-    g_string_append(out, ", seed for seed, then the mean of the seeds.");
+    g_string_append(out, ", seed for seed, then the mean of the seeds; \"-\" where ");
+    nd_page_text(out, s->oracle);
+    g_string_append(out, " is no better than ");
+    nd_page_text(out, s->source);
+    g_string_append(out, ", so that there is no such distance.");
   }
   g_string_append(out, "</p>\n");
 }

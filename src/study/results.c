@@ -143,8 +143,22 @@ static double input_mean(const nd_study *s, const nd_study_results *r, int task,
   return NAN;
 }
 
-static void summarise_share(const nd_study *s, const table *t, nd_study_summary *out) {
-  if (!t->seeds)
+/* Is the oracle better than the source with every seed? A share of a distance that leads the other way, or
+ * nowhere, would praise what is worse. */
+static bool oracle_leads(const table *t, nd_metric metric) {
+  double sign = nd_metrics[metric].lower_is_better ? -1 : 1;
+  bool leads = true;
+  for (int k = 0; k < t->seeds && leads; k++) {
+    size_t at = (size_t)k * (size_t)t->pictures;
+    leads =
+        sign * (row_mean(t->oracle + at, NULL, t->pictures) - row_mean(t->source + at, NULL, t->pictures)) >
+        0;
+  }
+  return leads;
+}
+
+static void summarise_share(const nd_study *s, const table *t, nd_metric metric, nd_study_summary *out) {
+  if (!t->seeds || !oracle_leads(t, metric))
     return;
   out->share = over_seeds(t, NULL, share_of_seed);
   out->share_seeds = between_seeds(t, share_of_seed);
@@ -173,6 +187,6 @@ void nd_study_summarise(const nd_study *s, const nd_study_results *r, int task, 
   if (nd_study_source(s) < 0 || variant == nd_study_source(s) || variant == nd_study_oracle(s))
     return;
   fill(s, r, task, variant, test, metric, true, &t);
-  summarise_share(s, &t, out);
+  summarise_share(s, &t, metric, out);
   clear(&t);
 }

@@ -139,7 +139,8 @@ typedef struct nd_study_summary {
   nd_interval seeds_interval;    /* Student's t over the seeds' means, 95 % */
   nd_interval pictures_interval; /* bootstrap over pictures (each the mean over seeds), 95 %, percentiles */
   /* Share of the distance from source to oracle: mean over seeds of (x - source) / (oracle - source); NaN
-   * where there is none. The same two intervals; resampled pictures are the same for all three. */
+   * where there is none, or where the oracle is not better than the source with every seed. The same two
+   * intervals; resampled pictures are the same for all three. */
   double share;
   nd_interval share_seeds, share_pictures;
 } nd_study_summary;

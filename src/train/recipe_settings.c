@@ -37,7 +37,7 @@ static char *choice_allowed(const nd_degrade_key *key) {
 
 static void know_key(GArray *all, const char *owner, const nd_degrade_key *key) {
   for (int v = 0; v < key->count; v++) {
-    char *allowed = key->choice ? choice_allowed(key) : nd_recipe_range(false, key->min, key->max);
+    char *allowed = key->choice ? choice_allowed(key) : nd_recipe_range(key->whole, key->min, key->max);
     nd_recipe_known known = {
         owner,  nd_degrade_value_name(key, v), key->help, false, nd_degrade_value_text(key, key->standard[v]),
         allowed};

@@ -2,6 +2,7 @@
 #include "program.h"
 
 #include <glib.h>
+#include <glib/gstdio.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -112,6 +113,41 @@ static void a_camera_makes_colours_of_grey(void **state) {
   nd_image_free(&out);
 }
 
+/* What prepare says a recipe would take: clean pictures of a test have no place in data.clean. */
+static void clean_pictures_of_a_test_are_its_truth(void **state) {
+  (void)state;
+  g_mkdir_with_parents("got/DIV2K_train_HR", 0777);
+  g_mkdir_with_parents("got/CBSD68", 0777);
+  make_picture("got/DIV2K_train_HR/0001.png", 24, 16, 1, 0);
+  make_picture("got/CBSD68/3096.png", 24, 16, 2, 0);
+  outcome o = run_program("data", "prepare", "denoise", "--from", "got", "-o", "made", NULL);
+  assert_int_equal(o.status, 0);
+  assert_non_null(strstr(o.out, "  data.clean: made/div2k/train/clean\n"));
+  assert_non_null(
+      strstr(o.out, "  validation.target: made/cbsd68/test/clean (noiseda degrade makes its input)\n"));
+  outcome_clear(&o);
+}
+
+/* A telephone's HEIC among JPEGs: who is not told believes that all of them were taken. */
+static void pictures_that_are_passed_over_are_told(void **state) {
+  (void)state;
+  assert_int_equal(g_mkdir("mixed", 0777), 0);
+  make_picture("mixed/a.png", 24, 16, 1, 0);
+  write_text("mixed/b.HEIC", "not read");
+  write_text("mixed/c.bmp", "not read");
+  write_text("mixed/notes.txt", "no picture");
+  outcome o = run_program("degrade", "gaussian", "mixed", "-o", "passed", NULL);
+  assert_int_equal(o.status, 0);
+  assert_non_null(strstr(o.err, "passed over in 'mixed': 2 pictures in a format that is not read, such as "
+                                "'b.HEIC'"));
+  outcome_clear(&o);
+  o = run_program("data", "check", "mixed", NULL);
+  assert_int_equal(o.status, 0);
+  assert_non_null(strstr(o.err, "passed over in 'mixed': 2 pictures"));
+  assert_non_null(strstr(o.out, "mixed: 1 picture read"));
+  outcome_clear(&o);
+}
+
 static void help_tells_words_and_defaults(void **state) {
   (void)state;
   outcome o = run_program("degrade", "--help", NULL);
@@ -130,6 +166,8 @@ int main(void) {
       cmocka_unit_test(grey_stays_grey_with_the_noise_asked_for),
       cmocka_unit_test(a_chain_sees_grey_throughout),
       cmocka_unit_test(a_camera_makes_colours_of_grey),
+      cmocka_unit_test(clean_pictures_of_a_test_are_its_truth),
+      cmocka_unit_test(pictures_that_are_passed_over_are_told),
       cmocka_unit_test(help_tells_words_and_defaults),
   };
   return cmocka_run_group_tests(tests, folder_setup, folder_teardown);

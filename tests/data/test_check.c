@@ -89,7 +89,7 @@ static void what_is_wrong_is_found(void **state) {
   save(test, "x.jpg", 120, 2, NULL);
   save(test, "y.png", 50, 3, NULL);
   nd_check c;
-  assert_int_equal(nd_data_check(train, test, &c), 0);
+  assert_int_equal(nd_data_check(train, test, NULL, NULL, &c), 0);
   assert_int_equal(c.pictures, 4);
   assert_int_equal(c.pairs, 2);
   assert_int_equal(c.leaked, 1);
@@ -100,25 +100,100 @@ static void what_is_wrong_is_found(void **state) {
   save(test, "w.png", 80, 3, NULL);
   g_autofree char *dead = g_build_filename(test, "dead.png", NULL);
   assert_int_equal(symlink("nowhere.png", dead), 0);
-  assert_int_equal(nd_data_check(test, NULL, &c), 0);
+  assert_int_equal(nd_data_check(test, NULL, NULL, NULL, &c), 0);
   assert_int_equal(c.unreadable, 2);
   assert_int_equal(c.small, 1);
   assert_int_equal(c.repeated, 1);
   assert_int_equal(c.least_width, 50);
   assert_int_equal(c.most_width, 120);
   nd_check_free(&c);
-  assert_int_equal(nd_data_check(train, test, &c), 0); /* "none in common" would mean little */
+  assert_int_equal(nd_data_check(train, test, NULL, NULL, &c), 0); /* "none in common" would mean little */
   assert_int_equal(c.unreadable, 0);
   assert_int_equal(c.unreadable_there, 2);
   nd_check_free(&c);
   save(train, "target/c.png", SIDE, 5, NULL);
-  assert_int_equal(nd_data_check(train, NULL, &c), 0);
+  assert_int_equal(nd_data_check(train, NULL, NULL, NULL, &c), 0);
   assert_int_equal(c.unpaired, 1);
   nd_check_free(&c);
-  assert_int_equal(nd_data_check("/nowhere", NULL, &c), -1);
+  assert_int_equal(nd_data_check("/nowhere", NULL, NULL, NULL, &c), -1);
   assert_error_has("/nowhere");
   remove_folder(train);
   remove_folder(test);
+}
+
+/* Who mends one at a time, and checks again each time, does not get far. */
+static void all_that_does_not_match_is_told(void **state) {
+  (void)state;
+  g_autofree char *train = new_folder();
+  static const char *const fine[] = {"1.png", "2.png", "3.png"};
+  for (int i = 0; i < 3; i++) {
+    g_autofree char *input = g_build_filename("input", fine[i], NULL),
+                    *target = g_build_filename("target", fine[i], NULL);
+    save(train, input, SIDE, i + 1, NULL);
+    save(train, target, i == 2 ? SIDE - 8 : SIDE, i + 1, NULL);
+  }
+  save(train, "input/alone.png", SIDE, 5, NULL);
+  save(train, "target/lonely.png", SIDE, 6, NULL);
+  save(train, "target/1.jpg", SIDE, 1, NULL);
+  write_text(train, "input/no.png", "no picture");
+  save(train, "target/no.png", SIDE, 7, NULL);
+  nd_check c;
+  assert_int_equal(nd_data_check(train, NULL, NULL, NULL, &c), 0);
+  assert_int_equal(c.pairs, 2);
+  assert_int_equal(c.unpaired, 4);
+  assert_int_equal(c.unreadable, 1); /* and not called a broken pair as well */
+  g_autofree char *said = g_strjoinv("\n", c.findings);
+  assert_non_null(strstr(said, "input/alone.png' has no partner"));
+  assert_non_null(strstr(said, "target/lonely.png' has no partner"));
+  assert_non_null(strstr(said, "target/1.png' have the same name"));
+  assert_non_null(strstr(said, "target/3.png' is 88 x 88"));
+  nd_check_free(&c);
+  remove_folder(train);
+}
+
+static void what_a_list_names_in_vain_is_told(void **state) {
+  (void)state;
+  g_autofree char *folder = new_folder(), *list = g_build_filename(folder, "pairs.txt", NULL);
+  for (int i = 0; i < 3; i++) {
+    g_autofree char *name = g_strdup_printf("%d.png", i);
+    save(folder, name, SIDE, i + 1, NULL);
+  }
+  write_text(folder, "pairs.txt", "0.png 1.png\ngone.png 2.png\nlost.png 1.png\n2.png 0.png\n");
+  nd_check c;
+  assert_int_equal(nd_data_check(list, NULL, NULL, NULL, &c), 0);
+  assert_int_equal(c.unreadable, 2);
+  assert_int_equal(c.pictures, 6);
+  assert_int_equal(c.pairs, 2); /* those after a line that is broken keep their partners */
+  assert_int_equal(c.unpaired, 0);
+  g_autofree char *said = g_strjoinv("\n", c.findings);
+  assert_non_null(strstr(said, "gone.png"));
+  assert_non_null(strstr(said, "lost.png"));
+  nd_check_free(&c);
+  remove_folder(folder);
+}
+
+static void count(size_t done, size_t total, void *context) {
+  size_t *calls = context;
+  assert_true(done == ++*calls && done <= total);
+}
+
+/* Many pictures take long: their number is told meanwhile, and a mistyped name before. */
+static void a_missing_test_set_is_told_before_all_is_read(void **state) {
+  (void)state;
+  g_autofree char *train = new_folder();
+  for (int i = 0; i < 5; i++) {
+    g_autofree char *name = g_strdup_printf("%d.png", i);
+    save(train, name, SIDE, i + 1, NULL);
+  }
+  size_t calls = 0;
+  nd_check c;
+  assert_int_equal(nd_data_check(train, "/nowhere/test", count, &calls, &c), -1);
+  assert_error_has("/nowhere/test");
+  assert_int_equal(calls, 0);
+  assert_int_equal(nd_data_check(train, NULL, count, &calls, &c), 0);
+  assert_int_equal(calls, 5);
+  nd_check_free(&c);
+  remove_folder(train);
 }
 
 int main(void) {
@@ -126,6 +201,9 @@ int main(void) {
       cmocka_unit_test(scenes_are_known_again_and_told_apart),
       cmocka_unit_test(mirrored_and_rotated_copies_are_found),
       cmocka_unit_test(what_is_wrong_is_found),
+      cmocka_unit_test(all_that_does_not_match_is_told),
+      cmocka_unit_test(what_a_list_names_in_vain_is_told),
+      cmocka_unit_test(a_missing_test_set_is_told_before_all_is_read),
   };
   if (nd_image_start())
     return 1;

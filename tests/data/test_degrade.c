@@ -64,6 +64,9 @@ static void wrong_settings_are_named(void **state) {
     assert_error_has(cases[i].key);
     assert_memory_equal(&s, &before, sizeof s);
   }
+  nd_degrade_settings rain = chosen("rain", "layers=2");
+  assert_int_equal(nd_degrade_set(&rain, "layers", "2.7"), -1); /* two were drawn */
+  assert_error_has("2.7 is no whole number");
   set(&s, "iso_min", "6400");
   assert_int_equal(nd_degrade_check(&s), -1);
   assert_error_has("iso_min 6400 is above iso_max 1600");

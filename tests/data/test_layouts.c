@@ -37,6 +37,12 @@ static void layouts_are_known(void **state) {
        "RealBlur-J_ECC_IMCORR_centroid_itensity_ref/scene230/gt/gt_7.png "
        "RealBlur-J_ECC_IMCORR_centroid_itensity_ref/scene230/blur/blur_7.png \n",
        "realblur_j/test/input/scene230_7.png"},
+      {ND_TASK_DEBLUR, "train/train_blur/003/00000042.png", "train/train_sharp/003/00000042.png", NULL, NULL,
+       "reds/train/target/003_00000042.png"},
+      {ND_TASK_DEBLUR, "REDS/val/val_blur_jpeg/000/00000001.jpg", "REDS/val/val_sharp/000/00000001.png", NULL,
+       NULL, "reds_jpeg/val/input/000_00000001.jpg"},
+      {ND_TASK_DEBLUR, "test/test_blur/007/00000099.png", NULL, NULL, NULL,
+       "reds/test/real/007_00000099.png"},
       {ND_TASK_DEBLUR, "DPDD/val/inputL_crops/7-1.png", "DPDD/val/target_crops/7-1.png", NULL, NULL,
        "dpdd/val/target/7-1.png"},
       {ND_TASK_DEBLUR, "dd_dp_dataset_canon/val_l/source/1P0A0894_L.png",

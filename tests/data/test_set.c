@@ -165,7 +165,7 @@ static void lines_of_two_paths_are_pairs(void **state) {
   expect_refused("p.txt", "p.txt", "#1 or #2");
   expect_refused("q.flist#2", "q.flist", "one path a line");
   nd_check c;
-  assert_int_equal(nd_data_check("p.txt", NULL, &c), 0);
+  assert_int_equal(nd_data_check("p.txt", NULL, NULL, NULL, &c), 0);
   assert_true(c.pairs == 2 && c.pictures == 4 && !c.unreadable);
   nd_check_free(&c);
 }

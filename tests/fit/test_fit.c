@@ -112,6 +112,28 @@ static void the_search_finds_a_known_optimum(void **state) {
   assert_true(s.values[0] == given.values[0]);
 }
 
+/* Wants two and a half layers of rain, as a distance may. */
+static double between_layers(const nd_degrade_settings *s, void *context) {
+  const nd_degrade_key *layers = context;
+  double found = s->values[layers->first];
+  assert_true(found == floor(found));
+  return 1 + fabs(found - 2.4);
+}
+
+/* What is drawn a number of times is not drawn 1.17 times, whatever the search would like. */
+static void numbers_of_things_stay_whole(void **state) {
+  (void)state;
+  nd_degrade_settings s;
+  bool fixed[ND_DEGRADE_VALUES] = {false};
+  const nd_degrade_key *layers = NULL;
+  assert_int_equal(nd_degrade_find("rain", &s), 0);
+  for (int k = 0; k < s.kind->key_count; k++)
+    if (!strcmp(s.kind->keys[k].name, "layers"))
+      layers = &s.kind->keys[k];
+  expect(nd_fit_search(&s, fixed, 40, 1, between_layers, (void *)layers), 1.4, 1e-9);
+  expect(s.values[layers->first], 2, 0);
+}
+
 /* ---- Photos whose settings are known ---- */
 /* Blobs of all sizes: clean pictures of one kind and other photos of the same. */
 static void write_pictures(const char *folder, int first, const nd_degrade_settings *degradation) {
@@ -242,6 +264,7 @@ int main(void) {
       cmocka_unit_test(white_noise_is_equal_everywhere),
       cmocka_unit_test(distance_is_how_far_values_are_moved),
       cmocka_unit_test(the_search_finds_a_known_optimum),
+      cmocka_unit_test(numbers_of_things_stay_whole),
       cmocka_unit_test(noise_is_measured),
       cmocka_unit_test(motion_is_told_from_shake_and_defocus),
       cmocka_unit_test(fixed_settings_stay_and_mistakes_are_told),

@@ -147,6 +147,23 @@ static void a_jpeg_that_is_cut_off_is_known_by_its_end(void **state) {
   g_unlink(path);
 }
 
+/* Not in the words of a library alone ("vipspng: libpng read error"). */
+static void half_a_file_is_told_in_plain_words(void **state) {
+  int told = 0;
+  (void)state;
+  for (size_t i = 0; i < G_N_ELEMENTS(samples); i++) {
+    size_t size;
+    nd_image image;
+    g_autofree char *bytes = golden_bytes(samples[i], &size);
+    bool refused = nd_image_decode(bytes, size / 2, samples[i], &image) != 0;
+    if (refused && !strstr(nd_error(), "copy or download it again"))
+      fail_msg("%s", nd_error());
+    told += refused;
+    nd_image_free(&image);
+  }
+  assert_true(told > (int)G_N_ELEMENTS(samples) / 2); /* of some all pixels are in their first half */
+}
+
 static void a_truncated_file_is_whole_or_refused(void **state) {
   (void)state;
   for (size_t i = 0; i < G_N_ELEMENTS(samples); i++) {
@@ -359,6 +376,7 @@ int main(void) {
       IN_SCRATCH(colours_that_would_be_mistaken_are_named),
       cmocka_unit_test(memory_without_a_picture),
       IN_SCRATCH(a_jpeg_that_is_cut_off_is_known_by_its_end),
+      cmocka_unit_test(half_a_file_is_told_in_plain_words),
       cmocka_unit_test(a_truncated_file_is_whole_or_refused),
       cmocka_unit_test(any_damage_is_survived),
       IN_SCRATCH(damaged_pixels_are_refused),

@@ -117,6 +117,37 @@ static void models_are_listed(void **state) {
   reply_clear(&r);
 }
 
+static char *named_models(void) {
+  g_autoptr(JsonBuilder) b = json_builder_new();
+  json_builder_begin_array(b);
+  nd_models_describe(NULL, b);
+  json_builder_end_array(b);
+  g_autoptr(JsonNode) root = json_builder_get_root(b);
+  return json_to_string(root, FALSE);
+}
+
+/* The page takes the first: it is to do what `noiseda restore` does, not what the alphabet says. */
+static void the_default_model_is_offered_first(void **state) {
+  site *s = *state;
+  g_autofree char *tiny = g_build_filename(s->models, "tiny.safetensors", NULL),
+                  *folder = g_build_filename(s->folder, "named", NULL);
+  static const char *const names[] = {"deblur", ND_DEFAULT_MODEL, "derain"};
+  assert_int_equal(g_mkdir(folder, 0777), 0);
+  for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+    g_autofree char *file = g_strconcat(names[i], ".safetensors", NULL),
+                    *path = g_build_filename(folder, file, NULL);
+    assert_int_equal(symlink(tiny, path), 0);
+  }
+  g_setenv("NOISEDA_MODELS", folder, TRUE);
+  g_autofree char *list = named_models();
+  g_unsetenv("NOISEDA_MODELS");
+  const char *first = strstr(list, "\"name\":\"" ND_DEFAULT_MODEL "\""), *other = strstr(list, "\"deblur\"");
+  assert_non_null(first);
+  assert_non_null(other);
+  assert_true(first < other);
+  assert_null(strstr(first + 1, "\"name\":\"" ND_DEFAULT_MODEL "\""));
+}
+
 /* Without a folder models have names, and a name leads nowhere else. */
 static void models_with_names_are_offered(void **state) {
   site *s = *state;
@@ -129,12 +160,7 @@ static void models_with_names_are_offered(void **state) {
     assert_null(nd_models_find(NULL, none[i]));
   assert_null(nd_models_find(NULL, NULL));
   assert_true(nd_models_any(NULL));
-  g_autoptr(JsonBuilder) b = json_builder_new();
-  json_builder_begin_array(b);
-  nd_models_describe(NULL, b);
-  json_builder_end_array(b);
-  g_autoptr(JsonNode) root = json_builder_get_root(b);
-  g_autofree char *list = json_to_string(root, FALSE);
+  g_autofree char *list = named_models();
   assert_non_null(strstr(list, "{\"name\":\"tiny\",\"network\":\"unet\""));
   g_unsetenv("NOISEDA_MODELS");
 }
@@ -366,6 +392,7 @@ int main(void) {
       cmocka_unit_test(messages_call_a_photo_by_its_name),
       cmocka_unit_test(models_are_listed),
       cmocka_unit_test(models_with_names_are_offered),
+      cmocka_unit_test(the_default_model_is_offered_first),
       cmocka_unit_test(other_web_sites_are_refused),
       cmocka_unit_test(no_path_leads_out),
       cmocka_unit_test(limits_are_kept_and_said),

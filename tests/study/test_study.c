@@ -152,6 +152,25 @@ static void shares_and_intervals_are_those_of_the_closed_form(void **state) {
   nd_study_clear(&s);
 }
 
+/* An oracle that is worse than the source leaves no distance of which a share could be closed, and a variant
+ * that is worse, too, has not closed any; of one seed is enough. */
+static void what_an_oracle_does_not_gain_has_no_share(void **state) {
+  (void)state;
+  nd_study s;
+  nd_study_results r;
+  nd_study_summary x;
+  open_study(&s);
+  make_scores(&s, &r);
+  for (int i = 0; i < s.run_count; i++)
+    for (int p = 0; p < 3 && s.runs[i].variant == 2 && s.runs[i].seed == 2; p++)
+      r.at[i].at[p].result[ND_PSNR] = 19 + p;
+  nd_study_summarise(&s, &r, 0, 1, 0, ND_PSNR, &x);
+  expect_near(x.mean, 23, 1e-12);
+  assert_true(isnan(x.share) && isnan(x.share_seeds.low) && isnan(x.share_pictures.high));
+  nd_study_results_clear(&r);
+  nd_study_clear(&s);
+}
+
 static char *with(const char *old, const char *new) {
   g_auto(GStrv) parts = g_strsplit(STUDY, old, 2);
   assert_int_equal(g_strv_length(parts), 2);
@@ -215,6 +234,51 @@ static void nothing_closed_has_no_sign(void **state) {
   assert_non_null(strstr(page, "<td>0</td><td>0 to 0</td><td>0 to 0</td>"));
   assert_null(strstr(page, "-0<"));
   g_unlink("report.html");
+  nd_study_results_clear(&r);
+  nd_study_clear(&s);
+}
+
+/* ---- Curves ---- */
+static void write_journal(const char *name, const char *text) {
+  g_autofree char *path = g_build_filename("runs/t-adapted-1", name, NULL);
+  assert_int_equal(g_mkdir_with_parents("runs/t-adapted-1", 0777), 0);
+  assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
+static char *report_of(const nd_study *s, const nd_study_results *r) {
+  char *page = NULL;
+  if (nd_study_write_report(s, r, "."))
+    fail_msg("%s", nd_error());
+  assert_true(g_file_get_contents("report.html", &page, NULL, NULL));
+  return page;
+}
+
+/* Studies without validation have a curve, too. */
+static void runs_without_validation_show_their_loss(void **state) {
+  (void)state;
+  nd_study s;
+  nd_study_results r;
+  open_study(&s);
+  make_scores(&s, &r);
+  write_picture("i");
+  write_picture("o");
+  s.crops = 0;
+  g_autofree char *bare = report_of(&s, &r);
+  assert_null(strstr(bare, "During training"));
+  write_journal(ND_LOG_CSV, "step,...\n5,0.3,0.2,0,0,0,0,1,1,0,0,1e-4\n10,0.2,0.1,0,0,0,0,1,1,0,0,1e-4\n");
+  g_autofree char *loss = report_of(&s, &r);
+  assert_non_null(strstr(loss, "During training"));
+  assert_non_null(strstr(loss, "restoration loss"));
+  write_journal(ND_VALIDATION_CSV, "step,...\n5,20.5,0.8,3\n10,21.5,0.9,3\n");
+  g_autofree char *validated = report_of(&s, &r);
+  assert_non_null(strstr(validated, "validation PSNR (dB)"));
+  assert_null(strstr(validated, "restoration loss"));
+  remove_picture("i");
+  remove_picture("o");
+  g_unlink("report.html");
+  g_unlink("runs/t-adapted-1/" ND_LOG_CSV);
+  g_unlink("runs/t-adapted-1/" ND_VALIDATION_CSV);
+  assert_true(!g_rmdir("runs/t-adapted-1") && !g_rmdir("runs"));
   nd_study_results_clear(&r);
   nd_study_clear(&s);
 }
@@ -321,8 +385,10 @@ int main(void) {
       cmocka_unit_test(a_bootstrap_of_coins_is_binomial),
       cmocka_unit_test(the_matrix_is_laid_out_and_merged),
       cmocka_unit_test(shares_and_intervals_are_those_of_the_closed_form),
+      cmocka_unit_test(what_an_oracle_does_not_gain_has_no_share),
       cmocka_unit_test(photos_without_truth_have_a_niqe),
       cmocka_unit_test(nothing_closed_has_no_sign),
+      cmocka_unit_test(runs_without_validation_show_their_loss),
       cmocka_unit_test(mistakes_are_named_with_their_line),
       cmocka_unit_test(exclusions_leave_runs_out),
       cmocka_unit_test(scores_are_read_as_they_were_written),
