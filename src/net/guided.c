@@ -50,7 +50,12 @@ static nd_tensor attention(const builder *b, nd_tensor x) {
   int c = nd_dims(g, x)[3];
   nd_tensor n =
       nd_layer_group_norm(g, "norm", x, ND_NONE, (nd_group_norm_settings){b->groups, EPSILON, 0, 0});
-  nd_tensor out = nd_layer_attention(g, conv1d(g, "qkv", n, 3 * c), MIN(b->head_channels, c));
+  int width = MIN(b->head_channels, c);
+  if (c % width) {
+    nd_fail("%d channels do not split into heads of %d", c, width);
+    return nd_graph_fail(g);
+  }
+  nd_tensor out = nd_attention(g, conv1d(g, "qkv", n, 3 * c), c / width);
   return nd_add(g, x, conv1d(g, "proj_out", out, c));
 }
 

@@ -2,7 +2,6 @@
 #include "net/net-private.h"
 
 #include <glib.h>
-#include <math.h>
 
 nd_tensor nd_layer_conv(nd_graph *g, const char *name, nd_tensor x, nd_conv_layer l) {
   int in = nd_dims(g, x)[3] / MAX(l.groups, 1);
@@ -56,17 +55,4 @@ nd_tensor nd_layer_layer_norm(nd_graph *g, const char *name, nd_tensor x, nd_lay
   nd_tensor bias = s.keep_mean ? ND_NONE : nd_parameter(g, "bias", ND_INIT_ZERO, 1, &c);
   nd_scope_pop(g);
   return nd_layer_norm(g, x, weight, bias, s);
-}
-
-nd_tensor nd_layer_attention(nd_graph *g, nd_tensor qkv, int width) {
-  int h = nd_dims(g, qkv)[1], w = nd_dims(g, qkv)[2], c = nd_dims(g, qkv)[3] / 3, heads = c / width;
-  if (c % width) {
-    nd_fail("%d channels do not split into heads of %d", c, width);
-    return nd_graph_fail(g);
-  }
-  nd_tensor q = nd_split_heads(g, qkv, heads, 0, 3 * width, width),
-            k = nd_split_heads(g, qkv, heads, width, 3 * width, width),
-            v = nd_split_heads(g, qkv, heads, 2 * width, 3 * width, width);
-  nd_tensor weights = nd_softmax(g, nd_matmul(g, q, k, false, true, 1 / sqrtf((float)width)));
-  return nd_merge_heads(g, nd_matmul(g, weights, v, false, false, 1), h, w);
 }

@@ -76,9 +76,6 @@ nd_tensor nd_layer_group_norm(nd_graph *g, const char *name, nd_tensor x, nd_ten
 nd_tensor nd_layer_batch_norm(nd_graph *g, const char *name, nd_tensor x, nd_batch_norm_settings s);
 /* Without bias where the mean is kept. */
 nd_tensor nd_layer_layer_norm(nd_graph *g, const char *name, nd_tensor x, nd_layer_norm_settings s);
-/* softmax(q k' / sqrt(width)) v over all positions (Vaswani et al. 2017), from qkv: n,h,w,3c, whose channels
- * stand head by head: query, key, value of head 0, then of head 1, ..., each of the given width. */
-nd_tensor nd_layer_attention(nd_graph *g, nd_tensor qkv, int width);
 
 /* ---- Shifted windows (windows.c) */
 /* The parameter relative_position_bias_table. */

@@ -47,7 +47,7 @@ static nd_tensor attention(const builder *b, nd_tensor x) {
   nd_tensor n =
       nd_layer_group_norm(b->g, "norm", x, ND_NONE, (nd_group_norm_settings){b->groups, EPSILON, 0, 0});
   nd_tensor qkv = nd_layer_conv(b->g, "qkv", n, (nd_conv_layer){.out = 3 * c, .kernel = 1, .no_bias = true});
-  nd_tensor out = nd_layer_attention(b->g, qkv, c);
+  nd_tensor out = nd_attention(b->g, qkv, 1);
   return nd_add(b->g, nd_layer_conv(b->g, "out", out, (nd_conv_layer){.out = c, .kernel = 1}), x);
 }
 

@@ -134,9 +134,6 @@ nd_tensor nd_conv2d(nd_graph *g, nd_tensor x, nd_tensor weights, nd_tensor bias,
  * (k - 1) + 1; without activation. */
 nd_tensor nd_conv_transpose2d(nd_graph *g, nd_tensor x, nd_tensor weights, nd_tensor bias,
                               nd_conv2d_settings s);
-/* a: n,h,rows,k; b: n,h,k,columns (after the transpositions asked for); n,h: the batch. Result times scale.
- */
-nd_tensor nd_matmul(nd_graph *g, nd_tensor a, nd_tensor b, bool transpose_a, bool transpose_b, float scale);
 
 typedef struct nd_group_norm_settings {
   int groups;
@@ -206,10 +203,10 @@ nd_tensor nd_constant(nd_graph *g, int count, const float *values); /* 1,1,1,cou
 /* level n,1,1,1 to n,1,1,width: cosines, then sines, of level times width/2 frequencies from 1 down to
  * 1/max_period (Vaswani et al. 2017). */
 nd_tensor nd_sinusoidal_embedding(nd_graph *g, nd_tensor level, int width, float max_period);
-/* Channels [begin + head stride, ... + width) of each head, as n,heads,tokens,width, from n,h,w,c (tokens = h
- * w); merge is the way back for dense heads: n,h,w,heads width. */
-nd_tensor nd_split_heads(nd_graph *g, nd_tensor x, int heads, int begin, int stride, int width);
-nd_tensor nd_merge_heads(nd_graph *g, nd_tensor x, int h, int w);
+/* Attention of each pixel to all of its picture (Vaswani et al. 2017): softmax(q k' / sqrt(width)) v, from
+ * qkv: n,h,w,3c, whose channels stand head by head: query, key, value of head 0, then of head 1, ... n,h,w,c.
+ */
+nd_tensor nd_attention(nd_graph *g, nd_tensor qkv, int heads);
 /* Attention between the channels (Zamir et al. 2022) of qkv: n,h,w,3c = [queries, keys, values], in as many
  * heads of neighbouring channels as temperature has elements: softmax(temperature q' k) v, where the columns
  * of q and k (a channel over all pixels) have length 1. n,h,w,c. */

@@ -347,6 +347,27 @@ static void a_watched_run_tells_and_stops(void **state) {
   chain_close(&c);
 }
 
+/* The scores of all 4096 pixels against each other would take 64 MiB. */
+static void attention_never_holds_all_scores(void **state) {
+  (void)state;
+  int threads = nd_threads();
+  nd_set_threads(2);
+  nd_params *params = nd_params_new();
+  nd_graph *g = nd_graph_new(params);
+  nd_plan *plan;
+  nd_tensor x = nd_input(g, "x", 1, 64, 64, 3 * 8);
+  nd_require_gradient(g, x);
+  nd_tensor y = nd_attention(g, x, 1);
+  assert_int_equal(nd_backward(g, nd_mse(g, y, nd_affine(g, y, 0, 0))), 0);
+  nd_output(g, "dx", nd_gradient(g, x));
+  assert_int_equal(nd_lay_out(g, &plan), 0);
+  assert_true(nd_plan_bytes(plan) < 16 << 20);
+  nd_plan_free(plan);
+  nd_graph_free(g);
+  nd_params_free(params);
+  nd_set_threads(threads);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(inference_memory_does_not_grow_with_depth),
@@ -361,6 +382,7 @@ int main(void) {
       cmocka_unit_test(the_first_mistake_is_reported_with_its_place),
       cmocka_unit_test(dropout_keeps_the_mean_and_its_rate),
       cmocka_unit_test(a_share_of_the_batch_has_the_masks_of_the_whole),
+      cmocka_unit_test(attention_never_holds_all_scores),
       cmocka_unit_test(a_watched_run_tells_and_stops),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* The inner loops of each instruction set at hand against the plain functions that they speed up. */
 #include "../wide/micro_wide.h"
-#include "tensor/kernels/matmul.h"
+#include "tensor/kernels/attention.h"
 
 #include "base/base.h"
 
@@ -36,45 +36,57 @@ static float *noise(size_t n, uint32_t which) {
   return x;
 }
 
-static double product(const nd_matmul_shape *s, const float *a, const float *b, int p, int i, int j) {
-  double sum = 0;
-  for (int k = 0; k < s->k; k++) {
-    double x = (double)a[p * s->m * s->k + (s->transpose_a ? k * s->m + i : i * s->k + k)];
-    sum += x * (double)b[p * s->k * s->n + (s->transpose_b ? j * s->k + k : k * s->n + j)];
+/* Query t of a head against all keys, in double. */
+static void attend(const nd_attention_shape *s, const float *first, int t, double *out) {
+  int step = 3 * s->heads * s->width, d = s->width;
+  double total = 0;
+  memset(out, 0, (size_t)d * sizeof *out);
+  for (int k = 0; k < s->tokens; k++) {
+    double score = 0;
+    for (int c = 0; c < d; c++)
+      score += (double)first[t * step + c] * (double)first[k * step + d + c];
+    double weight = exp(score / sqrt(d));
+    total += weight;
+    for (int c = 0; c < d; c++)
+      out[c] += weight * (double)first[k * step + 2 * d + c];
   }
-  return (double)s->scale * sum;
+  for (int c = 0; c < d; c++)
+    out[c] /= total;
 }
 
-static void check_product(const nd_matmul_shape *s) {
-  g_autofree float *a = noise((size_t)(s->batch * s->m * s->k), 1),
-                   *b = noise((size_t)(s->batch * s->k * s->n), 2),
-                   *out = g_new(float, s->batch * s->m * s->n);
-  nd_matmul_multiply(s, a, b, out);
-  for (int i = 0; i < s->batch * s->m * s->n; i++) {
-    double expect = product(s, a, b, i / s->n / s->m, i / s->n % s->m, i % s->n);
-    if (fabs((double)out[i] - expect) > 1e-5 * sqrt(s->k) * (double)s->scale)
-      fail_msg("%d x %d x %d, %d %d: element %d is %g, not %g", s->m, s->n, s->k, s->transpose_a,
-               s->transpose_b, i, (double)out[i], expect);
+static void check_attention(const nd_attention_shape *s) {
+  int channels = s->heads * s->width;
+  g_autofree float *qkv = noise((size_t)(s->n * s->tokens * 3 * channels), 1),
+                   *y = g_new(float, s->n * s->tokens * channels);
+  g_autofree double *expect = g_new(double, s->width);
+  char *scratch = g_malloc(nd_attention_forward(s, NULL, NULL, (nd_arena){0}) + 64);
+  nd_attention_forward(s, qkv, y, (nd_arena){.base = scratch + (64 - (uintptr_t)scratch % 64)});
+  for (int i = 0; i < s->n * s->tokens * s->heads; i++) {
+    int head = i % s->heads, t = i / s->heads % s->tokens, n = i / s->heads / s->tokens;
+    attend(s, qkv + n * s->tokens * 3 * channels + 3 * head * s->width, t, expect);
+    for (int c = 0; c < s->width; c++)
+      if (fabs((double)y[i * s->width + c] - expect[c]) > 1e-5)
+        fail_msg("%d tokens, %d heads of %d: token %d, head %d, channel %d is %g, not %g", s->tokens,
+                 s->heads, s->width, t, head, c, (double)y[i * s->width + c], expect[c]);
   }
+  g_free(scratch);
 }
 
-/* Sizes below, at and above the blocks and panels. */
-static void products_agree_with_plain_sums(void **state) {
+/* Sizes below, at and above the blocks of queries and the panels; few heads, whose queries threads share. */
+static void attention_agrees_with_plain_sums(void **state) {
   (void)state;
-  static const int sizes[][3] = {{1, 1, 1},    {7, 16, 4},  {13, 17, 256},
-                                 {256, 33, 9}, {257, 5, 3}, {6, 50, 515}};
+  static const nd_attention_shape sizes[] = {{1, 1, 1, 1},   {2, 63, 3, 5},   {1, 64, 2, 16}, {1, 65, 1, 33},
+                                             {3, 130, 5, 8}, {1, 300, 1, 64}, {1, 257, 2, 7}};
   for (int v = 0; v < ND_TESTED_MICROS; v++) {
     nd_micro_force(nd_tested_micro(v));
     for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++)
-      for (int t = 0; t < 4; t++)
-        check_product(
-            &(nd_matmul_shape){2, sizes[i][0], sizes[i][1], sizes[i][2], t & 1, t & 2, t ? 0.5f : 1});
+      check_attention(&sizes[i]);
     nd_micro_as_started();
   }
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(philox_gives_the_numbers_of_base),
-                                     cmocka_unit_test(products_agree_with_plain_sums)};
+                                     cmocka_unit_test(attention_agrees_with_plain_sums)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,14 +51,14 @@ static inline void nd_panels_multiply(const nd_panels *c, const float *a, ptrdif
   }
 }
 
-/* c = a b. */
-static inline void nd_panels_product(const nd_panels *c, const nd_panels *a, const nd_panels *b) {
+/* c = a b; or c + a b. */
+static inline void nd_panels_product(const nd_panels *c, const nd_panels *a, const nd_panels *b, bool onto) {
   for (int j = 0; j < b->columns; j += nd_panels_step(b))
     for (int k = 0; k < a->columns; k += nd_panels_step(a)) {
       int width = nd_panel_width(b, j);
       nd_term t = {nd_panel_at(a, k), nd_panel_at(b, j) + (size_t)k * (size_t)width, nd_panel_columns(a, k)};
       c->micro->panel(width / c->micro->lanes, c->rows, &t, 1, nd_panel_width(a, k), 1, nd_panel_at(c, j),
-                      k > 0);
+                      onto || k > 0);
     }
 }
 
@@ -92,8 +92,8 @@ void nd_panels_pack(const nd_panels *p, const float *x, ptrdiff_t x_row);
 /* The transpose of a plain matrix: p->columns rows of p->rows numbers. */
 void nd_panels_pack_transposed(const nd_panels *p, const float *x, ptrdiff_t x_row);
 
-/* Each column x to softmax(x + bias), and d from the gradient of such a softmax y to that of x. All matrices
- * have the same shape. */
+/* Each column x to softmax(x + bias), bias NULL: none; and d from the gradient of such a softmax y to that of
+ * x. All matrices have the same shape. */
 void nd_panels_softmax(const nd_panels *x, const nd_panels *bias);
 void nd_panels_softmax_backward(const nd_panels *y, const nd_panels *d);
 

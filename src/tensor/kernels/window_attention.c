@@ -190,7 +190,7 @@ static void backward_head(const work *p, const window *w, int head, desk *d) {
   ptrdiff_t c = (ptrdiff_t)channels_of(&p->s);
   weigh(p, w, head, d);
   nd_panels_pack(&d->head, d->dy + first, c);
-  nd_panels_product(&d->result, &d->scores, &d->head);
+  nd_panels_product(&d->result, &d->scores, &d->head, false);
   copy_out(p, w, d, first, p->in.kv_step, 1, p->out.v);
   nd_panels_multiply(&d->ds, d->v + first, c, &d->dy_t, (int)first, p->s.width);
   nd_panels_softmax_backward(&d->scores, &d->ds);
@@ -199,7 +199,7 @@ static void backward_head(const work *p, const window *w, int head, desk *d) {
   nd_panels_transposed_product(&d->result, &d->ds, &d->head);
   copy_out(p, w, d, first, p->in.q_step, p->scale, p->out.q);
   nd_panels_pack(&d->head, d->q + first, c);
-  nd_panels_product(&d->result, &d->ds, &d->head);
+  nd_panels_product(&d->result, &d->ds, &d->head, false);
   copy_out(p, w, d, first, p->in.kv_step, 1, p->out.k);
 }
 

@@ -5,6 +5,7 @@
   X(activate)                                                                                                \
   X(add)                                                                                                     \
   X(affine)                                                                                                  \
+  X(attention)                                                                                               \
   X(average_pool)                                                                                            \
   X(batch_moments)                                                                                           \
   X(batch_norm)                                                                                              \
@@ -19,9 +20,7 @@
   X(group_norm)                                                                                              \
   X(layer_norm)                                                                                              \
   X(local_mean)                                                                                              \
-  X(matmul)                                                                                                  \
   X(max_pool)                                                                                                \
-  X(merge_heads)                                                                                             \
   X(mul)                                                                                                     \
   X(pair_loss)                                                                                               \
   X(pixel_shuffle)                                                                                           \
@@ -31,7 +30,6 @@
   X(sinusoidal_embedding)                                                                                    \
   X(slice)                                                                                                   \
   X(softmax)                                                                                                 \
-  X(split_heads)                                                                                             \
   X(sum_to)                                                                                                  \
   X(upsample_bilinear)                                                                                       \
   X(upsample_nearest)                                                                                        \
