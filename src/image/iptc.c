@@ -140,7 +140,7 @@ bool nd_iptc_put_blocks(VipsImage *image, const GByteArray *blocks) {
   g_autoptr(GByteArray) segment = g_byte_array_new();
   if (blocks->len >= 4 && !memcmp(blocks->data, "8BIM", 4))
     g_byte_array_append(segment, (const guint8 *)front, sizeof front);
-  else if (*blocks->data != RECORD_MARK)
+  else if (!blocks->len || *blocks->data != RECORD_MARK)
     return false;
   g_byte_array_append(segment, blocks->data, blocks->len);
   set(image, VIPS_META_IPTC_NAME, segment, 0);
