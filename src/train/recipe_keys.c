@@ -70,8 +70,8 @@ const nd_recipe_key nd_recipe_keys[] = {
     NUMBER(adapt.ramp_steps, "10000", 0, LARGEST, "steps the ramp takes; 0: no ramp"),
     NUMBER(adapt.warmup_steps, "0", 0, LARGEST,
            "paired, unpaired: first steps in which the diffusion network learns alone, its loss reaching "
-           "nothing "
-           "else; the ramp begins after them"),
+           "nothing else; the ramp begins after them, and a lambda that is larger for it wants "
+           "training.gradient_clip"),
     FLAG(adapt.shuffle, "true", "the two conditions change places at random"),
     FLAG(adapt.contrast, "true", "mode paired: negative conditions made by swapping residuals"),
     NUMBER(adapt.margin, "0.1", 0, 1000, "by how much the loss of negatives should exceed that of positives"),
