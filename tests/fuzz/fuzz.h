@@ -2,6 +2,7 @@
 #ifndef FUZZ_H
 #define FUZZ_H
 
+#include "require.h"
 #include "weights/model.h"
 
 #include <stdio.h>
@@ -11,11 +12,6 @@
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
-
-static inline void require(bool condition) {
-  if (!condition)
-    abort();
-}
 
 /* Every byte that a tensor claims is touched. */
 static inline void copy_tensor(const nd_safetensors *file, const nd_st_tensor *t) {

@@ -1,16 +1,12 @@
 /* Any bytes as a TIFF file, and as a block of EXIF: what is read out of them can be written, and read again
  * as much. fuzz_exif -max_len=2048 NEW_CORPUS corpus/fuzz_exif.tar.gz is a start. */
+#include "require.h"
+
 #include "image/exif-private.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
-
-static void require(bool condition) {
-  if (!condition)
-    abort();
-}
 
 static void pack_and_read(const nd_exif *exif) {
   size_t n, m;

@@ -1,19 +1,15 @@
 /* Any bytes as what the image room reads itself of a picture: a BMP file, the texts of a PNG file,
  * Photoshop's blocks and IPTC's records, which are written into a PNG file and a JPEG file as well.
  * fuzz_picture -max_len=4096 NEW_CORPUS corpus/fuzz_picture.tar.gz is a start. */
+#include "require.h"
+
 #include "image/image.h"
 #include "image/vips-private.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
-
-static void require(bool condition) {
-  if (!condition)
-    abort();
-}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
   (void)argc;

@@ -1,17 +1,13 @@
 /* Any text as a recipe: refused with a message, or printed as something that reads back as the same.
  *   fuzz_recipe -max_len=4096 -dict=recipe.dict NEW_CORPUS ../../recipes */
+#include "require.h"
+
 #include "train/recipe.h"
 
 #include <glib.h>
-#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
-
-static void require(bool condition) {
-  if (!condition)
-    abort();
-}
 
 static void print_and_read(const nd_recipe *recipe) {
   nd_recipe again;
