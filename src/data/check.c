@@ -188,67 +188,59 @@ static void note_unpaired(const char *path, void *context) {
   tell(r, g_strdup_printf("pairs: %s", nd_error()));
 }
 
-/* Matches the inputs with the targets, reads the inputs, and leaves the targets. */
-static int open_pairs(reading *r, const char *path, nd_set *target) {
+/* What a path holds, before any picture of it is read. */
+typedef struct opened {
+  nd_set scenes, input; /* input: of pairs, whose targets are the scenes; else empty */
+} opened;
+
+static int open_scenes(reading *r, const char *path, opened *out) {
   g_autofree char *inputs = NULL, *targets = NULL;
-  nd_set input;
-  if (nd_set_pair_paths(path, &inputs, &targets) || open_set(r, targets, target) ||
-      open_set(r, inputs, &input))
-    return -1;
-  r->check->pairs = nd_set_count_pairs(&input, target, note_unpaired, r);
-  g_free(read_set(r, &input));
-  nd_set_free(&input);
-  return 0;
+  if (!nd_set_holds_pairs(path))
+    return open_set(r, path, &out->scenes);
+  return nd_set_pair_paths(path, &inputs, &targets) || open_set(r, targets, &out->scenes) ||
+         open_set(r, inputs, &out->input);
 }
 
-static int open_scenes(reading *r, const char *path, nd_set *out) {
-  return nd_set_holds_pairs(path) ? open_pairs(r, path, out) : open_set(r, path, out);
-}
-
-static int compare_with_other(reading *r, const char *path, const nd_set *mine, const scene *f) {
-  nd_check there = {0};
-  reading brief = *r;
-  brief.check = &there;
-  brief.brief = true;
-  nd_set other = {0};
-  int failed = open_scenes(&brief, path, &other);
-  if (!failed) {
-    g_autofree scene *theirs = read_set(&brief, &other);
-    r->check->leaked = compare(r, "same scene in both sets", mine, f, &other, theirs);
-    r->check->unreadable_there = there.unreadable;
+/* Where they are pairs, the inputs are matched and read first. */
+static scene *read_scenes(reading *r, const opened *o) {
+  if (o->input.count) {
+    r->check->pairs = nd_set_count_pairs(&o->input, &o->scenes, note_unpaired, r);
+    g_free(read_set(r, &o->input));
   }
-  nd_set_free(&other);
-  return failed;
+  return read_set(r, &o->scenes);
 }
 
-static void ignore(const char *path, void *context) {
-  (void)path;
-  (void)context;
+static void close_scenes(opened *o) {
+  nd_set_free(&o->scenes);
+  nd_set_free(&o->input);
 }
 
-/* Before hours are spent on the first set. */
-static int check_other(const char *path) {
-  g_autofree char *input = NULL, *target = NULL;
-  nd_set set;
-  if (nd_set_holds_pairs(path) && nd_set_pair_paths(path, &input, &target))
-    return -1;
-  int failed = nd_set_open_past(target ? target : path, ignore, NULL, &set);
-  nd_set_free(&set);
-  return failed;
+static void compare_with_other(reading *r, const opened *mine, const scene *f, reading *there,
+                               const opened *other) {
+  g_autofree scene *theirs = read_scenes(there, other);
+  g_ptr_array_extend_and_steal(r->findings, g_steal_pointer(&there->findings));
+  r->check->leaked = compare(r, "same scene in both sets", &mine->scenes, f, &other->scenes, theirs);
+  r->check->unreadable_there = there->check->unreadable;
 }
 
+/* Both are opened before hours are spent on reading. */
 int nd_data_check(const char *path, const char *other, nd_check_progress progress, void *context,
                   nd_check *out) {
+  nd_check of_other = {0};
   memset(out, 0, sizeof *out);
-  reading r = {out, g_ptr_array_new_with_free_func(g_free), false, progress, context};
-  nd_set scenes = {0};
-  int failed = (other ? check_other(other) : 0) || open_scenes(&r, path, &scenes);
+  reading r = {out, g_ptr_array_new_with_free_func(g_free), false, progress, context},
+          there = {&of_other, g_ptr_array_new_with_free_func(g_free), true, progress, context};
+  opened mine = {0}, theirs = {0};
+  int failed = (other && open_scenes(&there, other, &theirs)) || open_scenes(&r, path, &mine);
   if (!failed) {
-    g_autofree scene *f = read_set(&r, &scenes);
-    out->repeated = compare(&r, "same scene twice", &scenes, f, &scenes, f);
-    failed = other ? compare_with_other(&r, other, &scenes, f) : 0;
+    g_autofree scene *f = read_scenes(&r, &mine);
+    out->repeated = compare(&r, "same scene twice", &mine.scenes, f, &mine.scenes, f);
+    if (other)
+      compare_with_other(&r, &mine, f, &there, &theirs);
   }
-  nd_set_free(&scenes);
+  close_scenes(&mine);
+  close_scenes(&theirs);
+  g_clear_pointer(&there.findings, g_ptr_array_unref);
   g_ptr_array_add(r.findings, NULL);
   out->findings = (char **)g_ptr_array_free(r.findings, FALSE);
   if (failed)

@@ -45,6 +45,9 @@ size_t *nd_names_in_order(const GPtrArray *names);
  */
 int nd_walk(const char *root, bool (*wanted)(const char *name), nd_set_problem problem, void *context,
             GPtrArray *names);
+/* The same, with those of the others that are passed_over by name in an array of their own. */
+int nd_walk_past(const char *root, bool (*wanted)(const char *name), bool (*passed_over)(const char *name),
+                 nd_set_problem problem, void *context, GPtrArray *names, GPtrArray *passed);
 
 /* ---- list.c: lines of paths ---------------------------------------------------------------------------
  */

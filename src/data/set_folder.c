@@ -5,28 +5,16 @@ static bool is_folder(const char *path, const char *part) {
   return !part && g_file_test(path, G_FILE_TEST_IS_DIR);
 }
 
-/* nd_walk's caller was told before. */
-static void ignore(const char *path, void *context) {
-  (void)path;
-  (void)context;
-}
-
-/* Who has both kinds in a folder would miss the others. */
-static void warn_of_foreign(const char *path) {
-  g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-  if (!nd_walk(path, nd_image_named_foreign, ignore, NULL, names) && names->len)
-    nd_log(ND_LOG_WARNING,
-           "passed over in '%s': %s in a format that is not read, such as '%s'; PNG, JPEG, TIFF and WebP are",
-           path, nd_count(names->len, "picture").text, (const char *)names->pdata[0]);
-}
-
 static int open_folder(nd_set *set, const char *path, const char *part) {
   (void)part;
-  g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-  if (nd_walk(path, nd_image_named, set->problem, set->context, names))
+  g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free),
+                       foreign = g_ptr_array_new_with_free_func(g_free);
+  if (nd_walk_past(path, nd_image_named, nd_image_named_foreign, set->problem, set->context, names, foreign))
     return -1;
-  if (names->len)
-    warn_of_foreign(path);
+  if (names->len && foreign->len) /* who has both kinds in a folder would miss the others */
+    nd_log(ND_LOG_WARNING,
+           "passed over in '%s': %s in a format that is not read, such as '%s'; PNG, JPEG, TIFF and WebP are",
+           path, nd_count(foreign->len, "picture").text, (const char *)foreign->pdata[0]);
   for (guint i = 0; i < names->len; i++)
     nd_set_add(set, g_strdup(names->pdata[i]), g_build_filename(path, names->pdata[i], NULL), NULL, 0);
   return set->count

@@ -11,7 +11,8 @@ enum { DEPTH_MAX = 64 };
 typedef struct walk {
   const char *root;
   bool (*wanted)(const char *name);
-  GPtrArray *names; /* relative to root */
+  bool (*passed_over)(const char *name); /* may be NULL */
+  GPtrArray *names, *passed;             /* relative to root */
   nd_set_problem problem;
   void *context;
 } walk;
@@ -41,8 +42,12 @@ static int visit(walk *w, char *name, const level *above) {
     return w->wanted(name) ? nd_fail("cannot read '%s': %s", file, g_strerror(errno)), bad(w, file) : 0;
   if (S_ISDIR(status.st_mode))
     return list(w, relative, above);
-  if (S_ISREG(status.st_mode) && w->wanted(name))
+  if (!S_ISREG(status.st_mode))
+    return 0;
+  if (w->wanted(name))
     g_ptr_array_add(w->names, g_steal_pointer(&relative));
+  else if (w->passed_over && w->passed_over(name))
+    g_ptr_array_add(w->passed, g_steal_pointer(&relative));
   return 0;
 }
 
@@ -78,12 +83,23 @@ static int bytewise(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int nd_walk(const char *root, bool (*wanted)(const char *name), nd_set_problem problem, void *context,
-            GPtrArray *names) {
-  walk w = {root, wanted, names, problem, context};
-  if (list(&w, "", NULL))
-    return -1;
+static void sort(GPtrArray *names) {
   if (names->len)
     qsort(names->pdata, names->len, sizeof *names->pdata, bytewise);
+}
+
+int nd_walk_past(const char *root, bool (*wanted)(const char *name), bool (*passed_over)(const char *name),
+                 nd_set_problem problem, void *context, GPtrArray *names, GPtrArray *passed) {
+  walk w = {root, wanted, passed_over, names, passed, problem, context};
+  if (list(&w, "", NULL))
+    return -1;
+  sort(names);
+  if (passed)
+    sort(passed);
   return 0;
+}
+
+int nd_walk(const char *root, bool (*wanted)(const char *name), nd_set_problem problem, void *context,
+            GPtrArray *names) {
+  return nd_walk_past(root, wanted, NULL, problem, context, names, NULL);
 }

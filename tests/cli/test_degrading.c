@@ -146,6 +146,11 @@ static void pictures_that_are_passed_over_are_told(void **state) {
   assert_non_null(strstr(o.err, "passed over in 'mixed': 2 pictures"));
   assert_non_null(strstr(o.out, "mixed: 1 picture read"));
   outcome_clear(&o);
+  make_picture("alone.png", 24, 16, 2, 0);
+  o = run_program("data", "check", "alone.png", "--against", "mixed", NULL);
+  const char *told = strstr(o.err, "passed over in 'mixed'");
+  assert_true(told && !strstr(told + 1, "passed over")); /* once */
+  outcome_clear(&o);
 }
 
 static void help_tells_words_and_defaults(void **state) {
