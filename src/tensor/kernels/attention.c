@@ -78,8 +78,8 @@ static void weigh(const work *p, const head *h, int first, int count, desk *d) {
   gather(p->qkv + h->q + (size_t)first * step_in(&p->s), step_in(&p->s), count, p->s.width, p->scale, d->q);
   d->q_t.columns = d->scores.columns = d->result.rows = count;
   nd_panels_pack_transposed(&d->q_t, d->q, p->s.width);
-  nd_panels_multiply(&d->scores, d->k, p->s.width, &d->q_t, 0, p->s.width);
-  nd_panels_softmax(&d->scores, NULL);
+  nd_panels_multiply(&d->scores, d->k, p->s.width, &d->q_t, 0, p->s.width, NULL);
+  nd_panels_softmax(&d->scores);
 }
 
 static void forward_block(const work *p, const head *h, int first, int count, desk *d) {
@@ -98,7 +98,7 @@ static void backward_block(const work *p, const head *h, int first, int count, d
   nd_panels_pack(&d->dy_cut, d->dy, p->s.width);
   nd_panels_pack(&d->q_cut, d->q, p->s.width);
   nd_panels_product(&d->dv, &d->scores, &d->dy_cut, first > 0);
-  nd_panels_multiply(&d->ds, d->v, p->s.width, &d->dy_t, 0, p->s.width);
+  nd_panels_multiply(&d->ds, d->v, p->s.width, &d->dy_t, 0, p->s.width, NULL);
   nd_panels_softmax_backward(&d->scores, &d->ds);
   nd_panels_transposed_product(&d->result, &d->ds, &d->k_cut);
   scatter(&d->result, p->scale, p->dqkv + h->q + (size_t)first * step_in(&p->s), step_in(&p->s));

@@ -54,19 +54,16 @@ void nd_panels_pack_transposed(const nd_panels *p, const float *x, ptrdiff_t x_r
     X(32) break;                                                                                             \
   }
 
-ND_KERNEL_PART void softmax_of(float *restrict x, const float *restrict bias, const bool biased, int rows,
-                               const int width) {
+ND_KERNEL_PART void softmax_of(float *restrict x, int rows, const int width) {
   float top[ND_MAX_WIDTH], sum[ND_MAX_WIDTH];
   for (int k = 0; k < width; k++) {
-    top[k] = biased ? x[k] + bias[k] : x[k];
+    top[k] = x[k];
     sum[k] = 0;
   }
-  for (int i = 0; i < rows; i++)
-    for (int k = 0; k < width; k++) {
-      float v = biased ? x[i * width + k] + bias[i * width + k] : x[i * width + k];
-      x[i * width + k] = v;
-      top[k] = v > top[k] ? v : top[k];
-    }
+  for (int i = 1; i < rows; i++)
+#pragma GCC unroll 1 /* GCC unrolls it before it vectorises, and finds no maximum of vectors in that */
+    for (int k = 0; k < width; k++)
+      top[k] = x[i * width + k] > top[k] ? x[i * width + k] : top[k];
   for (int i = 0; i < rows; i++)
     for (int k = 0; k < width; k++) {
       float e = nd_expf(x[i * width + k] - top[k]);
@@ -92,13 +89,8 @@ ND_KERNEL_PART void softmax_backward_of(const float *restrict y, float *restrict
 }
 
 ND_KERNEL static void softmax_panel(float *x, int rows, int width) {
-#define ND_SOFTMAX(n) softmax_of(x, NULL, false, rows, n);
+#define ND_SOFTMAX(n) softmax_of(x, rows, n);
   ND_EACH_WIDTH(ND_SOFTMAX)
-}
-
-ND_KERNEL static void biased_softmax_panel(float *x, const float *bias, int rows, int width) {
-#define ND_BIASED_SOFTMAX(n) softmax_of(x, bias, true, rows, n);
-  ND_EACH_WIDTH(ND_BIASED_SOFTMAX)
 }
 
 ND_KERNEL static void softmax_backward_panel(const float *y, float *d, int rows, int width) {
@@ -106,12 +98,9 @@ ND_KERNEL static void softmax_backward_panel(const float *y, float *d, int rows,
   ND_EACH_WIDTH(ND_SOFTMAX_BACKWARD)
 }
 
-void nd_panels_softmax(const nd_panels *x, const nd_panels *bias) {
+void nd_panels_softmax(const nd_panels *x) {
   for (int j = 0; j < x->columns; j += nd_panels_step(x))
-    if (bias)
-      biased_softmax_panel(nd_panel_at(x, j), nd_panel_at(bias, j), x->rows, nd_panel_width(x, j));
-    else
-      softmax_panel(nd_panel_at(x, j), x->rows, nd_panel_width(x, j));
+    softmax_panel(nd_panel_at(x, j), x->rows, nd_panel_width(x, j));
 }
 
 void nd_panels_softmax_backward(const nd_panels *y, const nd_panels *d) {

@@ -41,13 +41,15 @@ static inline int nd_panel_columns(const nd_panels *p, int first) {
   return p->columns - first < nd_panels_step(p) ? p->columns - first : nd_panels_step(p);
 }
 
-/* c = A b, of b `depth` rows from `first` on; A[i][k] at a[i a_row + k]. */
+/* c = A b + add, of b `depth` rows from `first` on; A[i][k] at a[i a_row + k]; add of c's shape, NULL: none.
+ */
 static inline void nd_panels_multiply(const nd_panels *c, const float *a, ptrdiff_t a_row, const nd_panels *b,
-                                      int first, int depth) {
+                                      int first, int depth, const nd_panels *add) {
   for (int j = 0; j < b->columns; j += nd_panels_step(b)) {
     int width = nd_panel_width(b, j);
     nd_term t = {a, nd_panel_at(b, j) + (size_t)first * (size_t)width, depth};
-    c->micro->panel(width / c->micro->lanes, c->rows, &t, 1, a_row, 1, nd_panel_at(c, j), false);
+    c->micro->panel_to(width / c->micro->lanes, c->rows, &t, 1, a_row, 1, nd_panel_at(c, j), width,
+                       add ? nd_panel_at(add, j) : NULL, width);
   }
 }
 
@@ -92,9 +94,9 @@ void nd_panels_pack(const nd_panels *p, const float *x, ptrdiff_t x_row);
 /* The transpose of a plain matrix: p->columns rows of p->rows numbers. */
 void nd_panels_pack_transposed(const nd_panels *p, const float *x, ptrdiff_t x_row);
 
-/* Each column x to softmax(x + bias), bias NULL: none; and d from the gradient of such a softmax y to that of
- * x. All matrices have the same shape. */
-void nd_panels_softmax(const nd_panels *x, const nd_panels *bias);
+/* Each column to its softmax; and d from the gradient of such a softmax y to that of what it was taken of,
+ * both of one shape. */
+void nd_panels_softmax(const nd_panels *x);
 void nd_panels_softmax_backward(const nd_panels *y, const nd_panels *d);
 
 #endif

@@ -163,12 +163,12 @@ static void take_window(const work *p, const window *w, desk *d) {
 static void weigh(const work *p, const window *w, int head, desk *d) {
   ptrdiff_t c = (ptrdiff_t)channels_of(&p->s);
   const nd_panels *bias = &p->whole[head];
-  nd_panels_multiply(&d->scores, d->k + head * p->s.width, c, &d->q_t, head * p->s.width, p->s.width);
   if (!is_whole(&p->s, w)) {
     lay_out_bias(&p->s, w, p->bias + (size_t)head * places_of(&p->s), d->line, &d->bias);
     bias = &d->bias;
   }
-  nd_panels_softmax(&d->scores, bias);
+  nd_panels_multiply(&d->scores, d->k + head * p->s.width, c, &d->q_t, head * p->s.width, p->s.width, bias);
+  nd_panels_softmax(&d->scores);
 }
 
 static void forward_window(const work *p, const window *w, desk *d) {
@@ -192,7 +192,7 @@ static void backward_head(const work *p, const window *w, int head, desk *d) {
   nd_panels_pack(&d->head, d->dy + first, c);
   nd_panels_product(&d->result, &d->scores, &d->head, false);
   copy_out(p, w, d, first, p->in.kv_step, 1, p->out.v);
-  nd_panels_multiply(&d->ds, d->v + first, c, &d->dy_t, (int)first, p->s.width);
+  nd_panels_multiply(&d->ds, d->v + first, c, &d->dy_t, (int)first, p->s.width, NULL);
   nd_panels_softmax_backward(&d->scores, &d->ds);
   keep_bias_gradient(p, w, head, d);
   nd_panels_pack(&d->head, d->k + first, c);
