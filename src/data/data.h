@@ -155,6 +155,8 @@ int nd_set_size(const nd_set *set, size_t index, int *width, int *height);
  * all files. Errors name both pictures: a missing partner, two files of one name, sizes that differ (and
  * gives the sizes). */
 int nd_set_match(const nd_set *input, nd_set *target);
+/* The same without reading anything: sizes may differ. */
+int nd_set_match_names(const nd_set *input, nd_set *target);
 /* The number of pairs whose sides have one size; tells of everything else that nd_set_match would refuse.
  * What cannot be read is not told. */
 size_t nd_set_count_pairs(const nd_set *input, const nd_set *target, nd_set_problem problem, void *context);
@@ -177,6 +179,7 @@ typedef struct nd_pair_source {
   const char *right_dir;              /* not NULL: the right views of a set of left ones, input_dir */
   const char *clean_dir;              /* instead of the two; then degradation.kind is set */
   nd_degrade_settings degradation;
+  bool sizes_later; /* of inputs and targets: those that differ or cannot be read show at nd_pairs_load */
 } nd_pair_source;
 
 /* ---- Damage -------------------------------------------------------------------------------------------
