@@ -108,7 +108,8 @@ typedef struct nd_set_item {
   size_t part; /* of the file; the kind's */
 } nd_set_item;
 
-/* Called for what a set cannot look at (a link to nothing, a folder that may not be read), with nd_error. */
+/* Called for what a set cannot look at (a link to nothing, a folder that may not be read, a list's line that
+ * names no picture), with nd_error. */
 typedef void (*nd_set_problem)(const char *path, void *context);
 
 /* Owned by the caller: nd_set_free. Folders are sorted bytewise by name, hidden files and folders are left
@@ -126,8 +127,8 @@ typedef struct nd_set {
 
 /* Errors: no such set, no picture in it, a list's line (named) that cannot be. On error out is zeroed. */
 int nd_set_open(const char *path, nd_set *out);
-/* The same, past what a folder cannot look at; the files of a list that are not there stay in the set, and
- * cannot be loaded. */
+/* The same, past what a folder cannot look at and what a list's line cannot be; the files of a list that are
+ * not there stay in the set, and cannot be loaded. */
 int nd_set_open_past(const char *path, nd_set_problem problem, void *context, nd_set *out);
 /* Keeps the pictures that are wanted, of which there may be none. */
 void nd_set_filter(nd_set *set, bool (*wanted)(const nd_set_item *item, void *context), void *context);
