@@ -133,9 +133,14 @@ static int check_settings(const nd_prepare_settings *s) {
   return nd_fail("'%s' was prepared with other patches (%s); take the same, or another folder", s->out, old);
 }
 
-static int prepare_all(work *w) {
+static int open_results(work *w) {
   if (check_settings(w->out.settings) || nd_manifest_open(w->out.settings->out, &w->out.manifest))
     return -1;
+  nd_prepare_drop_others(w->found, w->out.manifest, w->findings);
+  return 0;
+}
+
+static int prepare_all(work *w) {
   nd_parallel(w->found->len, 1, prepare_range, w);
   nd_manifest_close(w->out.manifest);
   return w->out.stop ? nd_fail("%s", w->out.stop) : 0;
@@ -151,6 +156,8 @@ static int prepare_tree(work *w, const nd_tree *tree) {
     return -1;
   if (!w->found->len)
     return nothing_known(tree, s->task, w->findings);
+  if (!s->dry_run && open_results(w))
+    return -1;
   for (guint i = 0; i < w->found->len; i++)
     group_of(w, w->found->pdata[i])->found++;
   return s->dry_run ? 0 : prepare_all(w);

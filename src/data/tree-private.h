@@ -34,6 +34,8 @@ const nd_tree_file *nd_tree_find(const nd_tree *tree,
                                  const char *path); /* in any case of letters; NULL: none */
 /* The archive that it is in, or the folder; the caller's, g_free. */
 char *nd_tree_place(const nd_tree_file *file);
+/* Its bytes; false: that cannot be told. */
+bool nd_tree_size(const nd_tree_file *file, uint64_t *size);
 /* Whether two files hold the same, as when a set was given twice; by their sizes alone unless `whole`. */
 bool nd_tree_same(const nd_tree_file *a, const nd_tree_file *b, bool whole);
 /* Thread-safe. *bytes is the caller's, nd_mem_free; up to 512 MiB. */

@@ -288,7 +288,7 @@ char *nd_tree_place(const nd_tree_file *file) {
   return file->archive ? g_strdup(file->archive->disk) : g_path_get_dirname(file->disk);
 }
 
-static bool size_of(const nd_tree_file *file, uint64_t *size) {
+bool nd_tree_size(const nd_tree_file *file, uint64_t *size) {
   GStatBuf s;
   if (file->archive)
     return !nd_zip_size(file->archive->zip, file->index, size);
@@ -301,7 +301,7 @@ bool nd_tree_same(const nd_tree_file *a, const nd_tree_file *b, bool whole) {
   uint64_t sizes[2];
   void *bytes[2] = {NULL, NULL};
   size_t n[2];
-  bool same = a == b || (size_of(a, &sizes[0]) && size_of(b, &sizes[1]) && sizes[0] == sizes[1]);
+  bool same = a == b || (nd_tree_size(a, &sizes[0]) && nd_tree_size(b, &sizes[1]) && sizes[0] == sizes[1]);
   if (a == b || !same || !whole)
     return same;
   same = !nd_tree_read(a, &bytes[0], &n[0]) && !nd_tree_read(b, &bytes[1], &n[1]) && n[0] == n[1] &&

@@ -92,6 +92,51 @@ static void two_versions_of_a_set_are_not_mixed(void **state) {
   expect_one_version("a", "b.zip", "b.zip' left out");
 }
 
+/* The folder holds the first version: another one neither replaces it nor adds to it, whether its paths are
+ * the same or not. The first itself goes on, also unpacked. */
+static void a_later_run_does_not_mix_them_either(void **state) {
+  (void)state;
+  write_rain("a", "a.zip", 2, 1);
+  write_rain("b", "b.zip", 3, 50);
+  write_places("b/RainTrainH", "rain-1.png", 90, 70, 3); /* of other sizes, as pictures are */
+  write_places("b/RainTrainH", "norain-1.png", 90, 70, 4);
+  static char *const runs[][2] = {{"a.zip"}, {"b"}, {"b/RainTrainH"}, {"a"}, {"a.zip"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(runs); i++) {
+    nd_prepare_settings s = settings(ND_TASK_DERAIN, runs[i]);
+    nd_prepared p;
+    s.patch_size = 0;
+    prepare(&s, &p);
+    bool other = runs[i][0][0] == 'b';
+    if (other != (p.findings[0] && strstr(p.findings[0], "what an earlier run made of")))
+      fail_msg("%s: %s", runs[i][0], p.findings[0]);
+    assert_int_equal(p.count, other ? 0 : 1);
+    nd_prepared_free(&p);
+    expect_same_file("out/rain100h/train/input/rain-1.png", "a/RainTrainH/rain-1.png");
+    assert_false(is_file("out/rain100h/train/input/rain-3.png"));
+  }
+}
+
+/* Of patches, which cannot be compared with what they were cut from, the path tells. */
+static void patches_are_not_replaced_by_a_later_run(void **state) {
+  (void)state;
+  static char *const runs[][2] = {{"c"}, {"d"}};
+  for (int i = 0; i < 2; i++) {
+    g_autofree char *folder = g_build_filename(runs[i][0], "DIV2K_train_HR", NULL);
+    write_places(folder, "1.png", 80, 50, 1 + i);
+    nd_prepare_settings s = settings(ND_TASK_DERAIN, runs[i]);
+    nd_prepared p;
+    prepare(&s, &p);
+    assert_true(i == 1
+                    ? p.findings[0] && strstr(p.findings[0], "earlier run made of 'c/DIV2K_train_HR/1.png'")
+                    : !p.findings[0]);
+    nd_prepared_free(&p);
+  }
+  nd_image first;
+  assert_int_equal(nd_image_load("out/div2k/train/clean/1-00000-00000.png", &first), 0);
+  assert_int_equal(byte_of(first.data[2]), 1);
+  nd_image_free(&first);
+}
+
 static void a_set_given_twice_is_taken_once(void **state) {
   (void)state;
   write_rain("a", "a.zip", 2, 1);
@@ -186,9 +231,10 @@ static void names_in_other_encodings_are_taken(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter_folder, leave_folder)
   const struct CMUnitTest tests[] = {
-      TEST(archives_are_read_where_they_stand), TEST(two_versions_of_a_set_are_not_mixed),
-      TEST(a_set_given_twice_is_taken_once),    TEST(parts_of_a_set_stay_together),
-      TEST(paths_that_lead_out_are_refused),    TEST(what_cannot_be_opened_is_passed_over),
+      TEST(archives_are_read_where_they_stand),   TEST(two_versions_of_a_set_are_not_mixed),
+      TEST(a_later_run_does_not_mix_them_either), TEST(patches_are_not_replaced_by_a_later_run),
+      TEST(a_set_given_twice_is_taken_once),      TEST(parts_of_a_set_stay_together),
+      TEST(paths_that_lead_out_are_refused),      TEST(what_cannot_be_opened_is_passed_over),
       TEST(names_in_other_encodings_are_taken),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
