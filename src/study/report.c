@@ -50,14 +50,14 @@ static void append_table(GString *out, const nd_study *s, const nd_study_results
     if (!x.seeds)
       continue;
     if (!begun)
-      g_string_append_printf(out,
-                             ND_PAGE_TABLE
-                             "<tr><th>%s</th><th>seeds</th><th>mean</th><th>mean, 95 %% over seeds</th>"
-                             "<th>mean, 95 %% over pictures</th><th>closed, %%</th>"
-                             "<th>closed, 95 %% over seeds</th><th>closed, 95 %% over pictures</th></tr>\n"
-                             "<tr><td>input as it is (%s)</td><td></td><td>%s</td></tr>\n",
-                             nd_metrics[metric].title, nd_count((size_t)x.pictures, "picture").text,
-                             nd_fixed(x.input, digits).text);
+      g_string_append_printf(
+          out,
+          ND_PAGE_TABLE "<tr><th>%s</th><th>seeds</th><th>mean</th><th>mean, 95 %% over seeds</th>"
+                        "<th>mean, 95 %% over pictures</th><th>closed, %%</th>"
+                        "<th>closed, 95 %% over seeds</th><th>closed, 95 %% over pictures</th></tr>\n"
+                        "<tr><td>input as it is (%s)</td><td></td><td>%s</td><td colspan=\"5\"></td></tr>\n",
+          nd_metrics[metric].title, nd_count((size_t)x.pictures, "picture").text,
+          nd_fixed(x.input, digits).text);
     begun = true;
     append_row(out, s->variants[v].name, &x, digits);
   }
