@@ -5,7 +5,7 @@
 #include "adapt/adapt.h"
 
 /* What R makes of one domain. x: the picture, of two views their mean; residual: what is added to it.
- * features: n,h,w,c, of R's innermost layer; ND_NONE where the network marks none. */
+ * features: n,h,w,c, R's deepest, as the network marks them; ND_NONE where it marks none. */
 typedef struct nd_branch {
   nd_tensor x, residual, restored, features;
 } nd_branch;

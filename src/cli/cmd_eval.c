@@ -2,6 +2,7 @@
  * photos look that have none. */
 #include "cli/cli.h"
 #include "cli/eval_report.h"
+#include "cli/results.h"
 
 typedef struct options {
   char *model, *input, *right, *target, *protocol, *lpips, *niqe_model;
@@ -39,25 +40,46 @@ static int measure(const options *o, nd_evaluation *e, nd_scores *out) {
   e->niqe = niqe ? &pristine : NULL;
   if (!truth_is_there(o))
     return nd_evaluate_photos(o->model, e, o->input, o->right, out);
-  nd_pair_source source = {.input_dir = o->input, .right_dir = o->right, .target_dir = o->target};
+  nd_pair_source source = {
+      .input_dir = o->input, .right_dir = o->right, .target_dir = o->target, .sizes_later = true};
   return nd_evaluate_model(o->model, e, &source, out);
+}
+
+/* At once: the others may take hours. */
+static void say_failed(const char *name, void *failures) {
+  g_ptr_array_add(failures, nd_eval_failure_new(name));
+  nd_cli_failed();
+}
+
+/* The command's status. */
+static int print(const options *o, const nd_scores *s, const nd_eval_how *how) {
+  nd_cli_tally tally = {.done = (size_t)s->count, .failed = how->failures->len};
+  if (o->json)
+    nd_eval_print_json(s, how);
+  else if (s->count)
+    nd_eval_print_text(s, how);
+  if (tally.failed)
+    nd_cli_say_tally(&tally, "picture", "measured");
+  return nd_cli_tally_status(&tally);
 }
 
 static int evaluate(const options *o, nd_evaluation *e) {
   nd_scores scores;
+  g_autoptr(GPtrArray) failures = g_ptr_array_new_with_free_func(nd_eval_failure_free);
+  e->failed = say_failed;
+  e->context = failures;
   int failed = measure(o, e, &scores);
-  nd_eval_how how = {.model = o->model, .lpips = e->lpips ? nd_features_name(nd_lpips_kind(e->lpips)) : NULL};
+  nd_eval_how how = {.model = o->model,
+                     .failures = failures,
+                     .lpips = e->lpips ? nd_features_name(nd_lpips_kind(e->lpips)) : NULL};
   if (e->niqe)
     how.niqe = o->niqe_model ? o->niqe_model : "noiseda's own model of pristine photos (docs/metrics.md)";
   nd_lpips_free(e->lpips);
   if (failed)
     return nd_cli_failed();
-  if (o->json)
-    nd_eval_print_json(&scores, &how);
-  else
-    nd_eval_print_text(&scores, &how);
+  int status = print(o, &scores, &how);
   nd_scores_free(&scores);
-  return ND_EXIT_DONE;
+  return status;
 }
 
 static int run_with(options *o, int argc, char **argv) {

@@ -103,6 +103,7 @@ static int run(int argc, char **argv) {
   if (failed)
     return nd_cli_failed();
   print_result(&result, &degradation);
+  nd_fit_warn_of_few(&result);
   return ND_EXIT_DONE;
 }
 

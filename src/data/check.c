@@ -99,9 +99,13 @@ static void note(const reading *r, const char *file, const seen *s) {
   }
 }
 
+static char *unreadable(const char *problem) {
+  return g_strdup_printf("unreadable: %s", problem);
+}
+
 static void note_unreadable(const reading *r, const char *problem) {
   r->check->unreadable++;
-  g_ptr_array_add(r->findings, g_strdup_printf("unreadable: %s", problem));
+  g_ptr_array_add(r->findings, unreadable(problem));
 }
 
 /* A set's pictures. */
@@ -122,10 +126,14 @@ static scene *read_set(const reading *r, const nd_set *set) {
 }
 
 /* ---- Sets ---- */
-/* A link to nothing, a folder that may not be read. */
+/* A link to nothing, a folder that may not be read, a line of a list. Both sides of a list of pairs tell of
+ * the same line. */
 static void note_problem(const char *path, void *context) {
+  const reading *r = context;
+  g_autofree char *finding = unreadable(nd_error());
   (void)path;
-  note_unreadable(context, nd_error());
+  if (!g_ptr_array_find_with_equal_func(r->findings, finding, g_str_equal, NULL))
+    note_unreadable(r, nd_error());
 }
 
 static int open_set(reading *r, const char *path, nd_set *out) {

@@ -108,7 +108,8 @@ typedef struct nd_set_item {
   size_t part; /* of the file; the kind's */
 } nd_set_item;
 
-/* Called for what a set cannot look at (a link to nothing, a folder that may not be read), with nd_error. */
+/* Called for what a set cannot look at (a link to nothing, a folder that may not be read, a list's line that
+ * names no picture), with nd_error. */
 typedef void (*nd_set_problem)(const char *path, void *context);
 
 /* Owned by the caller: nd_set_free. Folders are sorted bytewise by name, hidden files and folders are left
@@ -126,8 +127,8 @@ typedef struct nd_set {
 
 /* Errors: no such set, no picture in it, a list's line (named) that cannot be. On error out is zeroed. */
 int nd_set_open(const char *path, nd_set *out);
-/* The same, past what a folder cannot look at; the files of a list that are not there stay in the set, and
- * cannot be loaded. */
+/* The same, past what a folder cannot look at and what a list's line cannot be; the files of a list that are
+ * not there stay in the set, and cannot be loaded. */
 int nd_set_open_past(const char *path, nd_set_problem problem, void *context, nd_set *out);
 /* Keeps the pictures that are wanted, of which there may be none. */
 void nd_set_filter(nd_set *set, bool (*wanted)(const nd_set_item *item, void *context), void *context);
@@ -155,6 +156,8 @@ int nd_set_size(const nd_set *set, size_t index, int *width, int *height);
  * all files. Errors name both pictures: a missing partner, two files of one name, sizes that differ (and
  * gives the sizes). */
 int nd_set_match(const nd_set *input, nd_set *target);
+/* The same without reading anything: sizes may differ. */
+int nd_set_match_names(const nd_set *input, nd_set *target);
 /* The number of pairs whose sides have one size; tells of everything else that nd_set_match would refuse.
  * What cannot be read is not told. */
 size_t nd_set_count_pairs(const nd_set *input, const nd_set *target, nd_set_problem problem, void *context);
@@ -177,6 +180,7 @@ typedef struct nd_pair_source {
   const char *right_dir;              /* not NULL: the right views of a set of left ones, input_dir */
   const char *clean_dir;              /* instead of the two; then degradation.kind is set */
   nd_degrade_settings degradation;
+  bool sizes_later; /* of inputs and targets: those that differ or cannot be read show at nd_pairs_load */
 } nd_pair_source;
 
 /* ---- Damage -------------------------------------------------------------------------------------------

@@ -11,6 +11,10 @@ void nd_manifest_close(nd_manifest *manifest); /* NULL is fine */
 /* Are all pieces of that source in that folder (below OUT), of the size that the manifest has? */
 bool nd_manifest_has(const nd_manifest *manifest, const char *source, const char *folder);
 
+/* What the file `output` (below OUT) was made of when the manifest was opened, and its bytes; NULL: it was
+ * not there. */
+const char *nd_manifest_source_of(const nd_manifest *manifest, const char *output, uint64_t *bytes);
+
 typedef struct nd_manifest_line {
   const char *output, *source; /* output: below OUT */
   int x, y, width, height;     /* of the source */

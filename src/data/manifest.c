@@ -13,7 +13,8 @@ enum { OUTPUT, SOURCE, X, Y, WIDTH, HEIGHT, PIECES, BYTES, SHA256, FIELDS };
 
 struct nd_manifest {
   char *out;
-  GHashTable *done; /* key of a source and a folder, when all of its pieces are there */
+  GHashTable *done;    /* key of a source and a folder, when all of its pieces are there */
+  GHashTable *outputs; /* made_of, as it was taken up */
   int fd;
   GMutex lock;
 };
@@ -22,6 +23,16 @@ struct nd_manifest {
 static char *key_of(const char *source, const char *output) {
   g_autofree char *folder = g_path_get_dirname(output);
   return g_strconcat(source, "\t", folder, NULL);
+}
+
+typedef struct made_of {
+  char *source;
+  uint64_t bytes;
+} made_of;
+
+static void made_of_free(void *p) {
+  g_free(((made_of *)p)->source);
+  g_free(p);
 }
 
 /* Only what would break a line is escaped. */
@@ -77,6 +88,9 @@ static void sift(nd_manifest *m, char **lines, GHashTable *tallies, GString *kep
       continue;
     }
     g_string_append_printf(kept, "%s\n", *line);
+    made_of *made = g_new(made_of, 1);
+    *made = (made_of){g_strdup(source), g_ascii_strtoull(fields[BYTES], NULL, 10)};
+    g_hash_table_insert(m->outputs, g_strdup(output), made);
     g_hash_table_add(m->done, key);
   }
 }
@@ -105,6 +119,7 @@ int nd_manifest_open(const char *out, nd_manifest **result) {
   nd_manifest *m = g_new0(nd_manifest, 1);
   m->out = g_strdup(out);
   m->done = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  m->outputs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, made_of_free);
   m->fd = -1;
   g_mutex_init(&m->lock);
   *result = NULL;
@@ -125,6 +140,7 @@ void nd_manifest_close(nd_manifest *m) {
     close(m->fd);
   g_mutex_clear(&m->lock);
   g_hash_table_unref(m->done);
+  g_hash_table_unref(m->outputs);
   g_free(m->out);
   g_free(m);
 }
@@ -132,6 +148,12 @@ void nd_manifest_close(nd_manifest *m) {
 bool nd_manifest_has(const nd_manifest *m, const char *source, const char *folder) {
   g_autofree char *key = g_strconcat(source, "\t", folder, NULL);
   return g_hash_table_contains(m->done, key);
+}
+
+const char *nd_manifest_source_of(const nd_manifest *m, const char *output, uint64_t *bytes) {
+  const made_of *made = g_hash_table_lookup(m->outputs, output);
+  *bytes = made ? made->bytes : 0;
+  return made ? made->source : NULL;
 }
 
 int nd_manifest_write(nd_manifest *m, const nd_manifest_line *l, const void *bytes, size_t size) {

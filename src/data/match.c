@@ -172,12 +172,16 @@ static bool by_place(const nd_set *input, const nd_set *target) {
   return input->kind->ordered || (is_picture(input) && is_picture(target));
 }
 
-static int match(const nd_set *input, nd_set *target, bool names_may_differ) {
+static int find_pairs(const nd_set *input, nd_set *target, bool names_may_differ) {
   if (check_kinds(input, target))
     return -1;
-  int failed = by_place(input, target)                            ? match_order(input, target)
-               : names_may_differ && !share_a_name(input, target) ? match_sorted(input, target)
-                                                                  : match_names(input, target);
+  return by_place(input, target)                            ? match_order(input, target)
+         : names_may_differ && !share_a_name(input, target) ? match_sorted(input, target)
+                                                            : match_names(input, target);
+}
+
+static int match(const nd_set *input, nd_set *target, bool names_may_differ) {
+  int failed = find_pairs(input, target, names_may_differ);
   for (size_t i = 0; i < input->count && !failed; i++)
     failed = compare_sizes(input, target, i);
   return failed;
@@ -185,6 +189,10 @@ static int match(const nd_set *input, nd_set *target, bool names_may_differ) {
 
 int nd_set_match(const nd_set *input, nd_set *target) {
   return match(input, target, false);
+}
+
+int nd_set_match_names(const nd_set *input, nd_set *target) {
+  return find_pairs(input, target, false);
 }
 
 /* ---- All that does not match ---- */

@@ -4,10 +4,10 @@
 #include <glib.h>
 #include <string.h>
 
-static int open_two(const char *input, const char *target, nd_pair_files *out) {
+static int open_two(const char *input, const char *target, bool sizes_later, nd_pair_files *out) {
   if (nd_set_open(input, &out->input) || nd_set_open(target, &out->target))
     return -1;
-  return nd_set_match(&out->input, &out->target);
+  return (sizes_later ? nd_set_match_names : nd_set_match)(&out->input, &out->target);
 }
 
 static int open_views(const char *left, const char *right, const char *target, nd_pair_files *out) {
@@ -26,7 +26,8 @@ static int open_matched(const nd_pair_source *source, nd_pair_files *out) {
       return -1;
     input = held, target = held_target;
   }
-  return source->right_dir ? open_views(input, source->right_dir, target, out) : open_two(input, target, out);
+  return source->right_dir ? open_views(input, source->right_dir, target, out)
+                           : open_two(input, target, source->sizes_later, out);
 }
 
 static int open_degraded(const nd_pair_source *source, nd_pair_files *out) {

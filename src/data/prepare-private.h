@@ -22,4 +22,11 @@ bool nd_prepare_is_done(const nd_prepare_work *w, const nd_found *f);
  * w->stop. */
 int nd_prepare_found(nd_prepare_work *w, const nd_found *f, size_t *files);
 
+/* ---- prepare_repeated.c -------------------------------------------------------------------------------
+ * Of nd_found that would become one file the first stays. Where others are other pictures, nothing of their
+ * folder is taken, and a finding tells. */
+void nd_prepare_drop_repeated(GPtrArray *found, GPtrArray *findings);
+/* The same of those that would replace, or add to, what other pictures became in an earlier run. */
+void nd_prepare_drop_others(GPtrArray *found, const nd_manifest *manifest, GPtrArray *findings);
+
 #endif

@@ -84,19 +84,6 @@ static int check_only(const work *w, const nd_tree *tree) {
   return 0;
 }
 
-/* Two pictures that would become one file, as when one set was given twice. The first stays. */
-static void drop_repeated(GPtrArray *found) {
-  g_autoptr(GHashTable) taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-  for (guint i = 0; i < found->len;) {
-    const nd_found *f = found->pdata[i];
-    char *key = g_strdup_printf("%s/%s/%s%s", f->folder, f->role, f->name, f->blocks ? "#" : "");
-    if (g_hash_table_add(taken, key))
-      i++;
-    else
-      g_ptr_array_remove_index(found, i);
-  }
-}
-
 /* ---- All of them ---- */
 static void note(work *w, const nd_found *f, bool skipped, int failed, size_t files) {
   g_mutex_lock(&w->out.lock);
@@ -146,9 +133,14 @@ static int check_settings(const nd_prepare_settings *s) {
   return nd_fail("'%s' was prepared with other patches (%s); take the same, or another folder", s->out, old);
 }
 
-static int prepare_all(work *w) {
+static int open_results(work *w) {
   if (check_settings(w->out.settings) || nd_manifest_open(w->out.settings->out, &w->out.manifest))
     return -1;
+  nd_prepare_drop_others(w->found, w->out.manifest, w->findings);
+  return 0;
+}
+
+static int prepare_all(work *w) {
   nd_parallel(w->found->len, 1, prepare_range, w);
   nd_manifest_close(w->out.manifest);
   return w->out.stop ? nd_fail("%s", w->out.stop) : 0;
@@ -159,11 +151,13 @@ static int prepare_tree(work *w, const nd_tree *tree) {
   for (guint i = 0; i < tree->problems->len; i++)
     g_ptr_array_add(w->findings, g_strdup(tree->problems->pdata[i]));
   nd_layout_find(tree, s->task, s->only, w->found, w->findings);
-  drop_repeated(w->found);
+  nd_prepare_drop_repeated(w->found, w->findings);
   if (check_only(w, tree))
     return -1;
   if (!w->found->len)
     return nothing_known(tree, s->task, w->findings);
+  if (!s->dry_run && open_results(w))
+    return -1;
   for (guint i = 0; i < w->found->len; i++)
     group_of(w, w->found->pdata[i])->found++;
   return s->dry_run ? 0 : prepare_all(w);

@@ -8,11 +8,13 @@ typedef struct nd_archive nd_archive;
 
 typedef struct nd_tree_file {
   /* With the name of the folder that was given in front; no "." and "..". UTF-8: bytes of a name that are
-   * none stand as %E9, so that names can be told apart and taken for those of results. */
+   * none stand as %E9, so that names can be told apart and taken for those of results. Where a folder or an
+   * archive has other pictures at paths that are taken, "source-2" or the like stands before all of its. */
   char *path;
   char *disk;                /* where it is; NULL: in an archive */
   const nd_archive *archive; /* or, NULL, it is on disk */
   int64_t index;             /* in the archive */
+  int source;                /* folders and archives in the order in which they were given */
 } nd_tree_file;
 
 typedef struct nd_tree {
@@ -20,6 +22,7 @@ typedef struct nd_tree {
   GPtrArray *archives; /* nd_archive */
   GPtrArray *problems; /* what could not be looked into, a line each: archives, folders */
   GHashTable *by_path; /* folded to lower case */
+  int sources;         /* folders and archives */
 } nd_tree;
 
 /* from: folders, .zip archives and single files, NULL at the end; archives within folders are looked into.
@@ -29,6 +32,12 @@ int nd_tree_open(char *const *from, nd_tree *out);
 void nd_tree_close(nd_tree *tree);
 const nd_tree_file *nd_tree_find(const nd_tree *tree,
                                  const char *path); /* in any case of letters; NULL: none */
+/* The archive that it is in, or the folder; the caller's, g_free. */
+char *nd_tree_place(const nd_tree_file *file);
+/* Its bytes; false: that cannot be told. */
+bool nd_tree_size(const nd_tree_file *file, uint64_t *size);
+/* Whether two files hold the same, as when a set was given twice; by their sizes alone unless `whole`. */
+bool nd_tree_same(const nd_tree_file *a, const nd_tree_file *b, bool whole);
 /* Thread-safe. *bytes is the caller's, nd_mem_free; up to 512 MiB. */
 int nd_tree_read(const nd_tree_file *file, void **bytes, size_t *size);
 

@@ -3,6 +3,7 @@
 #include "base/zip_archive.h"
 
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <string.h>
 
 enum { FILE_BYTES_MAX = 512 << 20, ENTRIES_MAX = 8 << 20 };
@@ -58,11 +59,15 @@ static char *key_of(const char *path) {
   return g_utf8_casefold(utf8, -1);
 }
 
-/* Of two files of one path the first stays. */
-static void add(nd_tree *tree, const char *path, char *disk, const nd_archive *archive, int64_t index) {
+static nd_tree_file *file_new(const char *path, const char *disk, const nd_archive *archive, int64_t index) {
   nd_tree_file *f = g_new(nd_tree_file, 1);
-  char *key = key_of(path);
-  *f = (nd_tree_file){utf8_of(path), disk, archive, index};
+  *f = (nd_tree_file){utf8_of(path), g_strdup(disk), archive, index, 0};
+  return f;
+}
+
+/* Of two files of one path the first stays. */
+static void add(nd_tree *tree, nd_tree_file *f) {
+  char *key = key_of(f->path);
   if (g_hash_table_contains(tree->by_path, key)) {
     g_free(key);
     file_free(f);
@@ -70,6 +75,45 @@ static void add(nd_tree *tree, const char *path, char *disk, const nd_archive *a
   }
   g_hash_table_insert(tree->by_path, key, f);
   g_ptr_array_add(tree->files, f);
+}
+
+/* ---- Folders and archives with one path for different pictures ---- */
+
+static bool is_data(const char *path) {
+  return nd_image_named(path) || ends_in(path, (const char *const[]){".bmp", ".mat", NULL});
+}
+
+/* Sizes of all, and what is in a few: two versions of a set differ somewhere there, and one set given twice
+ * is not read for hours. */
+enum { READ_WHOLE = 8 };
+
+static bool clash(const nd_tree *tree, const GPtrArray *files) {
+  int met = 0;
+  for (guint i = 0; i < files->len; i++) {
+    const nd_tree_file *f = files->pdata[i], *there = is_data(f->path) ? nd_tree_find(tree, f->path) : NULL;
+    if (there && !nd_tree_same(there, f, met++ < READ_WHOLE))
+      return true;
+  }
+  return false;
+}
+
+/* The files of a folder or an archive, which are taken over; together, so that partners stay what they are.
+ */
+static void add_source(nd_tree *tree, GPtrArray *files) {
+  g_autofree char *apart = NULL;
+  int number = ++tree->sources;
+  if (clash(tree, files))
+    apart = g_strdup_printf("source-%d", number);
+  for (guint i = 0; i < files->len; i++) {
+    nd_tree_file *f = files->pdata[i];
+    char *path = apart ? g_build_filename(apart, f->path, NULL) : NULL;
+    if (path) {
+      g_free(f->path);
+      f->path = path;
+    }
+    f->source = number;
+    add(tree, f);
+  }
 }
 
 /* What nd_fail was told: the rest is looked at all the same. */
@@ -128,12 +172,14 @@ static void add_archive(nd_tree *tree, const char *disk, const char *above) {
   nd_archive *a = g_new(nd_archive, 1);
   *a = (nd_archive){zip, g_strdup(disk)};
   g_ptr_array_add(tree->archives, a);
+  g_autoptr(GPtrArray) files = g_ptr_array_new();
   for (int64_t i = 0, n = nd_zip_count(zip); i < n; i++) {
     const char *entry = nd_zip_name(zip, i);
     g_autofree char *path = *above ? g_build_filename(above, entry, NULL) : g_strdup(entry);
     if (!is_left_out(entry))
-      add(tree, path, NULL, a, i);
+      g_ptr_array_add(files, file_new(path, NULL, a, i));
   }
+  add_source(tree, files);
 }
 
 static int read_entry(const nd_tree_file *file, void **bytes, size_t *size) {
@@ -144,7 +190,8 @@ static int read_entry(const nd_tree_file *file, void **bytes, size_t *size) {
 
 /* ---- Folders ---- */
 
-static void add_file(nd_tree *tree, const char *disk, const char *path) {
+/* A plain file joins the others of its folder. */
+static void add_file(nd_tree *tree, const char *disk, const char *path, GPtrArray *files) {
   g_autofree char *parent = g_path_get_dirname(path);
   if (is_zip(disk))
     add_archive(tree, disk, strcmp(parent, ".") ? parent : "");
@@ -152,7 +199,7 @@ static void add_file(nd_tree *tree, const char *disk, const char *path) {
     g_ptr_array_add(tree->problems,
                     g_strdup_printf("'%s' is an archive of a kind that is not read: unpack it", disk));
   else
-    add(tree, path, g_strdup(disk), NULL, 0);
+    g_ptr_array_add(files, file_new(path, disk, NULL, 0));
 }
 
 static bool any(const char *name) {
@@ -162,14 +209,22 @@ static bool any(const char *name) {
 
 static int add_folder(nd_tree *tree, const char *folder, const char *name) {
   g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+  g_autoptr(GPtrArray) files = g_ptr_array_new();
   if (nd_walk(folder, any, note_problem, tree, names))
     return -1;
   for (guint i = 0; i < names->len; i++) {
     g_autofree char *disk = g_build_filename(folder, names->pdata[i], NULL),
                     *path = g_build_filename(name, names->pdata[i], NULL);
-    add_file(tree, disk, path);
+    add_file(tree, disk, path, files);
   }
+  add_source(tree, files);
   return 0;
+}
+
+static void add_single(nd_tree *tree, const char *disk, const char *name) {
+  g_autoptr(GPtrArray) files = g_ptr_array_new();
+  add_file(tree, disk, name, files);
+  add_source(tree, files);
 }
 
 static int by_path(const void *a, const void *b) {
@@ -179,14 +234,14 @@ static int by_path(const void *a, const void *b) {
 int nd_tree_open(char *const *from, nd_tree *out) {
   *out = (nd_tree){g_ptr_array_new_with_free_func(file_free), g_ptr_array_new_with_free_func(archive_free),
                    g_ptr_array_new_with_free_func(g_free),
-                   g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
+                   g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL), 0};
   int failed = 0;
   for (; *from && !failed; from++) {
     g_autofree char *whole = g_canonicalize_filename(*from, NULL), *name = g_path_get_basename(whole);
     if (g_file_test(whole, G_FILE_TEST_IS_DIR))
       failed = add_folder(out, whole, name);
     else if (g_file_test(whole, G_FILE_TEST_EXISTS))
-      add_file(out, whole, name);
+      add_single(out, whole, name);
     else
       failed = nd_fail("cannot find '%s': there is no such folder or archive", *from);
   }
@@ -227,4 +282,31 @@ static int read_disk(const char *path, void **bytes, size_t *size) {
 int nd_tree_read(const nd_tree_file *file, void **bytes, size_t *size) {
   *bytes = NULL;
   return file->archive ? read_entry(file, bytes, size) : read_disk(file->disk, bytes, size);
+}
+
+char *nd_tree_place(const nd_tree_file *file) {
+  return file->archive ? g_strdup(file->archive->disk) : g_path_get_dirname(file->disk);
+}
+
+bool nd_tree_size(const nd_tree_file *file, uint64_t *size) {
+  GStatBuf s;
+  if (file->archive)
+    return !nd_zip_size(file->archive->zip, file->index, size);
+  bool there = !g_stat(file->disk, &s);
+  *size = there ? (uint64_t)s.st_size : 0;
+  return there;
+}
+
+bool nd_tree_same(const nd_tree_file *a, const nd_tree_file *b, bool whole) {
+  uint64_t sizes[2];
+  void *bytes[2] = {NULL, NULL};
+  size_t n[2];
+  bool same = a == b || (nd_tree_size(a, &sizes[0]) && nd_tree_size(b, &sizes[1]) && sizes[0] == sizes[1]);
+  if (a == b || !same || !whole)
+    return same;
+  same = !nd_tree_read(a, &bytes[0], &n[0]) && !nd_tree_read(b, &bytes[1], &n[1]) && n[0] == n[1] &&
+         !memcmp(bytes[0], bytes[1], n[0]);
+  nd_mem_free(bytes[0]);
+  nd_mem_free(bytes[1]);
+  return same;
 }

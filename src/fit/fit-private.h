@@ -17,6 +17,7 @@ int nd_fit_statistics(const float *rgb, int size, bool colour, float *out);
  */
 typedef struct nd_fit_patches {
   int count, side; /* of the patches, and pixels a side with what is around */
+  size_t pictures; /* that they are of */
   float *rgb;      /* count x side x side x 3 */
 } nd_fit_patches;
 /* `count` patches spread evenly over the pictures of a set that are large enough. */

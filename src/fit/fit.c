@@ -41,7 +41,9 @@ static int compare_halves(const nd_fit_settings *s, const nd_fit_patches *real, 
   nd_fit_table table[2] = {{0}};
   int failed = 0;
   for (int h = 0; h < 2; h++) {
-    half[h] = (nd_fit_patches){real->count / 2, real->side, g_new(float, (size_t)(real->count / 2) * values)};
+    half[h] = (nd_fit_patches){.count = real->count / 2,
+                               .side = real->side,
+                               .rgb = g_new(float, (size_t)(real->count / 2) * values)};
     for (int i = 0; i < half[h].count; i++)
       memcpy(half[h].rgb + (size_t)i * values, real->rgb + (size_t)(2 * i + h) * values,
              values * sizeof(float));
@@ -61,6 +63,7 @@ static int read_real(comparison *c) {
   if (nd_fit_patches_read(s->real, s->patches, s->patch_size, s->seed, ND_RANDOM_PICK_REAL, &real))
     return nd_fail_in("real photos");
   int failed = nd_fit_tabulate(&real, NULL, s, &c->real) || compare_halves(s, &real, &c->result->halves);
+  c->result->photos = real.pictures;
   nd_fit_patches_free(&real);
   return failed;
 }
@@ -132,4 +135,13 @@ int nd_fit(const nd_fit_settings *settings, nd_degrade_settings *degradation, nd
   nd_fit_patches_free(&c.clean);
   g_free(c.real.values);
   return failed ? -1 : 0;
+}
+
+void nd_fit_warn_of_few(const nd_fit_result *result) {
+  if (result->photos < ND_FIT_ENOUGH)
+    nd_log(
+        ND_LOG_WARNING,
+        "what is found in %s hardly tells of others of the kind: give %d or more that are large enough for "
+        "a patch",
+        nd_count(result->photos, "photo").text, ND_FIT_ENOUGH);
 }

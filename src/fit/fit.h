@@ -29,7 +29,12 @@ typedef struct nd_fit_result {
   double standard; /* degraded with the settings given */
   double found;
   int tried;
+  size_t photos; /* that were looked at, of those large enough */
 } nd_fit_result;
+/* From as many photos on what is found tells of others of their kind (docs/degradations.md). */
+enum { ND_FIT_ENOUGH = 8 };
+/* Logs a warning where there were fewer. */
+void nd_fit_warn_of_few(const nd_fit_result *result);
 
 /* Reads the sets and replaces the values of degradation->kind, but for the fixed ones and, unless they are
  * asked for, those that photos do not tell (nd_degradation.untold), which are searched with the others and

@@ -45,6 +45,7 @@ static int read_all(const nd_set *set, uint64_t seed, nd_purpose purpose, nd_fit
   if (list_usable(set, out->side, usable))
     return -1;
   size_t pictures = MIN(usable->len, (size_t)out->count), n = (size_t)out->count;
+  out->pictures = pictures;
   for (size_t k = 0; k < pictures; k++) {
     size_t index = g_array_index(usable, size_t, k * usable->len / pictures);
     if (read_picture(set, index, seed, purpose, (int)(k * n / pictures), (int)((k + 1) * n / pictures), out))

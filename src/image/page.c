@@ -2,18 +2,21 @@
 
 static const char STYLE[] =
     "<style>\n"
-    "body { font: 16px/1.5 sans-serif; max-width: 1500px; margin: 2em auto; padding: 0 1em; color: #222 }\n"
-    "table { border-collapse: collapse } td, th { padding: .3em 1em; border-bottom: 1px solid #ccc; "
-    "text-align: right }\n"
-    "td:first-child, th:first-child { text-align: left }\n"
-    ".row { display: flex; gap: 8px; flex-wrap: wrap } figure { margin: 0; flex: 1 } "
+    "body { font: 16px/1.5 sans-serif; max-width: 1500px; margin: 2em auto; padding: 0 1em; color: #222; "
+    "overflow-wrap: anywhere }\n"
+    ".table { overflow-x: auto; margin: 1em 0 } table { border-collapse: collapse; overflow-wrap: normal }\n"
+    "td, th { padding: .3em 1em; border-bottom: 1px solid #ccc; text-align: right }\n"
+    "td { white-space: nowrap } td:first-child, th:first-child { text-align: left; white-space: normal }\n"
+    ".row { display: flex; gap: 8px; flex-wrap: wrap } figure { margin: 0; flex: 1 1 128px; min-width: 0 } "
     "figcaption { text-align: center }\n"
     "img { width: 100%; image-rendering: pixelated } svg { max-width: 100%; height: auto } .curve { flex: 1 "
     "1 420px; max-width: 640px } pre { overflow-x: auto }\n"
     "</style></head><body>\n";
 
 GString *nd_page_new(const char *title) {
-  GString *page = g_string_new("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>");
+  GString *page = g_string_new("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+                               "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+                               "<title>");
   nd_page_text(page, title);
   g_string_append_printf(page, "</title>\n%s<h1>", STYLE);
   nd_page_text(page, title);

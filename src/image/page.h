@@ -8,6 +8,9 @@
 
 /* Head, style and title; what follows is the body. */
 GString *nd_page_new(const char *title);
+/* Around the rows of a table, which is scrolled in a box of its own where the screen is too narrow for it. */
+#define ND_PAGE_TABLE "<div class=\"table\"><table>\n"
+#define ND_PAGE_TABLE_END "</table></div>\n"
 /* Text, escaped; bytes that are no UTF-8, as names of files may hold, become U+FFFD. */
 void nd_page_text(GString *page, const char *text);
 /* <figure> with the picture inside as a PNG, width as its row allows. Figures stand in a <div class="row">.

@@ -28,30 +28,33 @@ static nd_tensor conv(nd_graph *g, const char *list, int index, nd_tensor x, nd_
   return nd_layer_conv(g, name, x, l);
 }
 
+/* All but the last convolution. */
 static nd_tensor with_norms(nd_graph *g, layout l, nd_tensor x, int depth, int width) {
-  int channels = nd_dims(g, x)[3];
   nd_conv_layer first = {.out = width, .no_bias = !l.bias, .activation = ND_ACT_RELU};
-  nd_conv_layer inner = {.out = width, .no_bias = !l.bias}, last = {.out = channels, .no_bias = !l.bias};
+  nd_conv_layer inner = {.out = width, .no_bias = !l.bias};
   x = conv(g, l.list, 0, x, first);
   for (int i = 1; i < depth - 1; i++) {
     g_autofree char *norm = g_strdup_printf("%s.%d", l.list, 3 * i);
     x = nd_layer_batch_norm(g, norm, conv(g, l.list, 3 * i - 1, x, inner), l.norm);
     x = nd_activate(g, x, ND_ACT_RELU, 0);
   }
-  return conv(g, l.list, 3 * depth - 4, x, last);
+  return x;
 }
 
 static nd_tensor without_norms(nd_graph *g, layout l, nd_tensor x, int depth, int width) {
-  int channels = nd_dims(g, x)[3];
   for (int i = 0; i < depth - 1; i++)
     x = conv(g, l.list, 2 * i, x, (nd_conv_layer){.out = width, .activation = ND_ACT_RELU});
-  return conv(g, l.list, 2 * depth - 2, x, (nd_conv_layer){.out = channels});
+  return x;
 }
 
 static nd_tensor restore(nd_graph *g, const nd_net *net, nd_tensor x) {
   int depth = nd_net_int(net, "depth"), width = nd_net_int(net, "width");
   bool merged = nd_net_int(net, "norm") == MERGED;
-  x = (merged ? without_norms : with_norms)(g, layout_of(net), x, depth, width);
+  layout l = layout_of(net);
+  nd_conv_layer last = {.out = nd_dims(g, x)[3], .no_bias = !l.bias};
+  x = (merged ? without_norms : with_norms)(g, l, x, depth, width);
+  nd_deepest_features_set(g, x);
+  x = conv(g, l.list, merged ? 2 * depth - 2 : 3 * depth - 4, x, last);
   return nd_net_int(net, "subtract") ? nd_affine(g, x, -1, 0) : x;
 }
 

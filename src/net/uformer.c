@@ -115,6 +115,7 @@ static nd_tensor encoder(nd_graph *g, const uformer *u, nd_tensor x, nd_tensor *
   nd_scope_push(g, "conv");
   x = stage(g, u, x, u->levels);
   nd_scope_pop(g);
+  nd_deepest_features_set(g, x);
   return x;
 }
 

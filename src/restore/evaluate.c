@@ -47,23 +47,6 @@ static int score_pair(nd_restorer *r, const nd_evaluation *e, const nd_pair *p, 
   return failed ? nd_fail_in("'%s'", p->name) : 0;
 }
 
-static void add_to_mean(nd_score *mean, const nd_score *one, double n) {
-  for (nd_metric m = 0; m < ND_METRICS; m++) {
-    mean->result[m] += one->result[m] / n;
-    mean->input[m] += one->input[m] / n;
-  }
-}
-
-static int score_one(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, size_t i, nd_score *out,
-                     size_t *beyond) {
-  nd_pair pair;
-  if (nd_pairs_load(pairs, i, &pair))
-    return -1;
-  int failed = score_pair(r, e, &pair, out, beyond);
-  nd_pair_free(&pair);
-  return failed;
-}
-
 static int check_size(const nd_evaluation *e, const nd_pairs *pairs, size_t i) {
   int width, height;
   if (nd_pairs_size(pairs, i, &width, &height))
@@ -88,20 +71,57 @@ int nd_evaluation_check(const nd_evaluation *e, const nd_pairs *pairs) {
   return 0;
 }
 
+/* Where all sizes have to be right, they were looked at before. */
+static int score_one(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, size_t i, nd_score *out,
+                     size_t *beyond) {
+  nd_pair pair;
+  if ((e->failed && check_size(e, pairs, i)) || nd_pairs_load(pairs, i, &pair))
+    return -1;
+  int failed = score_pair(r, e, &pair, out, beyond);
+  nd_pair_free(&pair);
+  return failed;
+}
+
+/* Into the next place of `out`. */
+static int score_next(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, size_t i,
+                      nd_scores *out) {
+  nd_score *one = &out->at[out->count];
+  if (!score_one(r, e, pairs, i, one, &out->beyond)) {
+    out->count++;
+    return 0;
+  }
+  g_free(one->name);
+  *one = (nd_score){0};
+  if (!e->failed)
+    return -1;
+  e->failed(nd_pairs_name(pairs, i), e->context);
+  return 0;
+}
+
+static void take_mean(nd_scores *s) {
+  for (nd_metric m = 0; m < ND_METRICS; m++) {
+    for (int i = 0; i < s->count; i++) {
+      s->mean.result[m] += s->at[i].result[m];
+      s->mean.input[m] += s->at[i].input[m];
+    }
+    s->mean.result[m] /= s->count;
+    s->mean.input[m] /= s->count;
+  }
+}
+
 int nd_evaluate(nd_restorer *r, const nd_evaluation *e, const nd_pairs *pairs, nd_scores *out) {
   size_t n = count_of(e, pairs);
   *out = (nd_scores){.protocol = nd_pairs_have_truth(pairs) ? e->protocol : NULL,
                      .at = g_new0(nd_score, n),
-                     .count = (int)n};
+                     .total = (int)n};
   for (nd_metric m = 0; m < ND_METRICS; m++)
     out->measured[m] = measures(e, m, nd_pairs_have_truth(pairs));
-  for (size_t i = 0; i < n; i++) {
-    if (score_one(r, e, pairs, i, &out->at[i], &out->beyond)) {
+  for (size_t i = 0; i < n; i++)
+    if (score_next(r, e, pairs, i, out)) {
       nd_scores_free(out);
       return -1;
     }
-    add_to_mean(&out->mean, &out->at[i], (double)n);
-  }
+  take_mean(out);
   return 0;
 }
 
@@ -113,7 +133,7 @@ static int evaluate_source(nd_restorer *r, const nd_evaluation *e, const nd_pair
     return nd_fail_in("'%s'", s->input_dir);
   if (truth ? nd_pairs_open(s, 0, &pairs) : nd_pairs_open_photos(s->input_dir, s->right_dir, &pairs))
     return -1;
-  int failed = nd_evaluation_check(e, pairs) || nd_evaluate(r, e, pairs, out);
+  int failed = (!e->failed && nd_evaluation_check(e, pairs)) || nd_evaluate(r, e, pairs, out);
   nd_pairs_close(pairs);
   return failed ? -1 : 0;
 }

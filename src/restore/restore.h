@@ -83,10 +83,10 @@ typedef struct nd_score {
 typedef struct nd_scores {
   const nd_protocol *protocol; /* NULL: there was no truth */
   bool measured[ND_METRICS];   /* set by nd_evaluate */
-  int count;
-  size_t beyond; /* bytes more than nd_evaluation.memory that some picture needed */
+  int count, total;            /* how many pictures could be measured, of how many */
+  size_t beyond;               /* bytes more than nd_evaluation.memory that some picture needed */
   nd_score *at;
-  nd_score mean; /* over the pictures; without a name */
+  nd_score mean; /* over those that could be measured (none: not a number); without a name */
 } nd_scores;
 
 typedef struct nd_evaluation {
@@ -96,6 +96,10 @@ typedef struct nd_evaluation {
   size_t limit;              /* only so many pictures; 0: all */
   size_t memory; /* what is counted (nd_mem_used) takes no more while pictures are restored, unless one needs
                     it; 0: the restorer's settings say how much */
+  /* Told of each picture that cannot be measured, and the rest goes on; nd_error says why. NULL: the first
+   * ends it. */
+  void (*failed)(const char *name, void *context);
+  void *context;
 } nd_evaluation;
 
 typedef struct nd_metric_kind {

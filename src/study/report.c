@@ -50,21 +50,29 @@ static void append_table(GString *out, const nd_study *s, const nd_study_results
     if (!x.seeds)
       continue;
     if (!begun)
-      g_string_append_printf(out,
-                             "<table><tr><th>%s</th><th>seeds</th><th>mean</th><th>seeds</th>"
-                             "<th>pictures</th><th>closed, %%</th><th>seeds</th><th>pictures</th></tr>\n"
-                             "<tr><td>input as it is (%s)</td><td></td><td>%s</td></tr>\n",
-                             nd_metrics[metric].title, nd_count((size_t)x.pictures, "picture").text,
-                             nd_fixed(x.input, digits).text);
+      g_string_append_printf(
+          out,
+          ND_PAGE_TABLE "<tr><th>%s</th><th>seeds</th><th>mean</th><th>mean, 95 %% over seeds</th>"
+                        "<th>mean, 95 %% over pictures</th><th>closed, %%</th>"
+                        "<th>closed, 95 %% over seeds</th><th>closed, 95 %% over pictures</th></tr>\n"
+                        "<tr><td>input as it is (%s)</td><td></td><td>%s</td><td colspan=\"5\"></td></tr>\n",
+          nd_metrics[metric].title, nd_count((size_t)x.pictures, "picture").text,
+          nd_fixed(x.input, digits).text);
     begun = true;
     append_row(out, s->variants[v].name, &x, digits);
   }
   if (begun)
-    g_string_append(out, "</table>\n");
+    g_string_append(out, ND_PAGE_TABLE_END);
+}
+
+static void append_time(GString *out, double seconds) {
+  bool minutes = seconds >= 60;
+  g_string_append_printf(out, "<td>%s %s</td>", nd_fixed(minutes ? seconds / 60 : seconds, 1).text,
+                         minutes ? "min" : "s");
 }
 
 static int append_costs(GString *out, const nd_study *s, const char *dir) {
-  g_string_append(out, "<h2>Cost</h2>\n<table><tr><th>run</th><th>steps</th><th>minutes</th>"
+  g_string_append(out, "<h2>Cost</h2>\n" ND_PAGE_TABLE "<tr><th>run</th><th>steps</th><th>time</th>"
                        "<th>steps a second</th></tr>\n");
   for (int i = 0; i < s->run_count; i++) {
     nd_study_progress p;
@@ -73,11 +81,11 @@ static int append_costs(GString *out, const nd_study *s, const char *dir) {
     g_string_append(out, "<tr><td>");
     nd_page_text(out, s->runs[i].name);
     g_string_append_printf(out, "</td><td>%" G_GUINT64_FORMAT "</td>", p.step);
-    append_value(out, p.seconds / 60, 1, 1);
+    append_time(out, p.seconds);
     append_value(out, p.seconds > 0 ? (double)p.step / p.seconds : NAN, 1, 2);
     g_string_append(out, "</tr>\n");
   }
-  g_string_append(out, "</table>\n");
+  g_string_append(out, ND_PAGE_TABLE_END);
   return 0;
 }
 
@@ -247,9 +255,9 @@ static void append_introduction(GString *out, const nd_study *s) {
   g_string_append_printf(
       out,
       "<p>%s: %s, %s, %s. PSNR and SSIM on RGB, 8 bits, SSIM with a 7 x 7 uniform "
-      "window; of photos without truth NIQE (lower is better). Intervals are of 95 %%: \"seeds\" is "
+      "window; of photos without truth NIQE (lower is better). Intervals are of 95 %%: \"over seeds\" is "
       "Student's t over the seeds' means, so it speaks of "
-      "training again on the same photos; \"pictures\" is a bootstrap over the test's pictures (%d "
+      "training again on the same photos; \"over pictures\" is a bootstrap over the test's pictures (%d "
       "resamples, "
       "fixed seed), so it speaks of other photos of the same kind. ",
       nd_count((size_t)s->run_count, "run").text, nd_count((size_t)s->task_count, "task").text,

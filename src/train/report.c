@@ -65,7 +65,8 @@ static void append_figures(GString *page, const char *folder, const nd_recipe *r
   nd_journal_each(folder, ND_LOG_CSV, ND_LOGGED_SKIPPED + 1, look_at_log, &f);
   nd_journal_each(folder, ND_VALIDATION_CSV, ND_VALIDATED_COLUMNS, look_at_validation, &f);
   g_string_append_printf(page,
-                         "<h2>Figures</h2>\n<table>\n<tr><td>steps logged</td><td>%.0f of %" G_GINT64_FORMAT
+                         "<h2>Figures</h2>\n" ND_PAGE_TABLE
+                         "<tr><td>steps logged</td><td>%.0f of %" G_GINT64_FORMAT
                          "</td></tr>\n<tr><td>skipped, not being finite</td><td>%.0f</td></tr>\n",
                          f.steps, r->training.steps, f.skipped);
   if (f.steps > 0 && isfinite(f.loss))
@@ -75,7 +76,7 @@ static void append_figures(GString *page, const char *folder, const nd_recipe *r
                            "<tr><td>last validation, step %.0f</td><td>%.3f dB, SSIM %.4f</td></tr>\n"
                            "<tr><td>best PSNR, step %.0f</td><td>%.3f dB</td></tr>\n",
                            f.step, f.psnr, f.ssim, f.best_at, f.best);
-  g_string_append(page, "</table>\n");
+  g_string_append(page, ND_PAGE_TABLE_END);
 }
 
 /* ---- Crops ---- */

@@ -42,13 +42,17 @@ static int build(trial *t, nd_objective_settings s, const char *network, const c
   return nd_backward(t->g, t->o.loss) || nd_compile(t->g, &t->plan);
 }
 
-static void open_with(trial *t, nd_objective_settings s) {
-  if (build(t, s, "unet", "width=4;depth=2"))
-    fail_msg("%s", nd_error());
+static void open_network(trial *t, nd_objective_settings s, const char *network, const char *settings) {
+  if (build(t, s, network, settings))
+    fail_msg("%s: %s", network, nd_error());
   assert_int_equal(nd_train_state_new(t->params, &t->state), 0);
   nd_params_init(t->params, 3, t->state.values);
   nd_plan_bind(t->plan, t->state.values);
   t->state.gradients = nd_plan_gradients(t->plan);
+}
+
+static void open_with(trial *t, nd_objective_settings s) {
+  open_network(t, s, "unet", "width=4;depth=2");
 }
 
 static void open_trial(trial *t, nd_mode mode) {
@@ -86,10 +90,8 @@ typedef struct share {
   double restoration, diffusion, total;
 } share;
 
-/* The slope along the gradient itself, for the parameters under a scope. */
-static void check_slope(nd_mode mode, const char *scope, double alpha, share of) {
-  trial t;
-  open_trial(&t, mode);
+/* The slope along the gradient itself, for the parameters under a scope. Closes the trial. */
+static void check_slope_of(trial t, const char *scope, double alpha, share of, double within) {
   run(&t, alpha, 0);
   g_autofree float *gradient = g_memdup2(t.state.gradients, t.state.size * sizeof *gradient),
                    *values = g_memdup2(t.state.values, t.state.size * sizeof *values);
@@ -111,9 +113,15 @@ static void check_slope(nd_mode mode, const char *scope, double alpha, share of)
                of.diffusion * value(&t, t.o.loss_diffusion) + of.total * value(&t, t.o.loss);
   }
   double slope = (at[1] - at[0]) / (2 * h);
-  if (!(fabs(slope - squares) <= 0.02 * squares))
-    fail_msg("%s: slope %.6g, gradient %.6g", scope, slope, squares);
+  if (!(fabs(slope - squares) <= within * squares))
+    fail_msg("%s of %s: slope %.6g, gradient %.6g", scope, nd_net_name(t.net), slope, squares);
   close_trial(&t);
+}
+
+static void check_slope(nd_mode mode, const char *scope, double alpha, share of) {
+  trial t;
+  open_trial(&t, mode);
+  check_slope_of(t, scope, alpha, of, 0.02);
 }
 
 static void noise2void_gradients_are_the_slopes(void **state) {
@@ -324,12 +332,69 @@ static void hidden_pixels_take_a_neighbours_value(void **state) {
   }
 }
 
-static void dann_needs_features(void **state) {
-  (void)state;
+/* The classifier's first layer tells how many channels it reads; the gradient, where they are taken: its loss
+ * reaches the weights `before`, which make the features, and not those `after`, which make the picture. */
+typedef struct tapped {
+  const char *network, *settings;
+  int channels;
+  const char *before, *after;
+} tapped;
+
+static double gradient_under(const trial *t, const char *scope) {
+  double squares = 0;
+  for (int i = 0; i < nd_params_length(t->params); i++) {
+    const nd_param *p = nd_params_at(t->params, i);
+    for (size_t j = p->offset; j < p->offset + p->count && g_str_has_prefix(p->name, scope); j++)
+      squares += (double)t->state.gradients[j] * (double)t->state.gradients[j];
+  }
+  return sqrt(squares);
+}
+
+static void check_tap(const tapped *n) {
   trial t;
-  assert_true(build(&t, of_mode(ND_MODE_DANN), "dncnn", "width=4;depth=4"));
-  assert_non_null(strstr(nd_error(), "dncnn has none"));
-  close_trial(&t);
+  open_network(&t, of_mode(ND_MODE_DANN), n->network, n->settings);
+  const nd_param *first = nd_params_find(t.params, ND_SCOPE_DOMAIN ".0.weight");
+  assert_non_null(first);
+  if (first->dims[1] != n->channels)
+    fail_msg("%s: %d channels, not %d", n->network, first->dims[1], n->channels);
+  double of[2][2];
+  for (int side = 0; side < 2; side++) {
+    run(&t, side ? 1e4 : 0, 0);
+    of[side][0] = gradient_under(&t, n->before);
+    of[side][1] = gradient_under(&t, n->after);
+  }
+  assert_true(of[0][0] > 0 && of[0][1] > 0);
+  if (!(of[1][0] > 10 * of[0][0]) || fabs(of[1][1] - of[0][1]) > 1e-5 * of[0][1])
+    fail_msg("%s: gradients from %g to %g before, %g to %g after", n->network, of[0][0], of[1][0], of[0][1],
+             of[1][1]);
+  check_slope_of(t, ND_SCOPE_RESTORATION, 5, (share){1, -5, 0}, 0.05); /* ReLUs make corners */
+}
+
+/* Every network: one that is missing here fails as well. */
+static void dann_looks_at_the_deepest_features_of_every_network(void **state) {
+  (void)state;
+#define OF(name) ND_SCOPE_RESTORATION "." name
+  static const tapped all[] = {
+      {"unet", "width=4;depth=2", 8, OF("down_path.1"), OF("last")},
+      {"nafnet", "width=4;middle_blocks=1;encoder_blocks=1,1;decoder_blocks=1,1", 16, OF("downs.1"),
+       OF("ending")},
+      {"dncnn", "width=4;depth=4", 4, OF("dncnn.5"), OF("dncnn.8")},
+      {"dncnn", "width=4;depth=4;norm=0", 4, OF("model.4"), OF("model.6")},
+      {"dncnn", "width=4;depth=4;norm=2", 4, OF("model.5"), OF("model.8")},
+      {"swinir", "width=6;depths=2;heads=2", 6, OF("conv_after_body"), OF("conv_last")},
+      {"swinir", "width=6;depths=2;heads=2;grey=1", 6, OF("conv_after_body"), OF("conv_last")},
+      {"uformer", "width=4;depths=1,1,1;heads=1,1,1;window=8;image_size=16", 8, OF("conv."),
+       OF("output_proj")},
+      {"restormer", "width=4;blocks=1,1;heads=1,1;refinement=1", 8, OF("latent"), OF("output")},
+  };
+  for (const char *const *name = nd_net_names(ND_RESTORATION); *name; name++) {
+    int found = 0;
+    for (size_t i = 0; i < G_N_ELEMENTS(all); i++)
+      if (!strcmp(*name, all[i].network))
+        check_tap(&all[i]), found++;
+    if (!found)
+      fail_msg("%s is not looked at", *name);
+  }
 }
 
 int main(void) {
@@ -341,7 +406,7 @@ int main(void) {
       cmocka_unit_test(strengths_are_of_the_range),
       cmocka_unit_test(noise2void_looks_at_hidden_pixels_alone),
       cmocka_unit_test(hidden_pixels_take_a_neighbours_value),
-      cmocka_unit_test(dann_needs_features),
+      cmocka_unit_test(dann_looks_at_the_deepest_features_of_every_network),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

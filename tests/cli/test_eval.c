@@ -62,7 +62,92 @@ static void a_model_of_ones_own_is_used(void **state) {
   expect_failure("absent.txt", "cannot read", "eval", "--input", "photos", "--niqe-model", "absent.txt",
                  NULL);
   make_picture("photos/small.png", 100, 90, 1, 0.02);
-  expect_failure("small.png", "at least two blocks", "eval", "--input", "photos", NULL);
+  outcome o = run_program("eval", "--input", "photos", NULL);
+  assert_int_equal(o.status, 1);
+  assert_non_null(strstr(o.err, "'small.png': "));
+  assert_non_null(strstr(o.err, "at least two blocks"));
+  outcome_clear(&o);
+}
+
+/* ---- Pictures that cannot be measured ---- */
+static JsonObject *object_of(JsonParser *parser, const outcome *o) {
+  assert_true(json_parser_load_from_data(parser, o->out, -1, NULL));
+  return json_node_get_object(json_parser_get_root(parser));
+}
+
+/* true/ and out/ with six pictures, of which 1 is cut short, 3 of another size than its target, 5 a text. */
+static void make_partly_broken(void) {
+  for (int k = 0; k < 2; k++) {
+    assert_int_equal(g_mkdir(k ? "out" : "true", 0777), 0);
+    for (int i = 0; i < 6; i++) {
+      g_autofree char *path = g_strdup_printf("%s/%d.png", k ? "out" : "true", i);
+      make_picture(path, 40, k && i == 3 ? 30 : 36, i, 0.1 * k);
+    }
+  }
+  truncate_file("out/1.png", 200);
+  write_text("out/5.png", "no picture");
+}
+
+static void a_broken_picture_is_named_and_the_rest_measured(void **state) {
+  (void)state;
+  make_partly_broken();
+  outcome o = run_program("eval", "--input", "out", "--target", "true", "--json", NULL);
+  g_autoptr(JsonParser) parser = json_parser_new();
+  JsonObject *all = object_of(parser, &o);
+  JsonArray *pictures = json_object_get_array_member(all, "pictures"),
+            *failures = json_object_get_array_member(all, "failures");
+  assert_int_equal(o.status, 1);
+  assert_int_equal(json_object_get_int_member(all, "measured"), 3);
+  assert_int_equal(json_object_get_int_member(all, "failed"), 3);
+  assert_int_equal(json_array_get_length(pictures), 3);
+  assert_int_equal(json_array_get_length(failures), 3);
+  double sum = 0;
+  for (guint i = 0; i < 3; i++)
+    sum += json_object_get_double_member(json_array_get_object_element(pictures, i), "psnr");
+  if (fabs(mean_of(&o, "psnr") - sum / 3) > 1e-9)
+    fail_msg("a mean of %g, and of the three %g", mean_of(&o, "psnr"), sum / 3);
+  for (guint i = 0; i < 3; i++) {
+    static const char *const expected[][2] = {
+        {"1.png", "out/1.png"}, {"3.png", "40 x 30"}, {"5.png", "out/5.png"}};
+    JsonObject *f = json_array_get_object_element(failures, i);
+    assert_string_equal(json_object_get_string_member(f, "name"), expected[i][0]);
+    assert_non_null(strstr(json_object_get_string_member(f, "error"), expected[i][1]));
+    assert_non_null(strstr(o.err, json_object_get_string_member(f, "error")));
+  }
+  assert_non_null(strstr(o.err, "3 pictures measured, 3 failed"));
+  outcome_clear(&o);
+}
+
+static void the_means_say_of_how_many_they_are(void **state) {
+  (void)state;
+  make_partly_broken();
+  outcome o = run_program("eval", "--input", "out", "--target", "true", NULL);
+  assert_int_equal(o.status, 1);
+  assert_non_null(strstr(o.out, "\nmean of 3 of 6 "));
+  assert_non_null(strstr(o.out, "\n3 of 6 pictures, PSNR"));
+  outcome_clear(&o);
+  o = run_program("eval", "--input", "true", "--target", "true", NULL);
+  assert_int_equal(o.status, 0);
+  assert_non_null(strstr(o.out, "\nmean "));
+  assert_null(strstr(o.out, "mean of"));
+  assert_non_null(strstr(o.out, "\n6 pictures, PSNR"));
+  assert_string_equal(o.err, "");
+  outcome_clear(&o);
+}
+
+static void where_none_can_be_measured_there_are_no_figures(void **state) {
+  (void)state;
+  make_partly_broken();
+  outcome o = run_program("eval", "--input", "out/1.png", "--target", "true/1.png", NULL);
+  assert_int_equal(o.status, 1);
+  assert_string_equal(o.out, "");
+  assert_non_null(strstr(o.err, "0 pictures measured, 1 failed"));
+  outcome_clear(&o);
+  o = run_program("eval", "--input", "out/1.png", "--target", "true/1.png", "--json", NULL);
+  g_autoptr(JsonParser) parser = json_parser_new();
+  JsonObject *mean = json_object_get_object_member(object_of(parser, &o), "mean");
+  assert_true(json_object_get_null_member(mean, "psnr"));
+  outcome_clear(&o);
 }
 
 /* JSON knows neither infinity nor bytes that are no UTF-8. */
@@ -124,6 +209,11 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(photos_without_truth_get_niqe_alone, folder_setup, folder_teardown),
       cmocka_unit_test_setup_teardown(beside_the_others_it_is_the_same, folder_setup, folder_teardown),
+      cmocka_unit_test_setup_teardown(a_broken_picture_is_named_and_the_rest_measured, folder_setup,
+                                      folder_teardown),
+      cmocka_unit_test_setup_teardown(the_means_say_of_how_many_they_are, folder_setup, folder_teardown),
+      cmocka_unit_test_setup_teardown(where_none_can_be_measured_there_are_no_figures, folder_setup,
+                                      folder_teardown),
       cmocka_unit_test_setup_teardown(json_is_json_whatever_the_figures_and_names, folder_setup,
                                       folder_teardown),
       cmocka_unit_test_setup_teardown(the_example_makes_a_file_for_lpips, folder_setup, folder_teardown),

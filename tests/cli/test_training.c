@@ -181,6 +181,7 @@ static void settings_are_found_before_the_first_step(void **state) {
   outcome o = run_program("train", "fit.yaml", "-o", "fitted", NULL);
   assert_int_equal(o.status, 0);
   assert_non_null(strstr(o.err, "looks like 'grainy'"));
+  assert_non_null(strstr(o.err, "what is found in 3 photos hardly tells of others"));
   outcome_clear(&o);
   g_autofree char *recipe = NULL;
   assert_true(g_file_get_contents("fitted/recipe.yaml", &recipe, NULL, NULL));
@@ -196,6 +197,29 @@ static void settings_are_found_before_the_first_step(void **state) {
                  NULL); /* before it looks */
   expect_failure("data.fit", "data.real is missing", "train", "fit.yaml", "-o", "other", "--set",
                  "data.real=", NULL);
+}
+
+/* Those too small for a patch are no photos. */
+static void few_photos_are_warned_of(void **state) {
+  (void)state;
+  g_mkdir("sharp", 0777);
+  g_mkdir("grainy", 0777);
+  make_picture("sharp/0.png", 64, 64, 0, 0);
+  make_picture("grainy/small.png", 40, 40, 0, 0.1);
+  for (int n = 1; n <= 8; n++) {
+    g_autofree char *name = g_strdup_printf("grainy/%d.png", n);
+    make_picture(name, 64, 64, n, 0.1);
+    if (n > 1 && n < 7)
+      continue;
+    outcome o = run_program("fit", "gaussian", "--clean", "sharp", "--real", "grainy", "--tries", "1",
+                            "--patches", "16", NULL);
+    assert_int_equal(o.status, 0);
+    const char *said =
+        strstr(o.err, n == 1 ? "found in 1 photo hardly tells" : "found in 7 photos hardly tells");
+    if (!said != (n == 8))
+      fail_msg("%d photos: %s", n, o.err);
+    outcome_clear(&o);
+  }
 }
 
 static void the_loss_falls(void **state) {
@@ -473,6 +497,7 @@ int main(void) {
                                      TEST(bf16_trains_or_falls_back_to_fp32),
                                      TEST(probe_tells_where_the_loss_pushes),
                                      TEST(settings_are_found_before_the_first_step),
+                                     TEST(few_photos_are_warned_of),
                                      TEST(the_loss_falls),
                                      TEST(sr3_learns),
                                      TEST(an_interrupted_run_ends_in_the_same_bytes),

@@ -172,6 +172,39 @@ static void what_a_list_names_in_vain_is_told(void **state) {
   remove_folder(folder);
 }
 
+/* Pairs belong together by the order of the lines: one that is passed over is so on both sides. Most lines
+ * say how many paths a line has, not the first. */
+static void broken_lines_of_a_list_are_told_and_the_rest_checked(void **state) {
+  (void)state;
+  g_autofree char *folder = new_folder(), *list = g_build_filename(folder, "pairs.flist", NULL),
+                  *one = g_build_filename(folder, "one.flist", NULL);
+  save(folder, "0.png", SIDE, 1, NULL);
+  save(folder, "1.png", SIDE, 2, NULL);
+  save(folder, "wide.png", SIDE + 8, 3, NULL);
+  write_text(folder, "pairs.flist",
+             "a.doc 0.png\n0.png\t1.png\n0.png\tb.bmp\nwide.png wide.png\n0.png 0.png 0.png\n1.png 0.png\n");
+  nd_check c;
+  assert_int_equal(nd_data_check(list, NULL, NULL, NULL, &c), 0);
+  g_autofree char *said = g_strjoinv("\n", c.findings);
+  assert_int_equal(c.unreadable, 3);
+  assert_int_equal(c.pairs, 3);
+  assert_int_equal(c.unpaired, 0); /* wide.png would have another's partner */
+  assert_non_null(strstr(said, "pairs.flist', line 1: it has 1 path, others have 2"));
+  assert_non_null(strstr(said, "pairs.flist', line 3: 'b.bmp' is no picture"));
+  assert_non_null(strstr(said, "pairs.flist', line 5: it has 3 paths"));
+  nd_check_free(&c);
+  write_text(folder, "one.flist", "0.png\nREADME\nsub/../0.png\n1.png\n");
+  assert_int_equal(nd_data_check(one, NULL, NULL, NULL, &c), 0);
+  assert_int_equal(c.unreadable, 1);
+  assert_int_equal(c.pictures, 3);
+  assert_non_null(strstr(c.findings[0], "one.flist', line 2: 'README' is no picture"));
+  nd_check_free(&c);
+  assert_int_equal(nd_data_check(folder, one, NULL, NULL, &c), 0);
+  assert_int_equal(c.unreadable_there, 1);
+  nd_check_free(&c);
+  remove_folder(folder);
+}
+
 static void count(size_t done, size_t total, void *context) {
   size_t *calls = context;
   assert_true(done == ++*calls && done <= total);
@@ -203,6 +236,7 @@ int main(void) {
       cmocka_unit_test(what_is_wrong_is_found),
       cmocka_unit_test(all_that_does_not_match_is_told),
       cmocka_unit_test(what_a_list_names_in_vain_is_told),
+      cmocka_unit_test(broken_lines_of_a_list_are_told_and_the_rest_checked),
       cmocka_unit_test(a_missing_test_set_is_told_before_all_is_read),
   };
   if (nd_image_start())

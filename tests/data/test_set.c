@@ -179,7 +179,7 @@ static void broken_lists_name_the_line(void **state) {
   } cases[] = {
       {"a.png\n\nmissing.png\n", "line 3: there is no file '/"},
       {"a.png\nnotes.doc\n", "line 2: 'notes.doc' is no picture"},
-      {"a.png a.png\na.png\n", "line 2: it has 1 path, the first line has 2"},
+      {"a.png a.png\na.png\n", "line 2: it has 1 path, others have 2"},
       {"a.png a.png a.png\n", "line 1: it has 3 paths"},
       {"# nothing\n\n", "names no picture"},
       {"b/a.png\n./b/../b/a.png\n../nothing.png\n", "line 3"},

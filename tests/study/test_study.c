@@ -238,7 +238,31 @@ static void nothing_closed_has_no_sign(void **state) {
   nd_study_clear(&s);
 }
 
-/* ---- Curves ---- */
+/* ---- The page ---- */
+/* Cells between two tags, of the first table behind `from`; g_strfreev. */
+static char **headings(const char *from) {
+  const char *row = strstr(from, "<tr>");
+  g_autofree char *cells = g_strndup(row, (gsize)(strstr(row, "</tr>") - row));
+  return g_strsplit(cells, "<th>", -1);
+}
+
+/* No two columns are called the same. */
+static void expect_different_headings(const char *table) {
+  g_auto(GStrv) names = headings(table);
+  assert_true(g_strv_length(names) > 3);
+  for (int i = 1; names[i]; i++)
+    for (int j = 1; j < i; j++)
+      if (!strcmp(names[i], names[j]))
+        fail_msg("two columns '%s'", names[i]);
+}
+
+static int count_of(const char *text, const char *what) {
+  int n = 0;
+  for (; (text = strstr(text, what)); text++)
+    n++;
+  return n;
+}
+
 static void write_journal(const char *name, const char *text) {
   g_autofree char *path = g_build_filename("runs/t-adapted-1", name, NULL);
   assert_int_equal(g_mkdir_with_parents("runs/t-adapted-1", 0777), 0);
@@ -251,6 +275,58 @@ static char *report_of(const nd_study *s, const nd_study_results *r) {
     fail_msg("%s", nd_error());
   assert_true(g_file_get_contents("report.html", &page, NULL, NULL));
   return page;
+}
+
+/* The cells behind a run's name. */
+static char *cost_of(const char *page, const char *run) {
+  g_autofree char *row = g_strdup_printf("<tr><td>%s</td>", run);
+  g_auto(GStrv) around = g_strsplit(page, row, 2);
+  assert_non_null(around[1]);
+  g_auto(GStrv) cells = g_strsplit(around[1], "</tr>", 2);
+  return g_strdup(cells[0]);
+}
+
+/* A log of twelve steps that took so long each. */
+static void write_log(const nd_study *s, double seconds) {
+  nd_recipe recipe;
+  assert_int_equal(nd_study_recipe(s, &s->runs[1], &recipe), 0);
+  g_autofree char *text = g_strdup_printf("step,...\n12,0.3,0.2,0,0,0,0,1,%.17g,0,0,1e-4\n",
+                                          (double)recipe.data.batch_size / seconds);
+  write_journal(ND_LOG_CSV, text);
+  nd_recipe_clear(&recipe);
+}
+
+/* Columns are told apart, tables wider than the screen do not widen the page, and a short run took some time.
+ */
+static void tables_are_readable_on_a_telephone(void **state) {
+  (void)state;
+  nd_study s;
+  nd_study_results r;
+  open_study(&s);
+  make_scores(&s, &r);
+  write_picture("i");
+  write_picture("o");
+  s.crops = 0;
+  write_log(&s, 4);
+  g_autofree char *page = report_of(&s, &r), *quick = cost_of(page, "t-adapted-1");
+  assert_non_null(strstr(quick, "<td>48.0 s</td>"));
+  assert_non_null(strstr(page, "name=\"viewport\""));
+  int tables = count_of(page, "<table>");
+  assert_true(tables > 1);
+  assert_int_equal(count_of(page, "<div class=\"table\"><table>"), tables);
+  assert_int_equal(count_of(page, "</table></div>"), tables);
+  for (const char *at = page; (at = strstr(at, "<table>")); at++)
+    expect_different_headings(at);
+  write_log(&s, 10);
+  g_autofree char *slow = report_of(&s, &r), *cost = cost_of(slow, "t-adapted-1");
+  assert_non_null(strstr(cost, "<td>2.0 min</td>"));
+  remove_picture("i");
+  remove_picture("o");
+  g_unlink("report.html");
+  g_unlink("runs/t-adapted-1/" ND_LOG_CSV);
+  assert_true(!g_rmdir("runs/t-adapted-1") && !g_rmdir("runs"));
+  nd_study_results_clear(&r);
+  nd_study_clear(&s);
 }
 
 /* Studies without validation have a curve, too. */
@@ -388,6 +464,7 @@ int main(void) {
       cmocka_unit_test(what_an_oracle_does_not_gain_has_no_share),
       cmocka_unit_test(photos_without_truth_have_a_niqe),
       cmocka_unit_test(nothing_closed_has_no_sign),
+      cmocka_unit_test(tables_are_readable_on_a_telephone),
       cmocka_unit_test(runs_without_validation_show_their_loss),
       cmocka_unit_test(mistakes_are_named_with_their_line),
       cmocka_unit_test(exclusions_leave_runs_out),
