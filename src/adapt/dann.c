@@ -9,8 +9,9 @@ nd_tensor nd_dann_loss(nd_graph *g, nd_objective *o, const nd_net *net) {
   o->alpha = nd_input(g, "alpha", 1, 1, 1, 1);
   nd_objective_restore(g, o, net, o->real, &synthetic, &real);
   if (!nd_graph_failed(g) && synthetic.features < 0) {
-    nd_fail("mode dann looks at a network's innermost features, and %s marks none (nd_deepest_features_set)",
-            nd_net_name(net));
+    nd_fail(
+        "mode dann needs a network with an innermost layer, as unet, nafnet and restormer have; %s has none",
+        nd_net_name(net));
     return nd_graph_fail(g);
   }
   return o->loss_diffusion = nd_domain_error(g, nd_reverse_gradient(g, synthetic.features, o->alpha),

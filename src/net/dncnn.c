@@ -38,7 +38,6 @@ static nd_tensor with_norms(nd_graph *g, layout l, nd_tensor x, int depth, int w
     x = nd_layer_batch_norm(g, norm, conv(g, l.list, 3 * i - 1, x, inner), l.norm);
     x = nd_activate(g, x, ND_ACT_RELU, 0);
   }
-  nd_deepest_features_set(g, x);
   return conv(g, l.list, 3 * depth - 4, x, last);
 }
 
@@ -46,7 +45,6 @@ static nd_tensor without_norms(nd_graph *g, layout l, nd_tensor x, int depth, in
   int channels = nd_dims(g, x)[3];
   for (int i = 0; i < depth - 1; i++)
     x = conv(g, l.list, 2 * i, x, (nd_conv_layer){.out = width, .activation = ND_ACT_RELU});
-  nd_deepest_features_set(g, x);
   return conv(g, l.list, 2 * depth - 2, x, (nd_conv_layer){.out = channels});
 }
 

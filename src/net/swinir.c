@@ -71,9 +71,7 @@ static nd_tensor restore(nd_graph *g, const nd_net *net, nd_tensor x) {
   if (channels == 3)
     x = nd_add(g, x, nd_constant(g, 3, MINUS_MEAN));
   x = nd_layer_conv(g, "conv_first", in_range(g, x, range), keep);
-  nd_tensor deep = body(g, net, x);
-  nd_deepest_features_set(g, deep);
-  x = nd_add(g, nd_layer_conv(g, "conv_after_body", deep, keep), x);
+  x = nd_add(g, nd_layer_conv(g, "conv_after_body", body(g, net, x), keep), x);
   x = nd_layer_conv(g, "conv_last", x, (nd_conv_layer){.out = channels, .kernel = 3});
   return in_range(g, x, 1 / range);
 }

@@ -147,7 +147,6 @@ static nd_tensor restore(nd_graph *g, const nd_net *net, nd_tensor x) {
   nd_tensor skips[ND_MAX_LIST];
   nd_conv_layer first = {.out = u.width, .kernel = 3, .activation = ND_ACT_LEAKY_RELU, .slope = SLOPE};
   x = encoder(g, &u, nd_layer_conv(g, "input_proj.proj.0", x, first), skips);
-  nd_deepest_features_set(g, x);
   return nd_layer_conv(g, "output_proj.proj.0", decoder(g, &u, x, skips),
                        (nd_conv_layer){.out = 3, .kernel = 3});
 }

@@ -90,8 +90,8 @@ void nd_scope_pop(nd_graph *g);
 
 /* n,h,w,c, filled by way of nd_plan_tensor; the name is for messages and exports. */
 nd_tensor nd_input(nd_graph *g, const char *name, int n, int h, int w, int c);
-/* A network's innermost features, those of a flat one before its last layers: remembered for objectives that
- * look at them. ND_NONE: none since the last nd_deepest_features_set with ND_NONE. */
+/* A network's innermost features: remembered for objectives that look at them. ND_NONE: none since the last
+ * nd_deepest_features_set with ND_NONE. */
 void nd_deepest_features_set(nd_graph *g, nd_tensor x);
 nd_tensor nd_deepest_features(const nd_graph *g);
 void nd_output(nd_graph *g, const char *name, nd_tensor t); /* readable after a run */
