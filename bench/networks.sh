@@ -43,6 +43,7 @@ both uformer-b uformer "depths=1,2,8,8,2,8,8,2,1;modulators=1;transposed_up=1" 1
 both swinir-light swinir "width=60;depths=6,6,6,6;heads=6,6,6,6" 64 1 128
 both swinir swinir "" 64 1 128
 both restormer restormer "" 128 1 128
+both guided guided "" 64 4 128
 both sr3 sr3 "" 64 4 128
 
 {

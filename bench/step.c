@@ -2,7 +2,7 @@
  * random pictures, and prints one JSON line; bench/torch_step.py does the same in PyTorch.
  *
  *   step --setting release|small --patch P --batch N [--steps K] [--threads T] [--precision fp32|bf16]
- * [--rest | --again] [--profile]
+ * [--rest | --again] [--profile] [--early]
  */
 #include "adapt/adapt.h"
 #include "figures.h"
@@ -24,9 +24,17 @@ static const setting settings[] = {
 typedef struct options {
   char *setting, *precision;
   int patch, batch, steps, threads;
-  gboolean profile, rest, again;
+  gboolean profile, rest, again, early;
   nd_dtype dtype;
 } options;
+
+/* When gradients are final, in milliseconds from the begin of a step on. */
+typedef struct finals {
+  const nd_params *params;
+  gint64 begun;
+  size_t done; /* weights whose gradient is */
+  double first, half;
+} finals;
 
 typedef struct bench {
   nd_objective o;
@@ -34,11 +42,27 @@ typedef struct bench {
   nd_schedule *schedule;
   nd_train_state state;
   nd_profile *profile;
+  finals finals;
 } bench;
+
+static void gradient_is_final(int param, void *context) {
+  finals *f = context;
+  double now = (double)(g_get_monotonic_time() - f->begun) / 1e3;
+  f->first = f->done ? f->first : now;
+  f->half = 2 * f->done < nd_params_count(f->params) ? now : f->half;
+  f->done += nd_params_at(f->params, param)->count;
+}
+
+static void say_finals(const finals *f, double ms) {
+  printf("first gradient final after %.0f %% of the step, half of them after %.0f %%\n", 100 * f->first / ms,
+         100 * f->half / ms);
+}
 
 static double one_step(bench *b, const options *q, uint64_t step) {
   size_t count = (size_t)q->batch * (size_t)q->patch * (size_t)q->patch * 3;
   gint64 begun = g_get_monotonic_time();
+  b->finals.begun = begun;
+  b->finals.done = 0;
   nd_profile_begin(b->profile);
   nd_workload_fill(b->plan, b->o.synthetic, count, 1);
   nd_workload_fill(b->plan, b->o.clean, count, 2);
@@ -46,6 +70,8 @@ static double one_step(bench *b, const options *q, uint64_t step) {
   nd_plan_tensor(b->plan, b->o.alpha)[0] = 0.1f;
   nd_objective_draw(&b->o, b->plan, b->schedule, (nd_levels){1, 999, 1}, 1, step, 0);
   nd_run(b->plan, 1, step, 0);
+  if (q->early)
+    say_finals(&b->finals, (double)(g_get_monotonic_time() - begun) / 1e3);
   int64_t at = nd_clock();
   nd_gradient_norm(&b->state);
   nd_plan_store_state(b->plan, b->state.values);
@@ -86,6 +112,7 @@ static void run(const options *q, const setting *s) {
   gint64 begun = g_get_monotonic_time();
   nd_graph *g = nd_graph_new(params);
   nd_graph_set_dtype(g, q->dtype);
+  nd_graph_set_early_gradients(g, q->early);
   nd_objective_settings defaults = nd_objective_defaults();
   defaults.negatives = q->rest ? ND_NEGATIVES_JUDGED : q->again ? ND_NEGATIVES_AGAIN : ND_NEGATIVES_KEPT;
   nd_objective_build(g, &defaults, restoration, diffusion, q->batch, q->patch, &b.o);
@@ -96,6 +123,10 @@ static void run(const options *q, const setting *s) {
   nd_params_init(params, 1, b.state.values);
   nd_plan_bind(b.plan, b.state.values);
   b.state.gradients = nd_plan_gradients(b.plan);
+  b.finals.params = params;
+  if (q->early)
+    nd_plan_set_watch(b.plan,
+                      (nd_watch){.gradient = gradient_is_final, .tensor = ND_NONE, .context = &b.finals});
   measure(&b, q, compile_ms);
   nd_plan_free(b.plan);
   nd_graph_free(g);
@@ -118,6 +149,8 @@ int main(int argc, char **argv) {
        NULL},
       {"rest", 0, 0, G_OPTION_ARG_NONE, &q.rest, "the contrast is at rest", NULL},
       {"again", 0, 0, G_OPTION_ARG_NONE, &q.again, "negatives are computed again", NULL},
+      {"early", 0, 0, G_OPTION_ARG_NONE, &q.early,
+       "gradients as early as other processes need them, and when that is", NULL},
       {"profile", 0, 0, G_OPTION_ARG_NONE, &q.profile, "print where the time goes", NULL},
       {0}};
   g_autoptr(GOptionContext) context = g_option_context_new(NULL);

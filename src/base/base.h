@@ -11,6 +11,11 @@
  * and never exit. A message says what was attempted, on which file or node, what was found, what would help.
  */
 
+/* Each control character of text but those of kept becomes a question mark: what a stranger's file says of
+ * itself must not break a message in two, or steer the terminal. Of messages and the log this is done to all.
+ */
+void nd_make_printable(char *text, const char *kept);
+
 /* Sets this thread's error message; always returns -1, so that `return nd_fail(...)` reads well. */
 int nd_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same of a call of the system that failed with errno `cause`: "what: No space left on device". */

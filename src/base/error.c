@@ -12,6 +12,7 @@ static _Thread_local bool no_room;
 
 static void set_message(const char *format, va_list args) {
   vsnprintf(message, sizeof message, format, args);
+  nd_make_printable(message, "");
   no_room = false;
 }
 
@@ -41,6 +42,7 @@ int nd_fail_in(const char *format, ...) {
   va_start(args, format);
   vsnprintf(context, sizeof context, format, args);
   va_end(args);
+  nd_make_printable(context, "");
   snprintf(message, sizeof message, "%s: %.*s", context, (int)(sizeof message - strlen(context) - 3), cause);
   return -1;
 }
@@ -56,6 +58,7 @@ int nd_fail_and(const char *format, ...) {
   va_start(args, format);
   vsnprintf(more, sizeof more, format, args);
   va_end(args);
+  nd_make_printable(more, "");
   bool goes_on = *nd_full_stop(message);
   if (!goes_on)
     more[0] = (char)toupper((unsigned char)more[0]);

@@ -19,5 +19,6 @@ void nd_log(nd_log_level level, const char *format, ...) {
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
+  nd_make_printable(text, "");
   current_sink(level, text, sink_context);
 }

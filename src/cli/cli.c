@@ -36,6 +36,15 @@ bool nd_cli_parse(int *argc, char ***argv, const GOptionEntry *entries, const ch
   return false;
 }
 
+void nd_cli_line(const char *kept, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  va_end(args);
+  nd_make_printable(text, kept);
+  printf("%s\n", text);
+}
+
 int nd_cli_failed(void) {
   fprintf(stderr, "noiseda: %s\n", nd_error());
   return ND_EXIT_FAILED;

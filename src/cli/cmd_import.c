@@ -46,14 +46,14 @@ static int write_model(const nd_model *m, const order *o) {
 
 static void report(const nd_model *m, const order *o) {
   g_autofree char *settings = nd_net_settings_text(m->net);
-  printf("%s: %s\n", o->in, m->source_format);
+  nd_cli_line("", "%s: %s", o->in, m->source_format);
   printf("%s network: %s (%s)\n", o->diffusion ? "diffusion" : "restoration", nd_net_name(m->net), settings);
   if (m->recognised)
-    printf("recognised %s\n", m->recognised);
+    nd_cli_line("", "recognised %s", m->recognised);
   printf("weights: %zu in %d tensors, from %s to %s\n", nd_params_count(m->params),
          nd_params_length(m->params), m->stored_as, nd_st_type_name(o->type));
   if (m->left_aside)
-    printf("left aside: %s\n", m->left_aside);
+    nd_cli_line("", "left aside: %s", m->left_aside);
   printf("written: %s\n", o->out);
 }
 

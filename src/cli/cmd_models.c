@@ -25,11 +25,11 @@ static void print_text(const entry *e) {
     printf("%-10s cannot be read: %s\n", e->name, e->problem);
     return;
   }
-  printf("%-10s %s; %s (%s); %.1f MB; licence: %s\n", e->name, say(e->card[0]), say(e->card[1]),
-         say(e->card[2]), e->megabytes, say(e->card[3]));
+  nd_cli_line("", "%-10s %s; %s (%s); %.1f MB; licence: %s", e->name, say(e->card[0]), say(e->card[1]),
+              say(e->card[2]), e->megabytes, say(e->card[3]));
   for (size_t i = 4; i < G_N_ELEMENTS(card); i++)
     if (e->card[i])
-      printf("%-10s %s\n", "", e->card[i]);
+      nd_cli_line("", "%-10s %s", "", e->card[i]);
   printf("%-10s %s\n", "", e->path);
 }
 

@@ -1,4 +1,5 @@
 /* noiseda info for people. */
+#include "cli/cli.h"
 #include "cli/info-private.h"
 
 #include <stdio.h>
@@ -34,11 +35,11 @@ void nd_info_print(const nd_info *info) {
   printf("%s\n", info->kind);
   for (int i = 0; i < info->n_networks; i++)
     print_network(&info->networks[i], info->stored_as);
-  printf("from: %s\n", info->origin);
+  nd_cli_line("", "from: %s", info->origin);
   if (info->recognised)
-    printf("recognised %s\n", info->recognised);
+    nd_cli_line("", "recognised %s", info->recognised);
   if (info->left_aside)
-    printf("left aside: %s\n", info->left_aside);
+    nd_cli_line("", "left aside: %s", info->left_aside);
   for (size_t i = 0; i < info->n_metadata; i++)
-    printf("%s: %s\n", info->metadata[i].key, info->metadata[i].value);
+    nd_cli_line("\n", "%s: %s", info->metadata[i].key, info->metadata[i].value); /* recipes have many lines */
 }

@@ -1,4 +1,5 @@
 #include "cli/progress.h"
+#include "base/base.h"
 
 #include <glib.h>
 #include <sys/ioctl.h>
@@ -23,13 +24,9 @@ static int columns_of(const char *text) {
 
 /* Bytes that are no text, and characters that would move the cursor, are shown as marks. */
 static char *printable(const char *name) {
-  g_autofree char *text = g_filename_display_name(name);
-  GString *s = g_string_new(NULL);
-  for (const char *p = text; *p; p = g_utf8_next_char(p)) {
-    gunichar c = g_utf8_get_char(p);
-    g_string_append_unichar(s, g_unichar_iscntrl(c) ? '?' : c);
-  }
-  return g_string_free(s, FALSE);
+  char *text = g_filename_display_name(name);
+  nd_make_printable(text, "");
+  return text;
 }
 
 /* Its end, for that tells files of a folder apart. */

@@ -62,16 +62,16 @@ static int write_tensors(const nd_trainer *t, const char *path) {
                              G_N_ELEMENTS(metadata));
 }
 
-int nd_checkpoint_save(const nd_trainer *t, const char *folder) {
+int nd_checkpoint_save(const nd_trainer *t, const char *folder, const nd_validation *result) {
   g_autofree char *name = checkpoint_name(t->state.step), *path = g_build_filename(folder, name, NULL);
-  if (write_tensors(t, path) || nd_checkpoint_save_model(t, folder, "model.safetensors", NULL) ||
+  if (write_tensors(t, path) || nd_checkpoint_save_model(t, folder, ND_RUN_MODEL, t->state.ema, result) ||
       nd_checkpoint_note(t, folder, name))
     return nd_fail_in("saving step %" G_GUINT64_FORMAT, t->state.step);
   nd_checkpoints_prune(t, folder, name);
   return 0;
 }
 
-int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name,
+int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name, const float *values,
                              const nd_validation *result) {
   g_autofree char *path = g_build_filename(folder, name, NULL), *recipe = nd_recipe_print(t->recipe);
   g_autofree char *step = g_strdup_printf("%" G_GUINT64_FORMAT, t->state.step);
@@ -84,7 +84,7 @@ int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char
                                {"noiseda.step", step},
                                {"noiseda.metrics", figures}};
   return nd_model_save(path, t->restoration, t->recipe->restoration.residual, t->params,
-                       ND_SCOPE_RESTORATION ".", t->state.ema, metadata,
+                       ND_SCOPE_RESTORATION ".", values, metadata,
                        G_N_ELEMENTS(metadata) - !result); /* figures come last */
 }
 

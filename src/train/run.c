@@ -14,7 +14,8 @@ typedef struct run {
   gint64 since;                   /* of the last report, microseconds */
   nd_runaway runaway;
   double best;
-  uint64_t saved_at;
+  nd_validation measured; /* the last, without its crops */
+  uint64_t measured_at, saved_at;
   nd_profile *profile; /* NULL: none is asked for, or it is over */
   int steps_run;       /* in this process */
 } run;
@@ -71,6 +72,10 @@ static bool validation_due(const run *r) {
          (due(every, r->t->state.step) || is_last(r));
 }
 
+static const float *validated_weights(const run *r) {
+  return r->recipe->validation.use_ema ? r->t->state.ema : r->t->state.values;
+}
+
 /* Before the journal knows of it: a figure there is one whose weights were kept, or did not need to be, and a
  * validation that is not there is made up for. */
 static int keep_best(run *r, const nd_validation *result) {
@@ -78,7 +83,7 @@ static int keep_best(run *r, const nd_validation *result) {
   if (!(figure > r->best))
     return 0;
   r->best = figure;
-  return nd_checkpoint_save_model(r->t, r->folder, "best.safetensors", result);
+  return nd_checkpoint_save_model(r->t, r->folder, "best.safetensors", validated_weights(r), result);
 }
 
 static void free_crops(nd_validation *result) {
@@ -100,9 +105,8 @@ static int validate_within(run *r, const float *values, nd_validation *result) {
 
 static int validate(run *r) {
   nd_validation result = {0};
-  const float *values = r->recipe->validation.use_ema ? r->t->state.ema : r->t->state.values;
   gint64 begun = g_get_monotonic_time();
-  if (validate_within(r, values, &result)) {
+  if (validate_within(r, validated_weights(r), &result)) {
     free_crops(&result);
     return nd_fail_in("validation at step %" G_GUINT64_FORMAT, r->t->state.step);
   }
@@ -111,6 +115,8 @@ static int validate(run *r) {
   free_crops(&result);
   if (failed)
     return -1;
+  r->measured = result;
+  r->measured_at = r->t->state.step;
   if (r->hooks->validated)
     r->hooks->validated(r->t->state.step, &result, r->hooks->context);
   return 0;
@@ -121,6 +127,11 @@ static bool leads(const run *r) {
   return nd_group_rank(r->t->group) == 0;
 }
 
+/* Of the average as it is now; NULL: it was not measured. */
+static const nd_validation *figures_of_average(const run *r) {
+  return r->measured_at == r->t->state.step && r->recipe->validation.use_ema ? &r->measured : NULL;
+}
+
 /* Processes go on from the bits that were saved: on machines of different kinds their weights may have
  * drifted apart by roundings. */
 static int save(run *r) {
@@ -129,7 +140,8 @@ static int save(run *r) {
   r->saved_at = r->t->state.step;
   if (nd_trainer_share(r->t))
     return -1;
-  int failed = leads(r) && (nd_checkpoint_save(r->t, r->folder) || nd_journal_curve(r->folder));
+  int failed =
+      leads(r) && (nd_checkpoint_save(r->t, r->folder, figures_of_average(r)) || nd_journal_curve(r->folder));
   return nd_group_check(r->t->group, failed);
 }
 
@@ -222,13 +234,19 @@ static int keep_what_there_is(run *r) {
   return -1;
 }
 
+static int make_up_for_validation(run *r) {
+  const nd_trainer *t = r->t;
+  return validate(r) ||
+         nd_checkpoint_save_model(t, r->folder, ND_RUN_MODEL, t->state.ema, figures_of_average(r));
+}
+
 /* A run that ended between a step and its validation makes up for it. */
 static int begin(run *r) {
   r->since = g_get_monotonic_time();
   r->best = nd_journal_best(r->folder, r->recipe->output.best_by);
   uint64_t step = r->t->state.step;
   bool missed = step && validation_due(r) && !nd_journal_has_validation(r->folder, step);
-  return nd_group_check(r->t->group, leads(r) && missed && validate(r));
+  return nd_group_check(r->t->group, leads(r) && missed && make_up_for_validation(r));
 }
 
 static int loop(run *r) {
@@ -262,6 +280,7 @@ int nd_trainer_run(nd_trainer *t, const char *folder, const nd_train_hooks *hook
   if (hooks->profile_steps > 0)
     r.profile = nd_profile_new();
   int failed = agree_on_passes(t) || nd_trainer_share(t);
+  r.measured_at = UINT64_MAX;
   r.saved_at = t->state.step ? t->state.step : UINT64_MAX;
   failed = failed || loop(&r);
   end_profile(&r);

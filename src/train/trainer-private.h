@@ -145,11 +145,13 @@ int nd_skipped_step(const nd_trainer *t, const char *folder, const nd_step_resul
 int nd_skipped_most(const nd_trainer *t, const char *folder);
 
 /* ---- checkpoint.c ---- */
-int nd_checkpoint_save(const nd_trainer *t, const char *folder);
+#define ND_RUN_MODEL "model.safetensors"
+/* A checkpoint, and the average as model.safetensors; result: what was measured of that, or NULL. */
+int nd_checkpoint_save(const nd_trainer *t, const char *folder, const nd_validation *result);
 /* Loads the last checkpoint of folder into t. */
 int nd_checkpoint_load(nd_trainer *t, const char *folder);
-/* Writes the restoration network alone. */
-int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name,
+/* Writes the restoration network alone, with these values; result: what was measured of them, or NULL. */
+int nd_checkpoint_save_model(const nd_trainer *t, const char *folder, const char *name, const float *values,
                              const nd_validation *result);
 
 /* ---- manifest.c ---- */

@@ -104,6 +104,22 @@ static void numbers_depend_on_every_coordinate(void **state) {
     assert_int_not_equal(first, nd_rng_u32(&others[i]));
 }
 
+/* What may stand in a file's header; of UTF-8, a C1 control and a letter that shares its first byte. */
+static void control_characters_are_marks(void **state) {
+  (void)state;
+  nd_fail("no '\x1b[31mred\nnet\x7f'");
+  assert_string_equal(nd_error(), "no '?[31mred?net?'");
+  nd_fail_in("\x1b]0;'\xc2\x9b\xc2\xb5m'");
+  assert_string_equal(nd_error(), "?]0;'?\xc2\xb5m': no '?[31mred?net?'");
+  nd_fail("it ends");
+  nd_fail_and("with\ra bell\a");
+  assert_string_equal(nd_error(), "it ends; with?a bell?");
+  char text[] = "a: 1\nb: \t2";
+  nd_make_printable(text, "\n");
+  assert_string_equal(text, "a: 1\nb: ?2");
+  nd_error_clear();
+}
+
 static void errors_stack_their_context(void **state) {
   (void)state;
   assert_int_equal(nd_fail("row %d", 3), -1);
@@ -299,6 +315,7 @@ int main(void) {
       cmocka_unit_test(distributions_have_their_moments),
       cmocka_unit_test(filled_normals_have_their_moments),
       cmocka_unit_test(numbers_depend_on_every_coordinate),
+      cmocka_unit_test(control_characters_are_marks),
       cmocka_unit_test(errors_stack_their_context),
       cmocka_unit_test(memory_is_counted_and_refused),
       cmocka_unit_test(amounts_have_the_unit_that_fits),

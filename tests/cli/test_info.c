@@ -36,7 +36,7 @@ static void expect_text(JsonObject *o, const char *key, const char *text) {
     fail_msg("%s is '%s' and does not say '%s'", key, found ? found : "nothing", text);
 }
 
-static void save_dncnn(int width, int depth) {
+static void save_dncnn_that_says(int width, int depth, const nd_st_metadata *extra, size_t n_extra) {
   g_autofree char *settings = g_strdup_printf("width=%d;depth=%d", width, depth);
   nd_net *net;
   assert_int_equal(nd_net_from_text("dncnn", ND_RESTORATION, settings, &net), 0);
@@ -46,10 +46,14 @@ static void save_dncnn(int width, int depth) {
   nd_graph_free(g);
   float *values = g_new0(float, nd_params_size(params));
   nd_params_init(params, 1, values);
-  assert_int_equal(nd_model_save("m.safetensors", net, true, params, "", values, NULL, 0), 0);
+  assert_int_equal(nd_model_save("m.safetensors", net, true, params, "", values, extra, n_extra), 0);
   g_free(values);
   nd_params_free(params);
   nd_net_free(net);
+}
+
+static void save_dncnn(int width, int depth) {
+  save_dncnn_that_says(width, depth, NULL, 0);
 }
 
 /* A convolution of 3 x 3 is 18 operations a pixel, input and output channel; normalisation 2 a number,
@@ -165,11 +169,34 @@ static void names_need_not_be_utf8(void **state) {
   ask(parser, "m\xff.safetensors", "100x50");
 }
 
+static void a_file_does_not_steer_the_terminal(void **state) {
+  (void)state;
+  const nd_st_metadata says[] = {{"noiseda.source", "\x1b[2Ja\nb"}, {"noiseda.recipe", "a: 1\n\x1b[2Jb: 2"}};
+  save_dncnn_that_says(4, 3, says, G_N_ELEMENTS(says));
+  outcome o = run_program("info", "m.safetensors", NULL);
+  assert_int_equal(o.status, 0);
+  assert_null(strchr(o.out, '\x1b'));
+  assert_non_null(strstr(o.out, "from: import of '?[2Ja?b', a file"));
+  assert_non_null(strstr(o.out, "noiseda.recipe: a: 1\n?[2Jb: 2\n"));
+  outcome_clear(&o);
+  float zero = 0;
+  const nd_st_tensor tensor = {
+      .name = "a", .type = ND_ST_F32, .rank = 1, .shape = {1}, .count = 1, .data = &zero};
+  const nd_st_metadata network = {"noiseda.network", "\x1b[31mun\nknown"};
+  assert_int_equal(nd_safetensors_save("n.safetensors", &tensor, 1, &network, 1), 0);
+  o = run_program("restore", "-m", "n.safetensors", "n.png", NULL);
+  assert_int_equal(o.status, 1);
+  assert_non_null(strstr(o.err, "there is no restoration network '?[31mun?known'"));
+  assert_ptr_equal(strchr(o.err, '\n'), o.err + strlen(o.err) - 1);
+  outcome_clear(&o);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {
       TEST(costs_follow_from_the_definition),  TEST(names_need_not_be_utf8),
       TEST(imports_say_where_they_come_from),  TEST(a_network_without_levels_pads_nothing),
-      TEST(training_says_its_step_and_recipe), TEST(wrong_questions_exit_2)};
+      TEST(training_says_its_step_and_recipe), TEST(wrong_questions_exit_2),
+      TEST(a_file_does_not_steer_the_terminal)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

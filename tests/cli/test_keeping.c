@@ -65,6 +65,47 @@ static void a_perfect_validation_is_among_the_best(void **state) {
   outcome_clear(&o);
 }
 
+static bool says(const char *file, const char *text) {
+  outcome o = run_program("info", file, NULL);
+  assert_int_equal(o.status, 0);
+  bool found = strstr(o.out, text) != NULL;
+  outcome_clear(&o);
+  return found;
+}
+
+/* So does the model of a run that ended between its last step and the validation of it. */
+static void a_model_says_what_it_was_measured_to_do(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 30);
+  expect_status(0, "train", "r.yaml", "-o", "straight", NULL);
+  assert_true(says("straight/model.safetensors", "noiseda.step: 30\n"));
+  assert_true(says("straight/model.safetensors", "noiseda.metrics: PSNR "));
+  expect_status(0, "train", "r.yaml", "-o", "run", QUIET, NULL);
+  assert_false(says("run/model.safetensors", "noiseda.metrics"));
+  expect_status(0, "train", "--resume", "run", "--set", "validation.every=20", NULL);
+  assert_true(says("run/model.safetensors", "noiseda.metrics: PSNR "));
+}
+
+static void expect_restored(const char *model, const char *out) {
+  expect_status(0, "restore", "-m", model, "noisy/0.png", "-o", out, NULL);
+}
+
+/* The average is far behind the weights here, and its figures are others. */
+static void the_best_model_has_the_weights_that_were_measured(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 20);
+  expect_status(0, "train", "r.yaml", "-o", "run", "--set", "validation.use_ema=false", "--set",
+                "training.ema=0.99", NULL);
+  expect_status(0, "import", "run/checkpoint-00000020.safetensors", "--prefix", "values.RestorationNet.",
+                "-o", "weights.safetensors", NULL);
+  expect_restored("weights.safetensors", "weights.png");
+  expect_restored("run/best.safetensors", "best.png");
+  expect_same_files("weights.png", "best.png");
+  assert_false(says("run/model.safetensors", "noiseda.metrics"));
+}
+
 static void all_checkpoints_are_kept_where_asked(void **state) {
   (void)state;
   make_pairs();
@@ -141,8 +182,9 @@ static void a_budget_holds_for_validations(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {
-      TEST(the_best_checkpoints_are_kept),        TEST(a_perfect_validation_is_among_the_best),
-      TEST(all_checkpoints_are_kept_where_asked), TEST(a_budget_is_kept_by_a_resumed_run),
+      TEST(the_best_checkpoints_are_kept),           TEST(a_perfect_validation_is_among_the_best),
+      TEST(a_model_says_what_it_was_measured_to_do), TEST(the_best_model_has_the_weights_that_were_measured),
+      TEST(all_checkpoints_are_kept_where_asked),    TEST(a_budget_is_kept_by_a_resumed_run),
       TEST(a_budget_holds_for_validations),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

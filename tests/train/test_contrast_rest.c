@@ -150,7 +150,7 @@ static void rest_is_remembered(void **state) {
   for (int i = 0; i < STEPS - 2; i++)
     step(&straight);
   assert_int_equal(g_mkdir("run", 0777), 0);
-  assert_int_equal(nd_checkpoint_save(straight.t, "run"), 0);
+  assert_int_equal(nd_checkpoint_save(straight.t, "run", NULL), 0);
   assert_int_equal(nd_checkpoint_load(resumed.t, "run"), 0);
   assert_int_equal(nd_trainer_open_data(resumed.t), 0);
   for (int i = 0; i < 2; i++) {
