@@ -286,6 +286,26 @@ static char *cost_of(const char *page, const char *run) {
   return g_strdup(cells[0]);
 }
 
+/* A study whose pages have no crops, with scores and a folder of one run. */
+static void begin_reports(nd_study *s, nd_study_results *r) {
+  open_study(s);
+  make_scores(s, r);
+  write_picture("i");
+  write_picture("o");
+  s->crops = 0;
+}
+
+static void end_reports(nd_study *s, nd_study_results *r) {
+  remove_picture("i");
+  remove_picture("o");
+  g_unlink("report.html");
+  g_unlink("runs/t-adapted-1/" ND_LOG_CSV);
+  g_unlink("runs/t-adapted-1/" ND_VALIDATION_CSV);
+  assert_true(!g_rmdir("runs/t-adapted-1") && !g_rmdir("runs"));
+  nd_study_results_clear(r);
+  nd_study_clear(s);
+}
+
 /* A log of twelve steps that took so long each. */
 static void write_log(const nd_study *s, double seconds) {
   nd_recipe recipe;
@@ -302,11 +322,7 @@ static void tables_are_readable_on_a_telephone(void **state) {
   (void)state;
   nd_study s;
   nd_study_results r;
-  open_study(&s);
-  make_scores(&s, &r);
-  write_picture("i");
-  write_picture("o");
-  s.crops = 0;
+  begin_reports(&s, &r);
   write_log(&s, 4);
   g_autofree char *page = report_of(&s, &r), *quick = cost_of(page, "t-adapted-1");
   assert_non_null(strstr(quick, "<td>48.0 s</td>"));
@@ -320,13 +336,7 @@ static void tables_are_readable_on_a_telephone(void **state) {
   write_log(&s, 10);
   g_autofree char *slow = report_of(&s, &r), *cost = cost_of(slow, "t-adapted-1");
   assert_non_null(strstr(cost, "<td>2.0 min</td>"));
-  remove_picture("i");
-  remove_picture("o");
-  g_unlink("report.html");
-  g_unlink("runs/t-adapted-1/" ND_LOG_CSV);
-  assert_true(!g_rmdir("runs/t-adapted-1") && !g_rmdir("runs"));
-  nd_study_results_clear(&r);
-  nd_study_clear(&s);
+  end_reports(&s, &r);
 }
 
 /* Studies without validation have a curve, too. */
@@ -334,11 +344,7 @@ static void runs_without_validation_show_their_loss(void **state) {
   (void)state;
   nd_study s;
   nd_study_results r;
-  open_study(&s);
-  make_scores(&s, &r);
-  write_picture("i");
-  write_picture("o");
-  s.crops = 0;
+  begin_reports(&s, &r);
   g_autofree char *bare = report_of(&s, &r);
   assert_null(strstr(bare, "During training"));
   write_journal(ND_LOG_CSV, "step,...\n5,0.3,0.2,0,0,0,0,1,1,0,0,1e-4\n10,0.2,0.1,0,0,0,0,1,1,0,0,1e-4\n");
@@ -349,14 +355,7 @@ static void runs_without_validation_show_their_loss(void **state) {
   g_autofree char *validated = report_of(&s, &r);
   assert_non_null(strstr(validated, "validation PSNR (dB)"));
   assert_null(strstr(validated, "restoration loss"));
-  remove_picture("i");
-  remove_picture("o");
-  g_unlink("report.html");
-  g_unlink("runs/t-adapted-1/" ND_LOG_CSV);
-  g_unlink("runs/t-adapted-1/" ND_VALIDATION_CSV);
-  assert_true(!g_rmdir("runs/t-adapted-1") && !g_rmdir("runs"));
-  nd_study_results_clear(&r);
-  nd_study_clear(&s);
+  end_reports(&s, &r);
 }
 
 /* ---- Mistakes ---- */
