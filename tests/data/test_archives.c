@@ -57,7 +57,7 @@ static void write_rain(const char *where, const char *archive, int count, int wh
 
 static void expect_same_file(const char *a, const char *b) {
   g_autofree char *x = NULL, *y = NULL;
-  gsize m, n;
+  gsize m = 0, n = 0;
   assert_true(g_file_get_contents(a, &x, &m, NULL) && g_file_get_contents(b, &y, &n, NULL));
   assert_true(m == n && !memcmp(x, y, n));
 }
