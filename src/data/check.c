@@ -12,7 +12,8 @@ enum { SMALL = 64 };
 typedef struct reading {
   nd_check *check;
   GPtrArray *findings;
-  bool brief; /* only what cannot be read is told */
+  GHashTable *problems; /* that were told when sets were opened */
+  bool brief;           /* only what cannot be read is told */
   nd_check_progress progress;
   void *context;
 } reading;
@@ -99,13 +100,9 @@ static void note(const reading *r, const char *file, const seen *s) {
   }
 }
 
-static char *unreadable(const char *problem) {
-  return g_strdup_printf("unreadable: %s", problem);
-}
-
 static void note_unreadable(const reading *r, const char *problem) {
   r->check->unreadable++;
-  g_ptr_array_add(r->findings, unreadable(problem));
+  g_ptr_array_add(r->findings, g_strdup_printf("unreadable: %s", problem));
 }
 
 /* A set's pictures. */
@@ -130,9 +127,8 @@ static scene *read_set(const reading *r, const nd_set *set) {
  * the same line. */
 static void note_problem(const char *path, void *context) {
   const reading *r = context;
-  g_autofree char *finding = unreadable(nd_error());
   (void)path;
-  if (!g_ptr_array_find_with_equal_func(r->findings, finding, g_str_equal, NULL))
+  if (g_hash_table_add(r->problems, g_strdup(nd_error())))
     note_unreadable(r, nd_error());
 }
 
@@ -231,13 +227,22 @@ static void compare_with_other(reading *r, const opened *mine, const scene *f, r
   r->check->unreadable_there = there->check->unreadable;
 }
 
+static reading reading_of(nd_check *check, bool brief, nd_check_progress progress, void *context) {
+  return (reading){.check = check,
+                   .findings = g_ptr_array_new_with_free_func(g_free),
+                   .problems = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+                   .brief = brief,
+                   .progress = progress,
+                   .context = context};
+}
+
 /* Both are opened before hours are spent on reading. */
 int nd_data_check(const char *path, const char *other, nd_check_progress progress, void *context,
                   nd_check *out) {
   nd_check of_other = {0};
   memset(out, 0, sizeof *out);
-  reading r = {out, g_ptr_array_new_with_free_func(g_free), false, progress, context},
-          there = {&of_other, g_ptr_array_new_with_free_func(g_free), true, progress, context};
+  reading r = reading_of(out, false, progress, context),
+          there = reading_of(&of_other, true, progress, context);
   opened mine = {0}, theirs = {0};
   int failed = (other && open_scenes(&there, other, &theirs)) || open_scenes(&r, path, &mine);
   if (!failed) {
@@ -248,6 +253,8 @@ int nd_data_check(const char *path, const char *other, nd_check_progress progres
   }
   close_scenes(&mine);
   close_scenes(&theirs);
+  g_hash_table_unref(r.problems);
+  g_hash_table_unref(there.problems);
   g_clear_pointer(&there.findings, g_ptr_array_unref);
   g_ptr_array_add(r.findings, NULL);
   out->findings = (char **)g_ptr_array_free(r.findings, FALSE);
