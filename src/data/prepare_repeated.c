@@ -4,9 +4,6 @@
 
 #include <string.h>
 
-/* As many that meet are compared byte by byte, the others by their sizes. */
-enum { READ_WHOLE = 8 };
-
 /* Whose pictures have the names of others, so that none of them is taken. */
 typedef struct version {
   const nd_found *own; /* the first such picture */
@@ -25,9 +22,9 @@ static char *origin_of(const nd_found *f) {
   return g_strdup_printf("%s\t%s\t%s", f->folder, place, parent);
 }
 
-static bool same_pictures(const nd_found *a, const nd_found *b, bool whole) {
-  return nd_tree_same(a->input, b->input, whole) && !a->target == !b->target &&
-         (!a->target || nd_tree_same(a->target, b->target, whole));
+static bool same_pictures(const nd_found *a, const nd_found *b, int compared) {
+  return nd_tree_same(a->input, b->input, compared) && !a->target == !b->target &&
+         (!a->target || nd_tree_same(a->target, b->target, compared));
 }
 
 /* Takes over met. */
@@ -76,7 +73,7 @@ static void compare(GPtrArray *found, bool *dropped, GHashTable *versions, GPtrA
     nd_found *f = found->pdata[i];
     char *key = g_strdup_printf("%s/%s/%s%s", f->folder, f->role, f->name, f->blocks ? "#" : "");
     const nd_found *first = g_hash_table_lookup(taken, key);
-    if ((dropped[i] = first) && !same_pictures(first, f, met++ < READ_WHOLE))
+    if ((dropped[i] = first) && !same_pictures(first, f, met++))
       note_other(first, f, versions, findings);
     if (first)
       g_free(key);

@@ -36,8 +36,10 @@ const nd_tree_file *nd_tree_find(const nd_tree *tree,
 char *nd_tree_place(const nd_tree_file *file);
 /* Its bytes; false: that cannot be told. */
 bool nd_tree_size(const nd_tree_file *file, uint64_t *size);
-/* Whether two files hold the same, as when a set was given twice; by their sizes alone unless `whole`. */
-bool nd_tree_same(const nd_tree_file *a, const nd_tree_file *b, bool whole);
+/* Whether two files hold the same, as when a set was given twice. compared: how many of their sets were
+ * before; what is in a few is read, of the others sizes must do: two versions of a set differ somewhere
+ * there, and one given twice is not read for hours. */
+bool nd_tree_same(const nd_tree_file *a, const nd_tree_file *b, int compared);
 /* Thread-safe. *bytes is the caller's, nd_mem_free; up to 512 MiB. */
 int nd_tree_read(const nd_tree_file *file, void **bytes, size_t *size);
 

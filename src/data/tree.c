@@ -83,15 +83,11 @@ static bool is_data(const char *path) {
   return nd_image_named(path) || ends_in(path, (const char *const[]){".bmp", ".mat", NULL});
 }
 
-/* Sizes of all, and what is in a few: two versions of a set differ somewhere there, and one set given twice
- * is not read for hours. */
-enum { READ_WHOLE = 8 };
-
 static bool clash(const nd_tree *tree, const GPtrArray *files) {
   int met = 0;
   for (guint i = 0; i < files->len; i++) {
     const nd_tree_file *f = files->pdata[i], *there = is_data(f->path) ? nd_tree_find(tree, f->path) : NULL;
-    if (there && !nd_tree_same(there, f, met++ < READ_WHOLE))
+    if (there && !nd_tree_same(there, f, met++))
       return true;
   }
   return false;
@@ -297,16 +293,22 @@ bool nd_tree_size(const nd_tree_file *file, uint64_t *size) {
   return there;
 }
 
-bool nd_tree_same(const nd_tree_file *a, const nd_tree_file *b, bool whole) {
+static bool same_sizes(const nd_tree_file *a, const nd_tree_file *b) {
   uint64_t sizes[2];
+  return nd_tree_size(a, &sizes[0]) && nd_tree_size(b, &sizes[1]) && sizes[0] == sizes[1];
+}
+
+static bool same_bytes(const nd_tree_file *a, const nd_tree_file *b) {
   void *bytes[2] = {NULL, NULL};
   size_t n[2];
-  bool same = a == b || (nd_tree_size(a, &sizes[0]) && nd_tree_size(b, &sizes[1]) && sizes[0] == sizes[1]);
-  if (a == b || !same || !whole)
-    return same;
-  same = !nd_tree_read(a, &bytes[0], &n[0]) && !nd_tree_read(b, &bytes[1], &n[1]) && n[0] == n[1] &&
-         !memcmp(bytes[0], bytes[1], n[0]);
+  bool same = !nd_tree_read(a, &bytes[0], &n[0]) && !nd_tree_read(b, &bytes[1], &n[1]) && n[0] == n[1] &&
+              !memcmp(bytes[0], bytes[1], n[0]);
   nd_mem_free(bytes[0]);
   nd_mem_free(bytes[1]);
   return same;
+}
+
+bool nd_tree_same(const nd_tree_file *a, const nd_tree_file *b, int compared) {
+  enum { READ_WHOLE = 8 };
+  return a == b || (same_sizes(a, b) && (compared >= READ_WHOLE || same_bytes(a, b)));
 }
