@@ -40,11 +40,11 @@ int nd_train_fit(nd_recipe *recipe, bool says) {
   if (fit(recipe, &d, &result))
     return nd_fail_in("data.fit");
   g_autofree char *text = nd_degrade_describe(&d);
-  if (says)
+  if (says) {
     nd_fit_warn_of_few(&result);
-  if (says)
     nd_log(ND_LOG_INFO, "%s (distance %.3f; %.3f as given, %.3f not degraded)", text, result.found,
            result.standard, result.clean);
+  }
   nd_recipe_put_degradation(recipe, &d);
   return 0;
 }
