@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define NAME "manifest.tsv"
 static const char header[] = "output\tsource\tx\ty\twidth\theight\tpieces\tbytes\tsha256\n";
 enum { OUTPUT, SOURCE, X, Y, WIDTH, HEIGHT, PIECES, BYTES, SHA256, FIELDS };
 
@@ -115,7 +116,7 @@ static int take_up(nd_manifest *m, const char *path) {
 }
 
 int nd_manifest_open(const char *out, nd_manifest **result) {
-  g_autofree char *path = g_build_filename(out, "manifest.tsv", NULL);
+  g_autofree char *path = g_build_filename(out, NAME, NULL);
   nd_manifest *m = g_new0(nd_manifest, 1);
   m->out = g_strdup(out);
   m->done = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -167,5 +168,5 @@ int nd_manifest_write(nd_manifest *m, const nd_manifest_line *l, const void *byt
   g_mutex_lock(&m->lock);
   int failed = nd_write_all(m->fd, line, strlen(line));
   g_mutex_unlock(&m->lock);
-  return failed ? nd_fail_of(errno, "cannot write the manifest of '%s'", m->out) : 0;
+  return failed ? nd_fail_of(errno, "cannot write '%s/" NAME "'", m->out) : 0;
 }

@@ -86,6 +86,36 @@ static void it_is_said_once(void **state) {
   assert_int_equal(files_in("worse"), 4);
 }
 
+static long bytes_of(const char *path) {
+  GStatBuf s;
+  assert_int_equal(g_stat(path, &s), 0);
+  return (long)s.st_size;
+}
+
+/* Room for the first picture, but not for the line that tells of it. */
+static void room_may_end_at_the_manifest(void **state) {
+  (void)state;
+  make_pairs();
+  assert_int_equal(g_mkdir("Rain100L", 0777), 0);
+  assert_true(!g_rename("clean", "Rain100L/target") && !g_rename("noisy", "Rain100L/input"));
+  expect_status(0, "data", "prepare", "derain", "-f", "Rain100L", "-o", "whole", NULL);
+  g_autofree char *manifest = NULL;
+  assert_true(g_file_get_contents("whole/manifest.tsv", &manifest, NULL, NULL));
+  long header = (long)strcspn(manifest, "\n") + 1;
+  g_autofree char *room = g_strdup_printf("%ld", bytes_of("whole/prepare.ini") + header +
+                                                     bytes_of("whole/rain100l/test/input/0.png") + 20);
+  leave_room(room);
+  outcome o = run_program("data", "prepare", "derain", "-f", "Rain100L", "-o", "ready", "--threads=1", NULL);
+  leave_room(NULL);
+  assert_int_equal(o.status, 1);
+  assert_string_equal(o.err, "noiseda: cannot write 'ready/manifest.tsv': No space left on device\n");
+  assert_int_equal(files_in("ready/rain100l/test/input"), 1);
+  expect_status(0, "data", "prepare", "derain", "-f", "Rain100L", "-o", "ready", "--threads=1", NULL);
+  assert_int_equal(bytes_of("ready/manifest.tsv"), bytes_of("whole/manifest.tsv"));
+  assert_int_equal(files_in("ready/rain100l/test/target"), 4);
+  outcome_clear(&o);
+}
+
 /* The pictures that were there would be taken for replaced ones. */
 static void what_was_to_be_replaced_is_not_to_be_skipped(void **state) {
   (void)state;
@@ -97,6 +127,7 @@ static void what_was_to_be_replaced_is_not_to_be_skipped(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {TEST(what_was_there_stays), TEST(it_is_said_once),
+                                     TEST(room_may_end_at_the_manifest),
                                      TEST(what_was_to_be_replaced_is_not_to_be_skipped)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
