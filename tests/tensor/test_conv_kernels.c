@@ -178,6 +178,42 @@ static void depthwise(void **state) {
   }
 }
 
+/* Pixels so far apart that rows are copied: several bands and strips of them. */
+static void depthwise_of_many_channels(void **state) {
+  (void)state;
+  const int cases[][4] = {/* height, width, channels, padding */
+                          {18, 70, 512, 1},
+                          {5, 6, 1024, 1},
+                          {3, 37, 512, 0},
+                          {4, 3, 512, 3}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    nd_conv_shape s =
+        shape(1 + (int)i % 2, cases[i][0], cases[i][1], cases[i][2], cases[i][2], 3, 1, cases[i][3], 1);
+    s.groups = cases[i][2];
+    run_all(&s);
+  }
+}
+
+/* r->y is before the bias and the gate. */
+static void gated_forward(const reference *r, const nd_conv_shape *s, nd_activation activation) {
+  size_t count, c = (size_t)s->co, half = c / 2;
+  float *scratch = make_scratch(nd_conv_forward_scratch(s), &count);
+  outputs y = make_outputs(r->ny / 2);
+  const nd_epilogue e = {r->b, activation, 0};
+  nd_conv_forward(s, r->x, r->w, &e, y.first, scratch);
+  nd_conv_forward(s, r->x, r->w, &e, y.second, scratch);
+  double *want = malloc(r->ny / 2 * sizeof *want);
+  for (size_t i = 0; i < r->ny / 2; i++) {
+    size_t k = i % half, first = i / half * c + k;
+    double a = r->y[first] + r->b[k], b = r->y[first + half] + r->b[half + k];
+    want[i] = (activation == ND_GELU ? a * erfc(-a / sqrt(2)) / 2 : a) * b;
+  }
+  check_outputs(&y, want);
+  check_guards(scratch, count);
+  release(scratch);
+  free(want);
+}
+
 /* Makes r that of dy behind a gate: its own dy the gradient of what the gate reads. */
 static void pass_gate(reference *r, const float *dy, bool gelu) {
   size_t c = (size_t)r->s.co, half = c / 2;
@@ -196,12 +232,12 @@ static void pass_gate(reference *r, const float *dy, bool gelu) {
     r->db[i % c] += r->dy[i];
 }
 
-/* Halves that fill slices, make half of one or overlap; one band of rows and several; all ways through the
- * gate. */
+/* Halves that fill slices, make half of one or overlap, or are copied; one band of rows and several; all ways
+ * through the gate. */
 static void gated_depthwise(void **state) {
   (void)state;
-  const int sides[][3] = {{9, 7, 2},   {9, 7, 10},  {5, 6, 64},  {6, 5, 128},
-                          {7, 5, 140}, {70, 61, 6}, {1, 1, 130}, {40, 90, 66}};
+  const int sides[][3] = {{9, 7, 2},   {9, 7, 10},  {5, 6, 64},   {6, 5, 128},   {7, 5, 140},
+                          {70, 61, 6}, {1, 1, 130}, {40, 90, 66}, {19, 20, 1024}};
   for (size_t i = 0; i < sizeof sides / sizeof *sides; i++)
     for (int threads = 1; threads <= 3; threads++) {
       nd_conv_shape s = shape(1 + (int)i % 2, sides[i][0], sides[i][1], sides[i][2], sides[i][2], 3, 1, 1, 1);
@@ -209,9 +245,10 @@ static void gated_depthwise(void **state) {
       reference r = make_reference(&s);
       float *dy = normal(r.ny / 2, 5);
       bool gelu = threads != 2;
-      pass_gate(&r, dy, gelu);
       nd_set_threads(threads);
       s.gated = true;
+      gated_forward(&r, &s, gelu ? ND_GELU : ND_LINEAR);
+      pass_gate(&r, dy, gelu);
       backward_both(&r, &s, dy, gelu ? ND_GELU : ND_LINEAR);
       release(dy);
       free_reference(&r);
@@ -281,10 +318,15 @@ static void unsupported_shapes(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(odd_sizes_and_channels),  cmocka_unit_test(kernels_strides_pads_dilations),
-      cmocka_unit_test(linear_layers),           cmocka_unit_test(depthwise),
-      cmocka_unit_test(gated_depthwise),         cmocka_unit_test(large_shapes),
-      cmocka_unit_test(winograd_error_is_small), cmocka_unit_test(special_values),
+      cmocka_unit_test(odd_sizes_and_channels),
+      cmocka_unit_test(kernels_strides_pads_dilations),
+      cmocka_unit_test(linear_layers),
+      cmocka_unit_test(depthwise),
+      cmocka_unit_test(depthwise_of_many_channels),
+      cmocka_unit_test(gated_depthwise),
+      cmocka_unit_test(large_shapes),
+      cmocka_unit_test(winograd_error_is_small),
+      cmocka_unit_test(special_values),
       cmocka_unit_test(unsupported_shapes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

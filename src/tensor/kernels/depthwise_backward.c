@@ -5,14 +5,12 @@
 #include "tensor/kernels/depthwise_private.h"
 #include "tensor/kernels/elementary.h"
 
-enum { PARTS = 2, RING = 3, ROWS = 16 /* of a band */, UNITS = 4 /* for each thread at least */ };
+enum { PARTS = 2 };
+enum { RING = 3 /* rows of the gradient, and of x for the products */ };
 
 typedef struct both {
-  int n, h, w;
-  size_t c, part, slices; /* channels, of the whole or of a half that has so many slices */
-  int parts;
-  int bands, strips, groups; /* of a picture's rows and columns, and of slices: units */
-  int width, slices_at_once; /* of a strip, of a group, at most */
+  nd_blocks blocks;
+  int x_rows, x_margin; /* in x's ring, and columns on each side of a strip */
   bool gelu;
   const nd_micro *micro;
   const float *x, *dy, *filter, *turned, *zeros;
@@ -21,53 +19,120 @@ typedef struct both {
   size_t apart;
 } both;
 
-/* What is done at once: of a picture, a band of rows, a strip of columns and a group of each part's slices.
- */
+/* A block of dx. */
 typedef struct unit {
-  size_t image, slice0, slice1;
-  int row0, row1;
+  nd_block block;
+  nd_columns x, gradient;        /* of rows that are read */
   nd_sweep again, through, over; /* x to the convolution's result, its gradient to dx, x times its gradient */
-  float *desk;                   /* sums of each slice, rows of the gradient in a ring, a row of dx */
+  float *desk; /* of each slice: sums, a row of dx, rows of the gradient and of x in rings */
 } unit;
 
-static size_t ring_row_size(const both *b) {
-  return (size_t)(b->width + 2) * ND_SLICE;
+/* ---- The desk ---- */
+
+/* The gradient of the convolution's result has rows at hand where it is not dy itself. */
+static bool keeps_gradient(const both *b) {
+  return b->blocks.copied || b->blocks.parts > 1;
 }
 
-/* Floats before the row of dx. */
-static size_t spare_row_at(const both *b) {
-  size_t slices = (size_t)b->slices_at_once * (size_t)b->parts;
-  return slices * (ND_SLICE_SUMS + (b->parts > 1 ? RING * ring_row_size(b) : 0));
+static size_t row_size(const both *b, int margin) {
+  return (size_t)(b->blocks.width + 2 * margin) * ND_SLICE;
 }
 
-/* Number of a slice of a part on the desk. */
-static size_t on_desk(const both *b, const unit *u, int part, size_t slice) {
-  return (slice - u->slice0) * (size_t)b->parts + (size_t)part;
+/* Numbers that a slice of a part has there. */
+static size_t slice_size(const both *b) {
+  return ND_SLICE_SUMS + row_size(b, 0) + (keeps_gradient(b) ? RING * row_size(b, 1) : 0) +
+         (b->blocks.copied ? (size_t)b->x_rows * row_size(b, b->x_margin) : 0);
 }
 
 static float *sums_of(const both *b, const unit *u, int part, size_t slice) {
-  return u->desk + on_desk(b, u, part, slice) * ND_SLICE_SUMS;
+  size_t slices = u->block.slice1 - u->block.slice0;
+  return u->desk + ((size_t)part * slices + slice - u->block.slice0) * slice_size(b);
 }
 
-static float *ring_row(const both *b, const unit *u, int part, size_t slice, int y) {
-  size_t slices = (u->slice1 - u->slice0) * (size_t)b->parts;
-  return u->desk + slices * ND_SLICE_SUMS +
-         (on_desk(b, u, part, slice) * RING + (size_t)(y % RING)) * ring_row_size(b);
+static float *own_dx(const both *b, const unit *u, int part, size_t slice) {
+  return sums_of(b, u, part, slice) + ND_SLICE_SUMS;
 }
 
-/* The unit's first pixel of row y, from channel k on of c. */
-static size_t pixel_at(const both *b, const unit *u, int y, size_t c, size_t k) {
-  return ((u->image * (size_t)b->h + (size_t)y) * (size_t)b->w + (size_t)u->over.from) * c + k;
+static float *own_gradient(const both *b, const unit *u, int part, size_t slice, int y) {
+  return own_dx(b, u, part, slice) + row_size(b, 0) + (size_t)(y % RING) * row_size(b, 1);
 }
 
+static float *copied_x(const both *b, const unit *u, int part, size_t slice, int y) {
+  return own_gradient(b, u, part, slice, 0) + RING * row_size(b, 1) +
+         (size_t)(y % b->x_rows) * row_size(b, b->x_margin);
+}
+
+/* ---- Rows of a slice ---- */
+
+static bool inside(const both *b, int y) {
+  return y >= 0 && y < b->blocks.h;
+}
+
+/* Where a slice of a part has a pixel in x and dx, */
+static size_t place_in_x(const both *b, const unit *u, int part, size_t slice, int y, int column) {
+  const nd_blocks *k = &b->blocks;
+  size_t pixel = (u->block.image * (size_t)k->h + (size_t)y) * (size_t)k->w + (size_t)column;
+  return pixel * k->c + (size_t)part * k->part + nd_slice_start(k->part, slice);
+}
+
+/* and in dy, which halves share. */
+static size_t place_in_dy(const both *b, const unit *u, size_t slice, int y, int column) {
+  const nd_blocks *k = &b->blocks;
+  size_t pixel = (u->block.image * (size_t)k->h + (size_t)y) * (size_t)k->w + (size_t)column;
+  return pixel * k->part + nd_slice_start(k->part, slice);
+}
+
+static void take_x(const both *b, const unit *u, size_t slice, int y) {
+  for (int part = 0; part < b->blocks.parts && b->blocks.copied && inside(b, y); part++) {
+    const float *x = b->x + place_in_x(b, u, part, slice, y, u->x.from);
+    nd_slice_take(x, b->blocks.c, nd_slice_lanes(b->blocks.part), u->x.end - u->x.from,
+                  copied_x(b, u, part, slice, y));
+  }
+}
+
+static void take_dy(const both *b, const unit *u, size_t slice, int y) {
+  size_t pitch = b->blocks.part;
+  const float *dy = b->dy + place_in_dy(b, u, slice, y, u->gradient.from);
+  nd_slice_take(dy, pitch, nd_slice_lanes(b->blocks.part), u->gradient.end - u->gradient.from,
+                own_gradient(b, u, 0, slice, y));
+}
+
+static const float *x_row(const both *b, const unit *u, int part, size_t slice, int y) {
+  return b->blocks.copied ? copied_x(b, u, part, slice, y)
+                          : b->x + place_in_x(b, u, part, slice, y, u->x.from);
+}
+
+static const float *gradient_row(const both *b, const unit *u, int part, size_t slice, int y) {
+  return keeps_gradient(b) ? own_gradient(b, u, part, slice, y)
+                           : b->dy + place_in_dy(b, u, slice, y, u->gradient.from);
+}
+
+/* The three rows around y; NULL for one outside. */
+typedef const float *(*row_fn)(const both *b, const unit *u, int part, size_t slice, int y);
+
+static void find_rows(const both *b, const unit *u, row_fn row, int part, size_t slice, int y,
+                      const float *rows[3]) {
+  for (int i = 0; i < 3; i++)
+    rows[i] = inside(b, y - 1 + i) ? row(b, u, part, slice, y - 1 + i) : NULL;
+}
+
+/* Of rows of a picture, or of dx. Not copied, a few slices have but pieces. */
 static nd_sweep_ahead ahead_of(const both *b, const unit *u, const float *read, int read_row, float *write,
-                               int write_row, size_t k) {
-  if (b->groups > 1) /* pieces again */
-    return (nd_sweep_ahead){NULL, NULL};
-  nd_sweep_ahead a = {read && read_row < b->h ? read + pixel_at(b, u, read_row, b->c, 0) : NULL,
-                      write && write_row < b->h ? write + pixel_at(b, u, write_row, b->c, 0) : NULL};
-  return nd_sweep_ahead_of(&u->over, a, k);
+                               int write_row, size_t channel) {
+  int from = u->over.from;
+  if (!b->blocks.copied && b->blocks.groups > 1)
+    return (nd_sweep_ahead){NULL, NULL, 0};
+  nd_sweep_ahead a = {read && inside(b, read_row) ? read + place_in_x(b, u, 0, 0, read_row, from) : NULL,
+                      write && inside(b, write_row) ? write + place_in_x(b, u, 0, 0, write_row, from) : NULL,
+                      b->blocks.copied ? b->blocks.c : 0};
+  return nd_sweep_ahead_of(&u->over, a, channel);
 }
+
+static size_t channel_of(const both *b, int part, size_t slice) {
+  return (size_t)part * b->blocks.part + nd_slice_start(b->blocks.part, slice);
+}
+
+/* ---- The gradient of the convolution's result ---- */
 
 /* What the gate read, to its gradients; dy's pixels are `pitch` apart. */
 ND_KERNEL static void pass_gelu(const float *restrict dy, size_t pitch, int pixels, size_t lanes,
@@ -90,102 +155,130 @@ ND_KERNEL static void pass_product(const float *restrict dy, size_t pitch, int p
     }
 }
 
-/* Row y of the gradient of the convolution's result, of both parts of a slice. */
-static void make_row(const both *b, const unit *u, size_t slice, int y) {
-  size_t channel = nd_slice_start(b->part, slice);
-  if (b->parts == 1 || y < 0 || y >= b->h)
-    return;
+/* Row y of both parts of a slice. */
+static void pass_gate(const both *b, const unit *u, size_t slice, int y) {
+  float *to[PARTS];
+  size_t lanes = nd_slice_lanes(b->blocks.part);
   for (int part = 0; part < PARTS; part++) {
-    size_t k = (size_t)part * b->part + channel;
     const float *rows[3];
-    nd_find_rows(&u->again, b->x, u->image, y - 1, k, rows);
-    nd_sweep_to to = {ring_row(b, u, part, slice, y),         ND_SLICE, NULL, ND_LINEAR, 0,
-                      ahead_of(b, u, b->x, y + 2, NULL, 0, k)};
-    b->micro->sweep(&u->again, rows, nd_slice_lanes(b->part),
-                    b->filter + ((size_t)part * b->slices + slice) * ND_SLICE_FILTER, &to);
+    find_rows(b, u, x_row, part, slice, y, rows);
+    to[part] = own_gradient(b, u, part, slice, y);
+    b->micro->sweep(
+        &u->again, rows, lanes,
+        b->filter + ((size_t)part * (size_t)b->blocks.slices + slice) * ND_SLICE_FILTER,
+        &(nd_sweep_to){.y = to[part],
+                       .pitch = ND_SLICE,
+                       .ahead = ahead_of(b, u, b->x, y + 2, NULL, 0, channel_of(b, part, slice))});
   }
-  const float *dy =
-      b->dy + ((u->image * (size_t)b->h + (size_t)y) * (size_t)b->w + (size_t)u->again.from) * b->part;
-  (b->gelu ? pass_gelu : pass_product)(dy + channel, b->part, u->again.end - u->again.from,
-                                       nd_slice_lanes(b->part), ring_row(b, u, 0, slice, y),
-                                       ring_row(b, u, 1, slice, y));
+  const float *dy = b->dy + place_in_dy(b, u, slice, y, u->gradient.from);
+  (b->gelu ? pass_gelu : pass_product)(dy, b->blocks.part, u->gradient.end - u->gradient.from, lanes, to[0],
+                                       to[1]);
 }
 
-/* The gradient's rows y - 1, y, y + 1. */
-static void find_gradients(const both *b, const unit *u, int part, size_t slice, int y,
-                           const float *rows[3]) {
-  if (b->parts == 1) {
-    nd_find_rows(&u->through, b->dy, u->image, y - 1, nd_slice_start(b->part, slice), rows);
+static void make_gradient(const both *b, const unit *u, size_t slice, int y) {
+  if (!keeps_gradient(b) || !inside(b, y))
     return;
-  }
-  for (int i = 0; i < 3; i++)
-    rows[i] = y - 1 + i < 0 || y - 1 + i >= b->h ? NULL : ring_row(b, u, part, slice, y - 1 + i);
+  if (b->blocks.parts > 1)
+    pass_gate(b, u, slice, y);
+  else
+    take_dy(b, u, slice, y);
 }
 
+/* ---- A block ---- */
+
+/* Channels that another slice has are left to it: it may be another thread's. */
 static void sweep_dx(const both *b, const unit *u, int part, size_t slice, int y,
-                     const float *const rows[3]) {
-  const float *filter = b->turned + ((size_t)part * b->slices + slice) * ND_SLICE_FILTER;
-  size_t lanes = nd_slice_lanes(b->part);
-  size_t channel = nd_slice_start(b->part, slice), k = (size_t)part * b->part + channel;
-  size_t skip = slice * ND_SLICE - channel; /* another slice's channels */
-  float *dx = b->dx + pixel_at(b, u, y, b->c, k), *own = u->desk + spare_row_at(b);
-  nd_sweep_to to = {skip ? own : dx,
-                    skip ? ND_SLICE : b->c,
-                    NULL,
-                    ND_LINEAR,
-                    0,
-                    ahead_of(b, u, b->parts == 1 ? b->dy : NULL, y + 2, b->dx, y + 1, k)};
-  b->micro->sweep(&u->through, rows, lanes, filter, &to);
-  for (int i = u->over.from; skip && i < u->over.end; i++, own += ND_SLICE, dx += b->c)
-    memcpy(dx + skip, own + skip, (lanes - skip) * sizeof *dx);
+                     const float *const gradients[3]) {
+  const float *filter = b->turned + ((size_t)part * (size_t)b->blocks.slices + slice) * ND_SLICE_FILTER;
+  size_t lanes = nd_slice_lanes(b->blocks.part), shared = nd_slice_shared(b->blocks.part, slice);
+  float *dx = b->dx + place_in_x(b, u, part, slice, y, u->block.columns.from),
+        *own = own_dx(b, u, part, slice);
+  bool direct = !shared && !b->blocks.copied;
+  nd_sweep_to to = {.y = direct ? dx : own,
+                    .pitch = direct ? b->blocks.c : ND_SLICE,
+                    .ahead = ahead_of(b, u, b->blocks.parts == 1 ? b->dy : NULL, y + 2, b->dx, y + 1,
+                                      channel_of(b, part, slice))};
+  b->micro->sweep(&u->through, gradients, lanes, filter, &to);
+  dx += shared;
+  if (!direct)
+    nd_slice_put(own + shared, lanes - shared, u->over.end - u->over.from, dx, b->blocks.c);
 }
 
 static void add_products(const both *b, const unit *u, int part, size_t slice, int y, const float *gradient) {
-  size_t k = (size_t)part * b->part + nd_slice_start(b->part, slice);
   const float *rows[3];
-  nd_find_rows(&u->over, b->x, u->image, y - 1, k, rows);
-  gradient += (size_t)(u->over.from - u->through.first) * u->through.pitch;
-  b->micro->sum_taps(&u->over, rows, gradient, u->through.pitch, nd_slice_lanes(b->part),
-                     ahead_of(b, u, b->parts == 1 ? b->x : NULL, y + 2, NULL, 0, k),
-                     sums_of(b, u, part, slice));
+  find_rows(b, u, x_row, part, slice, y, rows);
+  gradient += (size_t)(u->block.columns.from - u->gradient.from) * u->through.pitch;
+  b->micro->sum_taps(
+      &u->over, rows, gradient, u->through.pitch, nd_slice_lanes(b->blocks.part),
+      ahead_of(b, u, b->blocks.parts == 1 ? b->x : NULL, y + 2, NULL, 0, channel_of(b, part, slice)),
+      sums_of(b, u, part, slice));
 }
 
+/* Row y of dx, and its products. */
+static void finish_row(const both *b, const unit *u, size_t slice, int y) {
+  for (int part = 0; part < b->blocks.parts; part++) {
+    const float *gradients[3];
+    find_rows(b, u, gradient_row, part, slice, y, gradients);
+    sweep_dx(b, u, part, slice, y, gradients);
+    add_products(b, u, part, slice, y, gradients[1]);
+  }
+}
+
+static void clear_sums(const both *b, const unit *u) {
+  for (int part = 0; part < b->blocks.parts; part++)
+    for (size_t slice = u->block.slice0; slice < u->block.slice1; slice++)
+      memset(sums_of(b, u, part, slice), 0, ND_SLICE_SUMS * sizeof(float));
+}
+
+static void store_sums(const both *b, const unit *u, float *to) {
+  for (int part = 0; part < b->blocks.parts; part++)
+    for (size_t slice = u->block.slice0; slice < u->block.slice1; slice++)
+      nd_store_slice_sums(sums_of(b, u, part, slice), b->blocks.part, slice, b->blocks.c,
+                          to + (size_t)part * b->blocks.part);
+}
+
+/* Row by row of the gradient, each of which needs those of x around it only where a gate follows. */
 static void compute_unit(const both *b, const unit *u, float *sums) {
-  memset(u->desk, 0, (u->slice1 - u->slice0) * (size_t)b->parts * ND_SLICE_SUMS * sizeof(float));
-  for (size_t slice = u->slice0; slice < u->slice1; slice++)
-    make_row(b, u, slice, u->row0 - 1), make_row(b, u, slice, u->row0);
-  for (int y = u->row0; y < u->row1; y++)
-    for (size_t slice = u->slice0; slice < u->slice1; slice++) {
-      make_row(b, u, slice, y + 1);
-      for (int part = 0; part < b->parts; part++) {
-        const float *rows[3];
-        find_gradients(b, u, part, slice, y, rows);
-        sweep_dx(b, u, part, slice, y, rows);
-        add_products(b, u, part, slice, y, rows[1]);
-      }
+  int reach = b->x_margin;
+  clear_sums(b, u);
+  for (int y = u->block.row0 - reach; y < u->block.row0 + reach - 2; y++)
+    take_x(b, u, u->block.slice0, y);
+  for (int y = u->block.row0 - 1; y <= u->block.row1; y++)
+    for (size_t slice = u->block.slice0; slice < u->block.slice1; slice++) {
+      take_x(b, u, slice, y + reach - 1);
+      make_gradient(b, u, slice, y);
+      if (y > u->block.row0)
+        finish_row(b, u, slice, y - 1);
     }
-  for (size_t slice = u->slice0; slice < u->slice1; slice++)
-    for (int part = 0; part < b->parts; part++)
-      nd_store_slice_sums(sums_of(b, u, part, slice), b->part, slice, b->c, sums + (size_t)part * b->part);
+  store_sums(b, u, sums);
+}
+
+/* ---- All of it ---- */
+
+static nd_columns widened(const both *b, int margin, nd_columns c) {
+  return (nd_columns){c.from > margin ? c.from - margin : 0, nd_least(c.end + margin, b->blocks.w)};
+}
+
+/* From rows that begin with `from`'s first column to columns `to`. */
+static nd_sweep sweep_of(const both *b, nd_columns from, nd_columns to, size_t pitch) {
+  int h = b->blocks.h, w = b->blocks.w;
+  return (nd_sweep){h, w, h, w, 1, from.from, to.from, to.end, pitch, b->zeros};
 }
 
 static unit unit_of(const both *b, size_t i) {
-  int group = (int)(i % (size_t)b->groups), strip = (int)(i / (size_t)b->groups % (size_t)b->strips);
-  size_t band = i / (size_t)b->groups / (size_t)b->strips;
-  unit u = {.image = band / (size_t)b->bands, .row0 = (int)(band % (size_t)b->bands) * ROWS};
-  u.row1 = nd_least(u.row0 + ROWS, b->h);
-  u.slice0 = (size_t)(group * b->slices_at_once);
-  u.slice1 = (size_t)nd_least((group + 1) * b->slices_at_once, (int)b->slices);
-  int from = strip * b->width, end = nd_least(from + b->width, b->w);
-  u.over = (nd_sweep){b->h, b->w, b->h, b->w, 1, 0, from, end, b->c, b->zeros};
-  u.again = u.through = u.over;
-  if (b->parts > 1) {
-    u.again.from = from ? from - 1 : 0;
-    u.again.end = nd_least(end + 1, b->w);
-    u.through.first = u.again.from;
-    u.through.pitch = ND_SLICE;
-  }
+  unit u = {.block = nd_block_at(&b->blocks, i)};
+  size_t x_pitch = b->blocks.copied ? ND_SLICE : b->blocks.c,
+         pitch = keeps_gradient(b) ? ND_SLICE : b->blocks.c;
+  u.gradient = widened(b, 1, u.block.columns);
+  u.x = widened(b, b->x_margin, u.block.columns);
+  u.again = sweep_of(b, u.x, u.gradient, x_pitch);
+  u.through = sweep_of(b, u.gradient, u.block.columns, pitch);
+  u.over = sweep_of(b, u.x, u.block.columns, x_pitch);
   return u;
+}
+
+static size_t sums_size(const both *b) {
+  return (ND_TAPS + 1) * b->blocks.c;
 }
 
 static void compute_units(size_t begin, size_t end, int thread, void *context) {
@@ -193,8 +286,7 @@ static void compute_units(size_t begin, size_t end, int thread, void *context) {
   for (size_t i = begin; i < end; i++) {
     unit u = unit_of(b, i);
     u.desk = b->desks + (size_t)thread * b->apart;
-    float *sums = b->sums + i / (size_t)b->groups * (ND_TAPS + 1) * b->c;
-    compute_unit(b, &u, sums);
+    compute_unit(b, &u, b->sums + i / (size_t)b->blocks.groups * sums_size(b));
   }
 }
 
@@ -202,18 +294,11 @@ bool nd_depthwise_takes_both(const nd_conv_shape *s) {
   return nd_depthwise_takes(s) && s->pad == 1;
 }
 
-/* Fewer units than threads want: slices are shared out as well. */
+/* Where a gate follows, x is needed one row and column farther. */
 static both lay_out(const nd_conv_shape *s) {
-  both b = {.n = s->n, .h = s->h, .w = s->w, .c = (size_t)s->ci, .parts = s->gated ? PARTS : 1};
-  b.part = b.c / (size_t)b.parts;
-  b.slices = nd_slices(b.part);
-  b.bands = nd_divide_up(s->h, ROWS);
-  b.width = nd_strip_width(s->w, 2 * b.c);
-  b.strips = nd_divide_up(s->w, b.width);
-  int units = s->n * b.bands * b.strips, wanted = UNITS * nd_threads();
-  b.groups = nd_least(nd_divide_up(wanted, units), (int)b.slices);
-  b.slices_at_once = nd_divide_up((int)b.slices, b.groups);
-  b.groups = nd_divide_up((int)b.slices, b.slices_at_once);
+  int parts = s->gated ? PARTS : 1;
+  both b = {.x_rows = RING + parts - 1, .x_margin = parts};
+  b.blocks = nd_blocks_of(s->n, s->h, s->w, (size_t)s->ci, parts, b.x_rows + RING + 1);
   return b;
 }
 
@@ -221,22 +306,23 @@ size_t nd_depthwise_backward_both(const nd_conv_shape *s, const float *x, const 
                                   const float *weights, const nd_epilogue *e, float *dx, float *dweights,
                                   float *dbias, nd_arena scratch) {
   both b = lay_out(s);
-  size_t blocks = (size_t)s->n * (size_t)(b.bands * b.strips),
-         filter = nd_filter_slices(b.c, s->gated) * ND_SLICE_FILTER;
+  const nd_blocks *p = &b.blocks;
+  size_t blocks = nd_blocks_count(p) / (size_t)p->groups,
+         filter = nd_filter_slices(p->c, s->gated) * ND_SLICE_FILTER;
   float *zeros = nd_arena_floats(&scratch, ND_SLICE), *packed = nd_arena_floats(&scratch, 2 * filter);
-  b.sums = nd_arena_floats(&scratch, blocks * (ND_TAPS + 1) * b.c);
-  b.desks =
-      nd_arena_for_threads(&scratch, (size_t)nd_threads(), spare_row_at(&b) + ring_row_size(&b), &b.apart);
+  b.sums = nd_arena_floats(&scratch, blocks * sums_size(&b));
+  b.desks = nd_arena_for_threads(&scratch, (size_t)nd_threads(),
+                                 (size_t)(p->parts * p->slices_at_once) * slice_size(&b), &b.apart);
   if (!scratch.base)
     return scratch.used;
   memset(zeros, 0, ND_SLICE * sizeof *zeros);
-  nd_filter_slices_pack(weights, e->bias, b.c, s->gated, false, packed);
-  nd_filter_slices_pack(weights, NULL, b.c, s->gated, true, packed + filter);
+  nd_filter_slices_pack(weights, e->bias, p->c, s->gated, false, packed);
+  nd_filter_slices_pack(weights, NULL, p->c, s->gated, true, packed + filter);
   b.filter = packed, b.turned = packed + filter, b.zeros = zeros;
   b.micro = nd_micro_best();
   b.gelu = e->activation == ND_GELU;
   b.x = x, b.dy = dy, b.dx = dx;
-  nd_parallel(blocks * (size_t)b.groups, 1, compute_units, &b);
-  nd_add_tap_sums(b.sums, blocks, b.c, dweights, dbias);
+  nd_parallel(nd_blocks_count(p), 1, compute_units, &b);
+  nd_add_tap_sums(b.sums, blocks, p->c, dweights, dbias);
   return scratch.used;
 }

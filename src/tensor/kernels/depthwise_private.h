@@ -8,6 +8,7 @@
 #define ND_KERNELS_DEPTHWISE_PRIVATE_H
 
 #include "tensor/kernels/arena.h"
+#include "tensor/kernels/depthwise_blocks.h"
 #include "tensor/kernels/elementary.h"
 #include "tensor/kernels/micro.h"
 #include "tensor/kernels/parts.h"
@@ -18,20 +19,6 @@
 #include <string.h>
 
 /* ---- Slices ---- */
-
-static inline size_t nd_slices(size_t c) {
-  return (c + ND_SLICE - 1) / ND_SLICE;
-}
-
-/* Channels that each of them has. */
-static inline size_t nd_slice_lanes(size_t c) {
-  return c < ND_SLICE ? c : ND_SLICE;
-}
-
-/* The first channel of slice i: the last one overlaps the one before it where they do not divide. */
-static inline size_t nd_slice_start(size_t c, size_t i) {
-  return c >= ND_SLICE && (i + 1) * ND_SLICE > c ? c - ND_SLICE : i * ND_SLICE;
-}
 
 /* Slices of a filter; gated: of both halves of the channels, one after the other. */
 static inline size_t nd_filter_slices(size_t c, bool gated) {
@@ -54,15 +41,6 @@ static inline void nd_filter_slices_pack(const float *weights, const float *bias
 }
 
 /* ---- Rows ---- */
-
-/* A strip of columns has so many numbers in a row: what is in use of several rows must fit the second cache.
- */
-enum { ND_STRIP = 1 << 16, ND_FEWEST_COLUMNS = 16 };
-
-static inline int nd_strip_width(int columns, size_t c) {
-  int most = ND_STRIP / (int)c, width = most > ND_FEWEST_COLUMNS ? most : ND_FEWEST_COLUMNS;
-  return nd_even_part(columns, width);
-}
 
 /* Rows of dense pictures from channel k on, three of them from y on; NULL for one outside. */
 static inline void nd_find_rows(const nd_sweep *j, const float *x, size_t image, int y, size_t k,

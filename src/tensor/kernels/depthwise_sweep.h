@@ -15,6 +15,25 @@ enum {
   ND_SLICE_SUMS = ND_SLICE_FILTER
 };
 
+static inline size_t nd_slices(size_t c) {
+  return (c + ND_SLICE - 1) / ND_SLICE;
+}
+
+/* Channels that each of them has. */
+static inline size_t nd_slice_lanes(size_t c) {
+  return c < ND_SLICE ? c : ND_SLICE;
+}
+
+/* The first channel of slice i: the last one overlaps the one before it where they do not divide. */
+static inline size_t nd_slice_start(size_t c, size_t i) {
+  return c >= ND_SLICE && (i + 1) * ND_SLICE > c ? c - ND_SLICE : i * ND_SLICE;
+}
+
+/* Channels of slice i that the one before it has already. */
+static inline size_t nd_slice_shared(size_t c, size_t i) {
+  return i * ND_SLICE - nd_slice_start(c, i);
+}
+
 /* From pictures of h x w pixels to columns from ... end - 1 of oh x ow ones. Pixels of what is read lie
  * `pitch` numbers apart, and its rows start with column `first`. */
 typedef struct nd_sweep {
@@ -25,17 +44,19 @@ typedef struct nd_sweep {
 } nd_sweep;
 
 /* What slices of a row read and write lies in small pieces, which memory is slow with and no processor
- * guesses. So the strip's next row is fetched meanwhile from end to end, a part of it by each slice: where
- * the strip's next row begins, or NULL. */
+ * guesses. So what comes next is fetched meanwhile, or NULL: with `step` 0 the strip's next row from end to
+ * end, a part of it by each slice, from where it begins; else for each column the slice's own numbers, that
+ * far from each other. */
 typedef struct nd_sweep_ahead {
   const float *read;
   float *write;
+  size_t step;
 } nd_sweep_ahead;
 
 /* The part of it of the slice, or of the group of channels, from channel k on. */
 static inline nd_sweep_ahead nd_sweep_ahead_of(const nd_sweep *j, nd_sweep_ahead a, size_t k) {
-  size_t at = (size_t)(j->end - j->from) * k;
-  return (nd_sweep_ahead){a.read ? a.read + at : NULL, a.write ? a.write + at : NULL};
+  size_t at = a.step ? k : (size_t)(j->end - j->from) * k;
+  return (nd_sweep_ahead){a.read ? a.read + at : NULL, a.write ? a.write + at : NULL, a.step};
 }
 
 /* Where a row's outputs go from column `from` on, and what becomes of them: they are multiplied by `times`,

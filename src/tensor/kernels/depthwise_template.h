@@ -34,8 +34,14 @@ ND_INLINE void fetch_group(nd_sweep_ahead *a) {
     __builtin_prefetch(a->read + i);
   for (int i = 0; a->write && i < ND_GROUP; i += ND_LINE)
     __builtin_prefetch(a->write + i, 1);
-  a->read = a->read ? a->read + ND_GROUP : NULL;
-  a->write = a->write ? a->write + ND_GROUP : NULL;
+  a->read = a->read ? a->read + a->step : NULL;
+  a->write = a->write ? a->write + a->step : NULL;
+}
+
+ND_INLINE nd_sweep_ahead group_ahead(const nd_sweep *j, nd_sweep_ahead a, size_t channel) {
+  a = nd_sweep_ahead_of(j, a, channel);
+  a.step = a.step ? a.step : ND_GROUP;
+  return a;
 }
 
 /* ---- Sums of nine taps ---- */
@@ -99,7 +105,7 @@ ND_INLINE void sweep_group(const nd_sweep *j, const float *const rows[ND_TAP_ROW
     take_group(sums.filter[t], w + t * ND_SLICE + channel, ND_GROUP);
   to.y += channel;
   to.times = to.times ? to.times + channel : NULL;
-  to.ahead = nd_sweep_ahead_of(j, to.ahead, channel);
+  to.ahead = group_ahead(j, to.ahead, channel);
   int last = j->end + 2, left = j->pad, right = j->w + j->pad; /* columns left ... right - 1 are inside */
   for (int s = j->from; s < last;) {
     bool inside = s >= left && s < right;
@@ -146,7 +152,7 @@ ND_INLINE void sum_group(const nd_sweep *j, const float *const rows[ND_TAP_ROWS]
   for (int t = 0; t <= ND_TAPS; t++)
     take_group(sums[t], kept + t * ND_SLICE + channel, ND_GROUP);
   row_readers r = read_column(j, rows, j->from - j->pad, channel, true);
-  ahead = nd_sweep_ahead_of(j, ahead, channel);
+  ahead = group_ahead(j, ahead, channel);
   dy += channel;
   for (int s = j->from; s < j->end + 2; s++) {
     int column = s - j->pad;

@@ -20,7 +20,7 @@ static void sum_rows(const job *j, size_t row, size_t end, size_t slice, float *
   for (; row < end; row++) {
     nd_find_rows(&j->sweep, j->x, row / height, (int)(row % height) - j->sweep.pad, first, rows);
     j->micro->sum_taps(&j->sweep, rows, j->dy + row * (size_t)j->sweep.ow * j->c + first, j->c, lanes,
-                       (nd_sweep_ahead){NULL, NULL}, sums);
+                       (nd_sweep_ahead){NULL, NULL, 0}, sums);
   }
   nd_store_slice_sums(sums, j->c, slice, j->c, to);
 }

@@ -188,7 +188,7 @@ static void sweep_row(const job *j, const piece *p, int y) {
   float *gate = p->desk + j->gate_at;
   float *out =
       j->y + (((size_t)p->image * (size_t)s->oh + (size_t)y) * (size_t)s->ow + (size_t)p->from) * j->half;
-  nd_sweep_ahead ahead = {NULL, y + 1 < p->y1 ? out + (size_t)s->ow * j->half : NULL};
+  nd_sweep_ahead ahead = {NULL, y + 1 < p->y1 ? out + (size_t)s->ow * j->half : NULL, 0};
   for (int i = 0; i < p->slices; i++) {
     size_t slice = (size_t)(p->first_slice + i), channel = nd_slice_start(j->half, slice);
     const float *filter = j->filter + slice * ND_SLICE_FILTER;
