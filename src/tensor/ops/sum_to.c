@@ -20,32 +20,77 @@ static float scale_of(const nd_value *x, const nd_value *out, const nd_node *n) 
   return *(const bool *)n->attr ? 1 / (float)(x->count / out->count) : 1;
 }
 
-/* One element of the result at a time over the axes before the last, channels together: the summation order
- * does not depend on threads. */
-static void range(size_t begin, size_t end, int thread, void *context) {
+/* What becomes row i of the result: rows lo ... hi - 1 of each axis before the last. */
+typedef struct span {
+  size_t lo[3], hi[3];
+} span;
+
+static span span_of(const work *w, size_t i) {
+  const int *d = w->dims, *s = w->in;
+  size_t at[3] = {i / (size_t)d[2] / (size_t)d[1], i / (size_t)d[2] % (size_t)d[1], i % (size_t)d[2]};
+  span p;
+  for (int k = 0; k < 3; k++)
+    p.lo[k] = d[k] == s[k] ? at[k] : 0, p.hi[k] = d[k] == s[k] ? at[k] + 1 : (size_t)s[k];
+  return p;
+}
+
+static const float *row_at(const work *w, size_t a, size_t b, size_t e) {
+  return w->x + ((a * (size_t)w->in[1] + b) * (size_t)w->in[2] + e) * (size_t)w->in[3];
+}
+
+/* With the channels: one number of the result. The order does not depend on threads. */
+static void whole_rows(size_t begin, size_t end, int thread, void *context) {
   (void)thread;
   const work *w = context;
-  const int *d = w->dims, *s = w->in;
-  size_t c = (size_t)s[3];
   for (size_t i = begin; i < end; i++) {
-    size_t oc = i % (size_t)d[3], p = i / (size_t)d[3];
-    size_t at[3] = {p / (size_t)d[2] / (size_t)d[1], p / (size_t)d[2] % (size_t)d[1], p % (size_t)d[2]};
-    size_t lo[3], hi[3];
-    for (int k = 0; k < 3; k++)
-      lo[k] = d[k] == s[k] ? at[k] : 0, hi[k] = d[k] == s[k] ? at[k] + 1 : (size_t)s[k];
+    span p = span_of(w, i);
     double sum = 0;
-    for (size_t a = lo[0]; a < hi[0]; a++)
-      for (size_t b = lo[1]; b < hi[1]; b++)
-        for (size_t e = lo[2]; e < hi[2]; e++) {
-          const float *x = w->x + ((a * (size_t)s[1] + b) * (size_t)s[2] + e) * c;
-          if (d[3] == s[3])
-            sum += (double)x[oc];
-          else
-            for (size_t k = 0; k < c; k++)
-              sum += (double)x[k];
+    for (size_t a = p.lo[0]; a < p.hi[0]; a++)
+      for (size_t b = p.lo[1]; b < p.hi[1]; b++)
+        for (size_t e = p.lo[2]; e < p.hi[2]; e++) {
+          const float *x = row_at(w, a, b, e);
+          for (int k = 0; k < w->in[3]; k++)
+            sum += (double)x[k];
         }
     w->out[i] = (float)sum * w->scale;
   }
+}
+
+/* Channel by channel, some of them side by side. */
+enum { CHANNELS = 128 };
+
+ND_KERNEL static void add_row(const float *restrict x, size_t c, double *restrict sum) {
+  for (size_t k = 0; k < c; k++)
+    sum[k] += (double)x[k];
+}
+
+static size_t parts_of(const work *w) {
+  return ((size_t)w->dims[3] + CHANNELS - 1) / CHANNELS;
+}
+
+static void parts_of_rows(size_t begin, size_t end, int thread, void *context) {
+  (void)thread;
+  const work *w = context;
+  size_t c = (size_t)w->dims[3], parts = parts_of(w);
+  for (size_t i = begin; i < end; i++) {
+    span p = span_of(w, i / parts);
+    size_t first = i % parts * CHANNELS, count = MIN(c - first, CHANNELS);
+    float *out = w->out + i / parts * c + first;
+    double sum[CHANNELS] = {0};
+    for (size_t a = p.lo[0]; a < p.hi[0]; a++)
+      for (size_t b = p.lo[1]; b < p.hi[1]; b++)
+        for (size_t e = p.lo[2]; e < p.hi[2]; e++)
+          add_row(row_at(w, a, b, e) + first, count, sum);
+    for (size_t k = 0; k < count; k++)
+      out[k] = (float)sum[k] * w->scale;
+  }
+}
+
+static void run_any(work *w, const nd_value *out) {
+  if (w->dims[3] == w->in[3])
+    nd_parallel(out->count / (size_t)w->dims[3] * parts_of(w), 1, parts_of_rows, w);
+  else
+    nd_parallel(out->count, 1, whole_rows, w);
 }
 
 /* The common case, all pixels of a sample or of all samples into one: whole rows of channels, in blocks. */
@@ -103,7 +148,7 @@ static void run(const nd_run_context *r) {
   if (sums_rows(x, out))
     run_rows(&w, x, out);
   else
-    nd_parallel(out->count, 1, range, &w);
+    run_any(&w, out);
 }
 
 static void gradient(nd_graph *g, const nd_node *n, const nd_tensor *dout, const bool *wanted,
@@ -206,7 +251,9 @@ static nd_tensor example(nd_graph *g, int i) {
     nd_tensor x = nd_example_input(g, 2, 17, 19, 3);
     return i ? nd_mean_to(g, x, (int[]){2, 1, 1, 3}) : nd_sum_to(g, x, (int[]){2, 1, 1, 3});
   }
-  return i == 2 ? nd_mean_to(g, nd_example_input(g, 2, 3, 4, 5), (int[]){2, 3, 4, 1}) : ND_NONE;
+  if (i == 2) /* several parts of a row */
+    return nd_sum_to(g, nd_example_input(g, 3, 2, 3, 150), (int[]){1, 2, 1, 150});
+  return i == 3 ? nd_mean_to(g, nd_example_input(g, 2, 3, 4, 5), (int[]){2, 3, 4, 1}) : ND_NONE;
 }
 
 const nd_op nd_op_sum_to = {.name = "sum_to",
