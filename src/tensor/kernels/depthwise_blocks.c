@@ -5,7 +5,8 @@
 
 enum {
   ROWS = 16,           /* of a band: two more are read, or copied, with it */
-  APART = 512,         /* channels of a part whose pixels share sets */
+  LINE = 16,           /* numbers of the cache's */
+  APART = 1024,        /* channels, give or take a line, whose pixels are a page apart */
   COPIES = 1 << 14,    /* numbers in copies of a slice's rows: they stay near the first cache */
   IN_USE = 1 << 18,    /* numbers in whole rows in use: they stay in the second */
   FEWEST_COLUMNS = 16, /*   but so many columns */
@@ -16,7 +17,7 @@ enum {
 nd_blocks nd_blocks_of(int n, int h, int w, size_t c, int parts, int rows) {
   nd_blocks b = {.n = n, .h = h, .w = w, .c = c, .part = c / (size_t)parts, .parts = parts};
   b.slices = (int)nd_slices(b.part);
-  b.copied = b.part % APART == 0;
+  b.copied = (c + LINE) % APART <= 2 * LINE && c >= APART - LINE;
   b.bands = nd_divide_up(h, ROWS);
   int most = b.copied ? COPIES / (rows * parts * ND_SLICE) : IN_USE / (rows * (int)c);
   b.width = nd_even_part(w, most > FEWEST_COLUMNS ? most : FEWEST_COLUMNS);

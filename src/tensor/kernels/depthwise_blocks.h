@@ -1,8 +1,9 @@
 /* Depth-wise convolutions cut into blocks, each of which one thread does at once: of a picture, a band of
  * rows, a strip of columns, and some slices of the channels.
  *
- * With 512 channels and more, pixels are 2 KB and more apart: those of a slice share a few sets of every
- * cache and would drive each other out. Such rows are copied while they are needed, a slice at a time. */
+ * With about 1024 channels, or 2048, pixels are pages of 4 KB apart: those of a slice share a few sets of
+ * every cache and would drive each other out. Such rows are copied while they are needed, a slice at a time.
+ */
 #ifndef ND_KERNELS_DEPTHWISE_BLOCKS_H
 #define ND_KERNELS_DEPTHWISE_BLOCKS_H
 
