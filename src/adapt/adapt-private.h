@@ -34,6 +34,7 @@ nd_tensor nd_noise2void_loss(nd_graph *g, nd_objective *o, const nd_net *net);
 nd_tensor nd_graft_mode_loss(nd_graph *g, nd_objective *o, const nd_net *net);
 nd_tensor nd_translate_loss(nd_graph *g, nd_objective *o, const nd_net *net);
 nd_tensor nd_dann_loss(nd_graph *g, nd_objective *o, const nd_net *net);
+nd_tensor nd_teacher_loss(nd_graph *g, nd_objective *o, const nd_net *net);
 
 /* adversary.c. The identity forward, -weight (one number) times the gradient backward. */
 nd_tensor nd_reverse_gradient(nd_graph *g, nd_tensor x, nd_tensor weight);

@@ -1,5 +1,5 @@
 /* The objectives: source, paired, unpaired (METHOD, "One training step"), and the baselines they are compared
- * with: noise2void and dann. */
+ * with: noise2void, dann and more, a file each. */
 #ifndef ND_ADAPT_H
 #define ND_ADAPT_H
 
@@ -18,7 +18,8 @@ typedef enum nd_mode {
   ND_MODE_NOISE2VOID, /* beside the pairs, real photos with a blind spot */
   ND_MODE_GRAFT,      /* beside the pairs, what R takes off real photos, put on the clean pictures */
   ND_MODE_TRANSLATE,  /* beside the pairs, the same translated into pictures of the real kind */
-  ND_MODE_DANN        /* beside the pairs, a domain classifier with gradient reversal */
+  ND_MODE_DANN,       /* beside the pairs, a domain classifier with gradient reversal */
+  ND_MODE_TEACHER /* beside the pairs, real photos with more damage, restored as R's average restores them */
 } nd_mode;
 
 /* Whether the mode trains a diffusion network. */
@@ -71,7 +72,8 @@ typedef struct nd_objective {
   nd_tensor noise, level, signal_scale, noise_scale; /* eps, g, sqrt(g), sqrt(1 - g) in */
   nd_tensor shuffle, shuffle_negative, alpha;        /* masks (0 or 1) and the weight of L_dif in */
   nd_tensor strength;                                /* graft of what R takes off: n,1,1,1 in */
-  nd_tensor damage;      /* any other graft: what is added to the clean pictures, in */
+  nd_tensor damage; /* any other graft: what is added to the clean pictures, in; teacher: to the real ones */
+  nd_tensor taught; /* teacher: the real pictures as it restores them, in */
   nd_tensor blind, mask; /* noise2void: real with pixels hidden in, and where (n,p,p,1) */
   nd_tensor loss, loss_restoration, loss_diffusion, loss_positive, loss_negative; /* out; loss_diffusion: of a
                                                                                     baseline, its own */

@@ -216,6 +216,7 @@ static nd_objective empty(const nd_objective_settings *s, int n, int patch_size,
                         .alpha = ND_NONE,
                         .strength = ND_NONE,
                         .damage = ND_NONE,
+                        .taught = ND_NONE,
                         .blind = ND_NONE,
                         .mask = ND_NONE,
                         .loss = ND_NONE,
@@ -274,6 +275,9 @@ static nd_tensor total_loss(nd_graph *g, nd_objective *o, const nd_net *restorat
     break;
   case ND_MODE_DANN:
     added = nd_dann_loss(g, o, restoration);
+    break;
+  case ND_MODE_TEACHER:
+    added = nd_teacher_loss(g, o, restoration);
     break;
   default:
     added = adaptation_loss(g, o, restoration, diffusion);

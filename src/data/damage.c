@@ -1,4 +1,5 @@
-/* Damage by itself, to be put on clean pictures: of pairs, piled up, or the noise of real photos. */
+/* Damage by itself, to be put on clean pictures: of pairs, piled up, or the noise of real photos; or on the
+ * real photos themselves. */
 #include "data/loader-private.h"
 
 #include <glib.h>
@@ -65,6 +66,8 @@ int nd_sample_damage(const nd_sampler *sampler, nd_sample_place at, const float 
     return pile(sampler, at, synthetic, clean, out);
   case ND_DAMAGE_FLAT:
     return noise_of_real(sampler, at, clean, out);
+  case ND_DAMAGE_REAL:
+    return nd_sample_worsen(sampler, at, synthetic, clean, out);
   default:
     return nd_fail("no damage is asked for");
   }

@@ -189,7 +189,8 @@ typedef struct nd_pair_source {
 typedef enum nd_damage_of {
   ND_DAMAGE_NONE,
   ND_DAMAGE_FLAT, /* noise as it stands over flat places of a real photo */
-  ND_DAMAGE_PILE  /* what the degradations did to this and to other patches, in layers */
+  ND_DAMAGE_PILE, /* what the degradations did to this and to other patches, in layers */
+  ND_DAMAGE_REAL  /* what the degradation does to a real photo; of pairs that are given, their own damage */
 } nd_damage_of;
 
 enum { ND_DAMAGE_LAYERS = 64 }; /* at most */
@@ -209,7 +210,7 @@ typedef struct nd_loader_settings {
   const char *real_dir;       /* a set of unlabelled real photos; NULL: none */
   const char *real_right_dir; /* their right views, where the pairs have such */
   double real_fraction;       /* of them are used, evenly spaced in the set, at least one; 0: all */
-  nd_damage_settings damage;  /* ND_DAMAGE_FLAT needs real_dir */
+  nd_damage_settings damage;  /* ND_DAMAGE_FLAT and _REAL need real_dir */
   const char *clean_dir;      /* a set of clean photos, for unpaired adaptation; NULL: none */
   int patch_size;             /* in pixels; smaller pictures are padded by reflection */
   int batch_size;             /* of all processes together */
@@ -233,7 +234,7 @@ typedef struct nd_batch {
   int samples, patch_size, channels;
   float *synthetic, *clean; /* the pair */
   float *real, *reference;  /* a real photo; an unrelated clean photo */
-  float *damage;            /* to be added to clean; of flat places of that real photo, or a pile */
+  float *damage;            /* to be added to clean; ND_DAMAGE_REAL: to real */
   const char **pair_names, **real_names, **reference_names;
 } nd_batch;
 

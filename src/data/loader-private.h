@@ -116,6 +116,10 @@ int nd_sample_single(const nd_sampler *sampler, nd_sample_place at, nd_purpose p
                      const nd_set *right, float *out, const char **name);
 int nd_sample_pair(const nd_sampler *sampler, nd_sample_place at, float *synthetic, float *clean,
                    const char **name);
+/* What the degradation does to that patch of a real photo, to be added to it; where there is none, but pairs,
+ * synthetic - clean. */
+int nd_sample_worsen(const nd_sampler *sampler, nd_sample_place at, const float *synthetic,
+                     const float *clean, float *out);
 /* Of the index-th pair. where: gives the place of the patch; how: the degradation. */
 int nd_sample_cut_pair(const nd_sampler *sampler, size_t index, nd_rng where, nd_rng how, float *synthetic,
                        float *clean);

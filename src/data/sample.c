@@ -85,9 +85,9 @@ static int cut_input(const nd_sampler *sampler, size_t index, const nd_cached *t
   return failed;
 }
 
-/* With as much of the picture around the patch as the degradation brings into it. */
-static int degrade(const nd_sampler *sampler, size_t index, const nd_cached *target, nd_patch patch,
-                   nd_rng rng, float *out) {
+/* Of a set's picture, with as much around the patch as the degradation brings into it. */
+static int degrade(const nd_sampler *sampler, const nd_set *set, size_t index, const nd_cached *target,
+                   nd_patch patch, nd_rng rng, float *out) {
   const nd_degrade_settings *how = &sampler->pairs.degradation;
   int reach = nd_degrade_reach(how), side = patch.size + 2 * reach;
   float *wide = nd_mem_alloc((size_t)side * (size_t)side * 3 * sizeof *wide, "patch to degrade");
@@ -98,7 +98,7 @@ static int degrade(const nd_sampler *sampler, size_t index, const nd_cached *tar
   if (!failed)
     nd_degrade_middle(wide, side, patch.size, out);
   nd_mem_free(wide);
-  return failed ? nd_fail_in("a patch of '%s'", sampler->pairs.target.at[index].label) : 0;
+  return failed ? nd_fail_in("a patch of '%s'", set->at[index].label) : 0;
 }
 
 int nd_sample_cut_pair(const nd_sampler *sampler, size_t index, nd_rng where, nd_rng how, float *synthetic,
@@ -110,7 +110,7 @@ int nd_sample_cut_pair(const nd_sampler *sampler, size_t index, nd_rng where, nd
   nd_patch patch = draw_patch(sampler, target, &where);
   nd_patch_cut(target, patch, clean);
   int failed = pairs->input.count ? cut_input(sampler, index, target, patch, synthetic)
-                                  : degrade(sampler, index, target, patch, how, synthetic);
+                                  : degrade(sampler, &pairs->target, index, target, patch, how, synthetic);
   nd_cached_release(target);
   return failed;
 }
@@ -121,4 +121,34 @@ int nd_sample_pair(const nd_sampler *sampler, nd_sample_place at, float *synthet
   *name = nd_pair_files_name(&sampler->pairs, index);
   return nd_sample_cut_pair(sampler, index, nd_sample_stream(sampler, at, ND_RANDOM_PICK),
                             nd_sample_stream(sampler, at, ND_RANDOM_DEGRADE), synthetic, clean);
+}
+
+/* The patch is the one that nd_sample_single takes. */
+static int degrade_real(const nd_sampler *sampler, nd_sample_place at, float *real, float *worse) {
+  size_t index = nd_sample_pick(sampler, at, ND_RANDOM_PICK_REAL, sampler->real.count);
+  nd_rng rng = nd_sample_stream(sampler, at, ND_RANDOM_PICK_REAL);
+  const nd_cached *picture = nd_cache_get(sampler->cache, &sampler->real, index);
+  if (!picture)
+    return -1;
+  nd_patch patch = draw_patch(sampler, picture, &rng);
+  nd_patch_cut(picture, patch, real);
+  int failed = degrade(sampler, &sampler->real, index, picture, patch,
+                       nd_sample_stream(sampler, at, ND_RANDOM_DAMAGE), worse);
+  nd_cached_release(picture);
+  return failed;
+}
+
+int nd_sample_worsen(const nd_sampler *sampler, nd_sample_place at, const float *synthetic,
+                     const float *clean, float *out) {
+  size_t n = nd_sampler_patch_values(sampler);
+  g_autofree float *real = NULL, *worse = NULL;
+  if (!sampler->pairs.input.count) {
+    real = g_new(float, n), worse = g_new(float, n);
+    if (degrade_real(sampler, at, real, worse))
+      return -1;
+    synthetic = worse, clean = real;
+  }
+  for (size_t i = 0; i < n; i++)
+    out[i] = synthetic[i] - clean[i];
+  return 0;
 }

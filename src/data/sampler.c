@@ -16,8 +16,9 @@ static int check(const nd_loader_settings *s) {
                    s->sample_begin + s->sample_count, s->batch_size);
   if (s->damage.of == ND_DAMAGE_PILE && (s->damage.layers < 1 || s->damage.layers > ND_DAMAGE_LAYERS))
     return nd_fail("%d layers of damage: 1 to %d can be piled up", s->damage.layers, ND_DAMAGE_LAYERS);
-  if (s->damage.of == ND_DAMAGE_FLAT && !s->real_dir)
-    return nd_fail("noise of real photos is asked for, and no set of them was given");
+  if ((s->damage.of == ND_DAMAGE_FLAT || s->damage.of == ND_DAMAGE_REAL) && !s->real_dir)
+    return nd_fail("%s real photos is asked for, and no set of them was given",
+                   s->damage.of == ND_DAMAGE_FLAT ? "noise of" : "damage to");
   if (s->damage.of && s->pairs.right_dir)
     return nd_fail("damage can be put on pictures of one view, not of two");
   if (s->real_dir && !s->real_right_dir != !s->pairs.right_dir)

@@ -24,8 +24,11 @@ static int measure_graph(const nd_recipe *r, const nd_net *restoration, const nd
   nd_objective objective;
   nd_objective_build(graph, &settings, restoration, diffusion, micro, r->data.patch_size, &objective);
   nd_plan *plan = NULL;
-  int failed = nd_backward(graph, objective.loss) || nd_lay_out(graph, &plan);
-  out->arena = failed ? 0 : nd_plan_bytes(plan);
+  nd_teacher *teacher = NULL;
+  int failed = nd_backward(graph, objective.loss) || nd_lay_out(graph, &plan) ||
+               nd_teacher_new(r, restoration, params, micro, &teacher);
+  out->arena = failed ? 0 : nd_plan_bytes(plan) + nd_teacher_bytes(teacher);
+  nd_teacher_free(teacher);
   nd_plan_free(plan);
   /* Weights, two moments, the average; and the gradients of earlier passes. */
   out->state = nd_params_size(params) * sizeof(float) * (r->training.accumulation_steps > 1 ? 5 : 4);

@@ -15,7 +15,7 @@
     return words;                                                                                            \
   }
 WORDS(tasks, "denoise", "derain", "deblur")
-WORDS(modes, "source", "paired", "unpaired", "noise2void", "graft", "translate", "dann")
+WORDS(modes, "source", "paired", "unpaired", "noise2void", "graft", "translate", "dann", "teacher")
 WORDS(grafts, "taken", "flat", "pile")
 WORDS(precisions, "fp32", "bf16")
 WORDS(recomputes, "auto", "no", "yes")
@@ -47,7 +47,7 @@ const nd_recipe_key nd_recipe_keys[] = {
     CHOICE(task, "denoise", tasks, "what is restored; for people and reports, it changes nothing"),
     CHOICE(mode, "paired", modes,
            "source: synthetic pairs alone; paired, unpaired: adapted to real photos through a diffusion "
-           "network; graft: to what it takes off them; baselines: noise2void, translate, dann"),
+           "network; graft: to what it takes off them; baselines: noise2void, translate, dann, teacher"),
     NUMBER(seed, "1", 0, LARGEST_SEED, "every random number of the run follows from it"),
 
     STRING(restoration.network, "unet", "the network that restores, the one that is kept"),

@@ -30,6 +30,8 @@ typedef struct nd_pass {
   int failed;                /* the group failed */
 } nd_pass;
 
+typedef struct nd_teacher nd_teacher;
+
 typedef struct nd_trainer {
   const nd_recipe *recipe;
   nd_group *group;
@@ -40,6 +42,7 @@ typedef struct nd_trainer {
   nd_plan *plan;      /* with objective: of a step whose contrast has a slope, or is at rest (step_plan.c) */
   bool planned_alone; /* in which the diffusion network learns alone */
   nd_objective objective;
+  nd_teacher *teacher; /* NULL: the mode has none */
   nd_schedule *schedule;
   nd_train_state state;
   nd_adam_settings adam;
@@ -91,6 +94,17 @@ int nd_trainer_open_data(nd_trainer *t);
 int nd_trainer_loader_settings(const nd_recipe *recipe, nd_loader_settings *out);
 /* Weights to start from: a model file, a file with the prefixes of ND_SCOPE_*, or a checkpoint. */
 int nd_trainer_init_from(nd_trainer *t, const char *path);
+
+/* ---- teacher.c ----------------------------------------------------------------------------------------
+ * For so many samples at once; *out NULL where the mode has none. params: the trainer's, declared. */
+int nd_teacher_new(const nd_recipe *recipe, const nd_net *restoration, nd_params *params, int samples,
+                   nd_teacher **out);
+void nd_teacher_free(nd_teacher *t); /* NULL is fine */
+/* With these weights: `count` numbers, of that many samples' pictures, from real to out. */
+void nd_teacher_restore(nd_teacher *t, const float *average, const float *real, size_t count, float *out);
+/* What it adds to a step: memory, operations; of NULL 0. */
+size_t nd_teacher_bytes(const nd_teacher *t);
+double nd_teacher_flops(const nd_teacher *t);
 
 /* ---- memory.c ---- */
 /* Raises training.accumulation_steps where training.memory asks for it, and says how much decoded pictures

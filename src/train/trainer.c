@@ -23,7 +23,9 @@ static int build(nd_trainer *t) {
     return nd_recipe_fail(r, "data.patch_size", "data.patch_size is %d; these networks need a multiple of %d",
                           r->data.patch_size, multiple);
   t->params = nd_params_new();
-  if (nd_trainer_plan(t, false) || nd_train_state_new(t->params, &t->state))
+  if (nd_trainer_plan(t, false) ||
+      nd_teacher_new(r, t->restoration, t->params, t->micro_batch, &t->teacher) ||
+      nd_train_state_new(t->params, &t->state))
     return -1;
   nd_trainer_bind(t);
   return nd_trainer_prepare_step(t);
@@ -124,6 +126,7 @@ void nd_trainer_free(nd_trainer *t) {
   if (!t)
     return;
   nd_loader_close(t->loader);
+  nd_teacher_free(t->teacher);
   nd_plan_free(t->plan);
   nd_graph_free(t->graph);
   nd_params_free(t->params);
@@ -196,11 +199,13 @@ static int find_reference(const nd_recipe *r, const nd_pair_source *pairs, const
   return failed;
 }
 
-/* What the loader puts on clean patches. */
+/* What the loader puts on clean patches, or on real ones. */
 static nd_damage_settings damage_of(const nd_recipe *r) {
   static const nd_damage_of kinds[] = {[ND_RECIPE_TAKEN] = ND_DAMAGE_NONE,
                                        [ND_RECIPE_FLAT] = ND_DAMAGE_FLAT,
                                        [ND_RECIPE_PILE] = ND_DAMAGE_PILE};
+  if (r->mode == ND_MODE_TEACHER)
+    return (nd_damage_settings){.of = ND_DAMAGE_REAL};
   if (!nd_recipe_grafts(r))
     return (nd_damage_settings){0};
   return (nd_damage_settings){kinds[r->adapt.graft_of], r->adapt.graft_min, r->adapt.graft_max,

@@ -74,6 +74,8 @@ static void run(trial *t, double alpha, uint64_t step) {
     fill(nd_plan_tensor(t->plan, t->o.real), N * PIXELS * 3, 4);
   if (t->o.damage >= 0)
     fill(nd_plan_tensor(t->plan, t->o.damage), N * PIXELS * 3, 5);
+  if (t->o.taught >= 0)
+    fill(nd_plan_tensor(t->plan, t->o.taught), N * PIXELS * 3, 6);
   nd_plan_tensor(t->plan, t->o.alpha)[0] = (float)alpha;
   nd_objective_draw(&t->o, t->plan, NULL, (nd_levels){1, 999, 1}, 7, step, 0);
   if (t->o.strength >= 0)
@@ -225,30 +227,54 @@ static void put_on(const trial *t, const float *real, const float *restored, con
       out[i] = clean[i] + t->strength[i / (PIXELS * 3)] * (real[i] - restored[i]);
 }
 
-/* Grafting is source training on two kinds of pairs, the second made from what source weights take off. */
+/* Is it source training on two kinds of pairs, the second ones these and weighed by alpha? */
+static void expect_source_training(const trial *t, double alpha, const float *degraded, const float *target) {
+  float clean[COUNT], synthetic[COUNT], restored[COUNT];
+  fill(synthetic, COUNT, 1);
+  fill(clean, COUNT, 2);
+  double of_synthetic, of_second;
+  g_autofree float *a = source_gradient(t->state.values, synthetic, clean, restored, &of_synthetic),
+                   *b = source_gradient(t->state.values, degraded, target, restored, &of_second);
+  assert_true(fabs(value(t, t->o.loss_diffusion) - of_second) < 1e-5 * of_second);
+  assert_true(fabs(value(t, t->o.loss_restoration) - of_synthetic) < 1e-5 * of_synthetic);
+  double error = 0, size = 0;
+  for (size_t i = 0; i < t->state.size; i++) {
+    double expected = (double)a[i] + alpha * (double)b[i], d = (double)t->state.gradients[i] - expected;
+    error += d * d;
+    size += expected * expected;
+  }
+  assert_true(size > 1e-8 && error < 1e-8 * size);
+}
+
+/* The second pairs are made from what source weights take off. */
 static void check_graft(nd_objective_settings s) {
   static const double alpha = 0.7;
   trial t;
   open_with(&t, s);
   run(&t, alpha, 3);
-  float real[COUNT], clean[COUNT], synthetic[COUNT], restored[COUNT], grafted[COUNT];
-  fill(synthetic, COUNT, 1);
+  float real[COUNT], clean[COUNT], restored[COUNT], grafted[COUNT];
   fill(clean, COUNT, 2);
   fill(real, COUNT, 4);
-  double of_synthetic, of_grafted;
   restore_real(&s, t.state.values, real, restored);
   put_on(&t, real, restored, clean, grafted);
-  g_autofree float *a = source_gradient(t.state.values, synthetic, clean, restored, &of_synthetic),
-                   *b = source_gradient(t.state.values, grafted, clean, restored, &of_grafted);
-  assert_true(fabs(value(&t, t.o.loss_diffusion) - of_grafted) < 1e-5 * of_grafted);
-  assert_true(fabs(value(&t, t.o.loss_restoration) - of_synthetic) < 1e-5 * of_synthetic);
-  double error = 0, size = 0;
-  for (size_t i = 0; i < t.state.size; i++) {
-    double expected = (double)a[i] + alpha * (double)b[i], d = (double)t.state.gradients[i] - expected;
-    error += d * d;
-    size += expected * expected;
-  }
-  assert_true(size > 1e-8 && error < 1e-8 * size);
+  expect_source_training(&t, alpha, grafted, clean);
+  close_trial(&t);
+}
+
+/* And here they are the real photos with damage and what the teacher says of those without. */
+static void a_teachers_pupil_is_trained_on_pairs_it_is_given(void **state) {
+  (void)state;
+  static const double alpha = 3;
+  trial t;
+  open_trial(&t, ND_MODE_TEACHER);
+  run(&t, alpha, 0);
+  float worse[COUNT], damage[COUNT], taught[COUNT];
+  fill(worse, COUNT, 4);
+  fill(damage, COUNT, 5);
+  fill(taught, COUNT, 6);
+  for (int i = 0; i < COUNT; i++)
+    worse[i] += damage[i];
+  expect_source_training(&t, alpha, worse, taught);
   close_trial(&t);
 }
 
@@ -403,6 +429,7 @@ int main(void) {
       cmocka_unit_test(dann_gradients_are_reversed_for_the_network_alone),
       cmocka_unit_test(translator_deceives_and_the_network_learns),
       cmocka_unit_test(grafting_is_source_training_on_pairs_it_makes),
+      cmocka_unit_test(a_teachers_pupil_is_trained_on_pairs_it_is_given),
       cmocka_unit_test(strengths_are_of_the_range),
       cmocka_unit_test(noise2void_looks_at_hidden_pixels_alone),
       cmocka_unit_test(hidden_pixels_take_a_neighbours_value),

@@ -25,7 +25,7 @@ static void expect_run(const char *folder) {
 static void every_mode_gives_a_model(void **state) {
   (void)state;
   static const char *const modes[] = {"source", "paired",    "unpaired", "noise2void",
-                                      "graft",  "translate", "dann"};
+                                      "graft",  "translate", "dann",     "teacher"};
   make_pairs();
   for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
     write_recipe("r.yaml", modes[i], 20);

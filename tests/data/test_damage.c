@@ -218,7 +218,8 @@ static void layers_add_up(void **state) {
 }
 
 static void damage_is_the_samples_own(void **state) {
-  static const nd_damage_settings kinds[] = {{ND_DAMAGE_PILE, 0.5, 3, 4}, {ND_DAMAGE_FLAT, 1, 2, 0}};
+  static const nd_damage_settings kinds[] = {
+      {ND_DAMAGE_PILE, 0.5, 3, 4}, {ND_DAMAGE_FLAT, 1, 2, 0}, {.of = ND_DAMAGE_REAL}};
   for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
     float whole[BATCH * VALUES], parts[BATCH * VALUES];
     draw(*state, kinds[i], 0, BATCH, whole, NULL);
@@ -226,6 +227,55 @@ static void damage_is_the_samples_own(void **state) {
     draw(*state, kinds[i], 2, 4, parts + 2 * VALUES, NULL);
     assert_memory_equal(whole, parts, sizeof whole);
     assert_true(memcmp(whole, whole + VALUES, VALUES * sizeof *whole) != 0);
+  }
+}
+
+/* A lens out of focus, without chance. */
+static nd_degrade_settings out_of_focus(void) {
+  static const char *const keys[][2] = {{"shape", "disc"}, {"radius_min", "2"}, {"radius_max", "2"}};
+  nd_degrade_settings d;
+  assert_int_equal(nd_degrade_find("blur", &d), 0);
+  for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+    assert_int_equal(nd_degrade_set(&d, keys[i][0], keys[i][1]), 0);
+  return d;
+}
+
+/* The real patch and its damage are the same patch degraded, but for the border, which sees its neighbours.
+ */
+static void expect_blurred(const nd_degrade_settings *how, const float *real, const float *damage) {
+  float blurred[VALUES];
+  nd_rng rng = nd_rng_make(1, 0, 0, ND_RANDOM_TEST);
+  int reach = nd_degrade_reach(how);
+  memcpy(blurred, real, sizeof blurred);
+  assert_int_equal(nd_degrade_apply(how, blurred, PATCH, PATCH, &rng), 0);
+  assert_true(reach > 0 && reach < PATCH / 2 && power_of(damage) > 0);
+  for (int y = reach; y < PATCH - reach; y++)
+    for (int i = (y * PATCH + reach) * 3; i < (y * PATCH + PATCH - reach) * 3; i++)
+      assert_true(fabsf(real[i] + damage[i] - blurred[i]) < 1e-5f);
+}
+
+static void real_photos_get_the_synthetic_damage(void **state) {
+  g_autofree char *clean = g_build_filename(*state, "clean", NULL),
+                  *real = g_build_filename(*state, "real", NULL);
+  for (int given = 0; given < 2; given++) {
+    nd_loader_settings s = nd_loader_defaults();
+    nd_sampler sampler;
+    nd_batch batch;
+    s.real_dir = real, s.patch_size = PATCH, s.batch_size = BATCH, s.seed = 4;
+    s.damage.of = ND_DAMAGE_REAL;
+    s.pairs.clean_dir = given ? NULL : clean;
+    s.pairs.input_dir = given ? real : NULL, s.pairs.target_dir = given ? real : NULL;
+    s.pairs.degradation = out_of_focus();
+    if (nd_sampler_open(&s, &sampler) || nd_batch_alloc(&sampler, &batch) ||
+        nd_sampler_fill(&sampler, 9, &batch))
+      fail_msg("%s", nd_error());
+    for (int k = 0; k < BATCH; k++)
+      if (given) /* pairs of a picture with itself: there is no damage */
+        assert_true(power_of(batch.damage + k * VALUES) == 0);
+      else
+        expect_blurred(&s.pairs.degradation, batch.real + k * VALUES, batch.damage + k * VALUES);
+    nd_batch_free(&batch);
+    nd_sampler_close(&sampler);
   }
 }
 
@@ -241,6 +291,9 @@ static void wrong_settings_are_refused(void **state) {
   s.damage = (nd_damage_settings){ND_DAMAGE_FLAT, 1, 1, 1};
   assert_int_equal(nd_sampler_open(&s, &sampler), -1);
   assert_non_null(strstr(nd_error(), "noise of real photos"));
+  s.damage = (nd_damage_settings){.of = ND_DAMAGE_REAL};
+  assert_int_equal(nd_sampler_open(&s, &sampler), -1);
+  assert_non_null(strstr(nd_error(), "damage to real photos"));
 }
 
 int main(void) {
@@ -252,6 +305,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(one_layer_is_the_pairs_own, make, clean_up),
       cmocka_unit_test_setup_teardown(layers_add_up, make, clean_up),
       cmocka_unit_test_setup_teardown(damage_is_the_samples_own, make, clean_up),
+      cmocka_unit_test_setup_teardown(real_photos_get_the_synthetic_damage, make, clean_up),
       cmocka_unit_test_setup_teardown(wrong_settings_are_refused, make, clean_up),
   };
   if (nd_image_start())

@@ -351,7 +351,7 @@ static void a_run_that_never_logged_is_said(void **state) {
 
 static void every_mode_has_its_word(void **state) {
   static const char *const modes[] = {"source", "paired",    "unpaired", "noise2void",
-                                      "graft",  "translate", "dann"};
+                                      "graft",  "translate", "dann",     "teacher"};
   site *s = *state;
   g_autofree char *file = site_path(s, "runs/group/one/recipe.yaml"), *text = NULL;
   assert_true(g_file_get_contents(file, &text, NULL, NULL));

@@ -40,9 +40,16 @@ static void losses_are_of_the_whole_batch(void **state) {
   (void)state;
   static const struct {
     const char *mode, *more;
-  } cases[] = {{"source", ""},     {"paired", ""},    {"paired", ", keep_means: 1, graft: 1"},
-               {"noise2void", ""}, {"translate", ""}, {"dann", ""},
-               {"graft", ""},      {"unpaired", ""},  {"unpaired", ", graft: 1, graft_of: pile"}};
+  } cases[] = {{"source", ""},
+               {"paired", ""},
+               {"paired", ", keep_means: 1, graft: 1"},
+               {"noise2void", ""},
+               {"translate", ""},
+               {"dann", ""},
+               {"graft", ""},
+               {"unpaired", ""},
+               {"teacher", ""},
+               {"unpaired", ", graft: 1, graft_of: pile"}};
   for (size_t k = 0; k < G_N_ELEMENTS(cases); k++)
     for (int passes = 2; passes <= 4; passes += 2) {
       nd_step_result one[STEPS], several[STEPS];

@@ -38,7 +38,7 @@ static void the_schema_describes_every_key(void **state) {
   assert_string_equal(json_object_get_string_member(steps, "type"), "integer");
   assert_int_equal(json_object_get_int_member(steps, "minimum"), 1);
   assert_int_equal(json_object_get_int_member(steps, "default"), 100000);
-  assert_int_equal(json_array_get_length(json_object_get_array_member(mode, "enum")), 7);
+  assert_int_equal(json_array_get_length(json_object_get_array_member(mode, "enum")), 8);
   assert_string_equal(json_array_get_string_element(json_object_get_array_member(widths, "type"), 0),
                       "array");
   assert_true(json_object_get_double_member(schema_of(root, "training.eps"), "default") == 1e-8);
