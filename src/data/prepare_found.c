@@ -7,8 +7,8 @@ enum { PIXELS_MAX = 1 << 28, RASTER_BYTES = 1 << 30 };
 
 /* Is all that a file becomes in that role there already? */
 static bool has(const nd_prepare_work *w, const nd_found *f, const nd_tree_file *file, const char *role) {
-  g_autofree char *folder = g_build_filename(f->folder, role, NULL);
-  return nd_manifest_has(w->manifest, file->path, folder);
+  g_autofree char *unit = g_build_filename(f->folder, role, f->blocks ? NULL : f->name, NULL);
+  return nd_manifest_has(w->manifest, file->path, unit);
 }
 
 /* ---- One picture, or pair ---- */
