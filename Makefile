@@ -2,7 +2,7 @@
 
 BUILD ?= build
 comma := ,
-RUN_DEPS := libglib2.0-dev libvips-dev libdnnl-dev libyaml-dev libjson-glib-dev libzip-dev libprotobuf-c-dev \
+RUN_DEPS := libglib2.0-dev libvips-dev libdnnl-dev libyaml-dev libjson-glib-dev libzip-dev zlib1g-dev libprotobuf-c-dev \
   libmicrohttpd-dev libmatio-dev liblcms2-dev
 BUILD_DEPS := gcc libc6-dev pkg-config meson ninja-build protobuf-c-compiler $(RUN_DEPS)
 TEST_DEPS := libcmocka-dev libtiff-dev libopenmpi-dev openmpi-bin

@@ -28,6 +28,7 @@ bool nd_cli_parse(int *argc, char ***argv, const GOptionEntry *entries, const ch
   g_option_context_set_summary(context, about);
   g_option_context_add_main_entries(context, entries, NULL);
   g_autoptr(GError) error = NULL;
+  *argv = nd_cli_detach_values(argc, *argv, entries);
   if (g_option_context_parse(context, argc, argv, &error)) {
     drop_separator(argc, *argv);
     return true;

@@ -25,6 +25,8 @@ const nd_command *nd_command_named(const char *name); /* NULL: none */
 /* Parses options; usage: what follows the options ("RECIPE.yaml -o RUN"), about: a sentence or two. false:
  * the mistake has been printed, the command returns ND_EXIT_USAGE. */
 bool nd_cli_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *usage, const char *about);
+/* "-t2" as "-t", "2"; for nd_cli_parse. What is returned stays, and is used, to the end of the program. */
+char **nd_cli_detach_values(int *argc, char *const *argv, const GOptionEntry *entries);
 /* A line on the standard output of what a file may say of itself: control characters but those of kept are
  * marks. */
 void nd_cli_line(const char *kept, const char *format, ...) __attribute__((format(printf, 2, 3)));

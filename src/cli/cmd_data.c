@@ -282,7 +282,7 @@ static int run(int argc, char **argv) {
       {"against", 0, 0, G_OPTION_ARG_FILENAME, &o.against,
        "check: a test set that should share no scene with it", "SET"},
       {"from", 'f', 0, G_OPTION_ARG_FILENAME_ARRAY, &o.from,
-       "prepare: a folder, .zip archive or file as published; may be repeated", "ARCHIVE"},
+       "prepare: a folder, archive (.zip, .tar, .tar.gz) or file as published; may be repeated", "ARCHIVE"},
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &o.out, "prepare, frames: the folder for the result", "DIR"},
       {"dataset", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o.only,
        "prepare: only this one of the sets that are found; may be repeated", "NAME"},

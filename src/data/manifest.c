@@ -14,16 +14,38 @@ enum { OUTPUT, SOURCE, X, Y, WIDTH, HEIGHT, PIECES, BYTES, SHA256, FIELDS };
 
 struct nd_manifest {
   char *out;
-  GHashTable *done;    /* key of a source and a folder, when all of its pieces are there */
+  GHashTable *done;    /* key of a source and its unit, when all of its pieces are there */
   GHashTable *outputs; /* made_of, as it was taken up */
   int fd;
   GMutex lock;
 };
 
-/* A source may serve several folders: GoPro's sharp frames belong to two sets. */
-static char *key_of(const char *source, const char *output) {
-  g_autofree char *folder = g_path_get_dirname(output);
-  return g_strconcat(source, "\t", folder, NULL);
+/* A source may serve several sets, as GoPro's sharp frames do, and several pairs of one, as a truth of
+ * SPA-Data does: what counts is what it becomes under one name. */
+static char *key_of(const char *source, const char *unit) {
+  return g_strconcat(source, "\t", unit, NULL);
+}
+
+static bool is_array(const char *source) {
+  g_autofree char *low = g_ascii_strdown(source, -1);
+  return g_str_has_suffix(low, ".mat");
+}
+
+/* The last place of c below the folder; NULL: none. */
+static char *last_of_name(char *path, char c) {
+  char *at = strrchr(path, c);
+  return at && !strchr(at, '/') ? at : NULL;
+}
+
+/* What the pieces of a source share: arrays a folder, patches all before -00000-00000.png, a whole picture
+ * all but its ending. */
+static char *unit_of(const char *source, const char *output, bool whole) {
+  if (is_array(source))
+    return g_path_get_dirname(output);
+  char *unit = g_strdup(output), *end = last_of_name(unit, '.');
+  for (int cuts = whole ? 1 : 3; cuts-- && end; end = last_of_name(unit, '-'))
+    *end = 0;
+  return unit;
 }
 
 typedef struct made_of {
@@ -58,7 +80,8 @@ typedef struct tally {
 
 static void count_line(const nd_manifest *m, GHashTable *tallies, char **fields) {
   g_autofree char *source = g_strcompress(fields[SOURCE]), *output = g_strcompress(fields[OUTPUT]);
-  char *key = key_of(source, output);
+  g_autofree char *unit = unit_of(source, output, !strcmp(fields[PIECES], "1"));
+  char *key = key_of(source, unit);
   tally *t = g_hash_table_lookup(tallies, key);
   if (!t)
     g_hash_table_insert(tallies, g_strdup(key), t = g_new0(tally, 1));
@@ -82,7 +105,8 @@ static void sift(nd_manifest *m, char **lines, GHashTable *tallies, GString *kep
     if (!fields)
       continue;
     g_autofree char *source = g_strcompress(fields[SOURCE]), *output = g_strcompress(fields[OUTPUT]);
-    char *key = key_of(source, output);
+    g_autofree char *unit = unit_of(source, output, !strcmp(fields[PIECES], "1"));
+    char *key = key_of(source, unit);
     const tally *t = g_hash_table_lookup(tallies, key);
     if (!t || t->there != t->pieces) {
       g_free(key);
@@ -146,8 +170,8 @@ void nd_manifest_close(nd_manifest *m) {
   g_free(m);
 }
 
-bool nd_manifest_has(const nd_manifest *m, const char *source, const char *folder) {
-  g_autofree char *key = g_strconcat(source, "\t", folder, NULL);
+bool nd_manifest_has(const nd_manifest *m, const char *source, const char *unit) {
+  g_autofree char *key = key_of(source, unit);
   return g_hash_table_contains(m->done, key);
 }
 

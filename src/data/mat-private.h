@@ -5,7 +5,8 @@
 #include "data/set-private.h"
 
 /* ---- mat_check.c ---- */
-/* Is it a .mat file of the kind that is read; with all, is it whole and undamaged (that reads all of it)? */
-int nd_mat_check(const char *path, bool all);
+/* Is it a .mat file of the kind that is read; with all, is it whole and undamaged (that reads all of it)?
+ * called: in messages. */
+int nd_mat_check(const char *path, const char *called, bool all);
 
 #endif

@@ -10,7 +10,7 @@
 enum { RANK_MAX = 8, RATIO_MAX = 1032, SLACK = 4096, SIDE_MAX = 1 << 16 };
 
 struct nd_mat {
-  char *path, *variable;
+  char *file, *path, *variable; /* path: what file is called in messages */
   enum matio_classes class;
   size_t rank, dims[RANK_MAX], steps[RANK_MAX]; /* steps: values from one to the next along each */
   size_t y, x, c;                               /* which dimension is what; the others are indices */
@@ -73,6 +73,7 @@ static void survey(mat_t *file, const char *wanted, nd_mat *m, size_t *fitting, 
     bool fits = v->name && (!wanted || !strcmp(wanted, v->name)) && find_shape(v, &found);
     if (fits && !(*fitting)++) {
       found.variable = g_strdup(v->name);
+      found.file = m->file;
       found.path = m->path;
       *m = found;
     }
@@ -81,7 +82,7 @@ static void survey(mat_t *file, const char *wanted, nd_mat *m, size_t *fitting, 
 }
 
 static int choose(nd_mat *m, const char *wanted) {
-  mat_t *file = Mat_Open(m->path, MAT_ACC_RDONLY);
+  mat_t *file = Mat_Open(m->file, MAT_ACC_RDONLY);
   if (!file)
     return nd_fail("cannot read '%s': matio does not take it for a MATLAB file", m->path);
   g_autoptr(GString) seen = g_string_new(NULL);
@@ -102,7 +103,7 @@ static int choose(nd_mat *m, const char *wanted) {
 /* Dimensions that the file could not fill, before memory is taken for them. */
 static int check_room(const nd_mat *m) {
   GStatBuf status;
-  if (g_stat(m->path, &status))
+  if (g_stat(m->file, &status))
     return nd_fail("cannot read '%s'", m->path);
   size_t bytes, most = (size_t)status.st_size * RATIO_MAX + SLACK;
   if (__builtin_mul_overflow(m->total, value_bytes(m->class), &bytes) || bytes > most)
@@ -113,11 +114,12 @@ static int check_room(const nd_mat *m) {
                              : nd_fail("'%s' has %zu values; up to %d are read", m->path, m->total, INT_MAX);
 }
 
-int nd_mat_open(const char *path, const char *variable, nd_mat **out) {
+int nd_mat_open(const char *file, const char *called, const char *variable, nd_mat **out) {
   *out = NULL;
   nd_mat *m = g_new0(nd_mat, 1);
-  m->path = g_strdup(path);
-  int failed = nd_mat_check(path, false) || choose(m, variable) || check_room(m);
+  m->file = g_strdup(file);
+  m->path = g_strdup(called);
+  int failed = nd_mat_check(file, called, false) || choose(m, variable) || check_room(m);
   g_mutex_init(&m->lock);
   if (failed)
     nd_mat_close(m);
@@ -133,6 +135,7 @@ void nd_mat_close(nd_mat *mat) {
   nd_mem_free(mat->values);
   g_free(mat->variable);
   g_free(mat->path);
+  g_free(mat->file);
   g_free(mat);
 }
 
@@ -202,7 +205,7 @@ static int read_from(mat_t *file, nd_mat *m) {
 }
 
 static int read_values(nd_mat *m) {
-  mat_t *file = nd_mat_check(m->path, true) ? NULL : Mat_Open(m->path, MAT_ACC_RDONLY);
+  mat_t *file = nd_mat_check(m->file, m->path, true) ? NULL : Mat_Open(m->file, MAT_ACC_RDONLY);
   if (!file)
     return -1;
   int failed = read_from(file, m);

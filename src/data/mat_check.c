@@ -67,21 +67,21 @@ static int check_elements(const reading *r) {
   return 0;
 }
 
-static int open_file(const char *path, GMappedFile **file, reading *r) {
+static int open_file(const char *path, const char *called, GMappedFile **file, reading *r) {
   g_autoptr(GError) error = NULL;
   *file = g_mapped_file_new(path, FALSE, &error);
   if (!*file)
-    return nd_fail("cannot read '%s': %s", path, error->message);
-  *r = (reading){.name = path,
+    return nd_fail("cannot read '%s': %s", called, error->message);
+  *r = (reading){.name = called,
                  .bytes = (const unsigned char *)g_mapped_file_get_contents(*file),
                  .size = g_mapped_file_get_length(*file)};
   return check_header(r);
 }
 
-int nd_mat_check(const char *path, bool all) {
+int nd_mat_check(const char *path, const char *called, bool all) {
   reading r = {0};
   GMappedFile *file;
-  int failed = open_file(path, &file, &r);
+  int failed = open_file(path, called, &file, &r);
   if (!failed && all)
     failed = check_elements(&r);
   if (file)

@@ -9,7 +9,7 @@ const char *nd_task_name(int task); /* NULL past the last */
 
 typedef struct nd_prepare_settings {
   nd_task task;
-  char *const *from; /* folders, .zip archives, single files; NULL at the end */
+  char *const *from; /* folders, archives (zip, tar), single files; NULL at the end */
   char *const *only; /* sets to take, by name; NULL: all that are found */
   const char *out;   /* OUT/SET/PART/{input,right,target,clean,real}/... and OUT/manifest.tsv */
   int patch_size;    /* pictures for training with a longer side are cut; 0: none is */

@@ -7,8 +7,8 @@ enum { PIXELS_MAX = 1 << 28, RASTER_BYTES = 1 << 30 };
 
 /* Is all that a file becomes in that role there already? */
 static bool has(const nd_prepare_work *w, const nd_found *f, const nd_tree_file *file, const char *role) {
-  g_autofree char *folder = g_build_filename(f->folder, role, NULL);
-  return nd_manifest_has(w->manifest, file->path, folder);
+  g_autofree char *unit = g_build_filename(f->folder, role, f->blocks ? NULL : f->name, NULL);
+  return nd_manifest_has(w->manifest, file->path, unit);
 }
 
 /* ---- One picture, or pair ---- */
@@ -177,11 +177,27 @@ static int put_block(nd_prepare_work *w, const nd_found *f, const nd_set *set, s
   return failed;
 }
 
-static int open_array(const nd_tree_file *file, nd_set *set) {
+/* matio reads files alone: what is in an archive becomes one that has no name. */
+static int spool_array(const nd_tree_file *file, nd_spool **spool) {
+  void *bytes;
+  size_t size;
+  if (nd_tree_read(file, &bytes, &size))
+    return -1;
+  *spool = nd_spool_new(size, 0);
+  int failed = *spool ? nd_spool_write(*spool, 0, bytes, size) : -1;
+  nd_mem_free(bytes);
+  return failed;
+}
+
+/* *spool must stay until *set is freed. */
+static int open_array(const nd_tree_file *file, nd_spool **spool, nd_set *set) {
   *set = (nd_set){0};
-  if (!file->disk)
-    return nd_fail("'%s' is within an archive; .mat files are read from folders: unpack it", file->path);
-  return nd_set_open(file->disk, set);
+  if (file->disk)
+    return nd_set_open(file->disk, set);
+  if (spool_array(file, spool))
+    return -1;
+  g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", nd_spool_descriptor(*spool));
+  return nd_set_open_array(path, file->path, set);
 }
 
 static int put_array(nd_prepare_work *w, const nd_found *f, const nd_set *set, const nd_tree_file *file,
@@ -194,13 +210,16 @@ static int put_array(nd_prepare_work *w, const nd_found *f, const nd_set *set, c
 
 static int write_arrays(nd_prepare_work *w, const nd_found *f, size_t *files) {
   nd_set input, target = {0};
-  int failed = open_array(f->input, &input);
+  nd_spool *spools[2] = {NULL, NULL};
+  int failed = open_array(f->input, &spools[0], &input);
   if (!failed && f->target)
-    failed = open_array(f->target, &target) || nd_set_match(&input, &target);
+    failed = open_array(f->target, &spools[1], &target) || nd_set_match(&input, &target);
   failed = failed || put_array(w, f, &input, f->input, f->role, files) ||
            (f->target && put_array(w, f, &target, f->target, "target", files));
   nd_set_free(&input);
   nd_set_free(&target);
+  nd_spool_free(spools[0]);
+  nd_spool_free(spools[1]);
   return failed ? -1 : 0;
 }
 

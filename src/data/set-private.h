@@ -66,8 +66,11 @@ GArray *nd_list_read(const char *text, size_t size, const char *name);
  */
 typedef struct nd_mat nd_mat;
 /* Reads what there is, but no values. variable NULL: the only one of such a shape. Error: there is none, or
- * several; they are listed. Dimensions that the file is too small for are an error too. */
-int nd_mat_open(const char *path, const char *variable, nd_mat **out);
+ * several; they are listed. Dimensions that the file is too small for are an error too. called: the file, in
+ * messages. */
+int nd_mat_open(const char *file, const char *called, const char *variable, nd_mat **out);
+/* The same as a set, whatever the file's own name, which must stay until the set is freed. */
+int nd_set_open_array(const char *file, const char *called, nd_set *out);
 void nd_mat_close(nd_mat *mat);                 /* NULL is fine */
 const char *nd_mat_variable(const nd_mat *mat); /* its name */
 size_t nd_mat_count(const nd_mat *mat);

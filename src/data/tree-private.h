@@ -2,9 +2,8 @@
 #ifndef ND_TREE_PRIVATE_H
 #define ND_TREE_PRIVATE_H
 
+#include "data/archive-private.h"
 #include "data/set-private.h"
-
-typedef struct nd_archive nd_archive;
 
 typedef struct nd_tree_file {
   /* With the name of the folder that was given in front; no "." and "..". UTF-8: bytes of a name that are
@@ -25,9 +24,9 @@ typedef struct nd_tree {
   int sources;         /* folders and archives */
 } nd_tree;
 
-/* from: folders, .zip archives and single files, NULL at the end; archives within folders are looked into.
- * One that is broken, or has an entry that leads out of it, is left out whole: a problem. Error: one of
- * `from` is not there. */
+/* from: folders, archives (.zip, .tar, .tar.gz) and single files, NULL at the end; archives within folders
+ * are looked into. One that is broken, or has an entry that leads out of it, is left out whole: a problem.
+ * Error: one of `from` is not there. */
 int nd_tree_open(char *const *from, nd_tree *out);
 void nd_tree_close(nd_tree *tree);
 const nd_tree_file *nd_tree_find(const nd_tree *tree,

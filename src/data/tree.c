@@ -1,17 +1,11 @@
 /* The files of folders and archives as one tree. */
 #include "data/tree-private.h"
-#include "base/zip_archive.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
 
-enum { FILE_BYTES_MAX = 512 << 20, ENTRIES_MAX = 8 << 20 };
-
-struct nd_archive {
-  nd_zip *zip;
-  char *disk; /* where it is */
-};
+enum { FILE_BYTES_MAX = 512 << 20 };
 
 static void file_free(void *p) {
   nd_tree_file *f = p;
@@ -21,27 +15,7 @@ static void file_free(void *p) {
 }
 
 static void archive_free(void *p) {
-  nd_archive *a = p;
-  nd_zip_close(a->zip);
-  g_free(a->disk);
-  g_free(a);
-}
-
-static bool ends_in(const char *path, const char *const *endings) {
-  g_autofree char *low = g_ascii_strdown(path, -1);
-  for (; *endings; endings++)
-    if (g_str_has_suffix(low, *endings))
-      return true;
-  return false;
-}
-
-static bool is_zip(const char *path) {
-  return ends_in(path, (const char *const[]){".zip", NULL});
-}
-
-static bool is_other_archive(const char *path) {
-  return ends_in(path, (const char *const[]){".tar", ".tgz", ".gz", ".xz", ".bz2", ".zst", ".rar", ".7z",
-                                             ".z01", ".zip.00", ".zip.001", NULL});
+  nd_archive_close(p);
 }
 
 static char *utf8_of(const char *path) {
@@ -80,7 +54,8 @@ static void add(nd_tree *tree, nd_tree_file *f) {
 /* ---- Folders and archives with one path for different pictures ---- */
 
 static bool is_data(const char *path) {
-  return nd_image_named(path) || ends_in(path, (const char *const[]){".bmp", ".mat", NULL});
+  g_autofree char *low = g_ascii_strdown(path, -1);
+  return nd_image_named(path) || g_str_has_suffix(low, ".bmp") || g_str_has_suffix(low, ".mat");
 }
 
 static bool clash(const nd_tree *tree, const GPtrArray *files) {
@@ -121,56 +96,23 @@ static void note_problem(const char *path, void *context) {
 
 /* ---- Archives ---- */
 
-static bool leads_out(const char *path) {
-  g_auto(GStrv) parts = g_strsplit(path, "/", -1);
-  return path[0] == '/' || strchr(path, '\\') || g_strv_contains((const char *const *)parts, "..");
-}
-
 /* Folders, and hidden files. */
 static bool is_left_out(const char *path) {
   return path[0] == '.' || strstr(path, "/.") || g_str_has_prefix(path, "__MACOSX/") ||
          g_str_has_suffix(path, "/");
 }
 
-static int check_entries(const nd_zip *zip, const char *disk) {
-  int64_t n = nd_zip_count(zip);
-  if (n > ENTRIES_MAX)
-    return nd_fail("archive '%s' has more than %d entries", disk, ENTRIES_MAX);
-  for (int64_t i = 0; i < n; i++) {
-    const char *path = nd_zip_name(zip, i);
-    if (!path || leads_out(path))
-      return nd_fail(
-          "archive '%s' has an entry '%s', whose path leads out of it: it is not as it was published", disk,
-          path ? path : "");
-  }
-  return 0;
-}
-
-static int open_archive(const char *disk, nd_zip **zip) {
-  if (nd_zip_open(disk, zip)) {
-    nd_fail_in("cannot read archive '%s'", disk);
-    return nd_fail_and("was it cut short, or is it one part of several? Parts are joined first "
-                       "(zip -s 0 FIRST.zip --out whole.zip, or cat x.zip.* > x.zip)");
-  }
-  if (!check_entries(*zip, disk))
-    return 0;
-  nd_zip_close(*zip);
-  return -1;
-}
-
 /* above: the folder the archive stands in, as a path of the tree. */
 static void add_archive(nd_tree *tree, const char *disk, const char *above) {
-  nd_zip *zip;
-  if (open_archive(disk, &zip)) {
+  nd_archive *a;
+  if (nd_archive_open(disk, &a)) {
     note_problem(disk, tree);
     return;
   }
-  nd_archive *a = g_new(nd_archive, 1);
-  *a = (nd_archive){zip, g_strdup(disk)};
   g_ptr_array_add(tree->archives, a);
   g_autoptr(GPtrArray) files = g_ptr_array_new();
-  for (int64_t i = 0, n = nd_zip_count(zip); i < n; i++) {
-    const char *entry = nd_zip_name(zip, i);
+  for (int64_t i = 0, n = nd_archive_count(a); i < n; i++) {
+    const char *entry = nd_archive_name(a, i);
     g_autofree char *path = *above ? g_build_filename(above, entry, NULL) : g_strdup(entry);
     if (!is_left_out(entry))
       g_ptr_array_add(files, file_new(path, NULL, a, i));
@@ -178,20 +120,14 @@ static void add_archive(nd_tree *tree, const char *disk, const char *above) {
   add_source(tree, files);
 }
 
-static int read_entry(const nd_tree_file *file, void **bytes, size_t *size) {
-  const nd_archive *a = file->archive;
-  return nd_zip_read(a->zip, file->index, FILE_BYTES_MAX, bytes, size) ? nd_fail_in("archive '%s'", a->disk)
-                                                                       : 0;
-}
-
 /* ---- Folders ---- */
 
 /* A plain file joins the others of its folder. */
 static void add_file(nd_tree *tree, const char *disk, const char *path, GPtrArray *files) {
   g_autofree char *parent = g_path_get_dirname(path);
-  if (is_zip(disk))
+  if (nd_archive_named(disk))
     add_archive(tree, disk, strcmp(parent, ".") ? parent : "");
-  else if (is_other_archive(disk))
+  else if (nd_archive_named_unread(disk))
     g_ptr_array_add(tree->problems,
                     g_strdup_printf("'%s' is an archive of a kind that is not read: unpack it", disk));
   else
@@ -277,17 +213,18 @@ static int read_disk(const char *path, void **bytes, size_t *size) {
 
 int nd_tree_read(const nd_tree_file *file, void **bytes, size_t *size) {
   *bytes = NULL;
-  return file->archive ? read_entry(file, bytes, size) : read_disk(file->disk, bytes, size);
+  return file->archive ? nd_archive_read(file->archive, file->index, FILE_BYTES_MAX, bytes, size)
+                       : read_disk(file->disk, bytes, size);
 }
 
 char *nd_tree_place(const nd_tree_file *file) {
-  return file->archive ? g_strdup(file->archive->disk) : g_path_get_dirname(file->disk);
+  return file->archive ? g_strdup(nd_archive_path(file->archive)) : g_path_get_dirname(file->disk);
 }
 
 bool nd_tree_size(const nd_tree_file *file, uint64_t *size) {
   GStatBuf s;
   if (file->archive)
-    return !nd_zip_size(file->archive->zip, file->index, size);
+    return nd_archive_size(file->archive, file->index, size);
   bool there = !g_stat(file->disk, &s);
   *size = there ? (uint64_t)s.st_size : 0;
   return there;

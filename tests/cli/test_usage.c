@@ -104,6 +104,25 @@ static void options_of_another_action_are_refused(void **state) {
   expect_status(0, "data", "frames", "clean", "--frames=1", "-o", "made", NULL);
 }
 
+/* "-t1" is "-t 1", and what follows an option is its value, whatever it looks like. */
+static void values_follow_short_options_at_once(void **state) {
+  (void)state;
+  make_pairs();
+  expect_status(0, "degrade", "gaussian", "-omade", "-ssigma=5", "clean/0.png", NULL);
+  assert_true(g_file_test("made/0.png", G_FILE_TEST_EXISTS));
+  expect_status(0, "degrade", "gaussian", "-o", "-ssigma", "-s", "sigma=5", "clean/0.png", NULL);
+  assert_true(g_file_test("-ssigma/0.png", G_FILE_TEST_EXISTS));
+  expect_status(0, "eval", "-t1", "-iclean", "-gclean", "-py", NULL);
+  outcome o = run_program("eval", "-tx", "-i", "clean", "-g", "clean", NULL);
+  assert_int_equal(o.status, 2);
+  assert_non_null(strstr(o.err, "x"));
+  outcome_clear(&o);
+  o = run_program("eval", "-i", "clean", "--", "-t1", NULL);
+  assert_int_equal(o.status, 2);
+  outcome_clear(&o);
+  expect_status(2, "eval", "-i", NULL);
+}
+
 static void help_is_of_the_command_that_is_named(void **state) {
   (void)state;
   static const char *const ways[] = {"help", "--help", "-h"};
@@ -130,8 +149,10 @@ static void lost_output_is_no_success(void **state) {
 
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
-  const struct CMUnitTest tests[] = {TEST(wrong_usage_exits_2), TEST(places_for_results_are_looked_at_first),
+  const struct CMUnitTest tests[] = {TEST(wrong_usage_exits_2),
+                                     TEST(places_for_results_are_looked_at_first),
                                      TEST(options_of_another_action_are_refused),
+                                     TEST(values_follow_short_options_at_once),
                                      TEST(help_is_of_the_command_that_is_named),
                                      TEST(lost_output_is_no_success)};
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,6 +70,10 @@ static void layouts_are_known(void **state) {
        "flickr2k/train/clean/000001.png"},
       {ND_TASK_DENOISE, "BSR/BSDS500/data/images/test/2018.jpg", NULL, NULL, NULL,
        "bsds500/test/clean/2018.jpg"},
+      {ND_TASK_DENOISE, "BSD500/val/3096.jpg", NULL, NULL, NULL, "bsds500/val/clean/3096.jpg"},
+      {ND_TASK_DENOISE, "trainsets/BSD500/8023.jpg", NULL, NULL, NULL, "bsd500/train/clean/8023.jpg"},
+      {ND_TASK_DENOISE, "BSD500/images/8049.jpg", NULL, NULL, NULL, "bsd500/train/clean/8049.jpg"},
+      {ND_TASK_DENOISE, "CBSD432/8068.jpg", NULL, NULL, NULL, "bsd432/train/clean/8068.jpg"},
       {ND_TASK_DENOISE, "CBSD68/3096.png", NULL, NULL, NULL, "cbsd68/test/clean/3096.png"},
       {ND_TASK_DENOISE, "WED/00001.png", NULL, NULL, NULL, "wed/train/clean/00001.png"},
   };

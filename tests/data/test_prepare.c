@@ -85,6 +85,56 @@ static void a_second_run_goes_on(void **state) {
   assert_error_has("patch_size=32");
 }
 
+/* In SPA-Data one truth belongs to several frames. */
+static void write_shared_truth(void) {
+  write_places("from", "real_world_gt/000/000_0_0.png", 40, 24, 1);
+  write_places("from", "real_world/000/000-1/000-1_0_0.png", 40, 24, 2);
+  write_places("from", "real_world/000/000-2/000-2_0_0.png", 40, 24, 3);
+  write_text("from", "real_world.txt",
+             "./real_world/000/000-1/000-1_0_0.png ./real_world_gt/000/000_0_0.png\n"
+             "./real_world/000/000-2/000-2_0_0.png ./real_world_gt/000/000_0_0.png\n");
+}
+
+/* Keeps the manifest's lines, and the files, of all but the pair whose name begins so. */
+static void forget_pair(const char *name) {
+  g_autofree char *text = read_text("out/manifest.tsv");
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  g_autoptr(GString) kept = g_string_new(NULL);
+  for (char **line = lines; *line && **line; line++) {
+    g_auto(GStrv) fields = g_strsplit(*line, "\t", 2);
+    g_autofree char *file = g_build_filename("out", fields[0], NULL), *base = g_path_get_basename(file);
+    if (g_str_has_prefix(base, name))
+      assert_int_equal(g_unlink(file), 0);
+    else
+      g_string_append_printf(kept, "%s\n", *line);
+  }
+  assert_true(g_file_set_contents("out/manifest.tsv", kept->str, -1, NULL));
+}
+
+static void a_truth_of_several_pairs_is_made_for_each(void **state) {
+  (void)state;
+  char *from[] = {"from", NULL};
+  write_shared_truth();
+  for (int patches = 0; patches < 2; patches++) {
+    nd_prepare_settings s = settings(ND_TASK_DERAIN, from);
+    nd_prepared p;
+    s.patch_size = patches ? 32 : 0;
+    s.stride = patches ? 24 : 0;
+    prepare(&s, &p);
+    nd_prepared_free(&p);
+    forget_pair("000-2_0_0");
+    prepare(&s, &p); /* as after an interruption: the truth is there, for the first pair */
+    assert_true(group(&p, "spa/train", "pairs")->made == 1 && group(&p, "spa/train", "pairs")->skipped == 1);
+    nd_prepared_free(&p);
+    assert_true(is_file(patches ? "out/spa/train/target/000-2_0_0-00000-00008.png"
+                                : "out/spa/train/target/000-2_0_0.png"));
+    prepare(&s, &p);
+    assert_int_equal(group(&p, "spa/train", "pairs")->skipped, 2);
+    nd_prepared_free(&p);
+    remove_folder("out");
+  }
+}
+
 static void blocks_become_files(void **state) {
   (void)state;
   g_mkdir("from", 0777);
@@ -177,6 +227,7 @@ int main(void) {
       TEST(large_pictures_are_cut_into_overlapping_patches),
       TEST(the_manifest_tells_where_each_file_is_from),
       TEST(a_second_run_goes_on),
+      TEST(a_truth_of_several_pairs_is_made_for_each),
       TEST(blocks_become_files),
       TEST(what_is_missing_or_broken_is_told),
       TEST(a_dry_run_writes_nothing),
