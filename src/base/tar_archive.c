@@ -1,5 +1,6 @@
 /* POSIX.1-1988 (ustar) and -2001 (pax: "path" and "size"), and what GNU tar adds: long names, sizes in base
- * 256. */
+ * 256. libarchive goes through an archive once from its beginning; pictures are read in any order, twice at
+ * times. */
 #include "base/tar_archive.h"
 
 #include "base/gunzip.h"
