@@ -28,7 +28,7 @@ static nd_recipe recipe_of(const char *mode) {
 
 static void restore_with_model(const char *path, const float *picture, float *out) {
   nd_model *model;
-  nd_restorer *restorer;
+  nd_restorer *restorer = NULL;
   if (nd_model_load(path, &model) || nd_restorer_of_model(model, nd_restorer_defaults(), &restorer) ||
       nd_restorer_run(restorer, picture, SIZE, SIZE, out, NULL, NULL))
     fail_msg("%s", nd_error());
