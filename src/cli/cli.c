@@ -106,6 +106,8 @@ int nd_cli_check_file(const char *path, bool overwrite) {
 int nd_cli_check_folder(const char *path) {
   if (check_name(path))
     return -1;
+  if (g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_DIR))
+    return nd_fail("results go into a folder, and '%s' is a file", path);
   return nd_image_named(path) && !g_file_test(path, G_FILE_TEST_IS_DIR)
              ? nd_fail("results go into a folder, and '%s' is named like a picture: -o names a folder, or "
                        "one that is there already",

@@ -53,7 +53,7 @@ static int add_run(const nd_study *s, const nd_study_run *run, const char *dir, 
 }
 
 /* Where nothing has run yet, a rate that a processor of today reaches with networks of moderate width. */
-static int dry_run(const nd_study *s, const char *dir) {
+static int dry_run(nd_study *s, const char *dir) {
   static const double assumed = 30e9; /* operations a second and thread */
   estimate e = {0};
   for (int i = 0; i < s->run_count; i++)
@@ -66,7 +66,8 @@ static int dry_run(const nd_study *s, const char *dir) {
          "counted\n",
          nd_count((size_t)s->run_count, "run").text, e.total / 1e12, e.left / 1e12, left, rate / 1e9,
          measured ? "measured in the runs so far" : "assumed; runs that have begun will tell");
-  return ND_EXIT_DONE;
+  fflush(stdout);
+  return nd_study_check(s, dir) ? nd_cli_failed() : ND_EXIT_DONE;
 }
 
 /* ---- The study ---- */
@@ -110,7 +111,8 @@ static int run(int argc, char **argv) {
   gboolean dry = FALSE;
   const GOptionEntry entries[] = {
       {"output", 'o', 0, G_OPTION_ARG_FILENAME, &dir, "the study's folder, made or continued", "DIR"},
-      {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &dry, "list the runs and what they will cost", NULL},
+      {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &dry,
+       "list the runs, what they will cost, and what would keep them from beginning", NULL},
       {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &overrides,
        "set a recipe's key in every run; may be repeated", "KEY=VALUE"},
       {0}};

@@ -8,6 +8,7 @@
 /* ---- layout_table.c: the layouts, as patterns of paths ---- */
 typedef enum nd_layout_kind {
   ND_LAYOUT_PAIRS,
+  ND_LAYOUT_APART,   /* pairs, also where the targets were unpacked elsewhere */
   ND_LAYOUT_ORDERED, /* pairs by name or, where two folders have no name in common, by order */
   ND_LAYOUT_CLEAN,
   ND_LAYOUT_REAL,
@@ -49,6 +50,11 @@ void nd_layout_find(const nd_tree *tree, nd_task task, char *const *only, GPtrAr
 void nd_found_free(void *found);
 /* What is known for a task, a line each; the caller's, g_free. */
 char *nd_layout_known(nd_task task);
+
+/* ---- layout_apart.c ---- */
+/* The one file whose path ends as `wanted` does, in two folders and the name; NULL: none, or several. *ends:
+ * NULL at first, kept for the next call; g_hash_table_unref. */
+const nd_tree_file *nd_layout_find_apart(const nd_tree *tree, const char *wanted, GHashTable **ends);
 
 /* ---- layout_order.c: folders whose pictures share no name ---------------------------------------------
  * A picture without a partner of the name that it should have.

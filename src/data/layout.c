@@ -11,6 +11,7 @@ typedef struct search {
   GPtrArray *found, *missing;
   GPtrArray *alone;    /* nd_alone: of ND_LAYOUT_ORDERED, until all files were seen */
   GHashTable *by_name; /* folders of targets that were found by their names */
+  GHashTable **ends;   /* of nd_layout_find_apart */
 } search;
 
 void nd_found_free(void *p) {
@@ -68,14 +69,22 @@ static void add_missing(const search *s, const char *path, const char *wanted) {
   g_ptr_array_add(s->missing, g_strdup_printf("'%s' has no partner: '%s' is not there", path, wanted));
 }
 
-/* Takes over folder. */
-static void add_match(const search *s, const GMatchInfo *match, const nd_tree_file *file, char *folder) {
-  const nd_tree_file *target = NULL;
+static const nd_tree_file *find_target(const search *s, const GMatchInfo *match) {
   const nd_published_layout *l = s->layout;
+  const nd_tree_file *target = NULL;
   for (int t = 0; t < ND_LAYOUT_TARGETS && l->targets[t] && !target; t++) {
     g_autofree char *path = expand(match, l->targets[t]);
     target = nd_tree_find(s->tree, path);
+    if (!target && l->kind == ND_LAYOUT_APART)
+      target = nd_layout_find_apart(s->tree, path, s->ends);
   }
+  return target;
+}
+
+/* Takes over folder. */
+static void add_match(const search *s, const GMatchInfo *match, const nd_tree_file *file, char *folder) {
+  const nd_published_layout *l = s->layout;
+  const nd_tree_file *target = find_target(s, match);
   g_autofree char *wanted = l->targets[0] ? expand(match, l->targets[0]) : NULL;
   if (l->kind == ND_LAYOUT_ORDERED && target)
     g_hash_table_add(s->by_name, g_path_get_dirname(wanted));
@@ -210,10 +219,12 @@ void nd_layout_find(const nd_tree *tree, nd_task task, char *const *only, GPtrAr
         g_regex_new(nd_layouts[k].input, G_REGEX_CASELESS | G_REGEX_OPTIMIZE, 0, NULL);
     g_autoptr(GPtrArray) alone = g_ptr_array_new_with_free_func(nd_alone_free);
     g_autoptr(GHashTable) by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    search s = {tree, &nd_layouts[k], pattern, only, found, missing, alone, by_name};
+    GHashTable *ends = NULL;
+    search s = {tree, &nd_layouts[k], pattern, only, found, missing, alone, by_name, &ends};
     for (guint i = 0; i < tree->files->len; i++)
       try_file(&s, tree->files->pdata[i]);
     add_alone(&s);
+    g_clear_pointer(&ends, g_hash_table_unref);
   }
 }
 

@@ -15,6 +15,9 @@ bool nd_manifest_has(const nd_manifest *manifest, const char *source, const char
 /* What the file `output` (below OUT) was made of when the manifest was opened, and its bytes; NULL: it was
  * not there. */
 const char *nd_manifest_source_of(const nd_manifest *manifest, const char *output, uint64_t *bytes);
+/* Some source other than `source` of files in that folder (below OUT), when the manifest was opened; NULL:
+ * none. */
+const char *nd_manifest_other_source(const nd_manifest *manifest, const char *folder, const char *source);
 
 typedef struct nd_manifest_line {
   const char *output, *source; /* output: below OUT */

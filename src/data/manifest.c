@@ -181,6 +181,17 @@ const char *nd_manifest_source_of(const nd_manifest *m, const char *output, uint
   return made ? made->source : NULL;
 }
 
+const char *nd_manifest_other_source(const nd_manifest *m, const char *folder, const char *source) {
+  GHashTableIter at;
+  gpointer output, made;
+  for (g_hash_table_iter_init(&at, m->outputs); g_hash_table_iter_next(&at, &output, &made);) {
+    g_autofree char *there = g_path_get_dirname(output);
+    if (!strcmp(there, folder) && strcmp(((made_of *)made)->source, source) != 0)
+      return ((made_of *)made)->source;
+  }
+  return NULL;
+}
+
 int nd_manifest_write(nd_manifest *m, const nd_manifest_line *l, const void *bytes, size_t size) {
   g_autofree char *path = g_build_filename(m->out, l->output, NULL);
   if (nd_folder_make_for(path) || nd_file_write_atomic(path, bytes, size))

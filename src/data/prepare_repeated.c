@@ -144,12 +144,18 @@ static const char *made_of_another(const nd_manifest *m, const nd_found *f) {
   return is_other(m, f, patch, false, &source) || is_other(m, f, whole, true, &source) ? source : NULL;
 }
 
+/* Pictures of arrays have numbers for names: whatever else is in their folder may have the same. */
+static const char *made_of_another_array(const nd_manifest *m, const nd_found *f) {
+  g_autofree char *folder = g_build_filename(f->folder, f->role, NULL);
+  return nd_manifest_other_source(m, folder, f->input->path);
+}
+
 void nd_prepare_drop_others(GPtrArray *found, const nd_manifest *manifest, GPtrArray *findings) {
   g_autoptr(GHashTable) versions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, version_free);
   g_autofree bool *dropped = g_new0(bool, found->len);
   for (guint i = 0; i < found->len; i++) {
     const nd_found *f = found->pdata[i];
-    const char *source = f->blocks ? NULL : made_of_another(manifest, f);
+    const char *source = f->blocks ? made_of_another_array(manifest, f) : made_of_another(manifest, f);
     if (source)
       add_version(versions, f, g_strdup_printf("what an earlier run made of '%s'", source));
   }

@@ -243,6 +243,10 @@ static int check_runs(const nd_study *s, const char *dir) {
   return 0;
 }
 
+int nd_study_check(nd_study *s, const char *dir) {
+  return look_at_tests(s) || check_runs(s, dir) ? -1 : 0;
+}
+
 /* Run i becomes a failure, with the last error. */
 static void take_out(nd_study *s, int i, const nd_study_hooks *hooks) {
   s->failures = g_renew(nd_study_failure, s->failures, s->failure_count + 1);
@@ -256,7 +260,7 @@ static void take_out(nd_study *s, int i, const nd_study_hooks *hooks) {
 
 int nd_study_train(nd_study *s, const char *dir, const nd_study_hooks *hooks, bool *stopped) {
   *stopped = false;
-  if (look_at_tests(s) || check_runs(s, dir))
+  if (nd_study_check(s, dir))
     return -1;
   for (int i = 0; i < s->run_count && !*stopped;) {
     if (do_run(s, &s->runs[i], dir, hooks))

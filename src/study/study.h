@@ -33,7 +33,7 @@ typedef struct nd_study_set {
 typedef struct nd_study_test {
   char *name, *input, *target; /* sets; target NULL: input holds pairs, or there is no truth */
   char *right;                 /* right views of input's left ones, for networks that take two; or NULL */
-  char *pictures;              /* what they are, as kept beside scores; NULL before nd_study_train */
+  char *pictures;              /* what they are, as kept beside scores; NULL before nd_study_check */
 } nd_study_test;
 
 typedef struct nd_study_variant {
@@ -111,10 +111,12 @@ typedef struct nd_study_hooks {
   void (*failed)(const nd_study_failure *failure, void *context);
   bool (*stop)(void *context);
 } nd_study_hooks;
+/* Can it begin or go on? Error: a test that cannot be opened, a run whose folder was made with another
+ * recipe. */
+int nd_study_check(nd_study *s, const char *dir);
 /* Trains what is not finished, continues what was interrupted, evaluates what was trained. *stopped: it was
  * asked to stop; everything is saved. A run that fails becomes one of s->failures, and the others go on.
- * Error, before anything is trained: a test that cannot be opened, a run whose folder was made with another
- * recipe. */
+ * Error, before anything is trained: that of nd_study_check. */
 int nd_study_train(nd_study *s, const char *dir, const nd_study_hooks *hooks, bool *stopped);
 
 /* ---- Results (results.c) ------------------------------------------------------------------------------- */

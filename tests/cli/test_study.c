@@ -126,6 +126,8 @@ static void a_finished_study_is_skipped_and_a_changed_one_refused(void **state) 
   outcome_clear(&o);
   expect_failure("another recipe", "learning_rate", "study", "study.yaml", "-o", "straight", "--set",
                  "training.learning_rate=0.5", NULL);
+  expect_failure("another recipe", "learning_rate", "study", "study.yaml", "-o", "straight", "--dry-run",
+                 "--set", "training.learning_rate=0.5", NULL);
   leave_out("straight/runs/noise-best-2/recipe.yaml",
             "  graft_of:"); /* as if made before there was that key */
   leave_out("straight/runs/noise-best-2/recipe.yaml", "    probability:"); /* or that of a degradation */
@@ -191,6 +193,7 @@ static void a_test_that_is_missing_is_noticed_before_training(void **state) {
   (void)state;
   write_small_study("gone.yaml", "input: nowhere, target: clean");
   expect_failure("test held-out", "nowhere", "study", "gone.yaml", "-o", "gone", NULL);
+  expect_failure("test held-out", "nowhere", "study", "gone.yaml", "-o", "gone", "--dry-run", NULL);
   assert_false(g_file_test("gone", G_FILE_TEST_EXISTS));
 }
 

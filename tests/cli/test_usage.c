@@ -87,6 +87,30 @@ static void places_for_results_are_looked_at_first(void **state) {
   }
 }
 
+/* Not one run or picture after the other, each with the same message. */
+static void files_are_no_folders_for_results(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "source", 5);
+  write_text("file", "words");
+  static const char *const calls[][6] = {{"degrade", "gaussian", "clean"},
+                                         {"restore", "clean"},
+                                         {"train", "r.yaml"},
+                                         {"study", "s.yaml"},
+                                         {"data", "frames", "clean"},
+                                         {"data", "prepare", "derain", "--from", "clean"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(calls); i++) {
+    const char *const *c = calls[i];
+    guint n = g_strv_length((char **)c);
+    const char *all[8] = {c[0], c[1], c[2], c[3], c[4], c[5]};
+    all[n] = "-o", all[n + 1] = "file";
+    outcome o = run_program(all[0], all[1], all[2], all[3], all[4], all[5], all[6], NULL);
+    if (o.status != 2 || !strstr(o.err, "'file' is a file"))
+      fail_msg("%s %s: status %d, said '%s'", c[0], c[1], o.status, o.err);
+    outcome_clear(&o);
+  }
+}
+
 static void expect_wrong(const char *text, const char *a, const char *b, const char *c, const char *d) {
   outcome o = run_program("data", a, b, c, d, "-o", "made", NULL);
   if (o.status != 2 || !strstr(o.err, text) || g_file_test("made", G_FILE_TEST_EXISTS))
@@ -153,6 +177,7 @@ int main(void) {
                                      TEST(places_for_results_are_looked_at_first),
                                      TEST(options_of_another_action_are_refused),
                                      TEST(values_follow_short_options_at_once),
+                                     TEST(files_are_no_folders_for_results),
                                      TEST(help_is_of_the_command_that_is_named),
                                      TEST(lost_output_is_no_success)};
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,8 @@ static void layouts_are_known(void **state) {
        "realblur_j/test/input/scene230_7.png"},
       {ND_TASK_DEBLUR, "train/train_blur/003/00000042.png", "train/train_sharp/003/00000042.png", NULL, NULL,
        "reds/train/target/003_00000042.png"},
+      {ND_TASK_DEBLUR, "train_blur/train/train_blur/005/00000042.png", "x/train/train_sharp/005/00000042.png",
+       NULL, NULL, "reds/train/target/005_00000042.png"},
       {ND_TASK_DEBLUR, "REDS/val/val_blur_jpeg/000/00000001.jpg", "REDS/val/val_sharp/000/00000001.png", NULL,
        NULL, "reds_jpeg/val/input/000_00000001.jpg"},
       {ND_TASK_DEBLUR, "test/test_blur/007/00000099.png", NULL, NULL, NULL,
@@ -100,6 +102,31 @@ static void layouts_are_known(void **state) {
     nd_image_free(&image);
     nd_prepared_free(&p);
   }
+}
+
+/* Of truths that were unpacked elsewhere only one may be meant, and other pictures of its name are none. */
+static void truth_elsewhere_is_taken_if_it_is_the_only_one(void **state) {
+  (void)state;
+  write_places("from/blur/train_blur/000", "00000001.png", 20, 10, 1);
+  write_places("from/blur/train_blur/000", "00000002.png", 20, 10, 2);
+  write_places("from/blur/train_blur/001", "00000001.png", 20, 10, 3);
+  write_places("from/a/train_sharp/000", "00000001.png", 20, 10, 11);
+  write_places("from/b/train_sharp/000", "00000001.png", 20, 10, 12);
+  write_places("from/a/train_sharp/000", "00000002.png", 20, 10, 13);
+  write_places("from/b/val_sharp/001", "00000001.png", 20, 10, 14);
+  char *from[] = {"from", NULL};
+  nd_prepare_settings s = settings(ND_TASK_DEBLUR, from);
+  nd_prepared p;
+  prepare(&s, &p);
+  assert_int_equal(group(&p, "reds/train", "pairs")->made, 1);
+  assert_int_equal(g_strv_length(p.findings), 2);
+  assert_non_null(strstr(p.findings[0], "train_blur/000/00000001.png' has no partner"));
+  assert_non_null(strstr(p.findings[1], "train_blur/001/00000001.png' has no partner"));
+  nd_prepared_free(&p);
+  nd_image image;
+  assert_int_equal(nd_image_load_rgb("out/reds/train/target/000_00000002.png", &image), 0);
+  assert_int_equal(byte_of(image.data[2]), 13);
+  nd_image_free(&image);
 }
 
 /* What was prepared of DPDD, both views of each. */
@@ -240,6 +267,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, enter_folder, leave_folder)
   const struct CMUnitTest tests[] = {
       TEST(layouts_are_known),
+      TEST(truth_elsewhere_is_taken_if_it_is_the_only_one),
       TEST(views_stay_together),
       TEST(names_of_one_exposure_each_are_paired_by_order),
       TEST(sets_found_by_order_keep_their_place),

@@ -161,6 +161,32 @@ static void blocks_become_files(void **state) {
   assert_true(is_file("out/sidd/test/real/2_1.png"));
 }
 
+/* Numbers are their names, so what an earlier run made of another one would be replaced in part. */
+static void arrays_are_not_mixed_by_a_later_run(void **state) {
+  (void)state;
+  g_mkdir("a", 0777);
+  g_mkdir("b", 0777);
+  write_array("a/BenchmarkNoisyBlocksSrgb.mat", "x", (mat_shape){2, 3, 8, 9}, 1, true);
+  write_array("b/BenchmarkNoisyBlocksSrgb.mat", "x", (mat_shape){2, 2, 8, 9}, 90, true);
+  static char *const runs[][2] = {{"a"}, {"b"}, {"a"}};
+  for (size_t i = 0; i < G_N_ELEMENTS(runs); i++) {
+    nd_prepare_settings s = settings(ND_TASK_DENOISE, runs[i]);
+    nd_prepared p;
+    prepare(&s, &p);
+    if ((i == 1) !=
+        (p.findings[0] && strstr(p.findings[0], "earlier run made of 'a/BenchmarkNoisyBlocksSrgb.mat'")))
+      fail_msg("%s: %s", runs[i][0], p.findings[0]);
+    assert_int_equal(p.count, i != 1);
+    if (i != 1)
+      assert_int_equal(group(&p, "sidd/test", "real")->skipped, i == 2);
+    nd_prepared_free(&p);
+    nd_image image;
+    assert_int_equal(nd_image_load_rgb("out/sidd/test/real/2_2.png", &image), 0);
+    assert_int_equal(byte_of(image.data[0]), block_value(1, 1, 0, 0, 0) + 1);
+    nd_image_free(&image);
+  }
+}
+
 static void what_is_missing_or_broken_is_told(void **state) {
   (void)state;
   write_places("from/Rain13K/input", "1.png", 20, 10, 1);
@@ -229,6 +255,7 @@ int main(void) {
       TEST(a_second_run_goes_on),
       TEST(a_truth_of_several_pairs_is_made_for_each),
       TEST(blocks_become_files),
+      TEST(arrays_are_not_mixed_by_a_later_run),
       TEST(what_is_missing_or_broken_is_told),
       TEST(a_dry_run_writes_nothing),
       TEST(what_is_not_known_is_explained),

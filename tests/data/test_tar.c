@@ -83,7 +83,7 @@ static void expect_no_archive(const char *said) {
 static void broken_tar_archives_are_refused(void **state) {
   (void)state;
   g_autofree char *plain = NULL, *packed = NULL;
-  gsize n, m = 0;
+  gsize n = 0, m = 0;
   write_sidd("from");
   run("tar -C from -cf x.tar SIDD_Medium_Srgb");
   run("sh -c 'head -c 9000000 /dev/urandom > from/noise'"); /* as long as what is read by pieces */
