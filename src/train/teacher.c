@@ -38,6 +38,15 @@ int nd_teacher_new(const nd_recipe *r, const nd_net *net, nd_params *params, int
   return 0;
 }
 
+void nd_teacher_say_pace(const nd_recipe *r) {
+  double steps = 1 / (1 - r->training.ema);
+  if (r->mode == ND_MODE_TEACHER && steps > (double)r->training.steps / 2)
+    nd_log(ND_LOG_WARNING,
+           "the teacher is an average over some %.0f steps (training.ema %g) and hardly learns in %d: "
+           "training.ema=0.99 follows in some 100",
+           steps, r->training.ema, (int)r->training.steps);
+}
+
 void nd_teacher_free(nd_teacher *t) {
   if (!t)
     return;

@@ -99,6 +99,8 @@ int nd_trainer_init_from(nd_trainer *t, const char *path);
  * For so many samples at once; *out NULL where the mode has none. params: the trainer's, declared. */
 int nd_teacher_new(const nd_recipe *recipe, const nd_net *restoration, nd_params *params, int samples,
                    nd_teacher **out);
+/* Tells where the average is too slow for the run to learn anything. */
+void nd_teacher_say_pace(const nd_recipe *recipe);
 void nd_teacher_free(nd_teacher *t); /* NULL is fine */
 /* With these weights: `count` numbers, of that many samples' pictures, from real to out. */
 void nd_teacher_restore(nd_teacher *t, const float *average, const float *real, size_t count, float *out);

@@ -116,8 +116,10 @@ int nd_trainer_fit(nd_recipe *recipe, nd_group *group, nd_trainer **t) {
   if (nd_recipe_check(recipe) || nd_memory_fit(recipe, group, &cache_bytes) ||
       nd_trainer_new(recipe, group, t))
     return -1;
-  if (nd_group_rank(group) == 0)
+  if (nd_group_rank(group) == 0) {
     nd_net_say_precision((*t)->restoration, recipe->training.precision == ND_RECIPE_BF16);
+    nd_teacher_say_pace(recipe);
+  }
   (*t)->cache_bytes = cache_bytes;
   return 0;
 }

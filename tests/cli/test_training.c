@@ -61,6 +61,21 @@ static void every_mode_gives_a_model(void **state) {
                  "-o", "t.png", NULL);
 }
 
+static void a_teacher_too_slow_for_the_run_is_told(void **state) {
+  (void)state;
+  make_pairs();
+  write_recipe("r.yaml", "teacher", 4);
+  for (int slow = 0; slow < 2; slow++) {
+    outcome o = run_program("train", "r.yaml", "-o", slow ? "slow" : "quick", "--set",
+                            slow ? "training.ema=0.999" : "training.ema=0.5", NULL);
+    const char *said =
+        strstr(o.err, "an average over some 1000 steps (training.ema 0.999) and hardly learns in 4");
+    assert_int_equal(o.status, 0);
+    assert_int_equal(said != NULL, slow);
+    outcome_clear(&o);
+  }
+}
+
 /* Each line but the first: levels, cosine and its interval, the real condition's share (below 0: some), its
  * slope, error. */
 static void expect_directions(const char *run, double share) {
@@ -494,6 +509,7 @@ int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {TEST(a_run_is_reported_as_one_page),
                                      TEST(every_mode_gives_a_model),
+                                     TEST(a_teacher_too_slow_for_the_run_is_told),
                                      TEST(bf16_trains_or_falls_back_to_fp32),
                                      TEST(probe_tells_where_the_loss_pushes),
                                      TEST(settings_are_found_before_the_first_step),
