@@ -20,7 +20,7 @@ static const GOptionEntry *option_of(const GOptionEntry *entries, const char *ar
 
 char **nd_cli_detach_values(int *argc, char *const *argv, const GOptionEntry *entries) {
   static GPtrArray *kept; /* what is left of the arguments stays in use to the end */
-  kept = kept ? kept : g_ptr_array_new();
+  kept = g_ptr_array_new();
   int i = 0;
   for (; i < *argc && strcmp(argv[i], "--") != 0; i++) {
     const GOptionEntry *e = i ? option_of(entries, argv[i]) : NULL;

@@ -212,6 +212,7 @@ static void try_file(const search *s, const nd_tree_file *file) {
 
 void nd_layout_find(const nd_tree *tree, nd_task task, char *const *only, GPtrArray *found,
                     GPtrArray *missing) {
+  GHashTable *ends = NULL;
   for (size_t k = 0; k < nd_layout_count; k++) {
     if (!(nd_layouts[k].tasks & 1 << task))
       continue;
@@ -219,13 +220,12 @@ void nd_layout_find(const nd_tree *tree, nd_task task, char *const *only, GPtrAr
         g_regex_new(nd_layouts[k].input, G_REGEX_CASELESS | G_REGEX_OPTIMIZE, 0, NULL);
     g_autoptr(GPtrArray) alone = g_ptr_array_new_with_free_func(nd_alone_free);
     g_autoptr(GHashTable) by_name = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    GHashTable *ends = NULL;
     search s = {tree, &nd_layouts[k], pattern, only, found, missing, alone, by_name, &ends};
     for (guint i = 0; i < tree->files->len; i++)
       try_file(&s, tree->files->pdata[i]);
     add_alone(&s);
-    g_clear_pointer(&ends, g_hash_table_unref);
   }
+  g_clear_pointer(&ends, g_hash_table_unref);
 }
 
 char *nd_layout_known(nd_task task) {

@@ -1,5 +1,6 @@
 /* The manifest of prepared data: a line for each file, written once the file is there. */
 #include "data/manifest-private.h"
+#include "data/set-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,11 +27,6 @@ static char *key_of(const char *source, const char *unit) {
   return g_strconcat(source, "\t", unit, NULL);
 }
 
-static bool is_array(const char *source) {
-  g_autofree char *low = g_ascii_strdown(source, -1);
-  return g_str_has_suffix(low, ".mat");
-}
-
 /* The last place of c below the folder; NULL: none. */
 static char *last_of_name(char *path, char c) {
   char *at = strrchr(path, c);
@@ -40,7 +36,7 @@ static char *last_of_name(char *path, char c) {
 /* What the pieces of a source share: arrays a folder, patches all before -00000-00000.png, a whole picture
  * all but its ending. */
 static char *unit_of(const char *source, const char *output, bool whole) {
-  if (is_array(source))
+  if (nd_mat_named(source))
     return g_path_get_dirname(output);
   char *unit = g_strdup(output), *end = last_of_name(unit, '.');
   for (int cuts = whole ? 1 : 3; cuts-- && end; end = last_of_name(unit, '-'))
@@ -78,10 +74,14 @@ typedef struct tally {
   guint64 pieces, there;
 } tally;
 
+static char *key_of_line(char **fields) {
+  g_autofree char *source = g_strcompress(fields[SOURCE]), *output = g_strcompress(fields[OUTPUT]),
+                  *unit = unit_of(source, output, !strcmp(fields[PIECES], "1"));
+  return key_of(source, unit);
+}
+
 static void count_line(const nd_manifest *m, GHashTable *tallies, char **fields) {
-  g_autofree char *source = g_strcompress(fields[SOURCE]), *output = g_strcompress(fields[OUTPUT]);
-  g_autofree char *unit = unit_of(source, output, !strcmp(fields[PIECES], "1"));
-  char *key = key_of(source, unit);
+  char *key = key_of_line(fields);
   tally *t = g_hash_table_lookup(tallies, key);
   if (!t)
     g_hash_table_insert(tallies, g_strdup(key), t = g_new0(tally, 1));
@@ -104,9 +104,7 @@ static void sift(nd_manifest *m, char **lines, GHashTable *tallies, GString *kep
     g_auto(GStrv) fields = split_line(*line);
     if (!fields)
       continue;
-    g_autofree char *source = g_strcompress(fields[SOURCE]), *output = g_strcompress(fields[OUTPUT]);
-    g_autofree char *unit = unit_of(source, output, !strcmp(fields[PIECES], "1"));
-    char *key = key_of(source, unit);
+    char *key = key_of_line(fields);
     const tally *t = g_hash_table_lookup(tallies, key);
     if (!t || t->there != t->pieces) {
       g_free(key);
@@ -114,8 +112,8 @@ static void sift(nd_manifest *m, char **lines, GHashTable *tallies, GString *kep
     }
     g_string_append_printf(kept, "%s\n", *line);
     made_of *made = g_new(made_of, 1);
-    *made = (made_of){g_strdup(source), g_ascii_strtoull(fields[BYTES], NULL, 10)};
-    g_hash_table_insert(m->outputs, g_strdup(output), made);
+    *made = (made_of){g_strcompress(fields[SOURCE]), g_ascii_strtoull(fields[BYTES], NULL, 10)};
+    g_hash_table_insert(m->outputs, g_strcompress(fields[OUTPUT]), made);
     g_hash_table_add(m->done, key);
   }
 }

@@ -114,6 +114,11 @@ static int check_room(const nd_mat *m) {
                              : nd_fail("'%s' has %zu values; up to %d are read", m->path, m->total, INT_MAX);
 }
 
+bool nd_mat_named(const char *path) {
+  g_autofree char *low = g_ascii_strdown(path, -1);
+  return g_str_has_suffix(low, ".mat");
+}
+
 int nd_mat_open(const char *file, const char *called, const char *variable, nd_mat **out) {
   *out = NULL;
   nd_mat *m = g_new0(nd_mat, 1);

@@ -65,6 +65,7 @@ GArray *nd_list_read(const char *text, size_t size, const char *name);
  * then height, width and 3, as SIDD's 40 x 32 x 256 x 256 x 3; or height, width, 3, indices.
  */
 typedef struct nd_mat nd_mat;
+bool nd_mat_named(const char *path); /* by its ending */
 /* Reads what there is, but no values. variable NULL: the only one of such a shape. Error: there is none, or
  * several; they are listed. Dimensions that the file is too small for are an error too. called: the file, in
  * messages. */

@@ -3,8 +3,7 @@
 
 static bool is_mat(const char *path, const char *part) {
   (void)part;
-  g_autofree char *low = g_ascii_strdown(path, -1);
-  return g_str_has_suffix(low, ".mat") && g_file_test(path, G_FILE_TEST_IS_REGULAR);
+  return nd_mat_named(path) && g_file_test(path, G_FILE_TEST_IS_REGULAR);
 }
 
 static int open_blocks_as(nd_set *set, const char *file, const char *called, const char *part) {

@@ -55,7 +55,7 @@ static void add(nd_tree *tree, nd_tree_file *f) {
 
 static bool is_data(const char *path) {
   g_autofree char *low = g_ascii_strdown(path, -1);
-  return nd_image_named(path) || g_str_has_suffix(low, ".bmp") || g_str_has_suffix(low, ".mat");
+  return nd_image_named(path) || nd_mat_named(path) || g_str_has_suffix(low, ".bmp");
 }
 
 static bool clash(const nd_tree *tree, const GPtrArray *files) {

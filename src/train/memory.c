@@ -26,7 +26,7 @@ static int measure_graph(const nd_recipe *r, const nd_net *restoration, const nd
   nd_plan *plan = NULL;
   nd_teacher *teacher = NULL;
   int failed = nd_backward(graph, objective.loss) || nd_lay_out(graph, &plan) ||
-               nd_teacher_new(r, restoration, params, micro, &teacher);
+               nd_teacher_new(r, restoration, params, micro, nd_lay_out, &teacher);
   out->arena = failed ? 0 : nd_plan_bytes(plan) + nd_teacher_bytes(teacher);
   nd_teacher_free(teacher);
   nd_plan_free(plan);

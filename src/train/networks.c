@@ -55,8 +55,8 @@ static int sample_flops(const nd_recipe *r, const nd_net *restoration, const nd_
   nd_plan *plan = NULL;
   nd_objective_build(g, &s, restoration, diffusion, 1, r->data.patch_size, &o);
   nd_teacher *teacher = NULL;
-  int failed =
-      nd_backward(g, o.loss) || nd_compile(g, &plan) || nd_teacher_new(r, restoration, params, 1, &teacher);
+  int failed = nd_backward(g, o.loss) || nd_compile(g, &plan) ||
+               nd_teacher_new(r, restoration, params, 1, nd_lay_out, &teacher);
   if (!failed)
     *out = nd_plan_flops(plan) + nd_teacher_flops(teacher);
   nd_teacher_free(teacher);

@@ -35,15 +35,14 @@ static void feed(nd_trainer *t, const nd_batch *b, int k, double alpha) {
     nd_plan_tensor(t->plan, o->alpha)[0] = (float)alpha;
 }
 
-/* What the pupil has to come to in pass k. */
-static void teach(nd_trainer *t, const nd_batch *b, int k) {
+/* What the pupil has to come to in pass k; the time then. */
+static int64_t teach(nd_trainer *t, const nd_batch *b, int k, int64_t begun) {
   size_t count = (size_t)t->micro_batch * (size_t)b->patch_size * (size_t)b->patch_size * 3;
-  int64_t at = nd_clock();
   if (!t->teacher)
-    return;
+    return begun;
   nd_teacher_restore(t->teacher, t->state.ema, b->real + (size_t)k * count, count,
                      nd_plan_tensor(t->plan, t->objective.taught));
-  nd_profile_stage(t->profile, "teacher", at, 0);
+  return nd_profile_stage(t->profile, "teacher", begun, 0);
 }
 
 /* ---- Losses over the whole batch ---- */
@@ -155,9 +154,8 @@ static void run_pass(nd_trainer *t, const nd_batch *batch, int k, double alpha) 
   uint32_t first = (uint32_t)(nd_group_rank(t->group) * t->samples + k * t->micro_batch);
   int64_t at = nd_clock();
   feed(t, batch, k, alpha);
-  nd_profile_stage(t->profile, "copy the batch", at, 0);
-  teach(t, batch, k);
-  at = nd_clock();
+  at = nd_profile_stage(t->profile, "copy the batch", at, 0);
+  at = teach(t, batch, k, at);
   nd_objective_draw(&t->objective, t->plan, t->schedule, nd_recipe_levels(r), seed, step, first);
   nd_profile_stage(t->profile, "draw noise and levels", at, 0);
   nd_run(t->plan, seed, step, first);

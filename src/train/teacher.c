@@ -10,7 +10,7 @@ struct nd_teacher {
   nd_tensor real, restored;
 };
 
-static int build(nd_teacher *t, const nd_recipe *r, const nd_net *net, int samples) {
+static void build(nd_teacher *t, const nd_recipe *r, const nd_net *net, int samples) {
   int size = r->data.patch_size;
   nd_graph_set_training(t->graph, false);
   nd_graph_set_dtype(t->graph, nd_recipe_dtype(r));
@@ -21,16 +21,17 @@ static int build(nd_teacher *t, const nd_recipe *r, const nd_net *net, int sampl
   if (r->restoration.residual)
     t->restored = nd_add(t->graph, t->real, t->restored);
   nd_output(t->graph, "restored", t->restored);
-  return nd_compile(t->graph, &t->plan);
 }
 
-int nd_teacher_new(const nd_recipe *r, const nd_net *net, nd_params *params, int samples, nd_teacher **out) {
+int nd_teacher_new(const nd_recipe *r, const nd_net *net, nd_params *params, int samples, nd_planner plan,
+                   nd_teacher **out) {
   *out = NULL;
   if (r->mode != ND_MODE_TEACHER)
     return 0;
   nd_teacher *t = g_new0(nd_teacher, 1);
   t->graph = nd_graph_new(params);
-  if (build(t, r, net, samples)) {
+  build(t, r, net, samples);
+  if (plan(t->graph, &t->plan)) {
     nd_teacher_free(t);
     return -1;
   }

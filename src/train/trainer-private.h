@@ -96,9 +96,11 @@ int nd_trainer_loader_settings(const nd_recipe *recipe, nd_loader_settings *out)
 int nd_trainer_init_from(nd_trainer *t, const char *path);
 
 /* ---- teacher.c ----------------------------------------------------------------------------------------
- * For so many samples at once; *out NULL where the mode has none. params: the trainer's, declared. */
+ * nd_compile; or nd_lay_out, of what is measured and not run. */
+typedef int (*nd_planner)(nd_graph *g, nd_plan **plan);
+/* For so many samples at once; *out NULL where the mode has none. params: the trainer's, declared. */
 int nd_teacher_new(const nd_recipe *recipe, const nd_net *restoration, nd_params *params, int samples,
-                   nd_teacher **out);
+                   nd_planner plan, nd_teacher **out);
 /* Tells where the average is too slow for the run to learn anything. */
 void nd_teacher_say_pace(const nd_recipe *recipe);
 void nd_teacher_free(nd_teacher *t); /* NULL is fine */

@@ -24,7 +24,7 @@ static int build(nd_trainer *t) {
                           r->data.patch_size, multiple);
   t->params = nd_params_new();
   if (nd_trainer_plan(t, false) ||
-      nd_teacher_new(r, t->restoration, t->params, t->micro_batch, &t->teacher) ||
+      nd_teacher_new(r, t->restoration, t->params, t->micro_batch, nd_compile, &t->teacher) ||
       nd_train_state_new(t->params, &t->state))
     return -1;
   nd_trainer_bind(t);

@@ -68,18 +68,20 @@ static bool inside(const both *b, int y) {
   return y >= 0 && y < b->blocks.h;
 }
 
+static size_t pixel_at(const both *b, const unit *u, int y, int column) {
+  return (u->block.image * (size_t)b->blocks.h + (size_t)y) * (size_t)b->blocks.w + (size_t)column;
+}
+
 /* Where a slice of a part has a pixel in x and dx, */
 static size_t place_in_x(const both *b, const unit *u, int part, size_t slice, int y, int column) {
   const nd_blocks *k = &b->blocks;
-  size_t pixel = (u->block.image * (size_t)k->h + (size_t)y) * (size_t)k->w + (size_t)column;
-  return pixel * k->c + (size_t)part * k->part + nd_slice_start(k->part, slice);
+  return pixel_at(b, u, y, column) * k->c + (size_t)part * k->part + nd_slice_start(k->part, slice);
 }
 
 /* and in dy, which halves share. */
 static size_t place_in_dy(const both *b, const unit *u, size_t slice, int y, int column) {
-  const nd_blocks *k = &b->blocks;
-  size_t pixel = (u->block.image * (size_t)k->h + (size_t)y) * (size_t)k->w + (size_t)column;
-  return pixel * k->part + nd_slice_start(k->part, slice);
+  size_t part = b->blocks.part;
+  return pixel_at(b, u, y, column) * part + nd_slice_start(part, slice);
 }
 
 static void take_x(const both *b, const unit *u, size_t slice, int y) {
