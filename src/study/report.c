@@ -206,6 +206,15 @@ static int append_restored(GString *out, const char *model_path, const nd_pair *
   return failed ? -1 : 0;
 }
 
+/* In place of a figure that there cannot be, as of a model damaged since it was evaluated. */
+static void append_missing(GString *out, const char *caption) {
+  g_string_append(out, "<figure><figcaption>");
+  nd_page_text(out, caption);
+  g_string_append(out, ": ");
+  nd_page_text(out, nd_error());
+  g_string_append(out, "</figcaption></figure>\n");
+}
+
 static int append_picture(GString *out, const nd_study *s, const char *dir, int task, const nd_pair *p) {
   window w = {0, 0, MIN(CROP, p->width), MIN(CROP, p->height)};
   w.x = (p->width - w.width) * 2 / 5;
@@ -220,7 +229,7 @@ static int append_picture(GString *out, const nd_study *s, const char *dir, int 
     g_autofree char *folder = run ? nd_study_folder(run, dir) : NULL,
                     *model = run ? g_build_filename(folder, "model.safetensors", NULL) : NULL;
     if (run && append_restored(out, model, p, w, s->variants[v].name))
-      return -1;
+      append_missing(out, s->variants[v].name);
   }
   if (p->target && append_cut(out, p->target, 3, p->width, w, "truth"))
     return -1;

@@ -114,8 +114,11 @@ static bool asked_to_stop(void *context) {
 
 static int train(nd_recipe *recipe, const char *folder, const nd_study_hooks *hooks) {
   training t = {.hooks = hooks};
-  nd_train_hooks h = {
-      .context = &t, .progress = report_progress, .validate = validate, .stop = asked_to_stop};
+  nd_train_hooks h = {.context = &t,
+                      .progress = report_progress,
+                      .validate = validate,
+                      .stop = asked_to_stop,
+                      .resumed_by = "the study, called again,"};
   if (nd_validator_open(recipe, &t.validator))
     return -1;
   bool begun = nd_checkpoint_exists(folder);

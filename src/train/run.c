@@ -227,10 +227,11 @@ static int keep_what_there_is(run *r) {
     return -1;
   bool saved = step && step != r->saved_at && !save(r);
   nd_fail("%s", why);
+  const char *resumed_by = r->hooks->resumed_by ? r->hooks->resumed_by : "--resume";
   if (saved)
-    return nd_fail_and("step %" G_GUINT64_FORMAT " is saved, --resume goes on from there", step);
+    return nd_fail_and("step %" G_GUINT64_FORMAT " is saved, %s goes on from there", step, resumed_by);
   if (nd_checkpoint_exists(r->folder))
-    return nd_fail_and("the last checkpoint is whole, --resume goes on from there");
+    return nd_fail_and("the last checkpoint is whole, %s goes on from there", resumed_by);
   return -1;
 }
 

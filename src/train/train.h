@@ -56,6 +56,7 @@ typedef struct nd_train_hooks {
    * was recorded: fewer steps, or none, when the run ends before. */
   int profile_steps;
   void (*profiled)(nd_profile *profile, void *context);
+  const char *resumed_by; /* what goes on with a run that failed, as its message says; NULL: --resume */
 } nd_train_hooks;
 
 /* Starts a run in folder (made when missing; it must not hold a run already). */

@@ -3,9 +3,11 @@
 
 #include <glib/gstdio.h>
 #include <setjmp.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -189,6 +191,39 @@ static void a_damaged_run_is_kept(void **state) {
   outcome_clear(&o);
 }
 
+static void damage_keeping_times(const char *path) {
+  struct stat before;
+  assert_int_equal(stat(path, &before), 0);
+  assert_int_equal(truncate(path, 100), 0);
+  assert_int_equal(utimensat(AT_FDCWD, path, (struct timespec[2]){before.st_atim, before.st_mtim}, 0), 0);
+}
+
+/* Scores that are there do not go with a model that was damaged since: the page says what it cannot show. */
+static void a_damaged_model_does_not_end_the_report(void **state) {
+  (void)state;
+  damage_keeping_times("small/runs/noise-plain-1/model.safetensors");
+  expect_status(1, "study", "small.yaml", "-o", "small", NULL); /* of the run that is lost anyway */
+  g_autofree char *results = contents("small/results.csv"), *page = contents("small/report.html");
+  assert_non_null(strstr(results, "noise,plain,1,"));
+  assert_non_null(strstr(page, "<figcaption>plain: "));
+}
+
+/* A study has no --resume. */
+static void a_run_that_ends_half_way_says_how_it_goes_on(void **state) {
+  (void)state;
+  write_small_study("ended.yaml", "input: noisy, target: clean");
+  pid_t child = start_program("study", "ended.yaml", "-o", "ended", "--set", "training.steps=1000000",
+                              "--set", "output.checkpoint_every=5", "--set", "data.cache_mb=0", NULL);
+  await_file("ended/runs/noise-plain-1/manifest.json");
+  g_rename("clean", "hidden");
+  int status = end_program(child, 0);
+  g_rename("hidden", "clean");
+  assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+  g_autofree char *said = contents("said");
+  if (!strstr(said, "the study, called again, goes on from there") || strstr(said, "--resume"))
+    fail_msg("%s", said);
+}
+
 static void a_test_that_is_missing_is_noticed_before_training(void **state) {
   (void)state;
   write_small_study("gone.yaml", "input: nowhere, target: clean");
@@ -268,6 +303,8 @@ int main(void) {
       cmocka_unit_test(the_report_needs_no_other_file),
       cmocka_unit_test(a_run_that_fails_is_left_out),
       cmocka_unit_test(a_damaged_run_is_kept),
+      cmocka_unit_test(a_run_that_ends_half_way_says_how_it_goes_on),
+      cmocka_unit_test(a_damaged_model_does_not_end_the_report),
       cmocka_unit_test(a_test_that_is_missing_is_noticed_before_training),
       cmocka_unit_test(a_test_of_too_small_pictures_is_noticed_before_training),
       cmocka_unit_test(changed_tests_are_evaluated_again),
