@@ -35,7 +35,8 @@ typedef enum nd_into { ND_INTO_F32, ND_INTO_HALVES, ND_INTO_LOW, ND_INTO_HIGH } 
 typedef struct nd_micro {
   const char *name;
   int lanes;
-  /* c[i][j] (+)= sum over terms, over k, of a[i * a_row + k * a_step] * b[k][j], for i < m. */
+  /* c[i][j] (+)= sum over terms, over k, of a[i * a_row + k * a_step] * b[k][j], for i < m. Either a_step or
+   * a_row is 1. */
   void (*panel)(int vectors, int m, const nd_term *terms, int nterms, ptrdiff_t a_row, ptrdiff_t a_step,
                 float *c, bool accumulate);
   /* The same, rows of c c_row floats apart: c[i][j] = add[i][j] (or 0) + that; rows of `add`, which may be c,

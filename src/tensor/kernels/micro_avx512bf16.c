@@ -8,6 +8,7 @@
 #define ND_TARGET __attribute__((target("avx512f,avx512vl,avx512bw,avx512bf16,avx2,fma")))
 #define ND_ROWS_TWO 12 /* rows of a tile two vectors wide */
 #define ND_ROWS_ONE 12 /* and one vector wide */
+#define ND_ADD_PRODUCT(sum, a, b) __asm__("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b))
 #define ND_SWEEP_VECTORS 2
 #define ND_MULTIPLY_EVEN(a, b) ((wide)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
 #define ND_ADD_PAIRS(sum, a, b) ((vec)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)(a), (__m512bh)(b)))

@@ -42,12 +42,11 @@ static ND_TARGET void pack_tiles(const float *x, ptrdiff_t x_row, int depth, int
 }
 
 /* panel_to, of tiles that pack_tiles has made. */
-static ND_TARGET void panel_of_tiles(int vectors, int m, const float *tiles, const float *b, int depth,
+static ND_TARGET void panel_of_tiles(int vectors, int m, const float *packed, const float *b, int depth,
                                      float *c, ptrdiff_t c_row, const float *add, ptrdiff_t add_row) {
   for (int i = 0, rows; i < m; i += rows, c += rows * c_row, add = add ? add + rows * add_row : NULL) {
     rows = next_rows(m - i, ND_ROWS_TWO);
-    nd_term term = {tiles, b, depth};
-    (vectors > 1 ? tile_two : tile_one)(rows, &term, 1, (ptrdiff_t)i * depth, 1, rows, c, c_row, add,
-                                        add_row);
+    nd_term term = {packed, b, depth};
+    tiles[LIES_ACROSS][vectors - 1](rows, &term, 1, (ptrdiff_t)i * depth, rows, c, c_row, add, add_row);
   }
 }
