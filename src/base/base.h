@@ -127,11 +127,15 @@ void nd_set_threads(int n); /* n >= 1; 0: the processors at hand */
 int nd_pin_threads(void);
 void nd_unpin_threads(int before);
 typedef void (*nd_range_fn)(size_t begin, size_t end, int thread, void *context);
-/* Calls fn on disjoint ranges that cover [0, n), at most nd_threads() of them, none shorter than grain but
- * the last. `thread` is the range's number, below nd_threads(). Runs in the caller when n <= grain or inside
- * another nd_parallel. A range whose thread does not get a processor is done by another: on a busy machine
- * nobody waits for a thread that has not started. */
+/* Calls fn on disjoint ranges that cover [0, n), several for each thread, none shorter than grain but the
+ * last: a processor that is slower than the others, or shared with another program, does fewer of them.
+ * `thread`: who does it, below nd_threads() and the number of ranges; no two at once have the same. Runs in
+ * the caller inside another nd_parallel. A range whose thread does not get a processor is done by another: on
+ * a busy machine nobody waits for a thread that has not started. */
 void nd_parallel(size_t n, size_t grain, nd_range_fn fn, void *context);
+/* The same with at most one range for each thread, and `thread` the range's number: for sums that are kept
+ * apart by it. */
+void nd_parallel_fixed(size_t n, size_t grain, nd_range_fn fn, void *context);
 
 /* ---- Clock --------------------------------------------------------------------------------------------
  */

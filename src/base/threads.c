@@ -1,6 +1,7 @@
 /* A pool of threads that share the ranges of one job. Ranges are fixed by n and the thread count, who does
- * which is not: each is claimed, so a thread that the system keeps from running is not waited for. Workers
- * spin shortly for the next job, since in a network it comes within microseconds, then sleep. */
+ * which is not: each is claimed, so a thread that the system keeps from running is not waited for, and of
+ * fine ranges a fast one does more. Workers spin shortly for the next job, since in a network it comes within
+ * microseconds, then sleep. */
 #include "base/base.h"
 
 #include <pthread.h>
@@ -9,11 +10,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_WORKERS = 255, SPINS = 2000 };
+enum { MAX_WORKERS = 255, SPINS = 2000, RANGES = 8 };
 
 typedef struct job {
   size_t n, parts;
   int threads; /* that nd_threads tells in it */
+  bool fixed;  /* a range is told which it is, not who does it */
   nd_range_fn fn;
   void *context;
 } job;
@@ -27,6 +29,7 @@ static struct pool {
   struct { /* a job, read by workers while it may be rewritten */
     _Atomic size_t n, parts;
     _Atomic int threads;
+    _Atomic bool fixed;
     _Atomic nd_range_fn fn;
     void *_Atomic context;
   } job;
@@ -74,8 +77,8 @@ static void pause_briefly(void) {
 #endif
 }
 
-static void run_range(const job *j, size_t part) {
-  j->fn(j->n * part / j->parts, j->n * (part + 1) / j->parts, (int)part, j->context);
+static void run_range(const job *j, size_t part, int self) {
+  j->fn(j->n * part / j->parts, j->n * (part + 1) / j->parts, j->fixed ? (int)part : self, j->context);
 }
 
 /* Sound only if the ticket is still of this job afterwards. */
@@ -83,6 +86,7 @@ static job read_job(void) {
   return (job){atomic_load_explicit(&pool.job.n, memory_order_relaxed),
                atomic_load_explicit(&pool.job.parts, memory_order_relaxed),
                atomic_load_explicit(&pool.job.threads, memory_order_relaxed),
+               atomic_load_explicit(&pool.job.fixed, memory_order_relaxed),
                atomic_load_explicit(&pool.job.fn, memory_order_relaxed),
                atomic_load_explicit(&pool.job.context, memory_order_relaxed)};
 }
@@ -91,24 +95,30 @@ static void write_job(const job *j) {
   atomic_store_explicit(&pool.job.n, j->n, memory_order_relaxed);
   atomic_store_explicit(&pool.job.parts, j->parts, memory_order_relaxed);
   atomic_store_explicit(&pool.job.threads, j->threads, memory_order_relaxed);
+  atomic_store_explicit(&pool.job.fixed, j->fixed, memory_order_relaxed);
   atomic_store_explicit(&pool.job.fn, j->fn, memory_order_relaxed);
   atomic_store_explicit(&pool.job.context, j->context, memory_order_relaxed);
 }
 
+/* The caller, number 0, and workers 1, 2, ... */
+static int takers(const job *j) {
+  return j->parts < (size_t)j->threads ? (int)j->parts : j->threads;
+}
+
 /* Takes ranges of job `number` until none is left. */
-static void work_on(uint32_t number) {
+static void work_on(uint32_t number, int self) {
   int before = pinned;
   inside = true;
   for (;;) {
     uint64_t seen = atomic_load(&pool.ticket);
     job j = read_job();
     size_t part = (uint32_t)seen;
-    if ((uint32_t)(seen >> 32) != number || part >= j.parts)
+    if ((uint32_t)(seen >> 32) != number || part >= j.parts || self >= takers(&j))
       break;
     if (!atomic_compare_exchange_weak(&pool.ticket, &seen, seen + 1))
       continue;
     pinned = j.threads;
-    run_range(&j, part);
+    run_range(&j, part, self);
     atomic_fetch_add(&pool.done, 1);
   }
   inside = false;
@@ -128,8 +138,8 @@ static void sleep_until_next(uint32_t number) {
   pthread_mutex_unlock(&pool.lock);
 }
 
-static void *worker(void *unused) {
-  (void)unused;
+static void *worker(void *number_of_it) {
+  int self = (int)(intptr_t)number_of_it;
   uint32_t number = 0;
   for (;;) {
     for (int i = 0; i < SPINS && current() == number; i++)
@@ -137,7 +147,7 @@ static void *worker(void *unused) {
     if (current() == number)
       sleep_until_next(number);
     number = current();
-    work_on(number);
+    work_on(number, self);
   }
   return NULL;
 }
@@ -158,7 +168,7 @@ static void start_workers(int n) {
   begin_process();
   for (; pool.workers < n; pool.workers++) {
     pthread_t thread;
-    if (pthread_create(&thread, NULL, worker, NULL))
+    if (pthread_create(&thread, NULL, worker, (void *)(intptr_t)(pool.workers + 1)))
       return; /* fewer threads: the caller does their ranges */
     pthread_detach(thread);
   }
@@ -187,24 +197,35 @@ static void wait_for_all(size_t parts) {
 
 static void run_alone(const job *j) {
   for (size_t part = 0; part < j->parts; part++)
-    run_range(j, part);
+    run_range(j, part, 0);
+}
+
+static void run(const job *j) {
+  if (!j->n)
+    return;
+  /* Inside another job, or while another thread of the program uses the pool: the same ranges, one by one. */
+  if (j->parts == 1 || j->threads == 1 || inside || pthread_mutex_trylock(&pool.owner)) {
+    run_alone(j);
+    return;
+  }
+  start_workers(takers(j) - 1);
+  publish(j);
+  work_on(current(), 0);
+  wait_for_all(j->parts);
+  pthread_mutex_unlock(&pool.owner);
+}
+
+static size_t parts_of(size_t n, size_t grain, size_t most) {
+  size_t parts = grain > 1 ? (n + grain - 1) / grain : n;
+  return parts < most ? parts : most;
 }
 
 void nd_parallel(size_t n, size_t grain, nd_range_fn fn, void *context) {
-  size_t parts = grain > 1 ? (n + grain - 1) / grain : n;
   int threads = nd_threads();
-  parts = parts < (size_t)threads ? parts : (size_t)threads;
-  job j = {n, parts, threads, fn, context};
-  if (!n)
-    return;
-  /* Inside another job, or while another thread of the program uses the pool: the same ranges, one by one. */
-  if (parts == 1 || inside || pthread_mutex_trylock(&pool.owner)) {
-    run_alone(&j);
-    return;
-  }
-  start_workers((int)parts - 1);
-  publish(&j);
-  work_on(current());
-  wait_for_all(parts);
-  pthread_mutex_unlock(&pool.owner);
+  run(&(job){n, parts_of(n, grain, threads > 1 ? (size_t)threads * RANGES : 1), threads, false, fn, context});
+}
+
+void nd_parallel_fixed(size_t n, size_t grain, nd_range_fn fn, void *context) {
+  int threads = nd_threads();
+  run(&(job){n, parts_of(n, grain, (size_t)threads), threads, true, fn, context});
 }

@@ -158,6 +158,50 @@ static void ranges_cover_all_once(void **state) {
     assert_int_equal(seen[i], 1);
 }
 
+/* Who is at work, and how many ranges there were; thread 0 is slow. */
+typedef struct busy {
+  _Atomic int at_work[3], clashes, ranges;
+} busy;
+
+static void be_busy(size_t begin, size_t end, int thread, void *context) {
+  (void)begin, (void)end;
+  busy *b = context;
+  b->clashes += thread < 0 || thread >= 3 || b->at_work[thread]++;
+  g_usleep(thread == 0 ? 2000 : 200);
+  b->at_work[thread]--;
+  b->ranges++;
+}
+
+/* What a thread writes to by its number is its own; more ranges than threads, so that a slow one is not
+ * waited for. */
+static void no_two_at_once_are_the_same_thread(void **state) {
+  (void)state;
+  busy b = {0};
+  nd_set_threads(3);
+  nd_parallel(1000, 1, be_busy, &b);
+  assert_true(b.ranges >= 2 * 3);
+  b.ranges = 0;
+  nd_parallel(2, 1, be_busy, &b);
+  assert_int_equal(b.ranges, 2);
+  nd_set_threads(0);
+  assert_int_equal(b.clashes, 0);
+}
+
+static void note_range(size_t begin, size_t end, int thread, void *context) {
+  ((size_t *)context)[thread] += begin * 1000 + end;
+}
+
+static void fixed_ranges_are_told_which_they_are(void **state) {
+  (void)state;
+  size_t seen[4] = {0};
+  nd_set_threads(3);
+  nd_parallel_fixed(9, 1, note_range, seen);
+  nd_set_threads(0);
+  for (size_t i = 0; i < 3; i++)
+    assert_int_equal(seen[i], 3 * i * 1000 + 3 * (i + 1));
+  assert_int_equal(seen[3], 0);
+}
+
 /* Many short jobs one after the other, so that late workers meet the next job half published; and two callers
  * at once, of which one finds the pool taken. */
 static void *many_jobs(void *failures) {
@@ -323,6 +367,8 @@ int main(void) {
       cmocka_unit_test(what_is_added_follows_a_sentence_as_one),
       cmocka_unit_test(one_is_no_plural),
       cmocka_unit_test(ranges_cover_all_once),
+      cmocka_unit_test(no_two_at_once_are_the_same_thread),
+      cmocka_unit_test(fixed_ranges_are_told_which_they_are),
       cmocka_unit_test(short_jobs_are_whole),
       cmocka_unit_test(atomic_write_keeps_the_old_file_on_failure),
       cmocka_unit_test(an_unfinished_file_has_no_name),

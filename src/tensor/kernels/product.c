@@ -1,4 +1,4 @@
-/* Each thread has a part of the result and packs what it needs of both factors for itself, just before it is
+/* Each thread takes parts of the result and packs what it needs of both factors for itself, just before it is
  * used: nothing that one thread writes is read by another, and there is one job to wait for. A block of b, of
  * several panels, stays in the second cache while the rows of a pass by. See Goto & van de Geijn 2008,
  * "Anatomy of High-Performance Matrix Multiplication". */
@@ -9,6 +9,7 @@
 #include "tensor/kernels/filter.h"
 #include "tensor/kernels/parts.h"
 
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -23,7 +24,7 @@ enum {
 typedef struct plan {
   const nd_product *p;
   const nd_micro *micro;
-  int row_parts, panel_parts, depth_parts; /* among the threads */
+  int row_parts, panel_parts, depth_parts; /* that threads take */
   int panels, panels_at_once, depth_at_once, rows_at_once;
   bool copies;  /* a is converted or copied, */
   bool in_c;    /* sums of whole panels are stored where they belong, */
@@ -64,27 +65,37 @@ static size_t row_pitch(size_t numbers) {
 
 /* ---- The plan ---- */
 
-/* Numbers that a thread reads, and of parts of the depth what is passed on. */
-static double reading(const nd_product *q, int rows, int panels, int depths) {
-  double m = (double)q->m / rows, n = (double)q->n / panels, passed_on = depths > 1 ? 2.0 * q->m * q->n : 0;
-  return (double)q->k / depths * (m + n) + passed_on;
+/* What a way to cut the work costs beyond the product itself, in multiply-adds: numbers packed or read again,
+ * sums passed on, and threads that wait for the last part, of which more are done by whoever is faster. */
+static double extra(const plan *p, int rows, int panels, int depths) {
+  enum { PACK = 16, READ = 3, PASS_ON = 16, START = 20000 };
+  const nd_product *q = p->p;
+  double m = q->m, n = q->n, k = q->k, threads = nd_threads(), parts = (double)rows * panels * depths;
+  double turns = ceil(parts / threads), wait = turns * threads / parts - 1 + 0.25 * (threads - 1) / parts;
+  return PACK * rows * n * k + (p->copies || q->a_transposed ? PACK : READ) * panels * m * k +
+         (depths > 1 ? PASS_ON * depths * m * n : 0) + START * parts + wait * m * n * k;
+}
+
+static void try_cut(plan *p, int rows, int panels, int depths, double *least) {
+  double cost = extra(p, rows, panels, depths);
+  if (cost < *least) {
+    *least = cost;
+    p->row_parts = rows, p->panel_parts = panels, p->depth_parts = depths;
+  }
 }
 
 static void share_out(plan *p) {
+  enum { MOST_A_THREAD = 8 };
   const nd_product *q = p->p;
   int threads = nd_threads();
   p->row_parts = p->panel_parts = p->depth_parts = 1;
-  double best = reading(q, 1, 1, 1);
-  for (int rows = 1; rows <= nd_least(threads, q->m); rows++) {
-    int panels = nd_least(threads / rows, p->panels);
-    if (reading(q, rows, panels, 1) < best) {
-      best = reading(q, rows, panels, 1);
-      p->row_parts = rows, p->panel_parts = panels;
-    }
-  }
-  if (q->shares_depth && threads > 1 && threads <= q->k && reading(q, 1, 1, threads) < best) {
-    p->row_parts = p->panel_parts = 1;
-    p->depth_parts = threads;
+  double least = extra(p, 1, 1, 1);
+  for (int parts = threads; threads > 1 && parts <= threads * MOST_A_THREAD; parts *= 2) {
+    for (int rows = 1; rows <= nd_least(parts, q->m); rows++)
+      if (parts % rows == 0 && parts / rows <= p->panels)
+        try_cut(p, rows, parts / rows, 1, &least);
+    if (q->shares_depth && parts <= q->k)
+      try_cut(p, 1, 1, parts, &least);
   }
 }
 
@@ -106,12 +117,12 @@ static void place_desks(plan *p, nd_arena *a) {
 static plan lay_out(const nd_product *q, nd_arena *a) {
   plan p = {.p = q, .micro = nd_micro_best()};
   p.panels = nd_panel_count(p.micro, q->n);
+  p.copies = q->a.type != ND_F32 || (!q->a_transposed && q->k % PAGE == 0 && p.panels >= WORTH_A_COPY);
   share_out(&p);
   p.depth_at_once = nd_even_part((q->k + p.depth_parts - 1) / p.depth_parts, DEPTH);
   int panel = p.depth_at_once * width_of(&p);
   p.panels_at_once =
       nd_even_part((p.panels + p.panel_parts - 1) / p.panel_parts, (BLOCK_B + panel - 1) / panel);
-  p.copies = q->a.type != ND_F32 || (!q->a_transposed && q->k % PAGE == 0 && p.panels >= WORTH_A_COPY);
   p.in_c = q->c.type == ND_F32;
   bool at_once = p.depth_at_once >= q->k;
   p.rows_at_once = at_once || (p.in_c && q->n % width_of(&p) == 0) ? q->m : nd_least(q->m, ROWS);
@@ -293,7 +304,6 @@ static void compute_job(const job *j) {
 }
 
 static void compute_parts(size_t begin, size_t end, int thread, void *context) {
-  (void)thread;
   const plan *p = context;
   const nd_product *q = p->p;
   size_t size = (size_t)q->m * (size_t)q->n;
@@ -307,7 +317,7 @@ static void compute_parts(size_t begin, size_t end, int thread, void *context) {
               nd_part_start(q->k, slice, p->depth_parts), nd_part_start(q->k, slice + 1, p->depth_parts)},
              slice ? p->slices + (size_t)(slice - 1) * size : q->c.at,
              q->a_sums ? p->slice_sums + (size_t)slice * (size_t)q->m : NULL,
-             p->desks + i * p->desk};
+             p->desks + (size_t)thread * p->desk};
     if (j.a_sums && column == 0)
       memset(j.a_sums + j.all.row0, 0, (size_t)(j.all.row1 - j.all.row0) * sizeof *j.a_sums);
     compute_job(&j);

@@ -342,7 +342,7 @@ size_t nd_window_attention_backward(const nd_window_attention_shape *s, const nd
   p.out = *out;
   take_bias(&p);
   clear_bias_gradients(&p);
-  nd_parallel(windows_of(&p), 1, backward_windows, &p);
+  nd_parallel_fixed(windows_of(&p), 1, backward_windows, &p);
   if (out->bias)
     add_up_bias(&p);
   return scratch.used;
