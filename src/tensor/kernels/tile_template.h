@@ -88,9 +88,10 @@ ND_INLINE void tile(const bool pairs, const int rows, const int vectors, const l
   if (rows > r)                                                                                              \
     __builtin_prefetch(p + i * row + rows * row, 0, 2);
     while (lies == LIES_ALONG && b < end) {
-      const float *line = end - b < ND_LINE * width ? end : b + ND_LINE * width, *whole = line - 3 * width;
+      const float *line = end - b < ND_LINE * width ? end : b + ND_LINE * width;
+      const float *fours = b + (line - b) / (4 * width) * (4 * width);
       ND_EACH_ROW(ND_PREFETCH_A)
-      for (; b < whole; b += 4 * width, a0 += 4, a3 += 4, a6 += 4, a9 += 4) {
+      for (; b < fours; b += 4 * width, a0 += 4, a3 += 4, a6 += 4, a9 += 4) {
         ND_STEP(0, ND_ALONG)
         ND_STEP(1, ND_ALONG)
         ND_STEP(2, ND_ALONG)
@@ -99,7 +100,7 @@ ND_INLINE void tile(const bool pairs, const int rows, const int vectors, const l
       for (; b < line; b += width, a0++, a3++, a6++, a9++)
         ND_STEP(0, ND_ALONG)
     }
-    for (const float *whole = end - width; lies == LIES_ACROSS && b < whole;
+    for (const float *twos = b + t->k / 2 * 2 * width; lies == LIES_ACROSS && b < twos;
          b += 2 * width, a0 += 2 * pitch) {
       ND_STEP(0, ND_ACROSS)
       ND_STEP(1, ND_ACROSS)
