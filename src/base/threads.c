@@ -1,7 +1,7 @@
 /* A pool of threads that share the ranges of one job. Ranges are fixed by n and the thread count, who does
- * which is not: each is claimed, so a thread that the system keeps from running is not waited for, and of
- * fine ranges a fast one does more. Workers spin shortly for the next job, since in a network it comes within
- * microseconds, then sleep. */
+ * which is not: each is claimed, so a thread that the system keeps from running is not waited for, and
+ * one that is faster than the others does more. Workers spin shortly for the next job, since in a network it
+ * comes within microseconds, then sleep. */
 #include "base/base.h"
 
 #include <pthread.h>
@@ -204,7 +204,7 @@ static void run(const job *j) {
   if (!j->n)
     return;
   /* Inside another job, or while another thread of the program uses the pool: the same ranges, one by one. */
-  if (j->parts == 1 || j->threads == 1 || inside || pthread_mutex_trylock(&pool.owner)) {
+  if (j->parts == 1 || inside || pthread_mutex_trylock(&pool.owner)) {
     run_alone(j);
     return;
   }

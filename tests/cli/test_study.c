@@ -2,8 +2,8 @@
 #include "program.h"
 
 #include <glib/gstdio.h>
-#include <setjmp.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
