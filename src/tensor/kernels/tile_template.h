@@ -79,6 +79,7 @@ ND_INLINE void tile(const bool pairs, const int rows, const int vectors, const l
     __builtin_prefetch(c + r * c_row, 1);                                                                    \
     if (vectors > 1)                                                                                         \
       __builtin_prefetch(c + r * c_row + ND_LANES, 1);                                                       \
+    __builtin_prefetch(c + r * c_row + vectors * ND_LANES - 1, 1);                                           \
   }
   ND_EACH_ROW(ND_PREFETCH_C)
   for (; nterms > 0; nterms--, t++) {
