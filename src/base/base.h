@@ -172,10 +172,6 @@ void nd_file_discard(nd_file_out *file); /* instead of commit */
 /* All n bytes to an open file, however often the system takes but a part; -1 with errno set. */
 int nd_write_all(int fd, const char *bytes, size_t n);
 
-/* Checksums of what files are made of: of PNG and ZIP, and Castagnoli's. */
-uint32_t nd_crc32(const void *bytes, size_t n);
-uint32_t nd_crc32c(const void *bytes, size_t n);
-
 /* ---- Spools -------------------------------------------------------------------------------------------
  * `bytes` bytes in memory, or where that is more than `limit` in a temporary file (in TMPDIR, else /var/tmp).
  * Errors say which folder and how to choose another. NULL: there is none.

@@ -7,6 +7,7 @@
 
 #include <gio/gio.h>
 #include <string.h>
+#include <zlib.h>
 
 static const char text_field[] = "png-comment-", raw_profile[] = "Raw profile type iptc";
 
@@ -83,7 +84,8 @@ void nd_png_take_latin(VipsImage *image, const char *chunk, size_t n, bool compr
   if (!latin || g_utf8_validate(latin, (gssize)length, NULL))
     return;
   g_autofree char *text = g_convert(latin, (gssize)length, "UTF-8", "ISO-8859-1", NULL, NULL, NULL);
-  g_autofree char *field = g_strdup_printf("%slatin %08x-%s", text_field, nd_crc32(chunk, n), chunk);
+  g_autofree char *field = g_strdup_printf("%slatin %08x-%s", text_field,
+                                           (unsigned)crc32(0, (const Bytef *)chunk, (uInt)n), chunk);
   if (text)
     vips_image_set_string(image, field, text);
 }
@@ -103,7 +105,7 @@ static void append_number(GByteArray *to, uint32_t number) {
 static void close_chunk(GByteArray *to, guint begin) {
   uint32_t length = GUINT32_TO_BE(to->len - begin - 8);
   memcpy(to->data + begin, &length, sizeof length);
-  append_number(to, nd_crc32(to->data + begin + 4, to->len - begin - 4));
+  append_number(to, (uint32_t)crc32(0, to->data + begin + 4, to->len - begin - 4));
 }
 
 static void append_text(GByteArray *to, const char *keyword, const char *text) {

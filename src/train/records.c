@@ -8,6 +8,17 @@
 
 enum { HEAD = 12, TAIL = 4 };
 
+uint32_t nd_crc32c(const void *bytes, size_t n) {
+  const unsigned char *at = bytes;
+  uint32_t crc = ~0u;
+  for (; n--; at++) {
+    crc ^= *at;
+    for (int i = 0; i < 8; i++)
+      crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
+  }
+  return ~crc;
+}
+
 /* Checksums are masked, so that one of bytes that hold checksums is no worse. */
 static uint32_t masked(const void *bytes, size_t n) {
   uint32_t crc = nd_crc32c(bytes, n);

@@ -9,12 +9,11 @@
 #define EVENTS "events.out.tfevents.noiseda"
 
 /* RFC 3720, B.4, and the usual check value. */
-static void checksums_are_those_of_the_standard(void **state) {
+static void the_checksum_is_that_of_the_standard(void **state) {
   (void)state;
   static const unsigned char zeros[32];
   assert_int_equal(nd_crc32c(zeros, sizeof zeros), 0x8a9136aau);
   assert_int_equal(nd_crc32c("123456789", 9), 0xe3069283u);
-  assert_int_equal(nd_crc32("123456789", 9), 0xcbf43926u);
 }
 
 /* Written by TensorBoard 2's RecordWriter. */
@@ -116,7 +115,7 @@ static void files_are_cut_back_and_mended(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, enter_folder, leave_folder)
   const struct CMUnitTest tests[] = {
-      TEST(checksums_are_those_of_the_standard), TEST(records_are_those_of_tensorboard),
+      TEST(the_checksum_is_that_of_the_standard), TEST(records_are_those_of_tensorboard),
       TEST(damaged_records_are_noticed), TEST(events_read_back), TEST(files_are_cut_back_and_mended)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
