@@ -1,15 +1,12 @@
-/* Training through the program: every mode from pictures to a model, and runs that are interrupted. */
+/* Training through the program: every mode from pictures to a model. */
 #include "program.h"
 #include "weights/model.h"
 
 #include <glib/gstdio.h>
-#include <json-glib/json-glib.h>
 #include <math.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <cmocka.h>
 
 static void expect_run(const char *folder) {
@@ -261,48 +258,6 @@ static void sr3_learns(void **state) {
     fail_msg("the loss of the positives fell by %.2f only", fall);
 }
 
-/* Starts a training in the background and sends it a signal once its first checkpoint is there. */
-static void interrupt_training(const char *folder, int signal_number) {
-  pid_t child = start_program("train", "r.yaml", "-o", folder, NULL);
-  g_autofree char *manifest = g_build_filename(folder, "manifest.json", NULL);
-  await_file(manifest);
-  int status = end_program(child, signal_number);
-  if (signal_number == SIGTERM)
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGTERM);
-}
-
-static void an_interrupted_run_ends_in_the_same_bytes(void **state) {
-  (void)state;
-  make_pairs();
-  write_recipe("r.yaml", "paired", 40);
-  expect_status(0, "train", "r.yaml", "-o", "straight", NULL);
-  interrupt_training("killed", SIGKILL);
-  expect_status(0, "train", "--resume", "killed", NULL);
-  expect_same_files("straight/checkpoint-00000040.safetensors", "killed/checkpoint-00000040.safetensors");
-  expect_same_files("straight/validation.csv", "killed/validation.csv");
-  interrupt_training("asked", SIGTERM);
-  expect_status(0, "train", "--resume", "asked", NULL);
-  expect_same_files("straight/checkpoint-00000040.safetensors", "asked/checkpoint-00000040.safetensors");
-}
-
-/* The running statistics of batch normalisation are part of a checkpoint and of a model. */
-static void running_statistics_survive_an_interruption(void **state) {
-  (void)state;
-  make_pairs();
-  write_recipe_of(
-      "r.yaml", "paired", 40, "network: dncnn, width: 4, depth: 4",
-      "network: guided, width: 4, multipliers: [1], res_blocks: 1, head_channels: 4, norm_groups: 2");
-  expect_status(0, "train", "r.yaml", "-o", "straight", NULL);
-  interrupt_training("killed", SIGKILL);
-  expect_status(0, "train", "--resume", "killed", NULL);
-  expect_same_files("straight/checkpoint-00000040.safetensors", "killed/checkpoint-00000040.safetensors");
-  nd_model *m;
-  assert_int_equal(nd_model_load("straight/model.safetensors", &m), 0);
-  assert_true(m->values[nd_params_find(m->params, "dncnn.3.running_mean")->offset] != 0);
-  nd_model_free(m);
-  expect_status(0, "restore", "--model", "straight/model.safetensors", "noisy/0.png", "-o", "out.png", NULL);
-}
-
 static void expect_task(const char *path, const char *task) {
   nd_safetensors *file;
   assert_int_equal(nd_safetensors_open(path, &file), 0);
@@ -322,103 +277,6 @@ static void a_model_says_its_task(void **state) {
   expect_status(0, "import", "run/model.safetensors", "-o", "other.safetensors", "--note", "task=derain",
                 NULL);
   expect_task("other.safetensors", "derain");
-}
-
-static void a_run_can_be_extended_and_started_from(void **state) {
-  (void)state;
-  make_pairs();
-  write_recipe("r.yaml", "paired", 20);
-  expect_status(0, "train", "r.yaml", "-o", "run", NULL);
-  expect_failure("--resume", "run", "train", "r.yaml", "-o", "run", NULL);
-  expect_status(0, "train", "--resume", "run", "--set", "training.steps=30", NULL);
-  assert_true(g_file_test("run/checkpoint-00000030.safetensors", G_FILE_TEST_EXISTS));
-  expect_status(0, "train", "r.yaml", "-o", "b", "--set", "training.init_from=run/model.safetensors", NULL);
-  expect_status(0, "train", "r.yaml", "-o", "c", "--set",
-                "training.init_from=run/checkpoint-00000030.safetensors", NULL);
-  expect_failure("do not fit", "run/model.safetensors", "train", "r.yaml", "-o", "d", "--set",
-                 "training.init_from=run/model.safetensors", "--set", "restoration.width=8", NULL);
-  assert_false(g_file_test("d", G_FILE_TEST_EXISTS));
-}
-
-/* Events of a kind in the trace. */
-static int count_events(const char *path, const char *category) {
-  g_autoptr(JsonParser) parser = json_parser_new();
-  g_autoptr(GError) error = NULL;
-  if (!json_parser_load_from_file(parser, path, &error))
-    fail_msg("%s: %s", path, error->message);
-  JsonArray *events =
-      json_object_get_array_member(json_node_get_object(json_parser_get_root(parser)), "traceEvents");
-  int n = 0;
-  for (guint i = 0; i < json_array_get_length(events); i++)
-    n += !strcmp(json_object_get_string_member(json_array_get_object_element(events, i), "cat"), category);
-  return n;
-}
-
-static void expect_words(const outcome *o, const char *const *words) {
-  for (; *words; words++)
-    if (!strstr(o->out, *words))
-      fail_msg("'%s' is not in: %s (%s)", *words, o->out, o->err);
-}
-
-static void a_profile_tells_and_changes_nothing(void **state) {
-  (void)state;
-  make_pairs();
-  write_recipe("r.yaml", "paired", 20);
-  expect_status(0, "train", "r.yaml", "-o", "plain", NULL);
-  outcome o = run_program("train", "r.yaml", "-o", "seen", "--profile-trace", "seen/trace.json", NULL);
-  assert_int_equal(o.status, 0);
-  expect_words(&o, (const char *const[]){"profile of 10 steps", "\nconv2d_backward_weights ", "\ngroup_norm ",
-                                         "\nAdam and average ", "\nwait for data ", "\nreport ",
-                                         "peak: ", "step 20/20", "done: seen", NULL});
-  outcome_clear(&o);
-  assert_true(count_events("seen/trace.json", "node") > 100);
-  assert_int_equal(count_events("seen/trace.json", "unit"), 1);
-  expect_same_files("plain/checkpoint-00000020.safetensors", "seen/checkpoint-00000020.safetensors");
-  o = run_program("train", "r.yaml", "-o", "short", "--set", "training.steps=5", "--profile", NULL);
-  expect_words(&o, (const char *const[]){"profile of 2 steps", "\ncheckpoint ", NULL});
-  outcome_clear(&o);
-  expect_status(1, "train", "r.yaml", "-o", "lost", "--profile-trace", "nowhere/t.json", NULL);
-  expect_run("lost");
-}
-
-static void restoring_can_be_profiled(void **state) {
-  (void)state;
-  make_pairs();
-  write_recipe("r.yaml", "source", 1);
-  expect_status(0, "train", "r.yaml", "-o", "run", NULL);
-  expect_status(0, "restore", "-m", "run/model.safetensors", "noisy", "-o", "plain", "--tile", "32", NULL);
-  outcome o = run_program("restore", "-m", "run/model.safetensors", "noisy", "-o", "seen", "--tile", "32",
-                          "--profile-trace", "t.json", NULL);
-  assert_int_equal(o.status, 0);
-  expect_words(&o,
-               (const char *const[]){"profile of 4 pictures", "\nconv2d ", "\naverage_pool ",
-                                     "\nload the picture ", "\ncopy tile in ", "\nsave the picture ", NULL});
-  outcome_clear(&o);
-  assert_int_equal(count_events("t.json", "stage"), 5);
-  expect_same_files("plain/2.png", "seen/2.png");
-}
-
-/* What programs read stays what they can read. */
-static void a_profile_keeps_out_of_what_programs_read(void **state) {
-  (void)state;
-  make_pairs();
-  write_recipe("r.yaml", "source", 1);
-  expect_status(0, "train", "r.yaml", "-o", "run", NULL);
-  outcome o =
-      run_program("restore", "-m", "run/model.safetensors", "noisy", "-o", "x", "--json", "--profile", NULL);
-  assert_int_equal(o.status, 0);
-  g_auto(GStrv) lines = g_strsplit(g_strchomp(o.out), "\n", -1);
-  assert_int_equal(g_strv_length(lines), 5); /* four pictures and the end */
-  for (int i = 0; i < 5; i++)
-    assert_true(g_str_has_prefix(lines[i], "{\""));
-  assert_non_null(strstr(o.err, "profile of 4 pictures"));
-  outcome_clear(&o);
-  o = run_program("restore", "-m", "run/model.safetensors", "noisy/2.png", "-o", "-", "--profile-trace",
-                  "t.json", NULL);
-  assert_int_equal(o.status, 0);
-  if (!strstr(o.err, "profile of 1 picture") || !strstr(o.err, "trace: t.json"))
-    fail_msg("the table is not on the standard error: %s", o.err);
-  outcome_clear(&o);
 }
 
 static void expect_in(const char *text, const char *part) {
@@ -454,29 +312,6 @@ static void a_run_is_reported_as_one_page(void **state) {
   expect_failure("'clean' holds no run", "recipe.yaml", "report", "clean", NULL);
 }
 
-static void expect_in_file(const char *path, const char *part) {
-  g_autofree char *text = NULL;
-  assert_true(g_file_get_contents(path, &text, NULL, NULL));
-  expect_in(text, part);
-}
-
-/* Validation included, which the run did not have before, and then had elsewhere. */
-static void a_resumed_run_takes_what_is_set(void **state) {
-  (void)state;
-  make_pairs();
-  write_recipe("r.yaml", "source", 20);
-  expect_status(0, "train", "r.yaml", "-o", "run", "--set", "validation.input=", "--set",
-                "validation.target=", NULL);
-  expect_status(0, "train", "--resume", "run", "--set", "training.steps=30", "--set",
-                "validation.input=noisy", "--set", "validation.target=clean", NULL);
-  assert_int_equal(g_rename("noisy", "moved"), 0);
-  expect_status(0, "train", "--resume", "run", "--set", "training.steps=40", "--set",
-                "validation.input=moved", NULL);
-  expect_in_file("run/validation.csv", "\n30,");
-  expect_in_file("run/validation.csv", "\n40,");
-  expect_in_file("run/recipe.yaml", "input: moved");
-}
-
 static void a_recipe_may_say_where_the_run_goes(void **state) {
   (void)state;
   make_pairs();
@@ -490,21 +325,6 @@ static void a_recipe_may_say_where_the_run_goes(void **state) {
   expect_failure("'here' holds a run already", "--resume", "train", "here/recipe.yaml", NULL);
 }
 
-/* A slip in what is set does not stay in the run. */
-static void a_run_keeps_the_recipe_that_worked(void **state) {
-  (void)state;
-  make_pairs();
-  write_recipe("r.yaml", "source", 20);
-  expect_status(0, "train", "r.yaml", "-o", "run", NULL);
-  expect_failure("gone", "", "train", "--resume", "run", "--set", "training.steps=30", "--set",
-                 "data.clean=gone", NULL);
-  expect_failure("has done 20 steps", "training.steps is 2:", "train", "--resume", "run", "--set",
-                 "training.steps=2", NULL);
-  expect_in_file("run/recipe.yaml", "clean: clean");
-  expect_in_file("run/recipe.yaml", "steps: 20");
-  expect_status(0, "train", "--resume", "run", "--set", "training.steps=30", NULL);
-}
-
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_setup, folder_teardown)
   const struct CMUnitTest tests[] = {TEST(a_run_is_reported_as_one_page),
@@ -516,15 +336,7 @@ int main(void) {
                                      TEST(few_photos_are_warned_of),
                                      TEST(the_loss_falls),
                                      TEST(sr3_learns),
-                                     TEST(an_interrupted_run_ends_in_the_same_bytes),
-                                     TEST(running_statistics_survive_an_interruption),
                                      TEST(a_model_says_its_task),
-                                     TEST(a_run_can_be_extended_and_started_from),
-                                     TEST(a_resumed_run_takes_what_is_set),
-                                     TEST(a_recipe_may_say_where_the_run_goes),
-                                     TEST(a_run_keeps_the_recipe_that_worked),
-                                     TEST(a_profile_tells_and_changes_nothing),
-                                     TEST(restoring_can_be_profiled),
-                                     TEST(a_profile_keeps_out_of_what_programs_read)};
+                                     TEST(a_recipe_may_say_where_the_run_goes)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
