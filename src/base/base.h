@@ -127,6 +127,7 @@ void nd_set_threads(int n); /* n >= 1; 0: the processors at hand */
 int nd_pin_threads(void);
 void nd_unpin_threads(int before);
 typedef void (*nd_range_fn)(size_t begin, size_t end, int thread, void *context);
+enum { ND_RANGES_A_THREAD = 8 }; /* of nd_parallel, at most */
 /* Calls fn on disjoint ranges that cover [0, n), several for each thread, none shorter than grain but the
  * last: a processor that is slower than the others, or shared with another program, does fewer of them.
  * `thread`: who does it, below nd_threads() and the number of ranges; no two at once have the same. Runs in

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_WORKERS = 255, SPINS = 2000, RANGES = 8 };
+enum { MAX_WORKERS = 255, SPINS = 2000 };
 
 typedef struct job {
   size_t n, parts;
@@ -222,7 +222,8 @@ static size_t parts_of(size_t n, size_t grain, size_t most) {
 
 void nd_parallel(size_t n, size_t grain, nd_range_fn fn, void *context) {
   int threads = nd_threads();
-  run(&(job){n, parts_of(n, grain, threads > 1 ? (size_t)threads * RANGES : 1), threads, false, fn, context});
+  run(&(job){n, parts_of(n, grain, threads > 1 ? (size_t)threads * ND_RANGES_A_THREAD : 1), threads, false,
+             fn, context});
 }
 
 void nd_parallel_fixed(size_t n, size_t grain, nd_range_fn fn, void *context) {

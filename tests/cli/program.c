@@ -121,6 +121,16 @@ int files_in(const char *folder) {
   return n;
 }
 
+void expect_run(const char *folder) {
+  static const char *const files[] = {"recipe.yaml",       "log.csv",          "validation.csv", "curve.svg",
+                                      "model.safetensors", "best.safetensors", "manifest.json"};
+  for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+    g_autofree char *path = g_build_filename(folder, files[i], NULL);
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+      fail_msg("%s is missing", path);
+  }
+}
+
 void expect_same_files(const char *a, const char *b) {
   g_autofree char *x = NULL, *y = NULL;
   gsize nx, ny;

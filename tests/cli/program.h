@@ -37,6 +37,7 @@ enum { SANITIZER_MEGABYTES = 0 };
 void limit_file_size(rlim_t bytes);
 int files_in(const char *folder); /* 0 too where there is none */
 void expect_same_files(const char *a, const char *b);
+void expect_run(const char *folder); /* all files of a run that was validated */
 /* Fails unless the status is as given. */
 void expect_status(int status, const char *first, ...) G_GNUC_NULL_TERMINATED;
 /* Fails unless the program exits 1 and says one line that has both texts. */

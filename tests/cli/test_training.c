@@ -9,16 +9,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-static void expect_run(const char *folder) {
-  static const char *const files[] = {"recipe.yaml",       "log.csv",          "validation.csv", "curve.svg",
-                                      "model.safetensors", "best.safetensors", "manifest.json"};
-  for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
-    g_autofree char *path = g_build_filename(folder, files[i], NULL);
-    if (!g_file_test(path, G_FILE_TEST_EXISTS))
-      fail_msg("%s is missing", path);
-  }
-}
-
 static void every_mode_gives_a_model(void **state) {
   (void)state;
   static const char *const modes[] = {"source", "paired",    "unpaired", "noise2void",

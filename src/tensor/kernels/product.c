@@ -85,12 +85,11 @@ static void try_cut(plan *p, int rows, int panels, int depths, double *least) {
 }
 
 static void share_out(plan *p) {
-  enum { MOST_A_THREAD = 8 };
   const nd_product *q = p->p;
   int threads = nd_threads();
   p->row_parts = p->panel_parts = p->depth_parts = 1;
   double least = extra(p, 1, 1, 1);
-  for (int parts = threads; threads > 1 && parts <= threads * MOST_A_THREAD; parts *= 2) {
+  for (int parts = threads; threads > 1 && parts <= threads * ND_RANGES_A_THREAD; parts *= 2) {
     for (int rows = 1; rows <= nd_least(parts, q->m); rows++)
       if (parts % rows == 0 && parts / rows <= p->panels)
         try_cut(p, rows, parts / rows, 1, &least);

@@ -77,8 +77,8 @@ ND_INLINE void tile(const bool pairs, const int rows, const int vectors, const l
 #define ND_PREFETCH_C(r, p, i)                                                                               \
   if (rows > r) {                                                                                            \
     __builtin_prefetch(c + r * c_row, 1);                                                                    \
-    if (vectors > 1)                                                                                         \
-      __builtin_prefetch(c + r * c_row + ND_LANES, 1);                                                       \
+    if (vectors * ND_LANES > ND_LINE)                                                                        \
+      __builtin_prefetch(c + r * c_row + ND_LINE, 1);                                                        \
     __builtin_prefetch(c + r * c_row + vectors * ND_LANES - 1, 1);                                           \
   }
   ND_EACH_ROW(ND_PREFETCH_C)
