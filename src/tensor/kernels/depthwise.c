@@ -76,14 +76,23 @@ static void find_rows(const job *j, const unit *u, int part, size_t slice, int y
                                  : x_at(j, u, part, slice, y, u->x.from);
 }
 
-/* What comes after row y: in x, and in y. */
+/* What comes after row y of a single slice: in x, and in y. */
 static nd_sweep_ahead ahead_of(const job *j, const unit *u, int part, size_t slice, int y) {
   int next = y - j->pad + RING;
-  bool copied = j->blocks.copied, write = !part && y + 1 < u->block.row1 && (!copied || j->blocks.parts == 1);
-  nd_sweep_ahead a = {inside(j, next) ? x_at(j, u, 0, 0, next, u->sweep.from) : NULL,
-                      write ? y_at(j, u, 0, y + 1) : NULL, copied ? j->blocks.c : 0};
-  return nd_sweep_ahead_of(&u->sweep, a,
-                           (size_t)part * j->blocks.part + nd_slice_start(j->blocks.part, slice));
+  if (!j->blocks.copied)
+    return (nd_sweep_ahead){NULL, NULL, 0};
+  return (nd_sweep_ahead){inside(j, next) ? x_at(j, u, part, slice, next, u->sweep.from) : NULL,
+                          j->blocks.parts == 1 && y + 1 < u->block.row1 ? y_at(j, u, slice, y + 1) : NULL,
+                          j->blocks.c};
+}
+
+/* What row y needs of x, and its place. */
+static void fetch_rows(const job *j, const unit *u, int y) {
+  int last = y - j->pad + 2;
+  if (inside(j, last))
+    nd_blocks_fetch(&j->blocks, &u->block, x_at(j, u, 0, 0, last, u->x.from), u->x.end - u->x.from,
+                    j->blocks.c);
+  nd_blocks_fetch(&j->blocks, &u->block, y_at(j, u, 0, y), u->sweep.end - u->sweep.from, j->blocks.part);
 }
 
 /* ---- A block ---- */
@@ -122,9 +131,11 @@ static void compute_slice(const job *j, const unit *u, size_t slice, int y) {
 static void compute_unit(const job *j, const unit *u) {
   for (int y = u->block.row0 - j->pad; y < u->block.row0 - j->pad + 2; y++)
     take_x(j, u, u->block.slice0, y);
-  for (int y = u->block.row0; y < u->block.row1; y++)
+  for (int y = u->block.row0; y < u->block.row1; y++) {
+    fetch_rows(j, u, y);
     for (size_t slice = u->block.slice0; slice < u->block.slice1; slice++)
       compute_slice(j, u, slice, y);
+  }
 }
 
 /* ---- All of it ---- */

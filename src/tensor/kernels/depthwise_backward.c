@@ -118,20 +118,30 @@ static void find_rows(const both *b, const unit *u, row_fn row, int part, size_t
     rows[i] = inside(b, y - 1 + i) ? row(b, u, part, slice, y - 1 + i) : NULL;
 }
 
-/* Of rows of a picture, or of dx. Not copied, a few slices have but pieces. */
-static nd_sweep_ahead ahead_of(const both *b, const unit *u, const float *read, int read_row, float *write,
-                               int write_row, size_t channel) {
+/* Of a single slice, of rows of a picture or of dx. */
+static nd_sweep_ahead ahead_of(const both *b, const unit *u, int part, size_t slice, const float *read,
+                               int read_row, float *write, int write_row) {
   int from = u->over.from;
-  if (!b->blocks.copied && b->blocks.groups > 1)
+  if (!b->blocks.copied)
     return (nd_sweep_ahead){NULL, NULL, 0};
-  nd_sweep_ahead a = {read && inside(b, read_row) ? read + place_in_x(b, u, 0, 0, read_row, from) : NULL,
-                      write && inside(b, write_row) ? write + place_in_x(b, u, 0, 0, write_row, from) : NULL,
-                      b->blocks.copied ? b->blocks.c : 0};
-  return nd_sweep_ahead_of(&u->over, a, channel);
+  return (nd_sweep_ahead){
+      read && inside(b, read_row) ? read + place_in_x(b, u, part, slice, read_row, from) : NULL,
+      write && inside(b, write_row) ? write + place_in_x(b, u, part, slice, write_row, from) : NULL,
+      b->blocks.c};
 }
 
-static size_t channel_of(const both *b, int part, size_t slice) {
-  return (size_t)part * b->blocks.part + nd_slice_start(b->blocks.part, slice);
+/* What comes after row y of the gradient: in x, in dy, and in dx. */
+static void fetch_rows(const both *b, const unit *u, int y) {
+  int x = y + b->x_margin, dy = y + 1, dx = y;
+  if (inside(b, x))
+    nd_blocks_fetch(&b->blocks, &u->block, b->x + place_in_x(b, u, 0, 0, x, u->x.from), u->x.end - u->x.from,
+                    b->blocks.c);
+  if (inside(b, dy))
+    nd_blocks_fetch(&b->blocks, &u->block, b->dy + place_in_dy(b, u, 0, dy, u->gradient.from),
+                    u->gradient.end - u->gradient.from, b->blocks.part);
+  if (dx >= u->block.row0 && dx < u->block.row1)
+    nd_blocks_fetch(&b->blocks, &u->block, b->dx + place_in_x(b, u, 0, 0, dx, u->over.from),
+                    u->over.end - u->over.from, b->blocks.c);
 }
 
 /* ---- The gradient of the convolution's result ---- */
@@ -165,12 +175,11 @@ static void pass_gate(const both *b, const unit *u, size_t slice, int y) {
     const float *rows[3];
     find_rows(b, u, x_row, part, slice, y, rows);
     to[part] = own_gradient(b, u, part, slice, y);
-    b->micro->sweep(
-        &u->again, rows, lanes,
-        b->filter + ((size_t)part * (size_t)b->blocks.slices + slice) * ND_SLICE_FILTER,
-        &(nd_sweep_to){.y = to[part],
-                       .pitch = ND_SLICE,
-                       .ahead = ahead_of(b, u, b->x, y + 2, NULL, 0, channel_of(b, part, slice))});
+    b->micro->sweep(&u->again, rows, lanes,
+                    b->filter + ((size_t)part * (size_t)b->blocks.slices + slice) * ND_SLICE_FILTER,
+                    &(nd_sweep_to){.y = to[part],
+                                   .pitch = ND_SLICE,
+                                   .ahead = ahead_of(b, u, part, slice, b->x, y + 2, NULL, 0)});
   }
   const float *dy = b->dy + place_in_dy(b, u, slice, y, u->gradient.from);
   (b->gelu ? pass_gelu : pass_product)(dy, b->blocks.part, u->gradient.end - u->gradient.from, lanes, to[0],
@@ -196,10 +205,10 @@ static void sweep_dx(const both *b, const unit *u, int part, size_t slice, int y
   float *dx = b->dx + place_in_x(b, u, part, slice, y, u->block.columns.from),
         *own = own_dx(b, u, part, slice);
   bool direct = !shared && !b->blocks.copied;
-  nd_sweep_to to = {.y = direct ? dx : own,
-                    .pitch = direct ? b->blocks.c : ND_SLICE,
-                    .ahead = ahead_of(b, u, b->blocks.parts == 1 ? b->dy : NULL, y + 2, b->dx, y + 1,
-                                      channel_of(b, part, slice))};
+  nd_sweep_to to = {
+      .y = direct ? dx : own,
+      .pitch = direct ? b->blocks.c : ND_SLICE,
+      .ahead = ahead_of(b, u, part, slice, b->blocks.parts == 1 ? b->dy : NULL, y + 2, b->dx, y + 1)};
   b->micro->sweep(&u->through, gradients, lanes, filter, &to);
   dx += shared;
   if (!direct)
@@ -210,10 +219,9 @@ static void add_products(const both *b, const unit *u, int part, size_t slice, i
   const float *rows[3];
   find_rows(b, u, x_row, part, slice, y, rows);
   gradient += (size_t)(u->block.columns.from - u->gradient.from) * u->through.pitch;
-  b->micro->sum_taps(
-      &u->over, rows, gradient, u->through.pitch, nd_slice_lanes(b->blocks.part),
-      ahead_of(b, u, b->blocks.parts == 1 ? b->x : NULL, y + 2, NULL, 0, channel_of(b, part, slice)),
-      sums_of(b, u, part, slice));
+  b->micro->sum_taps(&u->over, rows, gradient, u->through.pitch, nd_slice_lanes(b->blocks.part),
+                     ahead_of(b, u, part, slice, b->blocks.parts == 1 ? b->x : NULL, y + 2, NULL, 0),
+                     sums_of(b, u, part, slice));
 }
 
 /* Row y of dx, and its products. */
@@ -245,13 +253,15 @@ static void compute_unit(const both *b, const unit *u, float *sums) {
   clear_sums(b, u);
   for (int y = u->block.row0 - reach; y < u->block.row0 + reach - 2; y++)
     take_x(b, u, u->block.slice0, y);
-  for (int y = u->block.row0 - 1; y <= u->block.row1; y++)
+  for (int y = u->block.row0 - 1; y <= u->block.row1; y++) {
+    fetch_rows(b, u, y);
     for (size_t slice = u->block.slice0; slice < u->block.slice1; slice++) {
       take_x(b, u, slice, y + reach - 1);
       make_gradient(b, u, slice, y);
       if (y > u->block.row0)
         finish_row(b, u, slice, y - 1);
     }
+  }
   store_sums(b, u, sums);
 }
 

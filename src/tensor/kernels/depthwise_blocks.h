@@ -17,12 +17,12 @@ typedef struct nd_columns {
 } nd_columns;
 
 typedef struct nd_blocks {
-  int n, h, w;               /* of what is cut */
-  size_t c, part;            /* channels of all, and of one of `parts` that are cut alike */
-  int parts, slices;         /*   slices of one */
-  bool copied;               /* rows of slices are */
-  int bands, strips, groups; /* of a picture's rows and columns, and of slices */
-  int width, slices_at_once; /* of a strip, of a group, at most */
+  int n, h, w;                       /* of what is cut */
+  size_t c, part;                    /* channels of all, and of one of `parts` that are cut alike */
+  int parts, slices;                 /*   slices of one */
+  bool copied;                       /* rows of slices are */
+  int bands, strips, groups;         /* of a picture's rows and columns, and of slices */
+  int height, width, slices_at_once; /* of a band, of a strip, of a group, at most */
 } nd_blocks;
 
 typedef struct nd_block {
@@ -40,6 +40,10 @@ nd_block nd_block_at(const nd_blocks *b, size_t i);
  * apart; and back. */
 void nd_slice_take(const float *from, size_t pitch, size_t lanes, int pixels, float *to);
 void nd_slice_put(const float *from, size_t lanes, int pixels, float *to, size_t pitch);
+
+/* Brings a block's channels of `columns` pixels near, of c channels each, the first of which is at x; unless
+ * they are copied. */
+void nd_blocks_fetch(const nd_blocks *b, const nd_block *k, const float *x, int columns, size_t c);
 
 static inline size_t nd_blocks_count(const nd_blocks *b) {
   return (size_t)b->n * (size_t)(b->bands * b->strips * b->groups);

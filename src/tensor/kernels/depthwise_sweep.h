@@ -43,21 +43,14 @@ typedef struct nd_sweep {
   const float *zeros; /* ND_SLICE of them */
 } nd_sweep;
 
-/* What slices of a row read and write lies in small pieces, which memory is slow with and no processor
- * guesses. So what comes next is fetched meanwhile, or NULL: with `step` 0 the strip's next row from end to
- * end, a part of it by each slice, from where it begins; else for each column the slice's own numbers, that
- * far from each other. */
+/* What a single slice of each row reads and writes lies in small pieces, which memory is slow with and no
+ * processor guesses. So what comes next is asked for meanwhile, or NULL: for each column the slice's numbers,
+ * `step` from those of the one before. */
 typedef struct nd_sweep_ahead {
   const float *read;
   float *write;
   size_t step;
 } nd_sweep_ahead;
-
-/* The part of it of the slice, or of the group of channels, from channel k on. */
-static inline nd_sweep_ahead nd_sweep_ahead_of(const nd_sweep *j, nd_sweep_ahead a, size_t k) {
-  size_t at = a.step ? k : (size_t)(j->end - j->from) * k;
-  return (nd_sweep_ahead){a.read ? a.read + at : NULL, a.write ? a.write + at : NULL, a.step};
-}
 
 /* Where a row's outputs go from column `from` on, and what becomes of them: they are multiplied by `times`,
  * unless it is NULL, or else go through the activation (no GELU). Both pointers go so far from pixel to

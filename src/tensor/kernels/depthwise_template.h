@@ -38,10 +38,8 @@ ND_INLINE void fetch_group(nd_sweep_ahead *a) {
   a->write = a->write ? a->write + a->step : NULL;
 }
 
-ND_INLINE nd_sweep_ahead group_ahead(const nd_sweep *j, nd_sweep_ahead a, size_t channel) {
-  a = nd_sweep_ahead_of(j, a, channel);
-  a.step = a.step ? a.step : ND_GROUP;
-  return a;
+ND_INLINE nd_sweep_ahead group_ahead(nd_sweep_ahead a, size_t channel) {
+  return (nd_sweep_ahead){a.read ? a.read + channel : NULL, a.write ? a.write + channel : NULL, a.step};
 }
 
 /* ---- Sums of nine taps ---- */
@@ -105,7 +103,7 @@ ND_INLINE void sweep_group(const nd_sweep *j, const float *const rows[ND_TAP_ROW
     take_group(sums.filter[t], w + t * ND_SLICE + channel, ND_GROUP);
   to.y += channel;
   to.times = to.times ? to.times + channel : NULL;
-  to.ahead = group_ahead(j, to.ahead, channel);
+  to.ahead = group_ahead(to.ahead, channel);
   int last = j->end + 2, left = j->pad, right = j->w + j->pad; /* columns left ... right - 1 are inside */
   for (int s = j->from; s < last;) {
     bool inside = s >= left && s < right;
@@ -152,7 +150,7 @@ ND_INLINE void sum_group(const nd_sweep *j, const float *const rows[ND_TAP_ROWS]
   for (int t = 0; t <= ND_TAPS; t++)
     take_group(sums[t], kept + t * ND_SLICE + channel, ND_GROUP);
   row_readers r = read_column(j, rows, j->from - j->pad, channel, true);
-  ahead = group_ahead(j, ahead, channel);
+  ahead = group_ahead(ahead, channel);
   dy += channel;
   for (int s = j->from; s < j->end + 2; s++) {
     int column = s - j->pad;

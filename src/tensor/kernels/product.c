@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "tensor/kernels/elementary.h"
+#include "tensor/kernels/fetch.h"
 #include "tensor/kernels/filter.h"
 #include "tensor/kernels/parts.h"
 
@@ -18,7 +19,10 @@ enum {
   BLOCK_ROWS = 96,    /*   rows of one of a, a multiple of what any tile has */
   PAGE = 1024,        /* rows so many numbers apart share the sets of a cache: they are copied */
   WORTH_A_COPY = 8,   /*   for so many panels */
-  ROWS = 1024         /* of c that are summed at a time where sums are not stored in between */
+  ROWS = 1024,        /* of c that are summed at a time where sums are not stored in between */
+  LINE = 16,          /* numbers of the cache's */
+  SHORT = 320,        /*   of a row of c */
+  FETCHED = 128 << 10 /* numbers of a transposed a at most: they and a block of b stay in the second cache */
 };
 
 typedef struct plan {
@@ -274,13 +278,34 @@ static void multiply(const job *j, const part *b, int panel, const source *s, co
   p->micro->finish(rows, count, (int)to_row, to, &e, c, q->n);
 }
 
+/* A transposed a is taken in blocks of its rows, which have but pieces of a row in memory. */
+static void fetch_transposed(const job *j, const part *b) {
+  const nd_product *q = j->p->p;
+  int rows = b->row1 - b->row0, depth = b->depth1 - b->depth0;
+  if (!q->a_transposed || q->a.type != ND_F32 || rows < q->m || rows <= BLOCK_ROWS || rows > FETCHED / depth)
+    return;
+  nd_fetch((const float *)q->a.at + (size_t)b->depth0 * (size_t)q->m, (size_t)depth * (size_t)rows);
+}
+
+/* Rows of c that are no whole lines of the cache: what a tile asks for while it is summed comes too late.
+ * Long ones gain nothing. */
+static void fetch_ragged(const job *j, const part *b) {
+  const plan *p = j->p;
+  int n = p->p->n;
+  if (p->in_c && n % LINE && n <= SHORT && b->depth0 == j->all.depth0 && b->panel1 - b->panel0 == p->panels)
+    nd_fetch(j->c + (size_t)b->row0 * (size_t)n, (size_t)(b->row1 - b->row0) * (size_t)n);
+}
+
 /* Some panels of some rows: `all` of these, b one block of the depth. */
 static void multiply_block(const job *j, const part *all, part b) {
   const plan *p = j->p;
   size_t panel_size = (size_t)(b.depth1 - b.depth0) * (size_t)width_of(p);
   (p->p->b_transposed ? pack_transposed : pack_plain)(p, &b, j->desk);
+  b.row1 = all->row1;
+  fetch_transposed(j, &b);
   for (; b.row0 < all->row1; b.row0 = b.row1) {
     b.row1 = nd_least(b.row0 + BLOCK_ROWS, all->row1);
+    fetch_ragged(j, &b);
     source s = take_rows(j, &b);
     for (int panel = b.panel0; panel < b.panel1; panel++)
       multiply(j, &b, panel, &s, j->desk + (size_t)(panel - b.panel0) * panel_size,

@@ -7,6 +7,7 @@
 #include "tensor/kernels/depthwise.h"
 #include "tensor/kernels/depthwise_private.h"
 #include "tensor/kernels/elementary.h"
+#include "tensor/kernels/fetch.h"
 #include "tensor/kernels/filter.h"
 
 enum {
@@ -188,12 +189,12 @@ static void sweep_row(const job *j, const piece *p, int y) {
   float *gate = p->desk + j->gate_at;
   float *out =
       j->y + (((size_t)p->image * (size_t)s->oh + (size_t)y) * (size_t)s->ow + (size_t)p->from) * j->half;
-  nd_sweep_ahead ahead = {NULL, y + 1 < p->y1 ? out + (size_t)s->ow * j->half : NULL, 0};
+  if (p->slices == j->slices)
+    nd_fetch(out, (size_t)(p->end - p->from) * j->half);
   for (int i = 0; i < p->slices; i++) {
     size_t slice = (size_t)(p->first_slice + i), channel = nd_slice_start(j->half, slice);
     const float *filter = j->filter + slice * ND_SLICE_FILTER;
-    nd_sweep_to to = {
-        .y = out + channel, .pitch = j->half, .ahead = nd_sweep_ahead_of(&strip, ahead, channel)};
+    nd_sweep_to to = {.y = out + channel, .pitch = j->half};
     find_rows(j, p, y, place_of(j, i, 0), rows);
     nd_sweep_activated(j->micro, &strip, rows, lanes, filter, j->e,
                        j->halves > 1 ? (nd_sweep_to){.y = gate, .pitch = ND_SLICE} : to);
