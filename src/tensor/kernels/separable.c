@@ -7,7 +7,6 @@
 #include "tensor/kernels/depthwise.h"
 #include "tensor/kernels/depthwise_private.h"
 #include "tensor/kernels/elementary.h"
-#include "tensor/kernels/fetch.h"
 #include "tensor/kernels/filter.h"
 
 enum {
@@ -189,8 +188,6 @@ static void sweep_row(const job *j, const piece *p, int y) {
   float *gate = p->desk + j->gate_at;
   float *out =
       j->y + (((size_t)p->image * (size_t)s->oh + (size_t)y) * (size_t)s->ow + (size_t)p->from) * j->half;
-  if (p->slices == j->slices)
-    nd_fetch(out, (size_t)(p->end - p->from) * j->half);
   for (int i = 0; i < p->slices; i++) {
     size_t slice = (size_t)(p->first_slice + i), channel = nd_slice_start(j->half, slice);
     const float *filter = j->filter + slice * ND_SLICE_FILTER;
