@@ -7,7 +7,6 @@
 enum {
   MOST_ROWS = 16,      /* of a band: two more are read, or copied, with it */
   FEWEST_ROWS = 8,     /*   of small pictures */
-  LINE = 16,           /* numbers of the cache's */
   APART = 1024,        /* channels, give or take a line, whose pixels are a page apart */
   COPIES = 1 << 14,    /* numbers in copies of a slice's rows: they stay near the first cache */
   IN_USE = 1 << 17,    /* numbers in whole rows in use: they stay in the second */
@@ -31,7 +30,7 @@ static int strip_width(const nd_blocks *b, int rows) {
 nd_blocks nd_blocks_of(int n, int h, int w, size_t c, int parts, int rows) {
   nd_blocks b = {.n = n, .h = h, .w = w, .c = c, .part = c / (size_t)parts, .parts = parts};
   b.slices = (int)nd_slices(b.part);
-  b.copied = (c + LINE) % APART <= 2 * LINE && c >= APART - LINE;
+  b.copied = (c + ND_LINE) % APART <= 2 * ND_LINE && c >= APART - ND_LINE;
   int most = n * nd_divide_up(h, MOST_ROWS) * nd_divide_up(w, FEWEST_COLUMNS);
   b.height = wanted(most) > 1 ? FEWEST_ROWS : MOST_ROWS;
   b.bands = nd_divide_up(h, b.height);

@@ -9,6 +9,7 @@
  *   ND_ADD_PRODUCT         sum += a * b without another register; where there is such an instruction
  *   ND_ADD_PAIRS, _NARROW  sum + products of pairs of bf16, fp32 to bf16; where there are such ones
  */
+#include "tensor/kernels/fetch.h"
 #include "tensor/kernels/micro.h"
 
 #include <string.h>

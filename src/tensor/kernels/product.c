@@ -20,8 +20,7 @@ enum {
   PAGE = 1024,        /* rows so many numbers apart share the sets of a cache: they are copied */
   WORTH_A_COPY = 8,   /*   for so many panels */
   ROWS = 1024,        /* of c that are summed at a time where sums are not stored in between */
-  LINE = 16,          /* numbers of the cache's */
-  SHORT = 320,        /*   of a row of c */
+  SHORT = 320,        /* numbers of a row of c */
   FETCHED = 128 << 10 /* numbers of a transposed a at most: they and a block of b stay in the second cache */
 };
 
@@ -292,7 +291,8 @@ static void fetch_transposed(const job *j, const part *b) {
 static void fetch_ragged(const job *j, const part *b) {
   const plan *p = j->p;
   int n = p->p->n;
-  if (p->in_c && n % LINE && n <= SHORT && b->depth0 == j->all.depth0 && b->panel1 - b->panel0 == p->panels)
+  if (p->in_c && n % ND_LINE && n <= SHORT && b->depth0 == j->all.depth0 &&
+      b->panel1 - b->panel0 == p->panels)
     nd_fetch(j->c + (size_t)b->row0 * (size_t)n, (size_t)(b->row1 - b->row0) * (size_t)n);
 }
 

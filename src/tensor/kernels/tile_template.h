@@ -3,11 +3,10 @@
  * A tile of C stays in registers while the terms are summed ("batch-reduce GEMM": Georganas et al., 2019,
  * "High-Performance Deep Learning via a Single Building Block"); rows of A are read where they lie, with any
  * step between rows or along k, so that neither a convolution nor a transposed product needs a copy of A.
+ * While a tile is summed, line by line of A's rows, its place in C and the rows of A that come after its own
+ * are fetched: the sums must not wait for either.
  */
 
-/* Numbers in a cache line. While a tile is summed, line by line of A's rows, its place in C and the rows of A
- * that come after its own are fetched: the sums must not wait for either. */
-enum { ND_LINE = 16 };
 /* Whether the numbers of A's rows are neighbours, or those of its columns. */
 typedef enum lie { LIES_ALONG, LIES_ACROSS } lie;
 
