@@ -301,8 +301,7 @@ static void multiply_block(const job *j, const part *all, part b) {
   const plan *p = j->p;
   size_t panel_size = (size_t)(b.depth1 - b.depth0) * (size_t)width_of(p);
   (p->p->b_transposed ? pack_transposed : pack_plain)(p, &b, j->desk);
-  b.row1 = all->row1;
-  fetch_transposed(j, &b);
+  fetch_transposed(j, all);
   for (; b.row0 < all->row1; b.row0 = b.row1) {
     b.row1 = nd_least(b.row0 + BLOCK_ROWS, all->row1);
     fetch_ragged(j, &b);
